@@ -1,0 +1,58 @@
+import type { SourceLocation } from "./errors.ts";
+
+interface StackCapture {
+  stack?: string;
+}
+
+/** `at f (file:line:column)` or `at file:line:column`. */
+const FRAME = /^\s*at (?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
+
+/** The folder that holds all core floors, ending in a slash; frames below it are the engine's own. */
+const CORE = coreFolder(import.meta.url as string | undefined);
+
+function coreFolder(url: string | undefined): string {
+  // An evaluator may load modules without a place; then no frame counts as ours.
+  if (url === undefined) return "\0";
+  const path = decodePath(url.replace(/^file:\/\//, ""));
+  return path.slice(0, path.lastIndexOf("/", path.lastIndexOf("/") - 1) + 1);
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Frames of core are skipped, except those of its tests, which stand for a user. */
+function isOwnFrame(file: string): boolean {
+  return file.startsWith("node:") || (file.startsWith(CORE) && !file.endsWith(".test.ts"));
+}
+
+/**
+ * Where the code that called us stands: the nearest stack frame outside Floe's own `core` folders.
+ *
+ * @param above Leave out this function and everything it called, too.
+ * @returns `undefined` when no frame is the user's.
+ */
+export function callerLocation(above?: Function): SourceLocation | undefined {
+  const engine = Error as unknown as {
+    stackTraceLimit: number;
+    captureStackTrace?(target: StackCapture, above?: Function): void;
+  };
+  if (engine.captureStackTrace === undefined) return undefined;
+  const limit = engine.stackTraceLimit;
+  const capture: StackCapture = {};
+  // In a realm with a frozen Error the limit cannot be raised; the default of ten frames mostly suffices.
+  const raised = Reflect.set(engine, "stackTraceLimit", 60);
+  engine.captureStackTrace(capture, above ?? callerLocation);
+  if (raised) engine.stackTraceLimit = limit;
+  for (const line of (capture.stack ?? "").split("\n")) {
+    const match = FRAME.exec(line);
+    if (match === null) continue;
+    const file = decodePath(match[1] as string);
+    if (!isOwnFrame(file)) return { file, line: Number(match[2]), column: Number(match[3]) };
+  }
+  return undefined;
+}
