@@ -1,0 +1,137 @@
+import { numberParser } from "@stricli/core";
+import { CodedError } from "../../core/base/index.ts";
+import type { CliContext } from "./context.ts";
+
+/** Which store a command works on. */
+export interface StoreFlags {
+  readonly store?: string;
+}
+
+export const storeFlags = {
+  store: {
+    kind: "parsed",
+    parse: parseStoreFlag,
+    optional: true,
+    placeholder: "DIR",
+    brief: "Use the store below this directory (DIR/nix/store) instead of the machine's own",
+  },
+} as const;
+
+export interface JsonFlags {
+  readonly json: boolean;
+}
+
+export const jsonFlags = {
+  json: { kind: "boolean", default: false, withNegated: false, brief: "Print the result as JSON" },
+} as const;
+
+/** How an evaluation treats the lock. */
+export interface LockFlags {
+  readonly locked: boolean;
+}
+
+export const lockFlags = {
+  locked: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Fail when lock.json does not fit flake.config.ts, instead of completing it",
+  },
+} as const;
+
+/** How much is said on stderr. */
+export interface TalkFlags {
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+export const talkFlags = {
+  quiet: { kind: "boolean", default: false, withNegated: false, brief: "Say nothing but errors" },
+  verbose: { kind: "boolean", default: false, withNegated: false, brief: "Show the output of builders as it comes" },
+} as const;
+
+/** How builds are run. */
+export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags {
+  readonly maxJobs?: number;
+  readonly cores: number;
+  readonly keepFailed: boolean;
+  readonly keepGoing: boolean;
+  readonly rebuild: boolean;
+  readonly sandbox: boolean;
+  readonly timeout?: number;
+  readonly maxSilentTime?: number;
+}
+
+export const buildFlags = {
+  ...storeFlags,
+  ...lockFlags,
+  ...talkFlags,
+  maxJobs: {
+    kind: "parsed",
+    parse: parseCount,
+    optional: true,
+    placeholder: "N",
+    brief: "Builds that run at the same time (as many as there are processors when left out)",
+  },
+  cores: {
+    kind: "parsed",
+    parse: parseCount,
+    default: "0",
+    placeholder: "N",
+    brief: "Processors offered to one build (NIX_BUILD_CORES); 0 means all",
+  },
+  keepFailed: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Keep the build directory of a failed build",
+  },
+  keepGoing: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Go on with other builds after one failed",
+  },
+  rebuild: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Build again what is there already and compare the results",
+  },
+  sandbox: { kind: "boolean", default: true, brief: "Build inside the sandbox" },
+  timeout: {
+    kind: "parsed",
+    parse: parseCount,
+    optional: true,
+    placeholder: "SECONDS",
+    brief: "Longest time one build may take",
+  },
+  maxSilentTime: {
+    kind: "parsed",
+    parse: parseCount,
+    optional: true,
+    placeholder: "SECONDS",
+    brief: "Longest time one build may print nothing",
+  },
+} as const;
+
+/** Short forms of {@link buildFlags}: `aliases: buildAliases` in a command's parameters. */
+export const buildAliases = { j: "maxJobs", k: "keepGoing", K: "keepFailed", q: "quiet", L: "verbose" } as const;
+
+/** Read a whole number >= 0. */
+export function parseCount(text: string): number {
+  const value = numberParser(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new CodedError("cli.bad-number", `Cannot read "${text}" as a count: expected a whole number, 0 or more`);
+  }
+  return value;
+}
+
+function parseStoreFlag(this: CliContext, text: string): string {
+  if (text.includes("://")) {
+    throw new CodedError("cli.bad-store", `Cannot use "${text}" as a store: expected a directory`, {
+      hint: "Pass a directory; its store lies in DIR/nix/store.",
+    });
+  }
+  return text.startsWith("/") ? text : `${this.cwd}/${text}`;
+}

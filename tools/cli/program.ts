@@ -1,0 +1,68 @@
+import { buildApplication, type RouteMap, run, text_en } from "@stricli/core";
+import { CodedError } from "../../core/base/index.ts";
+import { type CliContext, makeContext } from "./context.ts";
+import { exitCodeOf, FAULT_EXIT_CODE, showError, USAGE_EXIT_CODE } from "./errors.ts";
+import { abortOnSignals, exitWhenReaderLeaves } from "./interrupt.ts";
+import { didYouMean } from "./text.ts";
+
+/** A program made of commands. */
+export interface ProgramOptions {
+  /** The name people type. */
+  readonly name: string;
+  readonly version: string;
+  readonly routes: RouteMap<CliContext>;
+  /** The command line after the program's name. */
+  readonly arguments: readonly string[];
+}
+
+/** Run a program in this process; the exit code is set when its work is done. */
+export async function runProgram(options: ProgramOptions): Promise<void> {
+  exitWhenReaderLeaves(process.stdout);
+  exitWhenReaderLeaves(process.stderr);
+  const context = makeContext(abortOnSignals());
+  const look = { cwd: context.cwd, color: context.terminal.color };
+  const shown = (error: unknown) => `${look.color ? "\x1b[0m" : ""}${showError(error, look)}`;
+  const app = buildApplication<CliContext>(options.routes, {
+    name: options.name,
+    versionInfo: { currentVersion: options.version },
+    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+    documentation: { caseStyle: "convert-camel-to-kebab", useAliasInUsageLine: true, onlyRequiredInUsageLine: true },
+    determineExitCode: exitCodeOf,
+    localization: {
+      text: {
+        ...text_en,
+        exceptionWhileParsingArguments: shown,
+        exceptionWhileLoadingCommandFunction: shown,
+        exceptionWhileRunningCommand: (error) => shown(context.signal.aborted ? context.signal.reason : error),
+        commandErrorResult: shown,
+        noCommandRegisteredForInput: ({ input, corrections }) => shown(unknownCommand(options.name, input, corrections)),
+      },
+    },
+  });
+  await run(app, splitGluedFlags(options.arguments), context);
+  process.exitCode = exitCode(context);
+}
+
+function unknownCommand(program: string, input: string, corrections: readonly string[]): CodedError {
+  const near = didYouMean(corrections.map((word) => word.replaceAll("`", "")));
+  return new CodedError("cli.unknown-command", `Cannot run "${input}": there is no such command`, {
+    hint: near ?? `\`${program} --help\` lists the commands.`,
+  });
+}
+
+/** stricli's own negative codes become documented ones; an interrupted command ends with its signal's code. */
+function exitCode(context: CliContext): number {
+  const code = Number(context.process.exitCode ?? 0);
+  if (context.signal.aborted && code !== 0) return exitCodeOf(context.signal.reason);
+  if (code === -4 || code === -5) return USAGE_EXIT_CODE;
+  return code < 0 ? FAULT_EXIT_CODE : code;
+}
+
+/** `-j4` as people write it, for a parser that knows `-j 4`; nothing after `--` is touched. */
+function splitGluedFlags(words: readonly string[]): string[] {
+  const end = words.indexOf("--");
+  return words.flatMap((word, index) => {
+    const glued = end !== -1 && index > end ? null : /^(-[a-z])([0-9]+)$/i.exec(word);
+    return glued?.[1] && glued[2] ? [glued[1], glued[2]] : [word];
+  });
+}

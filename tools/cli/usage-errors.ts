@@ -1,0 +1,37 @@
+import { type ArgumentScannerError, formatMessageForArgumentScannerError } from "@stricli/core";
+import { CodedError } from "../../core/base/index.ts";
+import { showError, type ShowErrorOptions } from "./errors.ts";
+import { didYouMean } from "./text.ts";
+
+/** A command line that does not fit the command, in the words of all other errors. */
+export function showUsageError(error: ArgumentScannerError, options: ShowErrorOptions): string {
+  let hint: string | undefined;
+  let code = "cli.bad-arguments";
+  const message = formatMessageForArgumentScannerError(error, {
+    FlagNotFoundError: ({ input, corrections, aliasName }) => {
+      code = "cli.unknown-flag";
+      hint = didYouMean(corrections.map((name) => (name.startsWith("-") ? name : `--${name}`)));
+      return `Cannot use flag "${aliasName === undefined ? `--${input}` : `-${aliasName}`}": this command has no such flag`;
+    },
+    AliasNotFoundError: ({ input }) => {
+      code = "cli.unknown-flag";
+      return `Cannot use flag "-${input}": this command has no such flag`;
+    },
+    ArgumentParseError: ({ externalFlagNameOrPlaceholder, input, exception }) => {
+      if (exception instanceof CodedError && exception.hint !== undefined) hint = exception.hint;
+      const why = exception instanceof Error ? exception.message : String(exception);
+      return `Cannot read "${input}" for "${externalFlagNameOrPlaceholder}": ${why}`;
+    },
+    EnumValidationError: ({ externalFlagName, input, values }) =>
+      `Cannot use "${input}" for "--${externalFlagName}": expected one of ${values.map((value) => `"${value}"`).join(", ")}`,
+    UnsatisfiedFlagError: ({ externalFlagName }) => `Cannot run the command: flag "--${externalFlagName}" needs a value`,
+    UnexpectedPositionalError: ({ expectedCount, input }) =>
+      `Cannot use "${input}": expected ${expectedCount === 0 ? "no argument" : `at most ${expectedCount} argument${expectedCount === 1 ? "" : "s"}`}`,
+    UnsatisfiedPositionalError: ({ placeholder }) => `Cannot run the command: it needs an argument ${placeholder}`,
+    UnexpectedFlagError: ({ externalFlagName, input }) => `Cannot use "${input}": flag "--${externalFlagName}" takes one value only`,
+    InvalidNegatedFlagSyntaxError: ({ externalFlagName, valueText }) =>
+      `Cannot use "=${valueText}" with "--${externalFlagName}": a negated flag takes no value`,
+  });
+  hint ??= "`--help` after a command shows what it takes.";
+  return showError(new CodedError(code, message, { hint }), options);
+}
