@@ -1,0 +1,71 @@
+/**
+ * Write dist/floe.mjs: the program as one entry with a chunk per lazily loaded command.
+ *
+ * Every file keeps its own `import.meta.url`, `filename` and `dirname`, so code finds its neighbours (the evaluator's
+ * entry, data files) whether it runs bundled or not.
+ */
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { build, type Plugin } from "esbuild";
+
+const ROOT = join(import.meta.dirname, "../..");
+const DIST = join(ROOT, "dist");
+const ENTRY = join(DIST, "floe.mjs");
+
+/** Chunks of earlier bundles stay this long: a program that runs now may still load one of them. */
+const OLD_CHUNK_MS = 24 * 60 * 60 * 1000;
+
+const ownPlaces: Plugin = {
+  name: "own-places",
+  setup(builder) {
+    builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      if (path.includes("/node_modules/") || !source.includes("import.meta.")) return { contents: source, loader: "ts" };
+      const here = (place: string) => `new URL(${JSON.stringify(`../${relative(ROOT, place)}`)}, import.meta.url)`;
+      const contents = source.replace(/import\.meta\.(url|filename|dirname)\b/g, (_, what: string) => {
+        if (what === "url") return `${here(path)}.href`;
+        return `__fileURLToPath(${here(what === "filename" ? path : dirname(path))})`;
+      });
+      return { contents: `import { fileURLToPath as __fileURLToPath } from "node:url"; ${contents}`, loader: "ts" };
+    });
+  },
+};
+
+const started = new Date();
+const result = await build({
+  absWorkingDir: ROOT,
+  entryPoints: [{ in: join(ROOT, "tools/cli/start.ts"), out: "floe" }],
+  outdir: DIST,
+  outExtension: { ".js": ".mjs" },
+  chunkNames: "chunk-[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node24",
+  write: false,
+  legalComments: "none",
+  // CommonJS libraries inside the bundle ask for Node's own modules through `require`.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+  plugins: [ownPlaces],
+});
+
+await mkdir(DIST, { recursive: true });
+const current = new Set<string>();
+for (const file of result.outputFiles) {
+  current.add(file.path);
+  if (file.path !== ENTRY) await writeFile(file.path, file.contents);
+}
+// The entry comes last and at once; it is as old as the sources it was made from, so a later edit is seen as newer.
+const entry = result.outputFiles.find((file) => file.path === ENTRY);
+if (entry === undefined) throw new Error("esbuild gave no entry");
+await writeFile(`${ENTRY}.new`, entry.contents);
+await utimes(`${ENTRY}.new`, started, started);
+await rename(`${ENTRY}.new`, ENTRY);
+for (const name of await readdir(DIST)) {
+  const path = join(DIST, name);
+  if (current.has(path) || !name.startsWith("chunk-")) continue;
+  if (started.getTime() - (await stat(path)).mtimeMs > OLD_CHUNK_MS) await rm(path);
+}
