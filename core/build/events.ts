@@ -1,0 +1,42 @@
+import type { CodedError } from "../base/index.ts";
+import type { StorePath } from "../store/index.ts";
+import type { BuildPlan } from "./plan.ts";
+
+/** Something that happened during a build run, in order; programs print it with `--json`, people see it rendered. */
+export type BuildEvent =
+  /** The first event: what will be done and why. */
+  | { readonly kind: "plan"; readonly plan: BuildPlan }
+  | { readonly kind: "started"; readonly drvPath: StorePath; readonly job: "build" | "fetch"; readonly why: string; readonly cores: number }
+  /** The builder says which phase it has reached. */
+  | { readonly kind: "phase"; readonly drvPath: StorePath; readonly phase: string }
+  /** One line of the builder's output, without its line end. */
+  | { readonly kind: "log-line"; readonly drvPath: StorePath; readonly line: string }
+  /** Bytes of a download; `totalBytes` is absent when the server does not say. */
+  | {
+      readonly kind: "progress";
+      readonly drvPath: StorePath;
+      readonly url: string;
+      readonly doneBytes: number;
+      readonly totalBytes: number | undefined;
+    }
+  /** Something people should know, which is no failure: a mirror that did not answer, a download begun again. */
+  | { readonly kind: "notice"; readonly drvPath: StorePath; readonly message: string }
+  | {
+      readonly kind: "built";
+      readonly drvPath: StorePath;
+      readonly outputs: readonly StorePath[];
+      readonly elapsedMs: number;
+      /** Sum of the NAR sizes of the outputs. */
+      readonly sizeBytes: number;
+    }
+  | {
+      readonly kind: "failed";
+      readonly drvPath: StorePath;
+      readonly error: CodedError;
+      readonly elapsedMs: number;
+      /** The last lines of the log; empty when the builder wrote nothing. */
+      readonly logTail: readonly string[];
+    }
+  /** Not started, because something it needs failed. */
+  | { readonly kind: "dependency-failed"; readonly drvPath: StorePath; readonly because: StorePath }
+  | { readonly kind: "cancelled"; readonly drvPath: StorePath };

@@ -1,0 +1,101 @@
+import { CodedError } from "../base/index.ts";
+
+/** Where things may be downloaded from. */
+export interface FetchSettings {
+  /**
+   * Base addresses by mirror name, each tried in order; `mirror://<name>/<path>` stands for them.
+   *
+   * A name ending in `-snapshot` holds addresses of an archive that keeps everything: they come after those of the name
+   * without this ending, and `{timestamp}` in them is replaced by the moment the derivation pins.
+   */
+  readonly mirrors: Readonly<Record<string, readonly string[]>>;
+}
+
+export const EMPTY_FETCH_SETTINGS: FetchSettings = { mirrors: {} };
+
+/** Settings one after another: earlier addresses are tried first, doubles are dropped. */
+export function mergeFetchSettings(parts: readonly FetchSettings[]): FetchSettings {
+  const mirrors: Record<string, string[]> = {};
+  for (const part of parts) {
+    for (const [name, addresses] of Object.entries(part.mirrors)) {
+      const list = (mirrors[name] ??= []);
+      for (const address of addresses) if (!list.includes(address)) list.push(address);
+    }
+  }
+  return { mirrors };
+}
+
+/**
+ * Read a settings text.
+ *
+ * Shape: `{ "mirrors": { "debian": ["https://…"], "debian-snapshot": ["https://…/{timestamp}/"] } }`; other keys belong to
+ * others. The same object may stand alone, without `mirrors` around it, when `bare` is true (environment variable).
+ *
+ * @param from Name of the file or variable, for errors.
+ * @throws {CodedError} `fetch.settings-malformed`
+ */
+export function parseFetchSettings(text: string, from: string, { bare = false } = {}): FetchSettings {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw malformed(from, "it is not JSON", cause);
+  }
+  if (!isRecord(value)) throw malformed(from, "expected an object");
+  const found = "mirrors" in value || !bare ? (value["mirrors"] ?? {}) : value;
+  if (!isRecord(found)) throw malformed(from, `expected an object for "mirrors"`);
+  const mirrors: Record<string, string[]> = {};
+  for (const [name, addresses] of Object.entries(found)) {
+    const list = typeof addresses === "string" ? [addresses] : addresses;
+    if (!Array.isArray(list) || !list.every((address) => typeof address === "string" && /^(https?|file):\/\//.test(address))) {
+      throw malformed(from, `expected a list of http, https or file addresses for mirror "${name}"`);
+    }
+    mirrors[name] = list as string[];
+  }
+  return { mirrors };
+}
+
+function malformed(from: string, found: string, cause?: unknown): CodedError {
+  return new CodedError("fetch.settings-malformed", `Cannot read fetch settings from "${from}": ${found}`, {
+    hint: `The shape is { "mirrors": { "debian": ["https://mirror.example/debian/"] } }.`,
+    cause,
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Addresses of Debian archives in an apt configuration: one-line style (`deb [options] URI suite component…`) or deb822
+ * style (`URIs:` fields of stanzas that are not disabled). Only addresses with `/debian` as the last part count, so that
+ * archives of others and the security archive do not.
+ *
+ * Source: sources.list(5).
+ */
+export function parseAptSources(text: string): string[] {
+  const addresses: string[] = [];
+  for (const stanza of text.split(/\n\s*\n/)) {
+    const lines = stanza.split("\n").filter((line) => !/^\s*#/.test(line));
+    for (const line of lines) {
+      const oneLine = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+\S/.exec(line);
+      if (oneLine?.[1] !== undefined) addresses.push(oneLine[1]);
+    }
+    if (lines.some((line) => /^enabled:\s*(no|false)\s*$/i.test(line))) continue;
+    const at = lines.findIndex((line) => /^uris:/i.test(line));
+    if (at === -1) continue;
+    let field = (lines[at] ?? "").replace(/^uris:/i, "");
+    for (let i = at + 1; /^[ \t]/.test(lines[i] ?? ""); i++) field += ` ${lines[i]}`;
+    addresses.push(...field.trim().split(/\s+/));
+  }
+  return [...new Set(addresses.filter((address) => /^https?:\/\/.*\/debian\/?$/.test(address)))];
+}
+
+/** Address of the package registry in an `.npmrc`; `undefined` when it names none. */
+export function parseNpmrc(text: string): string | undefined {
+  for (const line of text.split("\n")) {
+    const found = /^\s*registry\s*=\s*(\S+)\s*$/.exec(line)?.[1]?.replace(/^["']|["']$/g, "");
+    if (found !== undefined && /^https?:\/\//.test(found)) return found;
+  }
+  return undefined;
+}
