@@ -1,0 +1,189 @@
+import { CodedError, compareText, fromBase16, sortedText } from "../base/index.ts";
+import { parseStorePath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
+import { type Derivation, type DerivationOutput, derivationReferences, derivationTextPath, outputKind, parseOutputAlgorithm } from "./derivation.ts";
+
+const NEEDS_ESCAPE = /["\\\n\r\t]/;
+const ESCAPE_ALL = /["\\\n\r\t]/g;
+const ESCAPES: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const UNESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
+
+/** Exactly five characters are escaped; every other byte, control characters included, stays as it is. */
+export function quote(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? `"${text.replace(ESCAPE_ALL, (c) => ESCAPES[c] as string)}"` : `"${text}"`;
+}
+
+function list(items: readonly string[]): string {
+  return `[${items.join(",")}]`;
+}
+
+function entries<V>(record: Readonly<Record<string, V>>): [string, V][] {
+  return Object.entries(record).sort(([a], [b]) => compareText(a, b));
+}
+
+export interface FormatTermOptions {
+  /** Inputs as they shall appear: paths, or hashes for the hash modulo. */
+  readonly inputs: ReadonlyMap<string, readonly string[]>;
+  /** Blank output paths and the variables named like outputs. */
+  readonly masked: boolean;
+}
+
+/** The term of a derivation; the general form of {@link formatDerivation}. */
+export function formatTerm(derivation: Derivation, { inputs, masked }: FormatTermOptions): string {
+  const outputs = entries(derivation.outputs).map(
+    ([name, o]) => `("${name}","${masked ? "" : o.path}","${o.hashAlgorithm}","${o.hash}")`,
+  );
+  const inputTerms = [...inputs]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([input, wanted]) => `("${input}",${list(sortedText(new Set(wanted)).map((o) => `"${o}"`))})`);
+  const sources = sortedText(new Set<string>(derivation.inputSources)).map((s) => `"${s}"`);
+  const env = entries(derivation.env).map(
+    ([key, value]) => `(${quote(key)},${masked && Object.hasOwn(derivation.outputs, key) ? '""' : quote(value)})`,
+  );
+  return `Derive(${list(outputs)},${list(inputTerms)},${list(sources)},"${derivation.system}",${quote(derivation.builder)},${list(derivation.args.map(quote))},${list(env)})`;
+}
+
+/** The canonical text of a `.drv` file: one line, everything sorted by bytes, no final newline. */
+export function formatDerivation(derivation: Derivation): string {
+  return formatTerm(derivation, { inputs: derivation.inputDerivations, masked: false });
+}
+
+/** The place of a derivation's `.drv` file. */
+export function derivationPath(derivation: Derivation, storeDirectory: string = STORE_DIRECTORY): StorePath {
+  return derivationTextPath(derivation.name, formatDerivation(derivation), derivationReferences(derivation), storeDirectory);
+}
+
+/**
+ * Read the text of a `.drv` file.
+ *
+ * As lenient as Nix where that is harmless: order is free, the last of equal variables wins, text after the term is ignored.
+ *
+ * @param name The derivation's name; the text does not have it.
+ * @throws {CodedError} `derivation.malformed`; `derivation.hash-algorithm`; `store-path.*` for inputs and outputs outside the store.
+ */
+export function parseDerivation(text: string, name: string, storeDirectory: string = STORE_DIRECTORY): Derivation {
+  const reader = new TermReader(text, name);
+  const path = (): StorePath => parseStorePath(reader.string(), storeDirectory);
+  reader.expect("Derive(");
+  const outputs = reader.list((): [string, DerivationOutput] => {
+    reader.expect("(");
+    const output = reader.string();
+    const fields = { path: reader.next(), hashAlgorithm: reader.next(), hash: reader.next() };
+    reader.expect(")");
+    return [output, checkOutput(fields, name, storeDirectory)];
+  });
+  if (outputs.length === 0) throw malformed(name, "it has no outputs");
+  reader.expect(",");
+  const inputDerivations = reader.list((): [StorePath, readonly string[]] => {
+    reader.expect("(");
+    const input = path();
+    reader.expect(",");
+    const wanted = reader.list(() => reader.string());
+    reader.expect(")");
+    return [input, wanted];
+  });
+  reader.expect(",");
+  const inputSources = reader.list(path);
+  const system = reader.next();
+  const builder = reader.next();
+  reader.expect(",");
+  const args = reader.list(() => reader.string());
+  reader.expect(",");
+  const env = reader.list((): [string, string] => {
+    reader.expect("(");
+    const pair: [string, string] = [reader.string(), reader.next()];
+    reader.expect(")");
+    return pair;
+  });
+  reader.expect(")");
+  return {
+    name,
+    outputs: Object.fromEntries(outputs),
+    inputDerivations: new Map(inputDerivations),
+    inputSources: sortedText(new Set(inputSources)) as StorePath[],
+    system,
+    builder,
+    args,
+    env: Object.fromEntries(env),
+  };
+}
+
+function checkOutput(output: DerivationOutput, name: string, storeDirectory: string): DerivationOutput {
+  const kind = outputKind(output);
+  if (kind === "input-addressed" || kind === "fixed") parseStorePath(output.path, storeDirectory);
+  else if (output.path !== "") throw malformed(name, `a ${kind} output states the path "${output.path}"`);
+  if (output.hashAlgorithm !== "") parseOutputAlgorithm(output.hashAlgorithm);
+  if (kind === "fixed") fromBase16(output.hash);
+  if (kind === "fixed" && output.hashAlgorithm === "") throw malformed(name, "an output has a hash without an algorithm");
+  return output;
+}
+
+function malformed(name: string, found: string): CodedError {
+  return new CodedError("derivation.malformed", `Cannot read the derivation "${name}": ${found}`);
+}
+
+/** A cursor over a term. */
+class TermReader {
+  readonly #text: string;
+  readonly #name: string;
+  #at = 0;
+
+  constructor(text: string, name: string) {
+    this.#text = text;
+    this.#name = name;
+  }
+
+  expect(token: string): void {
+    if (!this.#text.startsWith(token, this.#at)) {
+      const found = JSON.stringify(this.#text.slice(this.#at, this.#at + 20));
+      throw malformed(this.#name, `found ${found} at character ${this.#at}, expected "${token}"`);
+    }
+    this.#at += token.length;
+  }
+
+  /** A comma and a string. */
+  next(): string {
+    this.expect(",");
+    return this.string();
+  }
+
+  string(): string {
+    this.expect('"');
+    const start = this.#at;
+    const text = this.#text;
+    const end = text.indexOf('"', start);
+    const escape = text.indexOf("\\", start);
+    if (end >= 0 && (escape < 0 || escape > end)) {
+      this.#at = end + 1;
+      return text.slice(start, end);
+    }
+    let value = "";
+    let run = start;
+    for (let i = start; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit === 0x22) {
+        this.#at = i + 1;
+        return value + text.slice(run, i);
+      }
+      if (unit !== 0x5c || i + 1 >= text.length) continue;
+      const escaped = text[i + 1] as string;
+      value += text.slice(run, i) + (UNESCAPES[escaped] ?? escaped);
+      run = i + 2;
+      i++;
+    }
+    throw malformed(this.#name, `the string at character ${start} has no end`);
+  }
+
+  list<T>(item: () => T): T[] {
+    this.expect("[");
+    const items: T[] = [];
+    if (this.#text[this.#at] !== "]") {
+      items.push(item());
+      while (this.#text[this.#at] === ",") {
+        this.#at++;
+        items.push(item());
+      }
+    }
+    this.expect("]");
+    return items;
+  }
+}

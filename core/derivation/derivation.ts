@@ -1,0 +1,94 @@
+import { CodedError, fromBase16, type HashAlgorithm, isHashAlgorithm, sortedText } from "../base/index.ts";
+import { type FileIngestionMethod, isDerivationPath, makeTextPath, STORE_DIRECTORY, type StorePath, storePathName } from "../store/index.ts";
+
+/**
+ * One output as the `.drv` file has it. Three texts, of which the kind decides which are empty:
+ *
+ * | kind | path | hashAlgorithm | hash |
+ * |---|---|---|---|
+ * | input-addressed | path | | |
+ * | fixed | path | `[r:]algorithm` | base 16 |
+ * | floating | | `[r:]algorithm` | |
+ * | deferred | | | |
+ * | impure | | `[r:]algorithm` | `impure` |
+ */
+export interface DerivationOutput {
+  readonly path: string;
+  readonly hashAlgorithm: string;
+  readonly hash: string;
+}
+
+export type OutputKind = "input-addressed" | "fixed" | "floating" | "deferred" | "impure";
+
+/** A pure description of one build action. */
+export interface Derivation {
+  /** Not in the file: it comes from the path, without `.drv`. */
+  readonly name: string;
+  readonly outputs: Readonly<Record<string, DerivationOutput>>;
+  /** Derivations whose outputs are needed, with the names of these outputs. */
+  readonly inputDerivations: ReadonlyMap<StorePath, readonly string[]>;
+  readonly inputSources: readonly StorePath[];
+  /** `x86_64-linux`, or `builtin` for builders inside the program. */
+  readonly system: string;
+  readonly builder: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export function outputKind(output: DerivationOutput): OutputKind {
+  if (output.hash === "impure") return "impure";
+  if (output.hash !== "") return "fixed";
+  if (output.hashAlgorithm !== "") return "floating";
+  return output.path === "" ? "deferred" : "input-addressed";
+}
+
+/** `r:sha256` → recursive, sha256. @throws {CodedError} `derivation.hash-algorithm` */
+export function parseOutputAlgorithm(text: string): { method: FileIngestionMethod; algorithm: HashAlgorithm } {
+  const recursive = text.startsWith("r:");
+  const algorithm = recursive ? text.slice(2) : text;
+  if (!isHashAlgorithm(algorithm)) {
+    throw new CodedError("derivation.hash-algorithm", `Cannot use "${text}" as an output's hash algorithm: expected md5, sha1, sha256 or sha512, with "r:" for trees`);
+  }
+  return { method: recursive ? "recursive" : "flat", algorithm };
+}
+
+export function formatOutputAlgorithm(method: FileIngestionMethod, algorithm: HashAlgorithm): string {
+  return method === "recursive" ? `r:${algorithm}` : algorithm;
+}
+
+export interface FixedOutput {
+  readonly method: FileIngestionMethod;
+  readonly algorithm: HashAlgorithm;
+  readonly digest: Uint8Array;
+  readonly path: string;
+}
+
+/** The declared content of a fixed-output derivation; `undefined` for every other kind. */
+export function fixedOutputOf(derivation: Derivation): FixedOutput | undefined {
+  const { out } = derivation.outputs;
+  if (out === undefined || outputKind(out) !== "fixed") return undefined;
+  return { ...parseOutputAlgorithm(out.hashAlgorithm), digest: fromBase16(out.hash), path: out.path };
+}
+
+/** Output names in byte order. */
+export function outputNames(derivation: Derivation): string[] {
+  return sortedText(Object.keys(derivation.outputs));
+}
+
+/** What a `.drv` file refers to: its sources and input derivations. Its outputs are no references. */
+export function derivationReferences(derivation: Derivation): StorePath[] {
+  return sortedText(new Set([...derivation.inputSources, ...derivation.inputDerivations.keys()])) as StorePath[];
+}
+
+/** The place of the `.drv` file with this text and these references. */
+export function derivationTextPath(name: string, text: string, references: readonly StorePath[], storeDirectory: string = STORE_DIRECTORY): StorePath {
+  return makeTextPath(`${name}.drv`, text, references, storeDirectory);
+}
+
+/** The derivation's name that a `.drv` path stands for. @throws {CodedError} `derivation.not-a-derivation` */
+export function derivationNameOf(path: StorePath): string {
+  if (!isDerivationPath(path)) {
+    throw new CodedError("derivation.not-a-derivation", `Cannot read "${path}" as a derivation: its name does not end in ".drv"`);
+  }
+  return storePathName(path).slice(0, -".drv".length);
+}

@@ -1,0 +1,95 @@
+import { CodedError, type Hash } from "../base/index.ts";
+import { type StorePath, storePathDigest } from "../store/index.ts";
+import type { Derivation } from "./derivation.ts";
+import { type HashModulo, hashDerivationModulo, type InputHashes } from "./hash-modulo.ts";
+
+/** Says which entries of a tree count. `relative` has no leading slash; a directory left out is not entered. */
+export type TreeFilter = (relative: string, kind: "file" | "directory" | "symlink") => boolean;
+
+/** A source the store must be given before the derivations of an evaluation. */
+export type PlannedSource =
+  | { readonly kind: "text"; readonly name: string; readonly contents: string; readonly references: string[] }
+  | {
+      readonly kind: "tree";
+      readonly name: string;
+      /** The tree or file on the host. */
+      readonly from: string;
+      /** Entries that count, relative to `from`, sorted; absent: all of them. */
+      readonly files?: string[];
+    };
+
+/** Everything an evaluation made, in the order it was made: what a string refers to comes before it. */
+export interface Evaluation {
+  /** Text of each `.drv` file by its store path. */
+  readonly derivations: Map<string, string>;
+  readonly sources: Map<string, PlannedSource>;
+}
+
+/** What the evaluation asks of its host. Synchronous, because strings are. */
+export interface SourceHost {
+  /**
+   * sha256 and size of the NAR of what counts of a tree or file; `files` when that is not everything.
+   *
+   * @throws {CodedError} `source.missing` when there is nothing at `hostPath`.
+   */
+  hashTree(hostPath: string, filter?: TreeFilter): { readonly narHash: Hash; readonly narSize: number; readonly files?: readonly string[] };
+}
+
+/** What a digest in a string stands for. */
+export type Origin =
+  | { readonly kind: "output"; readonly drvPath: StorePath; readonly output: string }
+  | { readonly kind: "derivation"; readonly drvPath: StorePath }
+  | { readonly kind: "source"; readonly path: StorePath };
+
+/** The evaluation of this realm with the tables it needs. */
+export interface EvaluationState extends Evaluation {
+  readonly host: SourceHost;
+  /** By digest of the store path. */
+  readonly origins: Map<string, Origin>;
+  readonly made: Map<StorePath, Derivation>;
+  /** Unmasked hashes of the derivations made. */
+  readonly inputs: InputHashes;
+  /** Answers of the digest scan for long strings, which are used again and again. */
+  readonly scans: Map<string, readonly Origin[]>;
+}
+
+let current: EvaluationState | undefined;
+
+/** Start afresh: strings of an earlier evaluation of this realm are unknown from here on. */
+export function beginEvaluation(host: SourceHost): Evaluation {
+  const made = new Map<StorePath, Derivation>();
+  const hashes = new Map<StorePath, HashModulo>();
+  const inputs: InputHashes = (drvPath) => {
+    let hash = hashes.get(drvPath);
+    if (hash === undefined) {
+      hash = hashDerivationModulo(made.get(drvPath) as Derivation, { masked: false, inputs });
+      hashes.set(drvPath, hash);
+    }
+    return hash;
+  };
+  current = { host, derivations: new Map(), sources: new Map(), origins: new Map(), made, inputs, scans: new Map() };
+  return current;
+}
+
+/** @throws {CodedError} `evaluation.not-begun` */
+export function currentEvaluation(): Evaluation {
+  return currentState();
+}
+
+/** {@link currentEvaluation} with its tables, for this folder. */
+export function currentState(): EvaluationState {
+  if (current !== undefined) return current;
+  throw new CodedError("evaluation.not-begun", 'Cannot make a derivation or source: no evaluation has begun, expected a call of "beginEvaluation" before', {
+    hint: "Build through the floe command, or call beginEvaluation(makeSourceHost()) first, as tests do.",
+  });
+}
+
+/** Make a source known, so that strings with its path may be used: the trees of flake inputs, and what this folder makes. */
+export function registerSource(path: StorePath, source: PlannedSource): void {
+  const state = currentState();
+  if (state.sources.has(path)) return;
+  state.sources.set(path, source);
+  const digest = storePathDigest(path);
+  // A fixed output may have the path already; whichever was made first stands for it.
+  if (!state.origins.has(digest)) state.origins.set(digest, { kind: "source", path });
+}

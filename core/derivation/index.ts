@@ -1,0 +1,21 @@
+export * from "./aterm.ts";
+export * from "./coerce.ts";
+export * from "./derivation.ts";
+export {
+  beginEvaluation,
+  currentEvaluation,
+  type Evaluation,
+  type PlannedSource,
+  registerSource,
+  type SourceHost,
+  type TreeFilter,
+} from "./evaluation.ts";
+export * from "./hash-modulo.ts";
+export * from "./local.ts";
+export { derivation, type DerivationOptions, type DerivationValue } from "./make-derivation.ts";
+export * from "./output-paths.ts";
+export * from "./placeholder.ts";
+export { contextOf } from "./scan.ts";
+export * from "./show.ts";
+export * from "./structured-attrs.ts";
+export * from "./to-file.ts";

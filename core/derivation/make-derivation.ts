@@ -1,0 +1,131 @@
+import { callerLocation, CodedError, type Hash, parseHash, sortedText } from "../base/index.ts";
+import { checkName, type FileIngestionMethod, type StorePath, storePathDigest } from "../store/index.ts";
+import { formatDerivation } from "./aterm.ts";
+import { coerceToText, toStructured } from "./coerce.ts";
+import { type Derivation, derivationReferences, derivationTextPath } from "./derivation.ts";
+import { currentState, type EvaluationState } from "./evaluation.ts";
+import { type OutputRule, withOutputs } from "./output-paths.ts";
+import { addInputs, makeInputs } from "./scan.ts";
+import { formatStructuredAttrs } from "./structured-attrs.ts";
+
+export interface DerivationOptions {
+  readonly name: string;
+  /** `x86_64-linux`, or `builtin`. */
+  readonly system: string;
+  readonly builder: string;
+  /** Default none. */
+  readonly args?: readonly unknown[];
+  /** Variables; see `coerceToText` for how values become text. `undefined` leaves one out. */
+  readonly env?: Readonly<Record<string, unknown>>;
+  /** Names in the order of the variable `outputs`, which is set only when this is given. Default `out` alone. */
+  readonly outputs?: readonly string[];
+  /**
+   * The content is known beforehand, so the builder may use the network. `hash` in any text form of a hash. The variables
+   * `outputHash`, `outputHashAlgo` and `outputHashMode` are set accordingly unless `env` has them.
+   */
+  readonly fixed?: { readonly method: FileIngestionMethod; readonly hash: string };
+  /** Pass all attributes as JSON instead of variables; these are joined with those of `env`. */
+  readonly structuredAttrs?: object;
+}
+
+/** A derivation of the current evaluation. In a string it is the path of its first output. */
+export interface DerivationValue {
+  readonly name: string;
+  readonly drvPath: string;
+  /** Path of `out`, or of the first output when none is named so. */
+  readonly outPath: string;
+  /** Paths by output name. */
+  readonly outputs: Readonly<Record<string, string>>;
+  toString(): string;
+}
+
+/**
+ * Describe one build action. Pure: nothing is built or written; the evaluation remembers the description.
+ *
+ * What other derivations and sources the strings refer to becomes its inputs.
+ *
+ * @throws {CodedError} at the caller's line: `derivation.unknown-reference`, `derivation.bad-value`, `derivation.no-outputs`,
+ *   `derivation.output-name`, `derivation.fixed-outputs`, `derivation.structured-value`, `store-path.name`, `hash.*`,
+ *   `evaluation.not-begun`
+ *
+ * @example derivation({ name: "hello", system: "x86_64-linux", builder: `${bash}/bin/bash`, args: ["-c", "echo hello > $out"] })
+ */
+export function derivation(options: DerivationOptions): DerivationValue {
+  return placed(derivation, () => make(currentState(), options));
+}
+
+/** Run, and give an error without a place the place of our caller. */
+export function placed<T>(above: Function, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.at !== undefined) throw error;
+    const { code, message, hint, details, exitCode, cause } = error;
+    throw new CodedError(code, message, { hint, details, exitCode, cause, at: callerLocation(above) });
+  }
+}
+
+function make(state: EvaluationState, options: DerivationOptions): DerivationValue {
+  const { name, system, builder } = options;
+  checkName(`${name}.drv`);
+  checkName(name);
+  const hash = options.fixed === undefined ? undefined : parseHash(options.fixed.hash);
+  const env = variables(options, hash);
+  const args = (options.args ?? []).map((arg, i) => coerceToText(arg, `argument ${i + 1}`));
+  const inputs = makeInputs();
+  const inside = (what: string): string => `${what} of "${name}"`;
+  addInputs(state, inputs, builder, inside("the builder"));
+  args.forEach((arg, i) => addInputs(state, inputs, arg, inside(`argument ${i + 1}`)));
+  for (const [key, value] of Object.entries(env)) addInputs(state, inputs, value, inside(`variable "${key}"`));
+  const base = {
+    name,
+    system,
+    builder,
+    args,
+    env,
+    inputDerivations: new Map([...inputs.derivations].map(([path, outputs]) => [path, sortedText(outputs)])),
+    inputSources: sortedText(inputs.sources) as StorePath[],
+  };
+  return remember(state, withOutputs(base, outputRule(options, hash), { inputs: state.inputs }), options.outputs);
+}
+
+function outputRule({ name, outputs, fixed }: DerivationOptions, hash: Hash | undefined): OutputRule {
+  if (fixed === undefined || hash === undefined) return { kind: "input-addressed", outputs: outputs ?? ["out"] };
+  if (outputs !== undefined && (outputs.length !== 1 || outputs[0] !== "out")) {
+    throw new CodedError("derivation.fixed-outputs", `Cannot make the derivation "${name}": found the outputs ${outputs.join(", ")}, expected only "out" because its content is fixed`);
+  }
+  return { kind: "fixed", method: fixed.method, hash };
+}
+
+/** The environment without the output variables. */
+function variables(options: DerivationOptions, hash: Hash | undefined): Record<string, string> {
+  const { name, system, builder, outputs, fixed, structuredAttrs } = options;
+  const declared = fixed === undefined || hash === undefined ? {} : { outputHash: fixed.hash, outputHashAlgo: hash.algorithm, outputHashMode: fixed.method };
+  const attributes: Record<string, unknown> = { ...declared, ...options.env, name, system, builder, ...(outputs === undefined ? {} : { outputs }) };
+  if (structuredAttrs !== undefined) {
+    const all = { ...attributes, ...structuredAttrs };
+    return { __json: formatStructuredAttrs(toStructured(all, `the structured attributes of "${name}"`)) };
+  }
+  const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([key, value]) => [key, coerceToText(value, `variable "${key}" of "${name}"`)]));
+}
+
+/** Enter a derivation into the tables of the evaluation, and give its value. */
+function remember(state: EvaluationState, made: Derivation, order: readonly string[] = ["out"]): DerivationValue {
+  const text = formatDerivation(made);
+  const drvPath = derivationTextPath(made.name, text, derivationReferences(made));
+  if (!state.derivations.has(drvPath)) {
+    state.derivations.set(drvPath, text);
+    state.made.set(drvPath, made);
+    state.origins.set(storePathDigest(drvPath), { kind: "derivation", drvPath });
+    for (const [output, { path }] of Object.entries(made.outputs)) {
+      const digest = storePathDigest(path as StorePath);
+      // Two derivations may promise one fixed output; the first one made stands for it.
+      if (!state.origins.has(digest)) state.origins.set(digest, { kind: "output", drvPath, output });
+    }
+  }
+  const outputs = Object.fromEntries(order.map((output) => [output, made.outputs[output]?.path as string]));
+  const outPath = (outputs["out"] ?? outputs[order[0] as string]) as string;
+  return { name: made.name, drvPath, outPath, outputs, toString: () => outPath };
+}
+
