@@ -28,10 +28,10 @@ export interface CodedErrorOptions {
 export class CodedError extends Error {
   override readonly name = "CodedError";
   readonly code: string;
-  readonly hint?: string;
-  readonly at?: SourceLocation;
-  readonly details?: readonly string[];
-  readonly exitCode?: number;
+  declare readonly hint?: string;
+  declare readonly at?: SourceLocation;
+  declare readonly details?: readonly string[];
+  declare readonly exitCode?: number;
 
   constructor(code: string, message: string, options: CodedErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
