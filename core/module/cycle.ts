@@ -1,0 +1,81 @@
+import { CodedError } from "../base/index.ts";
+import { showPlace } from "./definition.ts";
+import type { Module } from "./module.ts";
+import type { RuleRun } from "./rule-run.ts";
+
+/** One run of a rule in a configuration that does not settle, and the options that its round changed. */
+export interface Change {
+  readonly module: Module;
+  readonly run: RuleRun;
+  readonly changed: ReadonlySet<string>;
+}
+
+/** A rule that reads one changing option and defines another. */
+interface Step {
+  readonly reads: string;
+  readonly defines: string;
+  readonly module: Module;
+  readonly run: RuleRun;
+}
+
+/** The error for a configuration that never settles: the circle of options and rules, with places. */
+export function describeCycle(history: readonly Change[]): CodedError {
+  const changing = new Set(history.flatMap(({ changed }) => [...changed]));
+  const steps = new Map<string, Step[]>();
+  for (const { module, run } of history) {
+    for (const reads of run.reads) {
+      if (!changing.has(reads)) continue;
+      const list = steps.get(reads) ?? [];
+      for (const defines of changing) {
+        // A rule may define an option only in every other round: any of its runs counts.
+        const seen = list.some((step) => step.module === module && step.defines === defines);
+        if (!seen && run.definitions.has(defines)) list.push({ reads, defines, module, run });
+      }
+      steps.set(reads, list);
+    }
+  }
+  const circle = findCircle(steps) ?? [];
+  const lines = circle.map(({ reads, defines, module, run }) => {
+    const at = run.definitions.get(defines)?.[0]?.at;
+    return `"${reads}" is read by module "${module.key}" (${showPlace(module.at)}), which defines "${defines}" (${showPlace(at)})`;
+  });
+  const first = circle[0]?.run.definitions.get(circle[0].defines)?.[0]?.at;
+  return new CodedError(
+    "module.unsettled",
+    `Cannot settle the configuration: ${lines.length === 0 ? [...changing].join(", ") : lines.join("; ")}; each change starts the next one without end`,
+    {
+      hint: "Let one of these rules decide by an option that the others do not change, or set the option with force(…).",
+      at: first,
+      details: lines,
+    },
+  );
+}
+
+/** The shortest circle, by breadth-first search from each option in turn. */
+function findCircle(steps: ReadonlyMap<string, readonly Step[]>): Step[] | undefined {
+  let best: Step[] | undefined;
+  for (const start of [...steps.keys()].sort()) {
+    const found = circleFrom(start, steps);
+    if (found !== undefined && (best === undefined || found.length < best.length)) best = found;
+  }
+  return best;
+}
+
+function circleFrom(start: string, steps: ReadonlyMap<string, readonly Step[]>): Step[] | undefined {
+  const seen = new Set<string>();
+  let paths: Step[][] = [[]];
+  while (paths.length > 0) {
+    const longer: Step[][] = [];
+    for (const path of paths) {
+      const at = path.at(-1)?.defines ?? start;
+      for (const step of steps.get(at) ?? []) {
+        if (step.defines === start) return [...path, step];
+        if (seen.has(step.defines)) continue;
+        seen.add(step.defines);
+        longer.push([...path, step]);
+      }
+    }
+    paths = longer;
+  }
+  return undefined;
+}

@@ -1,0 +1,282 @@
+import fc from "fast-check";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { CodedError } from "../base/index.ts";
+import {
+  type Defs,
+  type Module,
+  type RuleContext,
+  after,
+  before,
+  declare,
+  defaults,
+  defineModule,
+  evaluateModules,
+  force,
+  option,
+} from "./index.ts";
+
+// The test's own options are not part of the real configuration's types, hence these two doors.
+type Tree = { readonly [name: string]: unknown };
+const says = (definitions: Tree) => definitions as Defs;
+const read = (modules: readonly Module[], config: Tree | readonly Tree[] = {}) =>
+  evaluateModules({ modules, config: config as Defs }).config as unknown as Record<string, any>;
+
+function failure(run: () => unknown): CodedError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof CodedError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+const web = declare("web", {
+  enable: option.bool({ default: false }),
+  port: option.port({ default: 80 }),
+  name: option.str(),
+  paths: option.listOf(option.str()),
+  notes: option.lines(),
+  hosts: option.attrsOf(
+    option.submodule({ root: option.nullOr(option.path()), weight: option.int({ default: 1 }) }),
+  ),
+  extra: option.anything({ default: {} }),
+});
+const webModule = defineModule(web);
+const rule = (key: string, body: (context: RuleContext & { config: any }) => void) => defineModule({ key }, body as never);
+
+test("evaluateModules() gives declared defaults, and empty collections", () => {
+  const config = read([webModule]);
+  assert.is(config.web.port, 80);
+  assert.equal(config.web.paths, []);
+  assert.equal(config.web.hosts, {});
+  assert.is(config.web.notes, "");
+});
+
+test("priorities: force wins over plain, plain over defaults, defaults over the declared one", () => {
+  const at = (value: unknown) => rule(`m${String(value)}`, ({ define }) => define(says({ web: { port: value } })));
+  const weak = rule("weak", ({ define }) => define(says({ web: { port: defaults(81) } })));
+  const strong = rule("strong", ({ define }) => define(says({ web: { port: force(83) } })));
+  assert.is(read([webModule, weak]).web.port, 81);
+  assert.is(read([webModule, weak, at(82)]).web.port, 82);
+  assert.is(read([webModule, weak, at(82), strong]).web.port, 83);
+  assert.is(read([webModule, at(82)], { web: force({ port: 84 }) }).web.port, 84);
+});
+
+test("lists, lines and attribute sets merge; before and after choose the place", () => {
+  const config = read(
+    [
+      webModule,
+      rule("a", ({ define }) => define(says({ web: { paths: ["a"], notes: "a", hosts: { x: { weight: 2 } } } }))),
+      rule("b", ({ define }) => define(says({ web: { paths: before(["b"]), notes: after("b"), hosts: { x: { root: "/b" } } } }))),
+    ],
+    { web: { paths: ["c", "d"], hosts: { y: {} }, extra: { deep: { one: 1 } } } },
+  );
+  assert.equal(config.web.paths, ["b", "a", "c", "d"]);
+  assert.is(config.web.notes, "a\nb");
+  assert.equal(config.web.hosts, { x: { root: "/b", weight: 2 }, y: { root: null, weight: 1 } });
+  assert.equal(config.web.extra, { deep: { one: 1 } });
+});
+
+test("marks inside free names decide for that name alone", () => {
+  const config = read(
+    [webModule, rule("a", ({ define }) => define(says({ web: { hosts: { x: { weight: force(5) }, y: { weight: 6 } } } })))],
+    { web: { hosts: { x: { weight: 7 }, y: { weight: defaults(8) } } } },
+  );
+  assert.is(config.web.hosts.x.weight, 5);
+  assert.is(config.web.hosts.y.weight, 6);
+});
+
+test("a rule may test an option that it also sets, and one that another rule computes", () => {
+  const config = read(
+    [
+      webModule,
+      rule("on", ({ define }) => define(says({ web: { enable: true } }))),
+      rule("port", ({ config, define }) => {
+        if (!config.web.enable) return;
+        define(says({ web: { port: defaults(8080) } }));
+        for (const path of config.web.paths) define(says({ web: { hosts: { [path]: {} } } }));
+      }),
+      rule("paths", ({ config, define }) => {
+        if (config.web.port === 8080) define(says({ web: { paths: ["p", "q"] } }));
+        // Sets the option it tests: settles, since the definition does not change any more.
+        if (config.web.paths.length > 0) define(says({ web: { paths: after(["last"]) } }));
+      }),
+    ],
+  );
+  assert.equal(config.web.paths, ["p", "q", "last"]);
+  assert.equal(Object.keys(config.web.hosts), ["last", "p", "q"]);
+});
+
+test("reading an option without a value suspends the rule, what it said before counts", () => {
+  const config = read([
+    webModule,
+    rule("reader", ({ config, define }) => {
+      define(says({ web: { enable: true } }));
+      define(says({ web: { paths: [config.web.name] } }));
+    }),
+    rule("giver", ({ config, define }) => {
+      if (config.web.enable) define(says({ web: { name: "late" } }));
+    }),
+  ]);
+  assert.equal(config.web.paths, ["late"]);
+});
+
+test("option.no-value: a rule still waits when nothing moves any more", () => {
+  const error = failure(() => read([webModule, rule("reader", ({ config }) => void config.web.name)]));
+  assert.is(error.code, "option.no-value");
+  assert.match(error.message, /"web.name".*module "reader" reads it/);
+});
+
+test("option.no-value: reading the result, or a required option of a submodule", () => {
+  const config = read([webModule]);
+  assert.is(failure(() => config.web.name).code, "option.no-value");
+  assert.not.throws(() => JSON.stringify(config));
+  const strict = defineModule(declare("strict", { items: option.attrsOf(option.submodule({ must: option.str() })) }));
+  const error = failure(() => read([strict], { strict: { items: { a: {} } } }));
+  assert.is(error.code, "option.no-value");
+  assert.match(error.message, /strict\.items\.a\.must/);
+});
+
+test("option.unknown: has the definition's own place and the name that was meant", () => {
+  const error = failure(() =>
+    read([webModule, rule("typo", ({ define }) => {
+      define(says({ web: { prot: 1 } }));
+    })]),
+  );
+  assert.is(error.code, "option.unknown");
+  assert.is(error.hint, 'Did you mean "web.port"?');
+  assert.match(error.at?.file ?? "", /evaluate\.test\.ts$/);
+  // The line of the define call above: the column is that of the call itself.
+  assert.is(error.at?.column, 7);
+});
+
+test("option.unknown: in a submodule, and when a rule reads", () => {
+  const nested = failure(() => read([webModule], { web: { hosts: { x: { rot: "/x" } } } }));
+  assert.is(nested.hint, 'Did you mean "web.hosts.x.root"?');
+  assert.match(nested.at?.file ?? "", /evaluate\.test\.ts$/);
+  const reader = failure(() => read([webModule, rule("r", ({ config }) => void config.web.enabel)]));
+  assert.is(reader.code, "option.unknown");
+  assert.is(reader.hint, 'Did you mean "web.enable"?');
+});
+
+test("option.wrong-type: says what was found and expected", () => {
+  const error = failure(() => read([webModule], { web: { port: "80" } }));
+  assert.is(error.code, "option.wrong-type");
+  assert.match(error.message, /"80" for option "web.port": found text, expected a whole number from 0 to 65535/);
+  assert.is(failure(() => read([webModule], { web: { paths: [1] } })).message.includes("web.paths[0]"), true);
+  assert.is(failure(() => read([webModule], { web: 1 })).code, "option.wrong-type");
+});
+
+test("option.conflict: lists every definition with its place", () => {
+  const error = failure(() =>
+    read([webModule, rule("a", ({ define }) => define(says({ web: { port: 81 } })))], { web: { port: 82 } }),
+  );
+  assert.is(error.code, "option.conflict");
+  assert.match(error.message, /81 at .*evaluate\.test\.ts:\d+:\d+\n {2}82 at .*evaluate\.test\.ts:\d+:\d+/);
+});
+
+test("option.declared-twice, option.read-only, option.bad-path, option.assigned", () => {
+  assert.is(failure(() => read([webModule, defineModule(declare("web", { port: option.int() }))])).code, "option.declared-twice");
+  assert.is(failure(() => read([webModule, defineModule(declare("web.port", { x: option.int() }))])).code, "option.declared-twice");
+  const fixed = defineModule(declare("fixed", { id: option.listOf(option.str(), { readOnly: true }) }), ({ define }) =>
+    define(says({ fixed: { id: ["a"] } })),
+  );
+  assert.equal(read([fixed]).fixed.id, ["a"]);
+  assert.is(failure(() => read([fixed], { fixed: { id: ["b"] } })).code, "option.read-only");
+  assert.is(failure(() => declare("a..b", {})).code, "option.bad-path");
+  const writer = rule("w", ({ config }) => {
+    config.web.port = 1;
+  });
+  assert.is(failure(() => read([webModule, writer])).code, "option.assigned");
+});
+
+test("module.assertion: all failed checks are told together, warnings are handed back", () => {
+  const strict = rule("strict", ({ config, check, warn }) => {
+    check(config.web.port > 1000, "Cannot serve: port is privileged");
+    check(config.web.enable, "Cannot serve: not enabled");
+    warn("something is old");
+  });
+  const error = failure(() => read([webModule, strict]));
+  assert.is(error.code, "module.assertion");
+  assert.is(error.details?.length, 2);
+  const calm = rule("calm", ({ warn }) => warn("w"));
+  assert.is(evaluateModules({ modules: [calm] }).warnings[0]?.message, "w");
+});
+
+test("module.rule-failed: names the module; a failure that passes is no failure", () => {
+  const broken = rule("broken", () => {
+    throw new Error("oh");
+  });
+  const error = failure(() => read([broken]));
+  assert.is(error.code, "module.rule-failed");
+  assert.match(error.message, /module "broken": oh/);
+  const early = rule("early", ({ config, define }) => define(says({ web: { port: config.web.paths[0].length } })));
+  const late = rule("late", ({ define }) => define(says({ web: { paths: ["abc"] } })));
+  assert.is(read([webModule, early, late]).web.port, 3);
+});
+
+test("module.unsettled: shows the circle of options and rules with places", () => {
+  const grow = rule("grow", ({ config, define }) => define(says({ web: { port: config.web.hosts.n?.weight ?? 1 } })));
+  const feed = rule("feed", ({ config, define }) => define(says({ web: { hosts: { n: { weight: config.web.port + 1 } } } })));
+  const error = failure(() => read([webModule, grow, feed]));
+  assert.is(error.code, "module.unsettled");
+  assert.match(error.message, /"web\.hosts" is read by module "grow".*defines "web\.port" \(.*evaluate\.test\.ts:\d+:\d+\)/);
+  assert.match(error.message, /"web\.port" is read by module "feed".*defines "web\.hosts"/);
+});
+
+test("module.unsettled: two rules that each wait for the other's absence", () => {
+  const pair = defineModule(declare("pair", { a: option.bool({ default: false }), b: option.bool({ default: false }) }));
+  const a = rule("a", ({ config, define }) => {
+    if (!config.pair.b) define(says({ pair: { a: true } }));
+  });
+  const b = rule("b", ({ config, define }) => {
+    if (!config.pair.a) define(says({ pair: { b: true } }));
+  });
+  // Depending on who runs first, one or the other would win: not a result to rely on.
+  for (const modules of [[pair, a, b], [b, a, pair]]) assert.is(failure(() => read(modules)).code, "module.unsettled");
+});
+
+test("module.unstable: a rule with a memory of its own", () => {
+  let count = 0;
+  const counter = rule("counter", ({ define }) => {
+    count += 1;
+    define(says({ web: { port: count } }));
+  });
+  assert.is(failure(() => read([webModule, counter])).code, "module.unstable");
+});
+
+test("imports bring modules along once", () => {
+  const base = rule("base", ({ define }) => define(says({ web: { paths: ["base"] } })));
+  const one = defineModule({ key: "one", imports: [base, webModule] });
+  const two = defineModule({ key: "two", imports: [base] });
+  assert.equal(read([one, two]).web.paths, ["base"]);
+});
+
+test("a configuration may be several literals", () => {
+  assert.equal(read([webModule], [{ web: { paths: ["a"] } }, { web: { paths: ["b"] } }]).web.paths, ["a", "b"]);
+});
+
+test("the result does not depend on the order of modules (100 random orders)", () => {
+  const names = Array.from({ length: 12 }, (_, index) => `m${index}`);
+  const modules = names.map((name, index) =>
+    rule(name, ({ config, define }) => {
+      define(says({ web: { paths: [name], notes: `${name} ${config.web.port}` } }));
+      if (config.web.paths.length >= index) define(says({ web: { hosts: { [name]: { weight: config.web.paths.length } } } }));
+      if (index === 3) define(says({ web: { name: `n${Object.keys(config.web.hosts).length > 0}` } }));
+      if (index === 5) define(says({ web: { port: defaults(5), extra: { got: config.web.name } } }));
+      if (index === 7) define(says({ web: { paths: before(["first"]), port: force(7) } }));
+    }),
+  );
+  const expected = JSON.stringify(read([webModule, ...modules]));
+  assert.match(expected, /"first"/);
+  fc.assert(
+    fc.property(fc.shuffledSubarray(modules, { minLength: modules.length }), (shuffled) => {
+      assert.is(JSON.stringify(read([...shuffled, webModule])), expected);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test.run();

@@ -1,0 +1,13 @@
+export * from "./namespaces.ts";
+export { after, before, defaults, force, withPriority } from "./priority.ts";
+export type { Definition } from "./definition.ts";
+export { showPlace } from "./definition.ts";
+export type { AnyOption, Option, OptionGroup, ReadGroup, WriteGroup } from "./option-type.ts";
+export { option } from "./option.ts";
+export type { DefinedBy, OptionSettings, ValueOf } from "./option.ts";
+export { type Declaration, type Read, type Write, declare } from "./declare.ts";
+export { type Module, type ModuleHead, type Rule, type RuleContext, defineModule } from "./module.ts";
+export { type EvaluateModulesOptions, type EvaluatedModules, evaluateModules } from "./evaluate.ts";
+export { type OptionDocumentation, documentOptions } from "./docs.ts";
+export { suggest } from "./suggest.ts";
+export { type PackageLike, type Stringable, isPackageLike, isPlainObject } from "./value.ts";

@@ -1,0 +1,103 @@
+import { type Definition, type Report, diagnose, showDefinitions, strongest } from "./definition.ts";
+import { sameValue, showKind, showValue } from "./value.ts";
+
+/** How values of one kind are checked, merged and described. */
+export interface OptionType {
+  /** For people: "text", "whole number from 0 to 65535", "list of text". */
+  readonly name: string;
+  /** What is wrong with the outside of a value: `undefined` when it may be merged. */
+  readonly mismatch: (value: unknown) => string | undefined;
+  /**
+   * One value from definitions of equal, strongest priority, each without `mismatch`, in canonical
+   * order and never empty. Faults go to `report`; the result is then not used.
+   */
+  readonly merge: (path: string, definitions: readonly Definition[], report: Report) => unknown;
+  /** What an option of this type is when nobody defines it, for collections: empty. */
+  readonly empty?: unknown;
+  /** Options inside a value, for documentation: their path continues with `suffix`. */
+  readonly inner?: { readonly suffix: string; readonly options: OptionGroup };
+}
+
+declare const read: unique symbol;
+declare const write: unique symbol;
+
+/** A declared option: what reading it gives, and what a definition of it may say. */
+export interface Option<out Value, in Defined = Value> {
+  readonly kind: "option";
+  readonly type: OptionType;
+  readonly default: unknown;
+  readonly hasDefault: boolean;
+  readonly description: string | undefined;
+  readonly example: unknown;
+  readonly internal: boolean;
+  readonly readOnly: boolean;
+  readonly [read]?: () => Value;
+  readonly [write]?: (defined: Defined) => void;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the two sides vary in opposite directions, so only `any` covers all.
+export type AnyOption = Option<any, any>;
+
+/** Options by name, in groups. */
+export interface OptionGroup {
+  readonly [name: string]: AnyOption | OptionGroup;
+}
+
+/** Whether a member of a group is an option and not a group. */
+export function isOption(member: AnyOption | OptionGroup): member is AnyOption {
+  return (member as { readonly kind?: unknown }).kind === "option";
+}
+
+/** What reading a group of options gives. */
+export type ReadGroup<Group> = {
+  readonly [Name in keyof Group]: Group[Name] extends Option<infer Value, infer _> ? Value : ReadGroup<Group[Name]>;
+};
+
+/** What a definition of a group of options may say. */
+export type WriteGroup<Group> = {
+  [Name in keyof Group]?: (Group[Name] extends Option<infer _, infer Defined> ? Defined : WriteGroup<Group[Name]>) | undefined;
+};
+
+/**
+ * Merge definitions of any priorities to a value of a type: the strongest are chosen, checked, merged.
+ * `definitions` must not be empty.
+ */
+export function mergeDefinitions(
+  type: OptionType,
+  path: string,
+  definitions: readonly Definition[],
+  report: Report,
+): unknown {
+  const chosen = strongest(definitions);
+  let fits = true;
+  for (const definition of chosen) {
+    const expected = type.mismatch(definition.value);
+    if (expected === undefined) continue;
+    fits = false;
+    report(
+      diagnose(
+        "option.wrong-type",
+        `Cannot use ${showValue(definition.value, 60)} for option "${path}": found ${showKind(definition.value)}, expected ${expected}`,
+        definition.at,
+      ),
+    );
+  }
+  return fits ? type.merge(path, chosen, report) : undefined;
+}
+
+/** The merge of types whose definitions have to agree. */
+export function mergeEqual(path: string, definitions: readonly Definition[], report: Report): unknown {
+  const [first] = definitions;
+  if (first === undefined) return undefined;
+  if (definitions.some(({ value }) => !sameValue(value, first.value))) {
+    report(
+      diagnose(
+        "option.conflict",
+        `Cannot merge option "${path}": found ${definitions.length} definitions, expected them to be equal:${showDefinitions(definitions)}`,
+        first.at,
+        "Keep one of them, or give one more weight with force(…) or less with defaults(…).",
+      ),
+    );
+  }
+  return first.value;
+}

@@ -1,0 +1,171 @@
+import { CodedError, type Diagnostic, callerLocation } from "../base/index.ts";
+import { type Definition, diagnose, makeDefinition } from "./definition.ts";
+import type { Module, RuleContext } from "./module.ts";
+import type { ModuleArguments } from "./namespaces.ts";
+import { type GroupNode, type OptionNode, takeApart } from "./option-tree.ts";
+import { type ReadOption, makeTrackedConfig } from "./tracked-config.ts";
+import { sameValue } from "./value.ts";
+
+/** How the last run of a rule ended. */
+export type Outcome =
+  | { readonly kind: "done" }
+  /** It read an option that has no value yet; what it defined before that counts. */
+  | { readonly kind: "suspended"; readonly on: OptionNode }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What one run of a rule read and gave. */
+export interface RuleRun {
+  readonly outcome: Outcome;
+  readonly reads: ReadonlySet<string>;
+  /** Definitions by option path. */
+  readonly definitions: ReadonlyMap<string, readonly Definition[]>;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Thrown through a rule to leave it; never shown to anybody. */
+class Suspension {
+  readonly on: OptionNode;
+
+  constructor(on: OptionNode) {
+    this.on = on;
+  }
+}
+
+/** The value of an option at this moment of the evaluation. */
+export type OptionState =
+  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "none" }
+  | { readonly kind: "faulty"; readonly diagnostics: readonly Diagnostic[] };
+
+/** Runs rules against the present state of all options, recording what each of them reads and defines. */
+export class RuleRunner {
+  readonly #root: GroupNode;
+  readonly #config: object;
+  readonly #moduleArguments: Partial<ModuleArguments>;
+  #reads: Set<string> | undefined;
+
+  constructor(root: GroupNode, state: (path: string) => OptionState, moduleArguments: Partial<ModuleArguments>) {
+    this.#root = root;
+    this.#moduleArguments = moduleArguments;
+    const read: ReadOption = (option) => {
+      this.#reads?.add(option.path);
+      const found = state(option.path);
+      if (found.kind === "value") return found.value;
+      throw new Suspension(option);
+    };
+    this.#config = makeTrackedConfig(root, read);
+  }
+
+  /** Run a module's rule once. Never throws: what goes wrong is part of the outcome. */
+  run(module: Module): RuleRun {
+    const record = new RunRecord(this.#root, module);
+    const reads = new Set<string>();
+    this.#reads = reads;
+    const outcome = this.#outcomeOf(module, record);
+    this.#reads = undefined;
+    const { definitions, diagnostics, warnings } = record;
+    return { outcome, reads, definitions, diagnostics, warnings };
+  }
+
+  #outcomeOf(module: Module, record: RunRecord): Outcome {
+    try {
+      const context = {
+        ...this.#moduleArguments,
+        cfg: this.#configAt(module.declaration?.path ?? []),
+        config: this.#config,
+        define: record.define,
+        check: record.check,
+        warn: record.warn,
+      };
+      module.rule?.(context as unknown as RuleContext);
+      return { kind: "done" };
+    } catch (error) {
+      return error instanceof Suspension ? { kind: "suspended", on: error.on } : { kind: "failed", error };
+    }
+  }
+
+  #configAt(path: readonly string[]): unknown {
+    let group: unknown = this.#config;
+    for (const name of path) group = (group as Record<string, unknown>)[name];
+    return group;
+  }
+}
+
+/** Collects what a rule says while it runs. */
+export class RunRecord {
+  readonly definitions = new Map<string, Definition[]>();
+  readonly diagnostics: Diagnostic[] = [];
+  readonly warnings: Diagnostic[] = [];
+  readonly #root: GroupNode;
+  readonly #module: Module;
+  #index = 0;
+
+  constructor(root: GroupNode, module: Module) {
+    this.#root = root;
+    this.#module = module;
+  }
+
+  readonly define = (value: unknown): void => {
+    this.add(value, callerLocation(this.define) ?? this.#module.at);
+  };
+
+  readonly check = (holds: boolean, message: string, hint?: string): void => {
+    if (holds) return;
+    this.diagnostics.push(
+      diagnose("module.assertion", message, callerLocation(this.check) ?? this.#module.at, hint),
+    );
+  };
+
+  readonly warn = (message: string): void => {
+    this.warnings.push(diagnose("module.warning", message, callerLocation(this.warn) ?? this.#module.at));
+  };
+
+  /** Add a definition of the whole configuration, written at a place. */
+  add(value: unknown, at: Definition["at"]): void {
+    const whole = makeDefinition(value, { at, module: this.#module.key, index: this.#index });
+    this.#index += 1;
+    const report = (diagnostic: Diagnostic) => this.diagnostics.push(diagnostic);
+    for (const { path, definition } of takeApart(this.#root, whole, report)) {
+      const list = this.definitions.get(path) ?? [];
+      list.push(definition);
+      this.definitions.set(path, list);
+    }
+  }
+}
+
+/** Whether two runs of one rule gave the same definitions and ended in the same way. */
+export function sameRun(a: RuleRun, b: RuleRun): boolean {
+  if (a.outcome.kind !== b.outcome.kind || a.definitions.size !== b.definitions.size) return false;
+  for (const [path, list] of a.definitions) {
+    const other = b.definitions.get(path);
+    if (other === undefined || other.length !== list.length) return false;
+    if (!list.every((definition, index) => sameDefinition(definition, other[index]))) return false;
+  }
+  return true;
+}
+
+function sameDefinition(a: Definition, b: Definition | undefined): boolean {
+  return b !== undefined && a.priority === b.priority && a.order === b.order && sameValue(a.value, b.value);
+}
+
+/** What to tell about a rule that threw: its own coded error as it is, any other with the module's name. */
+export function ruleFailure(module: Module, error: unknown): Diagnostic {
+  if (error instanceof CodedError) {
+    return diagnose(error.code, error.message, error.at ?? module.at, error.hint);
+  }
+  return diagnose(
+    "module.rule-failed",
+    `Cannot run the rule of module "${module.key}": ${error instanceof Error ? error.message : String(error)}`,
+    (error instanceof Error ? placeInStack(error) : undefined) ?? module.at,
+  );
+}
+
+/** The first frame of an error's stack with a file of its own: where the rule broke. */
+function placeInStack(error: Error): Definition["at"] {
+  for (const line of (error.stack ?? "").split("\n").slice(1)) {
+    const match = /(?:file:\/\/)?(\/[^():]+):(\d+):(\d+)\)?$/.exec(line);
+    if (match !== null) return { file: match[1] as string, line: Number(match[2]), column: Number(match[3]) };
+  }
+  return undefined;
+}

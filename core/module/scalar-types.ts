@@ -1,0 +1,76 @@
+import type { Definition, Report } from "./definition.ts";
+import { type OptionType, mergeEqual } from "./option-type.ts";
+import { type PackageLike, isPackageLike } from "./value.ts";
+
+function scalar(name: string, accepts: (value: unknown) => boolean): OptionType {
+  return { name, mismatch: (value) => (accepts(value) ? undefined : name), merge: mergeEqual };
+}
+
+/** `true` or `false`. */
+export const boolType: OptionType = scalar("true or false", (value) => typeof value === "boolean");
+
+/** A whole number between two bounds, both included. */
+export function intType(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): OptionType {
+  const bounds =
+    min === Number.MIN_SAFE_INTEGER
+      ? max === Number.MAX_SAFE_INTEGER
+        ? ""
+        : ` up to ${max}`
+      : max === Number.MAX_SAFE_INTEGER
+        ? ` from ${min}`
+        : ` from ${min} to ${max}`;
+  return scalar(
+    `a whole number${bounds}`,
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
+
+/** Any finite number. */
+export const numberType: OptionType = scalar("a number", (value) => Number.isFinite(value));
+
+/** Text, whole-matched by a pattern if one is given. */
+export function strType(pattern?: RegExp, shape?: string): OptionType {
+  if (pattern === undefined) return scalar("text", (value) => typeof value === "string");
+  const whole = new RegExp(`^(?:${pattern.source})$`, pattern.flags);
+  return scalar(shape ?? `text of the form ${pattern.source}`, (value) => typeof value === "string" && whole.test(value));
+}
+
+/** Text of which several definitions are joined by a separator, in order. */
+export function joinedType(name: string, separator: string): OptionType {
+  return {
+    name,
+    mismatch: (value) => (typeof value === "string" ? undefined : name),
+    merge: (_path, definitions) => definitions.map(({ value }) => value as string).join(separator),
+    empty: "",
+  };
+}
+
+/** One of a few values. */
+export function enumerationType(values: readonly (string | number | boolean)[]): OptionType {
+  const name = `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`;
+  return scalar(name, (value) => values.includes(value as string));
+}
+
+/** An absolute path as text; packages and sources are taken by their store path. */
+export const pathType: OptionType = {
+  name: "an absolute path",
+  mismatch: (value) => (pathText(value)?.startsWith("/") === true ? undefined : "an absolute path"),
+  merge: (path, definitions, report) => pathText(mergeEqual(path, definitions.map(asText), report)),
+};
+
+function pathText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? String(value) : undefined;
+}
+
+function asText(definition: Definition): Definition {
+  return { ...definition, value: pathText(definition.value) };
+}
+
+/** A package or another derivation. */
+export const packageType: OptionType = {
+  name: "a package",
+  mismatch: (value) => (isPackageLike(value) ? undefined : "a package"),
+  merge: (path: string, definitions: readonly Definition[], report: Report): PackageLike =>
+    mergeEqual(path, definitions, report) as PackageLike,
+};

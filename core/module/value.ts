@@ -1,0 +1,85 @@
+/** Whether a value is an attribute set: an object literal, and not a package, source or other thing. */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // Values made in another realm have that realm's Object.prototype, whose own prototype is null.
+  const plain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return plain && !("outPath" in value);
+}
+
+/** Anything with a text form of its own, such as a package (its output path) or a local source. */
+export interface Stringable {
+  toString(): string;
+}
+
+/** A package or a derivation, as far as options need to know it. */
+export interface PackageLike extends Stringable {
+  /** The store path of the default output. */
+  readonly outPath: string;
+}
+
+/** Whether a value stands for a store path through its `outPath`. */
+export function isPackageLike(value: unknown): value is PackageLike {
+  return typeof value === "object" && value !== null && "outPath" in value;
+}
+
+/**
+ * Whether two values are the same for whoever reads them: equal scalars, or structures of such.
+ * Objects with a text form of their own are the same when that text is.
+ */
+export function sameValue(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameValue(item, b[index]));
+  }
+  if (isPlainObject(a)) {
+    if (!isPlainObject(b)) return false;
+    const keys = Object.keys(a);
+    return (
+      keys.length === Object.keys(b).length &&
+      keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]))
+    );
+  }
+  if (Array.isArray(b) || isPlainObject(b)) return false;
+  return String(a) === String(b);
+}
+
+/** A short text for messages; `limit` in characters, none by default. */
+export function showValue(value: unknown, limit = Number.POSITIVE_INFINITY): string {
+  const text = showWhole(value, 0);
+  return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
+}
+
+function showWhole(value: unknown, depth: number): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return value.name === "" ? "a function" : `function ${value.name}`;
+  if (typeof value !== "object" || value === null) return String(value);
+  if (depth > 6) return "…";
+  if (Array.isArray(value)) return `[${value.map((item) => showWhole(item, depth + 1)).join(", ")}]`;
+  if (isPlainObject(value)) {
+    const parts = Object.keys(value).map((key) => `${key}: ${showWhole(value[key], depth + 1)}`);
+    return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
+  }
+  const name = (value as { readonly name?: unknown }).name;
+  return typeof name === "string" ? `package ${name}` : String(value);
+}
+
+/** What kind of thing a value is, for "found …, expected …". */
+export function showKind(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (isPackageLike(value)) return "a package";
+  switch (typeof value) {
+    case "string":
+      return "text";
+    case "number":
+      return "a number";
+    case "boolean":
+      return "a boolean";
+    case "function":
+      return "a function";
+    default:
+      return isPlainObject(value) ? "an attribute set" : "an object";
+  }
+}
