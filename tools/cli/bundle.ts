@@ -20,7 +20,8 @@ const ownPlaces: Plugin = {
   setup(builder) {
     builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
-      if (path.includes("/node_modules/") || !source.includes("import.meta.")) return { contents: source, loader: "ts" };
+      if (path.includes("/node_modules/") || !source.includes("import.meta."))
+        return { contents: source, loader: "ts" };
       const here = (place: string) => `new URL(${JSON.stringify(`../${relative(ROOT, place)}`)}, import.meta.url)`;
       const contents = source.replace(/import\.meta\.(url|filename|dirname)\b/g, (_, what: string) => {
         if (what === "url") return `${here(path)}.href`;

@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import { ArgumentScannerError } from "@stricli/core";
-import { CodedError } from "../../core/base/index.ts";
+import type { CodedError } from "../../core/base/index.ts";
 import { explainSystemError } from "./system-errors.ts";
 import { plainText } from "./text.ts";
 import { showUsageError } from "./usage-errors.ts";
@@ -28,18 +28,24 @@ const CAUSES = 5;
 export function showError(thrown: unknown, options: ShowErrorOptions): string {
   const error = explainSystemError(thrown);
   if (error instanceof ArgumentScannerError) return showUsageError(error, options);
-  if (!(error instanceof CodedError)) return showFault(error, options);
+  if (!isCodedError(error)) return showFault(error, options);
   const lines = [`${place(error, options)}${label("error:", options)} ${plainText(error.message)} [${error.code}]`];
   for (const detail of error.details ?? []) lines.push(...indent(detail));
   lines.push(...causes(error.cause, options));
-  if (error.hint !== undefined) lines.push(`  ${options.color ? "\x1b[36mhint:\x1b[39m" : "hint:"} ${plainText(error.hint)}`);
+  if (error.hint !== undefined)
+    lines.push(`  ${options.color ? "\x1b[36mhint:\x1b[39m" : "hint:"} ${plainText(error.hint)}`);
   return lines.join("\n");
+}
+
+/** Whether an error is one for people. A story loads a copy of core/base of its own, so the class cannot tell. */
+export function isCodedError(error: unknown): error is CodedError {
+  return error instanceof Error && error.name === "CodedError" && "code" in error && typeof error.code === "string";
 }
 
 /** The exit code an error asks for. */
 export function exitCodeOf(thrown: unknown): number {
   const error = explainSystemError(thrown);
-  if (error instanceof CodedError) return error.exitCode ?? 1;
+  if (isCodedError(error)) return error.exitCode ?? 1;
   return FAULT_EXIT_CODE;
 }
 
@@ -47,9 +53,9 @@ function causes(cause: unknown, options: ShowErrorOptions): string[] {
   const lines: string[] = [];
   let below = explainSystemError(cause);
   for (let depth = 0; below instanceof Error && depth < CAUSES; depth++) {
-    const where = below instanceof CodedError ? place(below, options) : "";
+    const where = isCodedError(below) ? place(below, options) : "";
     lines.push(...indent(`because: ${where}${below.message}`));
-    if (below instanceof CodedError) for (const detail of below.details ?? []) lines.push(...indent(`  ${detail}`));
+    if (isCodedError(below)) for (const detail of below.details ?? []) lines.push(...indent(`  ${detail}`));
     below = explainSystemError(below.cause);
   }
   return lines;
@@ -62,7 +68,9 @@ function showFault(error: unknown, options: ShowErrorOptions): string {
     lines.push(...frames.slice(0, STACK_FRAMES).map((frame) => `  ${plainText(frame.trim())}`));
     lines.push(...causes(error.cause, options));
   }
-  lines.push("  hint: This is a mistake in Floe, not in what you asked for. Please report it with the command and these lines.");
+  lines.push(
+    "  hint: This is a mistake in Floe, not in what you asked for. Please report it with the command and these lines.",
+  );
   return lines.join("\n");
 }
 

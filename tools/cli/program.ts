@@ -35,7 +35,8 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
         exceptionWhileLoadingCommandFunction: shown,
         exceptionWhileRunningCommand: (error) => shown(context.signal.aborted ? context.signal.reason : error),
         commandErrorResult: shown,
-        noCommandRegisteredForInput: ({ input, corrections }) => shown(unknownCommand(options.name, input, corrections)),
+        noCommandRegisteredForInput: ({ input, corrections }) =>
+          shown(unknownCommand(options.name, input, corrections)),
       },
     },
   });

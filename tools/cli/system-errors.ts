@@ -15,13 +15,31 @@ const MEANINGS: Readonly<Record<string, { code: string; found: string; hint?: st
   ENOTDIR: { code: "file.not-a-directory", found: "a part of the path is not a directory" },
   EISDIR: { code: "file.is-a-directory", found: "it is a directory" },
   ELOOP: { code: "file.symlink-loop", found: "too many symbolic links" },
-  EMFILE: { code: "process.too-many-files", found: "too many open files", hint: "Raise the limit with `ulimit -n 4096`." },
+  EMFILE: {
+    code: "process.too-many-files",
+    found: "too many open files",
+    hint: "Raise the limit with `ulimit -n 4096`.",
+  },
 };
 
 const VERBS: Readonly<Record<string, string>> = {
-  open: "open", read: "read", write: "write", mkdir: "create", rename: "rename", unlink: "remove", rmdir: "remove",
-  stat: "look at", lstat: "look at", scandir: "list", symlink: "create", readlink: "read", chmod: "change", access: "use",
-  copyfile: "copy", ftruncate: "write", fsync: "write",
+  open: "open",
+  read: "read",
+  write: "write",
+  mkdir: "create",
+  rename: "rename",
+  unlink: "remove",
+  rmdir: "remove",
+  stat: "look at",
+  lstat: "look at",
+  scandir: "list",
+  symlink: "create",
+  readlink: "read",
+  chmod: "change",
+  access: "use",
+  copyfile: "copy",
+  ftruncate: "write",
+  fsync: "write",
 };
 
 /**
@@ -30,13 +48,17 @@ const VERBS: Readonly<Record<string, string>> = {
  * Only failures that name their path, and a full disk, are explained: another one is a fault whose stack helps more.
  */
 export function explainSystemError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof CodedError) return error;
+  if (!(error instanceof Error) || error.name === "CodedError") return error;
   const { code, path, syscall } = error as NodeJS.ErrnoException;
   const meaning = fullDisk(error) ? MEANINGS["ENOSPC"] : code === undefined ? undefined : MEANINGS[code];
   if (meaning === undefined || (path === undefined && meaning.code !== "disk.full")) return error;
   const verb = VERBS[syscall ?? ""] ?? "use";
   const object = path === undefined ? (verb === "use" ? "write" : verb) : `${verb} "${path}"`;
-  return new CodedError(meaning.code, `Cannot ${object}: ${meaning.found}`, meaning.hint === undefined ? {} : { hint: meaning.hint });
+  return new CodedError(
+    meaning.code,
+    `Cannot ${object}: ${meaning.found}`,
+    meaning.hint === undefined ? {} : { hint: meaning.hint },
+  );
 }
 
 /** SQLite reports a full disk with its own words (SQLITE_FULL, 13). */

@@ -24,11 +24,13 @@ export function showUsageError(error: ArgumentScannerError, options: ShowErrorOp
     },
     EnumValidationError: ({ externalFlagName, input, values }) =>
       `Cannot use "${input}" for "--${externalFlagName}": expected one of ${values.map((value) => `"${value}"`).join(", ")}`,
-    UnsatisfiedFlagError: ({ externalFlagName }) => `Cannot run the command: flag "--${externalFlagName}" needs a value`,
+    UnsatisfiedFlagError: ({ externalFlagName }) =>
+      `Cannot run the command: flag "--${externalFlagName}" needs a value`,
     UnexpectedPositionalError: ({ expectedCount, input }) =>
       `Cannot use "${input}": expected ${expectedCount === 0 ? "no argument" : `at most ${expectedCount} argument${expectedCount === 1 ? "" : "s"}`}`,
     UnsatisfiedPositionalError: ({ placeholder }) => `Cannot run the command: it needs an argument ${placeholder}`,
-    UnexpectedFlagError: ({ externalFlagName, input }) => `Cannot use "${input}": flag "--${externalFlagName}" takes one value only`,
+    UnexpectedFlagError: ({ externalFlagName, input }) =>
+      `Cannot use "${input}": flag "--${externalFlagName}" takes one value only`,
     InvalidNegatedFlagSyntaxError: ({ externalFlagName, valueText }) =>
       `Cannot use "=${valueText}" with "--${externalFlagName}": a negated flag takes no value`,
   });

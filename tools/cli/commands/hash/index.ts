@@ -2,7 +2,15 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
 import { jsonFlags, type JsonFlags } from "../../flags.ts";
 
-export const HASH_FORMS = ["sri", "base16", "base32", "base64", "typed-base16", "typed-base32", "typed-base64"] as const;
+export const HASH_FORMS = [
+  "sri",
+  "base16",
+  "base32",
+  "base64",
+  "typed-base16",
+  "typed-base32",
+  "typed-base64",
+] as const;
 export const HASH_ALGORITHMS = ["md5", "sha1", "sha256", "sha512"] as const;
 
 export type HashForm = (typeof HASH_FORMS)[number];
@@ -45,8 +53,18 @@ export const hashCommands = buildRouteMap<string, CliContext>({
       parameters: {
         flags: {
           ...jsonFlags,
-          type: { kind: "enum", values: HASH_ALGORITHMS, optional: true, brief: "Algorithm, where the text does not say it" },
-          form: { kind: "enum", values: HASH_FORMS, optional: true, brief: "The form to print; all forms when left out" },
+          type: {
+            kind: "enum",
+            values: HASH_ALGORITHMS,
+            optional: true,
+            brief: "Algorithm, where the text does not say it",
+          },
+          form: {
+            kind: "enum",
+            values: HASH_FORMS,
+            optional: true,
+            brief: "The form to print; all forms when left out",
+          },
         },
         positional: {
           kind: "array",
