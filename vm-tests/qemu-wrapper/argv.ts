@@ -1,0 +1,101 @@
+/** How instructions of the guest are run. */
+export type Accelerator = "tcg" | "kvm";
+
+/** One block device, first to last as /dev/vda, /dev/vdb, … in the guest. */
+export interface Disk {
+  readonly file: string;
+  readonly format: "raw" | "qcow2";
+  readonly readOnly?: boolean;
+}
+
+/** A byte stream between host and guest, named /dev/virtio-ports/NAME there. */
+export interface Port {
+  readonly name: string;
+  /** Unix socket on which the host listens before the machine starts. */
+  readonly socket: string;
+}
+
+/** Everything that decides which machine QEMU makes. Paths are on the host. */
+export interface MachineShape {
+  readonly name: string;
+  readonly architecture: "x86_64";
+  readonly accelerator: Accelerator;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** Direct kernel boot. */
+  readonly kernel?: { readonly image: string; readonly initrd?: string; readonly commandLine: string };
+  /** Firmware in place of the usual one. */
+  readonly firmware?: string;
+  readonly disks?: readonly Disk[];
+  readonly ports?: readonly Port[];
+  /** Unix sockets on which the host listens for the machine's control channel and its serial console. */
+  readonly control?: string;
+  readonly console?: string;
+  /** Do not run the processors until told so by QMP `cont`. */
+  readonly paused?: boolean;
+  /** Let a guest end QEMU through the debug port 0xf4. */
+  readonly debugExit?: boolean;
+}
+
+/** Commas separate the parts of a QEMU option, and are doubled inside a value. */
+function optionValue(text: string): string {
+  return text.replaceAll(",", ",,");
+}
+
+function socketDevice(id: string, path: string): string[] {
+  return ["-chardev", `socket,id=${id},path=${optionValue(path)},server=off`];
+}
+
+function diskArguments(disks: readonly Disk[]): string[] {
+  return disks.flatMap((disk, index) => [
+    "-drive",
+    // Data of a test machine does not outlive the host: what the guest flushes goes to the host's page cache and no further.
+    `if=none,id=disk${index},file=${optionValue(disk.file)},format=${disk.format},cache=unsafe,discard=unmap` +
+      (disk.readOnly === true ? ",read-only=on" : ""),
+    "-device",
+    `virtio-blk-pci,drive=disk${index}`,
+  ]);
+}
+
+function portArguments(ports: readonly Port[]): string[] {
+  if (ports.length === 0) return [];
+  return [
+    "-device",
+    "virtio-serial-pci,id=ports",
+    ...ports.flatMap((port, index) => [
+      ...socketDevice(`port${index}`, port.socket),
+      "-device",
+      `virtserialport,bus=ports.0,chardev=port${index},name=${port.name}`,
+    ]),
+  ];
+}
+
+/**
+ * The arguments of `qemu-system-<architecture>` for a machine.
+ *
+ * A guest that asks for a reboot ends QEMU, so that each boot is a process of its own with its own streams.
+ */
+export function makeArguments(shape: MachineShape): string[] {
+  const { kernel } = shape;
+  return [
+    "-name", shape.name,
+    "-nodefaults", "-no-user-config", "-no-reboot",
+    "-display", "none",
+    "-machine", "q35,hpet=off",
+    "-accel", shape.accelerator === "kvm" ? "kvm" : "tcg,thread=multi,tb-size=256",
+    "-cpu", shape.accelerator === "kvm" ? "host" : "max",
+    "-smp", `${shape.cpus}`,
+    "-m", `${shape.memoryMiB}`,
+    "-device", "virtio-rng-pci",
+    "-device", "vmgenid,guid=auto",
+    ...(shape.firmware === undefined ? [] : ["-bios", shape.firmware]),
+    ...(kernel === undefined ? [] : ["-kernel", kernel.image, "-append", kernel.commandLine]),
+    ...(kernel?.initrd === undefined ? [] : ["-initrd", kernel.initrd]),
+    ...(shape.control === undefined ? [] : [...socketDevice("control", shape.control), "-mon", "chardev=control,mode=control"]),
+    ...(shape.console === undefined ? [] : [...socketDevice("console", shape.console), "-serial", "chardev:console"]),
+    ...portArguments(shape.ports ?? []),
+    ...diskArguments(shape.disks ?? []),
+    ...(shape.debugExit === true ? ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"] : []),
+    ...(shape.paused === true ? ["-S"] : []),
+  ];
+}

@@ -1,0 +1,147 @@
+import { rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { type MachineShape, makeArguments } from "./argv.ts";
+import { QemuError } from "./errors.ts";
+import { type QemuExit, QemuProcess } from "./process.ts";
+import { QmpClient } from "./qmp.ts";
+
+/** A machine without the sockets, which {@link VirtualMachine.start} makes itself. */
+export type VirtualMachineShape = Omit<MachineShape, "ports" | "control" | "console"> & {
+  /** Names of the byte streams between host and guest. */
+  readonly ports?: readonly string[];
+};
+
+export interface StartOptions {
+  readonly shape: VirtualMachineShape;
+  /** Folder for the sockets, with a short path; see `makeRunDirectory`. */
+  readonly folder: string;
+  /** Called with the console's bytes from the first one on. */
+  onConsole(data: Buffer): void;
+  /** QEMU program; by default the one for the shape's architecture on the search path. */
+  readonly qemu?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** How long QEMU may take to connect to the sockets it was given; it does so before it runs any guest code. */
+const CONNECT_MS = 30_000;
+
+/** One boot of one machine: the process, its control channel, its console and its ports. */
+export class VirtualMachine {
+  readonly process: QemuProcess;
+  readonly qmp: QmpClient;
+  readonly console: Socket;
+  readonly ports: ReadonlyMap<string, Socket>;
+
+  private constructor(process: QemuProcess, qmp: QmpClient, console: Socket, ports: ReadonlyMap<string, Socket>) {
+    this.process = process;
+    this.qmp = qmp;
+    this.console = console;
+    this.ports = ports;
+  }
+
+  /**
+   * Start a machine and wait until QEMU has connected everything. The guest's first instruction comes after that.
+   *
+   * @throws {QemuError} `qemu.missing`; `qemu.not-started` with QEMU's words when it ends at once.
+   */
+  static async start(options: StartOptions): Promise<VirtualMachine> {
+    const { shape, folder } = options;
+    const names = ["control", "console", ...(shape.ports ?? [])];
+    const doors = await Promise.all(names.map((name, index) => openDoor(join(folder, `${index}.sock`), name)));
+    let qemu: QemuProcess | undefined;
+    try {
+      const pathOf = (name: string): string => doors[names.indexOf(name)]?.path ?? "";
+      const args = makeArguments({
+        ...shape,
+        control: pathOf("control"),
+        console: pathOf("console"),
+        ports: (shape.ports ?? []).map((name) => ({ name, socket: pathOf(name) })),
+      });
+      const running = await QemuProcess.start(options.qemu ?? `qemu-system-${shape.architecture}`, args);
+      qemu = running;
+      const sockets = await connected(doors, running, options.signal);
+      const console = sockets.get("console") as Socket;
+      console.on("data", options.onConsole);
+      for (const socket of sockets.values()) socket.on("error", () => {});
+      const qmp = await QmpClient.connect(sockets.get("control") as Socket, options.signal);
+      sockets.delete("control");
+      sockets.delete("console");
+      return new VirtualMachine(running, qmp, console, sockets);
+    } catch (error) {
+      qemu?.kill();
+      await qemu?.exited;
+      throw error;
+    } finally {
+      for (const door of doors) door.close();
+    }
+  }
+
+  /** End QEMU in an orderly way (its images are flushed), by force when that takes more than five seconds. */
+  async quit(): Promise<QemuExit> {
+    const force = setTimeout(() => this.process.kill(), 5000);
+    try {
+      await this.qmp.command("quit").catch(() => undefined);
+      return await this.process.exited;
+    } finally {
+      clearTimeout(force);
+    }
+  }
+
+  /** Cut the power: QEMU dies at once, and what its images had not been given is lost. */
+  async cutPower(): Promise<QemuExit> {
+    this.process.kill();
+    return this.process.exited;
+  }
+}
+
+interface Door {
+  readonly name: string;
+  readonly path: string;
+  readonly socket: Promise<Socket>;
+  close(): void;
+}
+
+/** Listen before QEMU starts, so that there is nothing to wait for and no moment at which it finds nobody. */
+async function openDoor(path: string, name: string): Promise<Door> {
+  const server: Server = createServer({ pauseOnConnect: false });
+  const socket = new Promise<Socket>((resolve) => server.once("connection", resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) =>
+      reject(new QemuError("qemu.no-socket", `Cannot listen on "${path}": ${cause.message}`, { cause })));
+    server.listen(path, resolve);
+  });
+  return {
+    name,
+    path,
+    socket,
+    close: () => {
+      server.close();
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+async function connected(doors: readonly Door[], qemu: QemuProcess, signal?: AbortSignal): Promise<Map<string, Socket>> {
+  let stop = (): void => {};
+  const failure = new Promise<never>((_resolve, reject) => {
+    const timer = setTimeout(() => reject(new QemuError("qemu.not-started", "Cannot start QEMU: it did not connect")), CONNECT_MS);
+    const abort = (): void => reject(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    stop = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    void qemu.exited.then((exit) => reject(new QemuError(
+      "qemu.not-started",
+      `Cannot start QEMU: it ended with ${exit.signal ?? `status ${exit.status}`}`,
+      { details: exit.words.split("\n") },
+    )));
+  });
+  try {
+    const pairs = doors.map(async (door): Promise<[string, Socket]> => [door.name, await door.socket]);
+    return new Map(await Promise.race([Promise.all(pairs), failure]));
+  } finally {
+    stop();
+  }
+}
