@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { type ExecFileSyncOptionsWithStringEncoding, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -51,7 +51,11 @@ export function formatFinding({ file, line, message, hint }: Finding): string {
 
 function listedByGit(): string[] | undefined {
   try {
-    const options = { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] } as const;
+    const options: ExecFileSyncOptionsWithStringEncoding = {
+      cwd: ROOT,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    };
     const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], options);
     const deleted = new Set(execFileSync("git", ["ls-files", "-z", "--deleted"], options).split("\0"));
     return [...new Set(listed.split("\0"))].filter((file) => file !== "" && !deleted.has(file));

@@ -8,20 +8,9 @@ import type { StageOptions } from "./stages.ts";
 
 const FILE_TIMEOUT_SECONDS = 180;
 
-/** All `*.test.ts` of the house but those of tools/conformance, which is a stage of its own. */
+/** All `*.test.ts` of the house, each in a process of its own. */
 export function runUnit(options: StageOptions): Promise<StageResult> {
-  return runFiles(
-    sourceFilesEnding(".test.ts").filter((file) => !file.startsWith("tools/conformance/")),
-    options,
-  );
-}
-
-/** The store formats against vectors made by Nix. */
-export function runConformance(options: StageOptions): Promise<StageResult> {
-  return runFiles(
-    sourceFilesEnding(".test.ts").filter((file) => file.startsWith("tools/conformance/")),
-    options,
-  );
+  return runFiles(sourceFilesEnding(".test.ts"), options);
 }
 
 async function runFiles(files: readonly string[], options: StageOptions): Promise<StageResult> {

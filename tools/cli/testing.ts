@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** How a run of the program ended. */
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunFloeOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Called with the child's process id and with everything it says on stderr, to interrupt it at a moment. */
+  readonly onStderr?: (text: string, pid: number) => void;
+}
+
+/** Run `floe` from its sources in a process of its own, without a terminal. */
+export function runFloe(words: readonly string[], options: RunFloeOptions = {}): Promise<CliResult> {
+  const entry = join(import.meta.dirname, "start.ts");
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry, ...words], {
+    cwd: options.cwd ?? tmpdir(),
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    if (child.pid !== undefined) options.onStderr?.(text, child.pid);
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+}
+
+/** A new directory below /tmp, removed when the process ends. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "floe-cli-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
