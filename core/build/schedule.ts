@@ -31,7 +31,7 @@ type JobState = "waiting" | "running" | "done" | "failed" | "dependency-failed";
  * goes first. Without `keepGoing` a failure stops new starts, while running jobs come to their end, so no work is lost.
  */
 export class Schedule {
-  readonly #limits: Required<ScheduleLimits>;
+  readonly #limits: ScheduleLimits & { readonly totalCores: number; readonly maxFetches: number };
   readonly #state = new Map<StorePath, JobState>();
   readonly #open = new Map<StorePath, number>();
   readonly #dependents = new Map<StorePath, BuildJob[]>();

@@ -1,0 +1,3 @@
+export * from "./find-program.ts";
+export * from "./inherited-descriptors.ts";
+export * from "./terminal.ts";

@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { closeInheritedDescriptors } from "../process/index.ts";
+import type { ProcessEnd, RunningProcess } from "./run.ts";
+
+export interface RunPlainOptions {
+  readonly builder: string;
+  readonly args: readonly string[];
+  readonly environment: readonly (readonly [name: string, value: string])[];
+  readonly directory: string;
+  readonly output: number | undefined;
+  readonly receive: (chunk: Buffer) => void;
+}
+
+/** Start a builder without any isolation but its own session; only for those who said so aloud. */
+export function runPlain(options: RunPlainOptions): RunningProcess {
+  closeInheritedDescriptors();
+  const out = options.output ?? "pipe";
+  const child = spawn(options.builder, [...options.args], {
+    stdio: ["ignore", out, out],
+    env: Object.fromEntries(options.environment),
+    cwd: options.directory,
+    detached: true,
+  });
+  child.stdout?.on("data", options.receive);
+  child.stderr?.on("data", options.receive);
+  const killAll = (): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // The whole group is gone already.
+    }
+  };
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once("error", () => resolve({ kind: "not-started" }));
+    // What the builder left running in its group must not write into outputs that are being registered.
+    child.once("exit", killAll);
+    child.once("close", (code, signal) => resolve(code === null ? { kind: "killed", signal: signal ?? "SIGKILL" } : { kind: "exited", code }));
+  });
+  return { ended, kill: killAll };
+}

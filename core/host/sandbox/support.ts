@@ -1,0 +1,65 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { CodedError } from "../../base/index.ts";
+import { findProgram } from "../process/index.ts";
+
+/** Whether builds can be isolated on this machine. */
+export type SandboxSupport =
+  | { readonly kind: "available"; readonly program: string }
+  | { readonly kind: "no-program" }
+  /** The kernel, or a policy on top of it, refuses user namespaces; `found` says how that showed. */
+  | { readonly kind: "no-user-namespaces"; readonly found: string };
+
+/**
+ * Look for bubblewrap and for settings that switch user namespaces off. Starts no process: a refusal these settings do not
+ * show comes to light at the first build.
+ */
+export function findSandboxSupport(): SandboxSupport {
+  const program = findProgram("bwrap");
+  if (program === undefined) return { kind: "no-program" };
+  if (readNumber("/proc/sys/user/max_user_namespaces") === 0) {
+    return { kind: "no-user-namespaces", found: "/proc/sys/user/max_user_namespaces is 0" };
+  }
+  if (process.getuid?.() !== 0 && readNumber("/proc/sys/kernel/unprivileged_userns_clone") === 0) {
+    return { kind: "no-user-namespaces", found: "/proc/sys/kernel/unprivileged_userns_clone is 0" };
+  }
+  return { kind: "available", program };
+}
+
+/** Try an empty sandbox; for `floe doctor`, and to explain a build that could not begin. */
+export function probeSandbox(): SandboxSupport {
+  const support = findSandboxSupport();
+  if (support.kind !== "available") return support;
+  const tried = spawnSync(
+    support.program,
+    ["--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
+    { encoding: "utf8", stdio: ["ignore", "ignore", "pipe"] },
+  );
+  if (tried.status === 0) return support;
+  return { kind: "no-user-namespaces", found: tried.stderr.trim().split("\n").at(-1) ?? `bwrap ended with ${tried.status}` };
+}
+
+/** The error for a machine that cannot isolate builds. We never build without a sandbox by ourselves. */
+export function sandboxUnavailable(support: Exclude<SandboxSupport, { kind: "available" }>): CodedError {
+  if (support.kind === "no-program") {
+    return new CodedError("sandbox.no-program", `Cannot build in a sandbox: the program "bwrap" was not found on PATH`, {
+      hint: "Install it with `apt-get install bubblewrap`. To build without isolation, say --no-sandbox.",
+      exitCode: 100,
+    });
+  }
+  return new CodedError("sandbox.no-user-namespaces", `Cannot build in a sandbox: this machine refuses user namespaces (${support.found})`, {
+    hint:
+      "Allow them with `sysctl -w user.max_user_namespaces=15000` (on Debian also kernel.unprivileged_userns_clone=1, on Ubuntu " +
+      "kernel.apparmor_restrict_unprivileged_userns=0); in a container, start it with permission to make namespaces. " +
+      "To build without isolation, say --no-sandbox.",
+    exitCode: 100,
+  });
+}
+
+function readNumber(path: string): number | undefined {
+  try {
+    return Number(readFileSync(path, "utf8").trim());
+  } catch {
+    return undefined;
+  }
+}
