@@ -20,8 +20,8 @@ export const MAX_NAME_LENGTH = 211;
 export type StorePath = Branded<string, "StorePath">;
 
 const NAME = /^[0-9A-Za-z+._?=-]{1,211}$/;
-/** `.`, `..` and what begins like them up to a dash: accepted by old Nix, refused by current Nix. */
-const RETIRED_NAME = /^\.\.?(-|$)/;
+/** `.`, `..` and what begins like them up to a dash, and a lone dash: accepted by some versions of Nix, refused by others. */
+const RETIRED_NAME = /^(\.\.?(-|$)|-$)/;
 const BASE_NAME = /^[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,211}$/;
 
 /**
@@ -39,7 +39,7 @@ export function checkName(name: string): string {
 function nameFault(name: string): string {
   if (name === "") return "the name is empty";
   if (name.length > MAX_NAME_LENGTH) return `it has ${name.length} characters, at most ${MAX_NAME_LENGTH} are allowed`;
-  if (RETIRED_NAME.test(name)) return "it begins like “.” or “..”";
+  if (RETIRED_NAME.test(name)) return "versions of Nix disagree on this name";
   return `the character ${JSON.stringify(name.match(/[^0-9A-Za-z+._?=-]/u)?.[0])} is not allowed`;
 }
 
