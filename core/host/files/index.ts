@@ -1,0 +1,15 @@
+export { canonicalise, CANONICAL_MTIME_SECONDS } from "./canonicalise.ts";
+export { hostPath, readNames, readTarget } from "./host-path.ts";
+export { copyTreeCanonical, type CopyTreeOptions, type RestoredTree, restoreNar, TreeWriter } from "./restore.ts";
+export { dumpTree, hashTree, type ScannedTree, scanTree, type ScanTreeOptions, scanTreeSync } from "./scan-tree.ts";
+export { filterFromFiles, makeSourceHost } from "./source-host.ts";
+export { walkNar, type WalkOptions } from "./walk.ts";
+export {
+  removeTree,
+  symlinkAtomic,
+  syncDirectory,
+  syncFilesystem,
+  temporaryName,
+  writeFileAtomic,
+  type WriteFileAtomicOptions,
+} from "./write.ts";
