@@ -1,0 +1,19 @@
+import { callerLocation, type SourceLocation } from "../base/index.ts";
+import type { Pkgs } from "./index.ts";
+import type { Package } from "./package.ts";
+
+/** A package as its file declares it: made when a set asks for it, with arguments from that set. */
+export interface PackageDefinition {
+  readonly kind: "package-definition";
+  readonly at: SourceLocation | undefined;
+  make(scope: Pkgs): Package;
+}
+
+/**
+ * Declare a package. Its dependencies and builders arrive as arguments, so that overlays and `override` can replace any.
+ *
+ * @example export default definePackage(({ autotools, fetchUrl, zlib }) => autotools({ name: "curl", … }));
+ */
+export function definePackage(make: (scope: Pkgs) => Package): PackageDefinition {
+  return { kind: "package-definition", at: callerLocation(definePackage), make };
+}

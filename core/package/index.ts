@@ -1,0 +1,16 @@
+/**
+ * All packages of a set by name, and the builders packages are made with. The package set extends it with its members.
+ */
+export interface Pkgs {
+  /** Kind of machine the packages run on. */
+  readonly platform: import("./platform.ts").Platform;
+  readonly fetchUrl: typeof import("./fetch-url.ts").fetchUrl;
+}
+
+export * from "./define.ts";
+export * from "./fetch-url.ts";
+export type { Meta, MetaAttributes } from "./meta.ts";
+export * from "./overlay.ts";
+export { type Attributes, type AttributesChange, isPackage, makePackage, type MakePackageOptions, type Package, type PackageAttributes } from "./package.ts";
+export { makePackageSet, type PackageSetOptions } from "./package-set.ts";
+export { getPlatform, type Platform, PLATFORM_NAMES } from "./platform.ts";
