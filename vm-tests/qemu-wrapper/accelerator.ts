@@ -41,7 +41,13 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   const firmware = join(folder.path, "probe.rom");
   await writeFile(firmware, rom);
   const args = makeArguments({
-    name: "probe", architecture: "x86_64", accelerator, memoryMiB: 16, cpus: 1, firmware, debugExit: true,
+    name: "probe",
+    architecture: "x86_64",
+    accelerator,
+    memoryMiB: 16,
+    cpus: 1,
+    firmware,
+    debugExit: true,
   });
   const begin = performance.now();
   try {
@@ -88,7 +94,7 @@ export async function chooseAccelerator(options: ChooseAcceleratorOptions = {}):
   const device = options.device ?? "/dev/kvm";
   const cacheFile = options.cacheFile ?? defaultCacheFile();
   const key = verdictKey(qemu, device);
-  const verdict = readVerdict(cacheFile, key) ?? await judgeKvm(qemu, device);
+  const verdict = readVerdict(cacheFile, key) ?? (await judgeKvm(qemu, device));
   rememberVerdict(cacheFile, key, verdict);
   if (verdict.usable) return { accelerator: "kvm", reason: verdict.reason };
   if (wanted === "kvm") {
@@ -123,7 +129,10 @@ async function judgeKvm(qemu: string, device: string): Promise<Verdict> {
     const result = await probe({ accelerator: "kvm", qemu });
     if (result.kind === "failed") return { usable: false, reason: result.reason };
     if (result.kind === "timeout") {
-      return { usable: false, reason: `${device} is present but its guests do not run (probe guest not done in ${result.milliseconds} ms)` };
+      return {
+        usable: false,
+        reason: `${device} is present but its guests do not run (probe guest not done in ${result.milliseconds} ms)`,
+      };
     }
     if (round === 1) return { usable: true, reason: `a probe guest ran under KVM in ${result.milliseconds} ms` };
   }

@@ -58,7 +58,8 @@ export class QemuProcess {
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (cause) =>
-        reject(new QemuError("qemu.not-started", `Cannot start "${qemu}": ${cause.message}`, { cause })));
+        reject(new QemuError("qemu.not-started", `Cannot start "${qemu}": ${cause.message}`, { cause })),
+      );
     });
     return new QemuProcess(child, [qemu, ...args]);
   }

@@ -64,9 +64,12 @@ export class QmpClient {
    */
   static async connect(stream: Duplex, signal?: AbortSignal): Promise<QmpClient> {
     const client = new QmpClient(stream);
-    await withAbort(new Promise((resolve, reject) => {
-      client.#greeting = { resolve, reject };
-    }), signal);
+    await withAbort(
+      new Promise((resolve, reject) => {
+        client.#greeting = { resolve, reject };
+      }),
+      signal,
+    );
     await client.command("qmp_capabilities", undefined, signal);
     return client;
   }
@@ -88,13 +91,18 @@ export class QmpClient {
     const answer = new Promise((resolve, reject) => {
       this.#waiting.set(id, {
         resolve,
-        reject: (error) => reject(new QemuError(
-          error instanceof QemuError ? error.code : "qmp.refused",
-          `Cannot run the QMP command "${name}": ${error.message}`,
-        )),
+        reject: (error) =>
+          reject(
+            new QemuError(
+              error instanceof QemuError ? error.code : "qmp.refused",
+              `Cannot run the QMP command "${name}": ${error.message}`,
+            ),
+          ),
       });
     });
-    this.#stream.write(`${JSON.stringify({ execute: name, ...(args === undefined ? {} : { arguments: args }), id })}\n`);
+    this.#stream.write(
+      `${JSON.stringify({ execute: name, ...(args === undefined ? {} : { arguments: args }), id })}\n`,
+    );
     return withAbort(answer, signal).finally(() => this.#waiting.delete(id));
   }
 
@@ -108,11 +116,14 @@ export class QmpClient {
   async waitForEvent(name: string, signal?: AbortSignal): Promise<QmpEvent> {
     let stop = (): void => {};
     try {
-      return await withAbort(new Promise<QmpEvent>((resolve) => {
-        stop = this.onEvent((event) => {
-          if (event.event === name) resolve(event);
-        });
-      }), signal);
+      return await withAbort(
+        new Promise<QmpEvent>((resolve) => {
+          stop = this.onEvent((event) => {
+            if (event.event === name) resolve(event);
+          });
+        }),
+        signal,
+      );
     } finally {
       stop();
     }

@@ -108,7 +108,8 @@ async function openDoor(path: string, name: string): Promise<Door> {
   const socket = new Promise<Socket>((resolve) => server.once("connection", resolve));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
-      reject(new QemuError("qemu.no-socket", `Cannot listen on "${path}": ${cause.message}`, { cause })));
+      reject(new QemuError("qemu.no-socket", `Cannot listen on "${path}": ${cause.message}`, { cause })),
+    );
     server.listen(path, resolve);
   });
   return {
@@ -122,21 +123,32 @@ async function openDoor(path: string, name: string): Promise<Door> {
   };
 }
 
-async function connected(doors: readonly Door[], qemu: QemuProcess, signal?: AbortSignal): Promise<Map<string, Socket>> {
+async function connected(
+  doors: readonly Door[],
+  qemu: QemuProcess,
+  signal?: AbortSignal,
+): Promise<Map<string, Socket>> {
   let stop = (): void => {};
   const failure = new Promise<never>((_resolve, reject) => {
-    const timer = setTimeout(() => reject(new QemuError("qemu.not-started", "Cannot start QEMU: it did not connect")), CONNECT_MS);
+    const timer = setTimeout(
+      () => reject(new QemuError("qemu.not-started", "Cannot start QEMU: it did not connect")),
+      CONNECT_MS,
+    );
     const abort = (): void => reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     stop = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     };
-    void qemu.exited.then((exit) => reject(new QemuError(
-      "qemu.not-started",
-      `Cannot start QEMU: it ended with ${exit.signal ?? `status ${exit.status}`}`,
-      { details: exit.words.split("\n") },
-    )));
+    void qemu.exited.then((exit) =>
+      reject(
+        new QemuError(
+          "qemu.not-started",
+          `Cannot start QEMU: it ended with ${exit.signal ?? `status ${exit.status}`}`,
+          { details: exit.words.split("\n") },
+        ),
+      ),
+    );
   });
   try {
     const pairs = doors.map(async (door): Promise<[string, Socket]> => [door.name, await door.socket]);

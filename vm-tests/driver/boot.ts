@@ -1,0 +1,165 @@
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Accelerator, type Disk, VirtualMachine } from "qemu-wrapper";
+import { CodedError } from "../../core/base/index.ts";
+import { AgentClient, type Hello } from "./agent-client.ts";
+import { type ConsoleTrouble, judgeConsoleLine } from "./console-trouble.ts";
+import { Deadline, type GuestClock, qemuClock } from "./deadline.ts";
+import { LineRecorder } from "./line-recorder.ts";
+import { withDeadline } from "./wait.ts";
+
+/** Names of the two streams between host and guest; modules/testing/agent.ts has the guest's ends. */
+export const AGENT_PORT = "org.floe.agent.0";
+export const JOURNAL_PORT = "org.floe.journal.0";
+
+/** Lines of console and journal that an error shows. */
+export const SHOWN_LINES = 15;
+
+/** How long a panicking kernel may go on printing before its machine is given up. */
+const LAST_WORDS_MS = 700;
+
+export interface BootSpecification {
+  readonly name: string;
+  readonly accelerator: Accelerator;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly kernel?: { readonly image: string; readonly initrd: string; readonly commandLine: string };
+  readonly firmware?: string;
+  readonly disks: readonly Disk[];
+  /** Folder for sockets. */
+  readonly socketFolder: string;
+  /** Folder for console.log and journal.log, which are appended to. */
+  readonly folder: string;
+  /** Counts the boots of this machine, from 1. */
+  readonly number: number;
+  readonly qemu?: string;
+}
+
+/** One boot of one machine, from QEMU's start to its end. */
+export class Boot {
+  readonly machine: VirtualMachine;
+  readonly agent: AgentClient;
+  readonly console: LineRecorder;
+  readonly journal: LineRecorder;
+  readonly clock: GuestClock;
+  /** What the console said about the kernel's health. */
+  readonly troubles: ConsoleTrouble[] = [];
+  readonly #name: string;
+  readonly #end = new AbortController();
+  #ending = false;
+
+  private constructor(
+    name: string,
+    machine: VirtualMachine,
+    agent: AgentClient,
+    console: LineRecorder,
+    journal: LineRecorder,
+  ) {
+    this.#name = name;
+    this.machine = machine;
+    this.agent = agent;
+    this.console = console;
+    this.journal = journal;
+    this.clock = qemuClock(machine.process.pid);
+    for (const line of console.lines()) this.#judge(line);
+    console.onLine((line) => this.#judge(line));
+    void machine.process.exited.then((exit) => {
+      if (this.#ending) return;
+      const words = exit.words === "" ? [] : ["QEMU said:", ...exit.words.split("\n")];
+      const how = exit.signal ?? (exit.status === 0 ? "it powered off or asked for a reboot" : `status ${exit.status}`);
+      this.#giveUp(this.#failure("machine.ended", `the machine ended unexpectedly (${how})`, words));
+    });
+  }
+
+  /** Start QEMU and record from the first byte on. */
+  static async start(specification: BootSpecification): Promise<Boot> {
+    const { name, accelerator, memoryMiB, cpus, kernel, firmware, disks, folder, number } = specification;
+    const files = { console: join(folder, "console.log"), journal: join(folder, "journal.log") };
+    const header = `==== boot ${number} of ${name}: ${kernel?.commandLine ?? "firmware"}\n`;
+    for (const file of Object.values(files)) appendFileSync(file, header);
+    const console = new LineRecorder();
+    const journal = new LineRecorder();
+    const machine = await VirtualMachine.start({
+      shape: {
+        name,
+        architecture: "x86_64",
+        accelerator,
+        memoryMiB,
+        cpus,
+        disks,
+        ports: [AGENT_PORT, JOURNAL_PORT],
+        ...(kernel === undefined ? {} : { kernel }),
+        ...(firmware === undefined ? {} : { firmware }),
+      },
+      folder: specification.socketFolder,
+      onConsole: (data) => {
+        appendFileSync(files.console, data);
+        console.push(data);
+      },
+      ...(specification.qemu === undefined ? {} : { qemu: specification.qemu }),
+    });
+    appendFileSync(join(folder, "argv.txt"), `${machine.process.argv.map((word) => JSON.stringify(word)).join(" ")}\n`);
+    machine.ports.get(JOURNAL_PORT)?.on("data", (data: Buffer) => {
+      appendFileSync(files.journal, data);
+      journal.push(data);
+    });
+    const port = machine.ports.get(AGENT_PORT);
+    if (port === undefined) throw new Error("QEMU was started without the agent's port");
+    return new Boot(name, machine, new AgentClient(port, number), console, journal);
+  }
+
+  /** Aborted, with the reason, when the guest cannot go on. */
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  get running(): boolean {
+    return this.machine.process.exit === undefined;
+  }
+
+  /**
+   * Wait until the agent in the guest answers.
+   *
+   * @throws {CodedError} `machine.kernel-panic`, `machine.ended`, or `machine.no-agent` when the time is over.
+   */
+  async waitForAgent(seconds: number): Promise<Hello> {
+    const deadline = new Deadline(seconds, this.clock);
+    return withDeadline(this.agent.hello, deadline, this.signal, () => {
+      const said = this.console.last(1)[0];
+      const cause = said === undefined ? "its console stayed empty" : `last on its console: ${said.trim()}`;
+      return this.#failure("machine.no-agent", `no word from the agent within ${deadline.show()}; ${cause}`);
+    });
+  }
+
+  /** From now on the end of QEMU is expected. */
+  expectEnd(): void {
+    this.#ending = true;
+  }
+
+  /** Last lines of console and journal, for people. */
+  lastWords(): string[] {
+    const show = (title: string, recorder: LineRecorder): string[] => {
+      const lines = recorder.last(SHOWN_LINES);
+      return lines.length === 0 ? [`${title}: empty`] : [`${title}, last lines:`, ...lines.map((line) => `  ${line}`)];
+    };
+    return [...show("console", this.console), ...show("journal", this.journal)];
+  }
+
+  #judge(line: string): void {
+    const trouble = judgeConsoleLine(line);
+    if (trouble === undefined) return;
+    this.troubles.push(trouble);
+    if (trouble.kind !== "fatal" || this.#ending) return;
+    const code = /panic/i.test(trouble.line) ? "machine.kernel-panic" : "machine.boot-failed";
+    setTimeout(() => this.#giveUp(this.#failure(code, trouble.line)), LAST_WORDS_MS).unref();
+  }
+
+  #failure(code: string, reason: string, details: readonly string[] = []): CodedError {
+    const verb = this.agent.greeted ? "go on with" : "boot";
+    return new CodedError(code, `Cannot ${verb} the machine "${this.#name}": ${reason}`, { details });
+  }
+
+  #giveUp(error: CodedError): void {
+    if (!this.#end.signal.aborted) this.#end.abort(error);
+  }
+}

@@ -1,0 +1,38 @@
+import { fileURLToPath } from "node:url";
+import { CodedError, type SourceLocation } from "../../core/base/index.ts";
+
+const FRAME = /^\s*at (?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
+const DRIVER = fileURLToPath(new URL(".", import.meta.url));
+const CORE = fileURLToPath(new URL("../../core/", import.meta.url));
+
+/** Where in a story the running call was made; `undefined` when no frame of the stack is a story's. */
+export function callSite(stack: string = captureStack()): SourceLocation | undefined {
+  for (const line of stack.split("\n")) {
+    const match = FRAME.exec(line);
+    const file = decodeURIComponent(match?.[1] ?? "");
+    if (match === null || isOwnFrame(file)) continue;
+    return { file, line: Number(match[2]), column: Number(match[3]) };
+  }
+  return undefined;
+}
+
+/** Frames of the driver and of Node are not the author's; the driver's tests stand for stories. */
+function isOwnFrame(file: string): boolean {
+  if (file === "native" || file.startsWith("node:") || file.includes("/node_modules/")) return true;
+  return (file.startsWith(DRIVER) || file.startsWith(CORE)) && !file.endsWith(".test.ts");
+}
+
+function captureStack(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 40;
+  const { stack = "" } = new Error();
+  Error.stackTraceLimit = limit;
+  return stack;
+}
+
+/** The same failure with a place in the story, unless it has one already. */
+export function withPlace(error: unknown, at: SourceLocation | undefined): unknown {
+  if (!(error instanceof CodedError) || error.at !== undefined || at === undefined) return error;
+  const { code, message, hint, details, exitCode } = error;
+  return new CodedError(code, message, { at, hint, details, exitCode, cause: error.cause });
+}

@@ -1,0 +1,71 @@
+import { CodedError } from "../../core/base/index.ts";
+import type { CommandResult } from "../machine.ts";
+import type { ExecResult } from "./agent-client.ts";
+
+/** Lines of a command's output that an error shows. */
+const SHOWN_LINES = 20;
+
+/** The statuses with which a shell says that it could not run a program. */
+const NOT_RUN = [126, 127];
+
+/** A command's text as one short line. */
+export function showCommand(command: string): string {
+  const line = command.trim().replace(/\s*\n\s*/g, "; ");
+  return line.length > 160 ? `${line.slice(0, 157)}...` : line;
+}
+
+export function toResult(result: ExecResult): CommandResult {
+  return {
+    stdout: result.stdout.toString(),
+    stderr: result.stderr.toString() + (result.notStarted === undefined ? "" : `${result.notStarted}\n`),
+    status: result.status,
+    durationMs: result.durationMs,
+    ...(result.signal === undefined ? {} : { signal: result.signal }),
+  };
+}
+
+/** @throws {CodedError} `command.failed` unless the command succeeded. */
+export function checkSucceeded(machine: string, command: string, result: CommandResult): CommandResult {
+  if (result.status === 0) return result;
+  const how = result.signal === undefined ? `exit status ${result.status}` : `ended by ${result.signal}`;
+  throw new CodedError(
+    "command.failed",
+    `Cannot run "${showCommand(command)}" on "${machine}": ${how}, expected success`,
+    {
+      details: showOutput(result),
+    },
+  );
+}
+
+/**
+ * @throws {CodedError} `command.succeeded` when the command did not fail; `command.not-run` when it did so without having said no
+ * itself: a program that is missing, or a signal.
+ */
+export function checkFailed(machine: string, command: string, result: CommandResult): CommandResult {
+  if (result.status === 0) {
+    throw new CodedError(
+      "command.succeeded",
+      `Cannot see "${showCommand(command)}" fail on "${machine}": it succeeded`,
+      {
+        details: showOutput(result),
+      },
+    );
+  }
+  if (result.signal !== undefined || NOT_RUN.includes(result.status)) {
+    throw new CodedError(
+      "command.not-run",
+      `Cannot see "${showCommand(command)}" fail on "${machine}": it did not come to an answer (${result.signal ?? `status ${result.status}`})`,
+      { details: showOutput(result) },
+    );
+  }
+  return result;
+}
+
+/** The last lines of both streams. */
+export function showOutput(result: Pick<CommandResult, "stdout" | "stderr">): string[] {
+  return (["stdout", "stderr"] as const).flatMap((name) => {
+    const lines = result[name].trimEnd().split("\n");
+    if (lines.length === 1 && lines[0] === "") return [];
+    return [`${name}:`, ...lines.slice(-SHOWN_LINES).map((line) => `  ${line}`)];
+  });
+}

@@ -1,0 +1,5 @@
+export * from "./agent-client.ts";
+export * from "./reporter.ts";
+export * from "./run.ts";
+export * from "./run-folder.ts";
+export * from "./run-log.ts";

@@ -1,0 +1,130 @@
+import { join } from "node:path";
+import { type Accelerator, createOverlay, type Disk, makeRunDirectory, type RunDirectory } from "qemu-wrapper";
+import { CodedError } from "../../core/base/index.ts";
+import type { BootOptions } from "../machine.ts";
+import type { MachineManifest } from "../manifest.ts";
+import { Boot } from "./boot.ts";
+import type { ConsoleTrouble } from "./console-trouble.ts";
+import { type RunLog, showSeconds } from "./run-log.ts";
+
+/** Seconds of the guest until the agent has to answer. */
+const BOOT_SECONDS = 120;
+
+/** What the driver adds to every kernel command line: where to speak, and not to sit there after a panic. */
+const DRIVER_PARAMETERS = "console=ttyS0,115200 panic=-1";
+
+export interface MachineHostOptions {
+  readonly name: string;
+  readonly manifest: MachineManifest;
+  readonly accelerator: Accelerator;
+  /** Run folder of this machine. */
+  readonly folder: string;
+  /** Folder of the story, from which relative host paths start. */
+  readonly storyFolder: string;
+  /** Where a store path lies on this host. */
+  readonly realPath: (storePath: string) => string;
+  readonly log: RunLog;
+}
+
+/** The host's side of one machine: its disks, which last from boot to boot, and the boot that is running. */
+export class MachineHost {
+  readonly name: string;
+  readonly folder: string;
+  readonly storyFolder: string;
+  readonly log: RunLog;
+  /** Toplevels by generation name. */
+  readonly systems: Readonly<Record<string, string>>;
+  readonly #options: MachineHostOptions;
+  readonly #sockets: RunDirectory = makeRunDirectory();
+  #disks: readonly Disk[] | undefined;
+  readonly #past: ConsoleTrouble[] = [];
+  #boot: Boot | undefined;
+  #boots = 0;
+
+  constructor(options: MachineHostOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.folder = options.folder;
+    this.storyFolder = options.storyFolder;
+    this.log = options.log;
+    this.systems = Object.fromEntries(
+      Object.entries(options.manifest.generations).map(([name, generation]) => [name, generation.toplevel]),
+    );
+  }
+
+  get running(): boolean {
+    return this.#boot?.running === true;
+  }
+
+  /** The last boot, running or not; `undefined` before the first. */
+  get lastBoot(): Boot | undefined {
+    return this.#boot;
+  }
+
+  /** What the consoles of all boots said about the kernel's health. */
+  troubles(): readonly ConsoleTrouble[] {
+    return [...this.#past, ...(this.#boot?.troubles ?? [])];
+  }
+
+  /** @throws {CodedError} `machine.off` when the machine is not running. */
+  current(): Boot {
+    if (this.#boot?.signal.aborted === true) throw this.#boot.signal.reason;
+    if (this.#boot !== undefined && this.running) return this.#boot;
+    throw new CodedError("machine.off", `Cannot reach the machine "${this.name}": it is off`, {
+      hint: `Call ${this.name}.start() first.`,
+    });
+  }
+
+  /** Boot the default generation, or the one whose number is given, and wait for the agent. */
+  async boot(options: BootOptions): Promise<void> {
+    const { manifest, accelerator, realPath } = this.#options;
+    const base = manifest.generations["base"];
+    if (base === undefined)
+      throw new CodedError("machine.no-system", `Cannot boot the machine "${this.name}": it has no generation "base"`);
+    const chosen = options.generation === undefined ? "" : ` floe.generation=${options.generation}`;
+    const begin = performance.now();
+    this.#disks ??= await this.#makeDisks();
+    const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
+    this.log({ kind: "machine", machine: this.name, text: `boots ${which}` });
+    const boot = await Boot.start({
+      name: this.name,
+      accelerator,
+      memoryMiB: manifest.memoryMiB,
+      cpus: manifest.cpus,
+      kernel: {
+        image: realPath(base.kernel),
+        initrd: realPath(base.initrd),
+        commandLine: `${base.kernelParameters} ${DRIVER_PARAMETERS}${chosen}`.trim(),
+      },
+      disks: this.#disks,
+      socketFolder: this.#sockets.path,
+      folder: this.folder,
+      number: ++this.#boots,
+    });
+    this.#past.push(...(this.#boot?.troubles ?? []));
+    this.#boot = boot;
+    await boot.waitForAgent(BOOT_SECONDS);
+    const seconds = (performance.now() - begin) / 1000;
+    this.log({ kind: "machine", machine: this.name, text: `answers after ${showSeconds(seconds)}`, seconds });
+  }
+
+  /** End what runs and remove the sockets. */
+  async dispose(): Promise<void> {
+    if (this.#boot !== undefined) {
+      this.#boot.expectEnd();
+      this.#boot.agent.close();
+      if (this.running) await this.#boot.machine.cutPower();
+    }
+    this.#sockets.remove();
+  }
+
+  async #makeDisks(): Promise<readonly Disk[]> {
+    const { manifest, realPath, folder } = this.#options;
+    const file = join(folder, "root.qcow2");
+    await createOverlay({ backing: realPath(manifest.rootImage), file });
+    return [
+      { file, format: "qcow2" },
+      { file: realPath(manifest.storeImage), format: "raw", readOnly: true },
+    ];
+  }
+}

@@ -1,0 +1,45 @@
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/**
+ * What one run leaves behind: `events.ndjson`, and for each machine a folder with `console.log`, `journal.log`, `argv.txt`
+ * and the files a story copied out. Everything is written as it happens, so that it survives the run's end in whatever way.
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly #begin = performance.now();
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, "events.ndjson"), "");
+  }
+
+  /** The folder of one machine. */
+  machine(name: string): string {
+    const folder = join(this.path, name);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** Add one event; `at` is seconds since the run began. */
+  record(event: Readonly<Record<string, unknown>>): void {
+    const at = Math.round(performance.now() - this.#begin) / 1000;
+    appendFileSync(join(this.path, "events.ndjson"), `${JSON.stringify({ at, ...event })}\n`);
+  }
+}
+
+/** Where runs of a test go by default: `$XDG_STATE_HOME/floe/vm-tests/<name>/<time>`, the time in UTC. */
+export function defaultRunFolder(
+  name: string,
+  now: Date,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const state = environment["XDG_STATE_HOME"] || join(environment["HOME"] || homedir(), ".local", "state");
+  const time = now
+    .toISOString()
+    .replace(/\.\d+Z$/, "Z")
+    .replaceAll(":", "-");
+  return join(state, "floe", "vm-tests", name, time);
+}

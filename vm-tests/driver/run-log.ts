@@ -1,0 +1,40 @@
+/** What happens in a run, in the words of the report. Durations are in seconds on the host's clock. */
+export type RunEvent =
+  | {
+      readonly kind: "run";
+      readonly name: string;
+      readonly accelerator: string;
+      readonly reason: string;
+      readonly folder: string;
+    }
+  | { readonly kind: "step-begin"; readonly name: string; readonly depth: number }
+  | {
+      readonly kind: "step-end";
+      readonly name: string;
+      readonly depth: number;
+      readonly ok: boolean;
+      readonly seconds: number;
+    }
+  | { readonly kind: "machine"; readonly machine: string; readonly text: string; readonly seconds?: number }
+  | {
+      readonly kind: "command";
+      readonly machine: string;
+      readonly command: string;
+      readonly status: number;
+      readonly seconds: number;
+      readonly stdout: string;
+      readonly stderr: string;
+    }
+  | { readonly kind: "trouble"; readonly machine: string; readonly line: string }
+  | { readonly kind: "note"; readonly text: string }
+  | { readonly kind: "result"; readonly ok: boolean; readonly seconds: number; readonly error?: string };
+
+/** Receives events as they happen. */
+export type RunLog = (event: RunEvent) => void;
+
+/** `1.2 s`, `75 s`, `3 min 5 s`. */
+export function showSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}

@@ -1,0 +1,205 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { chooseAccelerator, type Accelerator, QemuError } from "qemu-wrapper";
+import { CodedError, formatLocation, type SourceLocation } from "../../core/base/index.ts";
+import type { Machine, StoryTools } from "../machine.ts";
+import type { VmTestManifest } from "../manifest.ts";
+import { storyAssert } from "./assert.ts";
+import { callSite, withPlace } from "./call-site.ts";
+import { GuestMachine } from "./guest-machine.ts";
+import { MachineHost } from "./machine-host.ts";
+import { RunFolder } from "./run-folder.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** A story's script, called with its machines by name and {@link StoryTools}. */
+export type Script = (tools: StoryTools & Readonly<Record<string, Machine>>) => Promise<void>;
+
+export interface RunOptions {
+  readonly manifest: VmTestManifest;
+  /** Absolute path of the story's file, for places in errors and relative host paths. */
+  readonly storyFile: string;
+  readonly script: Script;
+  /** Lines of the console that are no reason to fail, beyond a story's own. */
+  readonly allowConsole?: readonly RegExp[];
+  /** Where a store path lies on this host. */
+  readonly realPath: (storePath: string) => string;
+  /** Folder that receives the records. */
+  readonly folder: string;
+  /** Keep the machines' disks. */
+  readonly keep?: boolean;
+  /** Wall time after which the whole run is given up, in seconds. */
+  readonly timeoutSeconds?: number;
+  readonly accelerator?: "auto" | Accelerator;
+  readonly signal?: AbortSignal;
+  readonly log: RunLog;
+}
+
+/** How a run ended. */
+export interface RunResult {
+  readonly ok: boolean;
+  readonly seconds: number;
+  readonly folder: string;
+  readonly error?: CodedError;
+}
+
+/** Run one machine test to its end. Whatever happens, no QEMU is left. */
+export async function runVmTest(options: RunOptions): Promise<RunResult> {
+  const { manifest } = options;
+  const begin = performance.now();
+  const folder = new RunFolder(options.folder);
+  const log: RunLog = (event) => {
+    folder.record(event as unknown as Record<string, unknown>);
+    options.log(event);
+  };
+  const hosts: MachineHost[] = [];
+  const steps: string[] = [];
+  let error: CodedError | undefined;
+  try {
+    const { accelerator, reason } = await chooseAccelerator({ wanted: options.accelerator ?? "auto" });
+    log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder });
+    for (const [name, machine] of Object.entries(manifest.machines)) {
+      hosts.push(
+        new MachineHost({
+          name,
+          manifest: machine,
+          accelerator,
+          log,
+          folder: folder.machine(name),
+          storyFolder: dirname(options.storyFile),
+          realPath: options.realPath,
+        }),
+      );
+    }
+    const machines = Object.fromEntries(hosts.map((host) => [host.name, new GuestMachine(host)]));
+    const tools = makeTools(log, steps);
+    await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options);
+    checkConsoles(hosts, options.allowConsole ?? []);
+  } catch (caught) {
+    error = explain(caught, steps, hosts, options.storyFile);
+    writeFileSync(join(options.folder, "error.txt"), `${[error.message, ...(error.details ?? [])].join("\n")}\n`);
+  } finally {
+    for (const host of hosts) {
+      await host.dispose();
+      if (options.keep !== true) rmSync(join(host.folder, "root.qcow2"), { force: true });
+    }
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : { error: error.message }) });
+  return { ok: error === undefined, seconds, folder: options.folder, ...(error === undefined ? {} : { error }) };
+}
+
+function makeTools(log: RunLog, steps: string[]): StoryTools {
+  return {
+    assert: storyAssert,
+    note: (text) => log({ kind: "note", text }),
+    async step(name, body) {
+      const at = callSite();
+      const begin = performance.now();
+      const depth = steps.length;
+      const end = (ok: boolean): void =>
+        log({ kind: "step-end", name, depth, ok, seconds: (performance.now() - begin) / 1000 });
+      log({ kind: "step-begin", name, depth });
+      steps.push(name);
+      try {
+        const value = await body();
+        steps.pop();
+        end(true);
+        return value;
+      } catch (error) {
+        // The names stay on the list: they say where the story stood when it failed.
+        end(false);
+        throw withPlace(error, at);
+      }
+    },
+  };
+}
+
+/** The script, or the end of its time, or an interruption. */
+async function endInTime(script: Promise<void>, options: RunOptions): Promise<void> {
+  let stop = (): void => {};
+  const end = new Promise<never>((_resolve, reject) => {
+    const { timeoutSeconds, signal } = options;
+    const timer =
+      timeoutSeconds === undefined
+        ? undefined
+        : setTimeout(
+            () =>
+              reject(
+                new CodedError(
+                  "vm-test.timeout",
+                  `Cannot finish the test "${options.manifest.name}": not done after ${timeoutSeconds} s`,
+                ),
+              ),
+            timeoutSeconds * 1000,
+          );
+    const abort = (): void => reject(signal?.reason);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    stop = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+  });
+  try {
+    await Promise.race([script, end]);
+  } finally {
+    stop();
+    // What the script still awaits fails once its machines are gone; that is not news any more.
+    script.catch(() => {});
+  }
+}
+
+/** @throws {CodedError} `machine.console-trouble` when a kernel complained although the story went well. */
+function checkConsoles(hosts: readonly MachineHost[], allowed: readonly RegExp[]): void {
+  for (const host of hosts) {
+    const lines = host
+      .troubles()
+      .map(({ line }) => line)
+      .filter((line) => !allowed.some((pattern) => pattern.test(line)));
+    if (lines.length === 0) continue;
+    throw new CodedError(
+      "machine.console-trouble",
+      `Cannot pass the test: the console of "${host.name}" shows a fault: ${lines[0]}`,
+      { details: lines.slice(1), hint: "Name it in the story's allowConsole when it belongs there." },
+    );
+  }
+}
+
+/** One error that holds what a reader needs: the cause first, then the step, the place, and the machines' last words. */
+function explain(
+  caught: unknown,
+  steps: readonly string[],
+  hosts: readonly MachineHost[],
+  storyFile: string,
+): CodedError {
+  const error = toCodedError(caught, storyFile);
+  const where = [
+    ...(steps.length === 0 ? [] : [`step: ${steps.join(" › ")}`]),
+    ...(error.at === undefined ? [] : [`story: ${formatLocation(error.at)}`]),
+  ];
+  const machines = hosts.flatMap((host) =>
+    host.lastBoot === undefined ? [] : [`machine "${host.name}":`, ...host.lastBoot.lastWords()],
+  );
+  return new CodedError(error.code, error.message, {
+    hint: error.hint,
+    at: error.at,
+    cause: error.cause ?? caught,
+    exitCode: error.exitCode,
+    details: [...(error.details ?? []), ...where, ...machines],
+  });
+}
+
+function toCodedError(caught: unknown, storyFile: string): CodedError {
+  if (caught instanceof CodedError) return caught;
+  if (caught instanceof QemuError) {
+    return new CodedError(caught.code, caught.message, { hint: caught.hint, details: caught.details, cause: caught });
+  }
+  const error = caught instanceof Error ? caught : new Error(String(caught));
+  const at = placeIn(error, storyFile);
+  return new CodedError("story.threw", `Cannot go on with the story: ${error.message}`, { at, cause: error });
+}
+
+function placeIn(error: Error, storyFile: string): SourceLocation | undefined {
+  const lines = (error.stack ?? "").split("\n").filter((line) => line.includes(storyFile));
+  return callSite(lines.join("\n"));
+}

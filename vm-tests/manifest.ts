@@ -1,0 +1,31 @@
+/** One system a machine can boot. Paths are store paths. */
+export interface GenerationManifest {
+  readonly toplevel: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Kernel command line of the system, without what the driver adds. */
+  readonly kernelParameters: string;
+}
+
+/** What the driver needs to make one machine: the evaluation's answer, once its store paths are built. */
+export interface MachineManifest {
+  readonly architecture: "x86_64";
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** Image of the store with the closures of all generations; read-only, second disk. */
+  readonly storeImage: string;
+  /** Image of the root file system, copied on write; first disk. */
+  readonly rootImage: string;
+  /** By name; `base` is generation 1 and the one that boots first. */
+  readonly generations: Readonly<Record<string, GenerationManifest>>;
+}
+
+/** A machine test as an evaluation hands it to the driver. */
+export interface VmTestManifest {
+  readonly type: "vmTest";
+  readonly name: string;
+  readonly description: string;
+  /** File whose default export is the story, relative to the flake or absolute. */
+  readonly story: string;
+  readonly machines: Readonly<Record<string, MachineManifest>>;
+}
