@@ -20,7 +20,14 @@ export interface BuildRequest {
 
 /** How one build action ended. Failures are values; only a fault of ours is thrown. */
 export type BuildOutcome =
-  | { readonly kind: "built"; readonly outputs: readonly PathInfo[]; readonly elapsedMs: number; readonly logPath: string | undefined }
+  | {
+      readonly kind: "built";
+      readonly outputs: readonly PathInfo[];
+      readonly elapsedMs: number;
+      readonly logPath: string | undefined;
+      /** Fulfilled when the outputs are durable and registered. Builds that need them may begin before. */
+      readonly registered: Promise<void>;
+    }
   /** Somebody else made the outputs while we waited for their lock. */
   | { readonly kind: "already-valid" }
   | { readonly kind: "failed"; readonly error: CodedError; readonly elapsedMs: number; readonly logPath: string | undefined }
@@ -30,7 +37,7 @@ export type BuildOutcome =
  * Something that can carry out build actions: the sandbox of this machine, or a remote execution service.
  *
  * `execute` may be called several times at once. It reports what happens through `emit`, and on `signal` it ends soon
- * with `cancelled` and leaves nothing behind. Outputs it names as built are in the store and registered.
+ * with `cancelled` and leaves nothing behind. Outputs it names as built are complete and in their place.
  */
 export interface Executor {
   execute(request: BuildRequest, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildOutcome>;

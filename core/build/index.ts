@@ -2,6 +2,7 @@ export * from "./environment.ts";
 export * from "./events.ts";
 export * from "./executor.ts";
 export * from "./exit-code.ts";
+export * from "./hash-mismatch.ts";
 export * from "./output-checks.ts";
 export * from "./plan.ts";
 export * from "./reference-graph.ts";

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/index.ts";
 
@@ -54,6 +54,16 @@ export function sandboxUnavailable(support: Exclude<SandboxSupport, { kind: "ava
       "To build without isolation, say --no-sandbox.",
     exitCode: 100,
   });
+}
+
+/**
+ * Places below `/proc` that belong to root and act on the whole machine. A builder that root started is still that user to
+ * the kernel, so they have to be read-only for it; for others they are so anyway.
+ */
+export function findReadOnlyProc(): string[] {
+  if (process.getuid?.() !== 0) return [];
+  const places = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "driver", "mtrr", "timer_list"];
+  return places.map((name) => `/proc/${name}`).filter((path) => existsSync(path));
 }
 
 function readNumber(path: string): number | undefined {

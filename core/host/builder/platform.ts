@@ -1,0 +1,47 @@
+import { accessSync, constants } from "node:fs";
+import { CodedError } from "../../base/index.ts";
+import type { Derivation } from "../../derivation/index.ts";
+
+/** What this machine can run. */
+export interface Platform {
+  /** Names of systems, `x86_64-linux`. */
+  readonly systems: readonly string[];
+  /** Names for `requiredSystemFeatures`. */
+  readonly features: readonly string[];
+}
+
+/** Look at this machine. `kvm` counts when its device can be opened; whether guests run well in it is another question. */
+export function findPlatform(): Platform {
+  const own = process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux";
+  const features = ["benchmark", "big-parallel", "nixos-test"];
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
+    features.push("kvm");
+  } catch {
+    // No virtualisation, or not for this user.
+  }
+  return { systems: own === "x86_64-linux" ? [own, "i686-linux"] : [own], features };
+}
+
+/** Features a derivation asks for. */
+export function requiredFeatures(drv: Derivation): string[] {
+  const json = drv.env["__json"];
+  if (json === undefined) return (drv.env["requiredSystemFeatures"] ?? "").split(/\s+/).filter((word) => word !== "");
+  const stated = (JSON.parse(json) as { requiredSystemFeatures?: unknown }).requiredSystemFeatures;
+  return Array.isArray(stated) ? stated.map(String) : [];
+}
+
+/** @throws {CodedError} `build.wrong-system`, `build.missing-feature` */
+export function checkPlatform(drv: Derivation, platform: Platform): void {
+  if (!drv.builder.startsWith("builtin:") && !platform.systems.includes(drv.system)) {
+    throw new CodedError("build.wrong-system", `Cannot build "${drv.name}": it needs a "${drv.system}", this machine is a "${platform.systems[0]}"`, { exitCode: 100 });
+  }
+  const missing = requiredFeatures(drv).filter((feature) => !platform.features.includes(feature));
+  if (missing.length > 0) {
+    throw new CodedError(
+      "build.missing-feature",
+      `Cannot build "${drv.name}": it needs ${missing.join(", ")}, this machine has ${platform.features.join(", ")}`,
+      { exitCode: 100, ...(missing.includes("kvm") ? { hint: "The device /dev/kvm is missing, or this user may not open it." } : {}) },
+    );
+  }
+}

@@ -1,0 +1,53 @@
+import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { utf8 } from "../../base/index.ts";
+import { type BuildEnvironment, shellQuote } from "../../build/index.ts";
+import { type StorePath, storePathBaseName } from "../../store/index.ts";
+import { removeTree } from "../files/index.ts";
+
+/** The directories of one build on the host. */
+export interface Workspace {
+  /** What the builder sees as `/nix/store`; lies in the store directory, so that outputs can be moved out by rename. */
+  readonly storeDirectory: string;
+  /** What the builder sees as `/build`. */
+  readonly buildDirectory: string;
+}
+
+/** Make the directories of a build, in place of what a killed build may have left. */
+export async function openWorkspace(realStoreDirectory: string, drvPath: StorePath, name: string): Promise<Workspace> {
+  // Real Nix knows this suffix: its collector takes away what a killed build left there.
+  const storeDirectory = `${realStoreDirectory}/${storePathBaseName(drvPath)}.chroot`;
+  if (lstatSync(storeDirectory, { throwIfNoEntry: false }) !== undefined) await removeTree(storeDirectory);
+  mkdirSync(storeDirectory, { mode: 0o755 });
+  return { storeDirectory, buildDirectory: mkdtempSync(`${tmpdir()}/floe-build-${name}-`) };
+}
+
+/** Inputs to be bound into the sandbox. Links are copied, since a bind would show what they point to. */
+export function placeInputs(workspace: Workspace, inputs: readonly StorePath[], realPath: (path: string) => string): { from: string; to: string }[] {
+  const binds: { from: string; to: string }[] = [];
+  for (const path of inputs) {
+    const from = realPath(path);
+    const to = storePathBaseName(path);
+    if (lstatSync(from).isSymbolicLink()) symlinkSync(readlinkSync(from), `${workspace.storeDirectory}/${to}`);
+    else binds.push({ from, to });
+  }
+  return binds;
+}
+
+/** Put the files a builder is to find into its build directory. */
+export function writeBuildFiles(workspace: Workspace, files: Readonly<Record<string, string>>): void {
+  for (const [name, content] of Object.entries(files)) writeFileSync(`${workspace.buildDirectory}/${name}`, utf8(content), { mode: 0o644 });
+}
+
+/** Leave a script beside a failed build that sets its variables in a shell: `. env-vars`. A builder's own one is kept. */
+export function writeEnvironmentScript(directory: string, environment: BuildEnvironment["environment"]): void {
+  const top = directory;
+  const lines = environment
+    .filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    .map(([name, value]) => `export ${name}=${shellQuote(value === "/build" || value.startsWith("/build/") ? top + value.slice("/build".length) : value)}\n`);
+  try {
+    writeFileSync(`${directory}/env-vars`, utf8(`${lines.join("")}cd ${shellQuote(top)}\n`), { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}

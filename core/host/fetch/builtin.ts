@@ -1,0 +1,79 @@
+import { rm } from "node:fs/promises";
+import { CodedError, equalHashes, type Hash } from "../../base/index.ts";
+import { hashMismatch } from "../../build/index.ts";
+import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
+import { resolveMirrors, showUrl } from "../../fetch/index.ts";
+import { fetchDebMember } from "./deb-member.ts";
+import { download, type Downloaded } from "./download.ts";
+import { placeFetched } from "./place.ts";
+import { readFetchSettings, withPackageRegistry } from "./settings.ts";
+
+/** What a built-in builder is given. */
+export interface BuiltinOptions {
+  readonly drv: Derivation;
+  /** Where the output has to appear on the host. */
+  readonly output: string;
+  /** A directory for temporary files, on the file system of `output`. */
+  readonly scratch: string;
+  readonly progress: (url: string, doneBytes: number, totalBytes: number | undefined) => void;
+  readonly notice: (message: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Run a builder that lives in this program: `builtin:fetchurl` or `builtin:fetch-deb-member`.
+ *
+ * Both read `url` or `urls` (separated by white space, `mirror://…` allowed) and `snapshotTimestamp` (for archives that keep
+ * everything). `fetchurl` obeys `executable` and `unpack` as Nix does; `fetch-deb-member` takes the file `member` out of the package.
+ *
+ * @throws {CodedError} `build.unknown-builtin`, `fetch.not-fixed`, `fetch.no-url`, and the errors of fetching.
+ */
+export async function runBuiltin(options: BuiltinOptions): Promise<void> {
+  const { drv } = options;
+  if (drv.builder !== "builtin:fetchurl" && drv.builder !== "builtin:fetch-deb-member") {
+    throw new CodedError("build.unknown-builtin", `Cannot build "${drv.name}": there is no built-in builder "${drv.builder}"`, { exitCode: 100 });
+  }
+  const fixed = fixedOutputOf(drv);
+  if (fixed === undefined) {
+    throw new CodedError("fetch.not-fixed", `Cannot fetch "${drv.name}": its derivation declares no output hash`, { exitCode: 100 });
+  }
+  const isMember = drv.builder === "builtin:fetch-deb-member";
+  const whole = isMember || fixed.method === "recursive";
+  const file = `${options.scratch}/.download`;
+  const expected: Hash | undefined = whole ? undefined : { algorithm: fixed.algorithm, digest: fixed.digest };
+  const downloaded: Downloaded = await download({
+    urls: await addressesOf(drv),
+    to: file,
+    algorithm: fixed.algorithm,
+    expected,
+    progress: options.progress,
+    notice: options.notice,
+    signal: options.signal,
+  });
+  if (expected !== undefined && !equalHashes(downloaded.hash, expected)) {
+    throw hashMismatch(drv.name, expected, downloaded.hash, [showUrl(downloaded.url)]);
+  }
+  if (isMember) await fetchDebMember({ name: drv.name, file, member: drv.env["member"] ?? "", output: options.output });
+  else {
+    await placeFetched({
+      file,
+      output: options.output,
+      executable: drv.env["executable"] === "1",
+      unpack: drv.env["unpack"] === "1",
+      compressed: downloaded.url.replace(/[?#].*$/, "").endsWith(".xz"),
+    });
+  }
+  await rm(file, { force: true });
+}
+
+async function addressesOf(drv: Derivation): Promise<string[]> {
+  const stated = (drv.env["urls"] ?? "").split(/\s+/).concat((drv.env["url"] ?? "").split(/\s+/));
+  const urls = [...new Set(stated.filter((url) => url !== ""))];
+  if (urls.length === 0) {
+    throw new CodedError("fetch.no-url", `Cannot fetch "${drv.name}": its derivation names no address in "url" or "urls"`, { exitCode: 100 });
+  }
+  let settings = readFetchSettings();
+  if (urls.some((url) => url.startsWith("mirror://npm/"))) settings = await withPackageRegistry(settings);
+  const timestamp = drv.env["snapshotTimestamp"] || undefined;
+  return urls.flatMap((url) => resolveMirrors(url, settings, { timestamp }));
+}

@@ -1,0 +1,221 @@
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { setGlobalProxyFromEnv } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { CodedError, equalHashes, type Hash, type HashAlgorithm, type Hasher, makeHasher } from "../../base/index.ts";
+import { DEFAULT_RETRY_POLICY, decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
+
+export interface DownloadOptions {
+  /** Addresses to try, in order: http, https or file. */
+  readonly urls: readonly string[];
+  /** File to write; replaced when it exists. */
+  readonly to: string;
+  readonly algorithm: HashAlgorithm;
+  /**
+   * Digest the content has to have. An address that gives other content is left for the next one; when none gives the
+   * right one, the result is that of the last wrong one (its content need not be in the file), for the caller to complain about.
+   */
+  readonly expected?: Hash | undefined;
+  /** Bytes so far, and all of them when the server says; called at most ten times a second. */
+  readonly progress?: (url: string, doneBytes: number, totalBytes: number | undefined) => void;
+  /** Something worth a line: another attempt, another address. */
+  readonly notice?: (message: string) => void;
+  readonly signal: AbortSignal;
+  readonly policy?: RetryPolicy;
+  /** An attempt in which no byte arrives for so long is given up. Default 60 s. */
+  readonly stallMs?: number;
+}
+
+export interface Downloaded {
+  /** The address that gave the content. */
+  readonly url: string;
+  readonly hash: Hash;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Download one file: retries with growing pauses, goes on where a broken transfer ended, tries the next address when one
+ * fails, and hashes while it writes.
+ *
+ * @throws {CodedError} `fetch.unreachable`, with each address and what it answered.
+ */
+export async function download(options: DownloadOptions): Promise<Downloaded> {
+  obeyProxyVariables();
+  const { urls, signal, expected } = options;
+  const answers: string[] = [];
+  let wrong: Downloaded | undefined;
+  const target = new DownloadTarget(await open(options.to, "w+"), options.algorithm);
+  try {
+    for (const url of urls) {
+      const got = await downloadFrom(url, target, options, answers);
+      if (got === undefined) continue;
+      if (expected === undefined || equalHashes(got.hash, expected)) return got;
+      wrong = got;
+      answers.push(`${showUrl(url)}: other content than declared`);
+      options.notice?.(`${showUrl(url)} has other content than declared`);
+      if (url !== urls.at(-1)) await target.restart();
+    }
+  } finally {
+    await target.file.close();
+  }
+  signal.throwIfAborted();
+  if (wrong !== undefined) return wrong;
+  throw new CodedError("fetch.unreachable", `Cannot fetch "${showUrl(urls[0] ?? "")}": ${reasonFor(urls.length)}`, {
+    details: answers,
+    hint: "Check the network and the addresses; further mirrors can be named in ~/.config/floe/settings.json.",
+    exitCode: 100,
+  });
+}
+
+let proxiesAreSet = false;
+
+/** `http_proxy`, `https_proxy` and `no_proxy` count as they do for other programs; Node leaves them alone unless told. */
+function obeyProxyVariables(): void {
+  if (proxiesAreSet) return;
+  proxiesAreSet = true;
+  const names = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
+  if (names.some((name) => (process.env[name] ?? "") !== "")) setGlobalProxyFromEnv();
+}
+
+function reasonFor(count: number): string {
+  return count === 1 ? "its address did not give it" : `none of its ${count} addresses gave it`;
+}
+
+/** The file being written, with the hash of what is in it. */
+class DownloadTarget {
+  readonly file: FileHandle;
+  readonly #algorithm: HashAlgorithm;
+  #hasher: Hasher;
+  sizeBytes = 0;
+
+  constructor(file: FileHandle, algorithm: HashAlgorithm) {
+    this.file = file;
+    this.#algorithm = algorithm;
+    this.#hasher = makeHasher(algorithm);
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    let at = 0;
+    while (at < chunk.length) at += (await this.file.write(chunk, at, chunk.length - at, this.sizeBytes + at)).bytesWritten;
+    this.#hasher.update(chunk);
+    this.sizeBytes += chunk.length;
+  }
+
+  async restart(): Promise<void> {
+    await this.file.truncate(0);
+    this.#hasher = makeHasher(this.#algorithm);
+    this.sizeBytes = 0;
+  }
+
+  hash(): Hash {
+    return this.#hasher.digest();
+  }
+}
+
+async function downloadFrom(
+  url: string,
+  target: DownloadTarget,
+  options: DownloadOptions,
+  answers: string[],
+): Promise<Downloaded | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    options.signal.throwIfAborted();
+    let status: number | undefined;
+    let retryAfter: string | undefined;
+    let said: string;
+    try {
+      const failure = url.startsWith("file:") ? await copyFile(url, target, options) : await request(url, target, options);
+      if (failure === undefined) return { url, hash: target.hash(), sizeBytes: target.sizeBytes };
+      ({ status, retryAfter, said } = failure);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      // A full disk will not get emptier by asking again.
+      if ((error as NodeJS.ErrnoException).code === "ENOSPC") throw error;
+      said = reasonOf(error);
+    }
+    const decision = decideRetry(
+      { status: url.startsWith("file:") ? 404 : status, retryAfter, attempt, nowMs: Date.now(), random: Math.random() },
+      options.policy ?? DEFAULT_RETRY_POLICY,
+    );
+    if (decision.kind === "next") {
+      answers.push(`${showUrl(url)}: ${said}`);
+      return undefined;
+    }
+    options.notice?.(`${showUrl(url)}: ${said}; trying again in ${(decision.delayMs / 1000).toFixed(1)} s`);
+    await pause(decision.delayMs, undefined, { signal: options.signal });
+  }
+}
+
+interface Refusal {
+  readonly status?: number;
+  readonly retryAfter?: string | undefined;
+  readonly said: string;
+}
+
+async function request(url: string, target: DownloadTarget, options: DownloadOptions): Promise<Refusal | undefined> {
+  const stallMs = options.stallMs ?? 60_000;
+  const stalled = new AbortController();
+  const giveUp = (): void => stalled.abort(new Error(`no data for ${stallMs / 1000} s`));
+  let timer = setTimeout(giveUp, stallMs);
+  const already = target.sizeBytes;
+  try {
+    const response = await fetch(url, {
+      // A compressed transfer of a file would not be the file.
+      headers: { "accept-encoding": "identity", ...(already > 0 ? { range: `bytes=${already}-` } : {}) },
+      redirect: "follow",
+      signal: AbortSignal.any([options.signal, stalled.signal]),
+    });
+    if (response.status === 416 && already > 0) {
+      await response.body?.cancel();
+      await target.restart();
+      return { said: "what was there already did not fit" };
+    }
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel();
+      return { status: response.status, retryAfter: response.headers.get("retry-after") ?? undefined, said: `answered ${response.status} ${response.statusText}`.trim() };
+    }
+    if (already > 0 && !continuesAt(response, already)) await target.restart();
+    const length = Number(response.headers.get("content-length") ?? Number.NaN);
+    const total = Number.isFinite(length) ? target.sizeBytes + length : undefined;
+    let reported = 0;
+    for await (const chunk of response.body) {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, stallMs);
+      await target.write(chunk);
+      const now = performance.now();
+      if (now - reported >= 100) {
+        reported = now;
+        options.progress?.(url, target.sizeBytes, total);
+      }
+    }
+    options.progress?.(url, target.sizeBytes, total);
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function continuesAt(response: Response, offset: number): boolean {
+  return response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${offset}-`) === true;
+}
+
+async function copyFile(url: string, target: DownloadTarget, options: DownloadOptions): Promise<Refusal | undefined> {
+  const path = fileURLToPath(url);
+  const found = await stat(path);
+  if (!found.isFile()) return { said: "is no regular file" };
+  await target.restart();
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal: options.signal })) await target.write(chunk as Buffer);
+  options.progress?.(url, target.sizeBytes, found.size);
+  return undefined;
+}
+
+/** The innermost reason of a failed transfer, which is what people need to know. */
+function reasonOf(error: unknown): string {
+  let reason = error;
+  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
+  if (!(reason instanceof Error)) return String(reason);
+  const { code } = reason as NodeJS.ErrnoException;
+  if (reason.message !== "") return reason.message;
+  return code ?? reason.name;
+}

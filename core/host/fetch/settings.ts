@@ -1,0 +1,89 @@
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { promisify } from "node:util";
+import {
+  EMPTY_FETCH_SETTINGS,
+  type FetchSettings,
+  mergeFetchSettings,
+  parseAptSources,
+  parseFetchSettings,
+  parseNpmrc,
+} from "../../fetch/index.ts";
+
+/** Where this machine's settings lie. */
+export interface SettingsPlaces {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  /** Prefix of `/etc`, for tests. Default "". */
+  readonly root?: string;
+}
+
+/**
+ * The addresses this machine uses, without asking the network: apt's own mirrors, then the variable `FLOE_MIRRORS`, then
+ * `~/.config/floe/settings.json` and `/etc/floe/settings.json`.
+ *
+ * @throws {CodedError} `fetch.settings-malformed`
+ */
+export function readFetchSettings(places: SettingsPlaces = { environment: process.env, home: homedir() }): FetchSettings {
+  const { environment, home, root = "" } = places;
+  const parts: FetchSettings[] = [{ mirrors: { debian: aptSources(`${root}/etc/apt`) } }];
+  const fromVariable = environment["FLOE_MIRRORS"];
+  if (fromVariable !== undefined && fromVariable !== "") parts.push(parseFetchSettings(fromVariable, "FLOE_MIRRORS", { bare: true }));
+  const configHome = environment["XDG_CONFIG_HOME"] ?? `${home}/.config`;
+  for (const file of [`${configHome}/floe/settings.json`, `${root}/etc/floe/settings.json`]) {
+    const text = tryRead(file);
+    if (text !== undefined) parts.push(parseFetchSettings(text, file));
+  }
+  const registry = environment["npm_config_registry"] ?? npmrcRegistry([`${home}/.npmrc`, `${root}/etc/npmrc`]);
+  if (registry !== undefined && registry !== "") parts.push({ mirrors: { npm: [registry] } });
+  return mergeFetchSettings(parts.map(dropEmpty));
+}
+
+/**
+ * The settings with a package registry in them: when no file names one, the npm client is asked for its own default.
+ * Starting it costs some tenths of a second, hence only for those who need `mirror://npm/…`.
+ */
+export async function withPackageRegistry(settings: FetchSettings): Promise<FetchSettings> {
+  if (settings.mirrors["npm"] !== undefined) return settings;
+  try {
+    const { stdout } = await promisify(execFile)("npm", ["config", "get", "registry"], { timeout: 30_000 });
+    const registry = stdout.trim().split("\n").at(-1) ?? "";
+    return /^https?:\/\//.test(registry) ? mergeFetchSettings([settings, { mirrors: { npm: [registry] } }]) : settings;
+  } catch {
+    return settings;
+  }
+}
+
+function aptSources(directory: string): string[] {
+  const files = [`${directory}/sources.list`];
+  try {
+    for (const name of readdirSync(`${directory}/sources.list.d`).sort()) {
+      if (/\.(list|sources)$/.test(name)) files.push(`${directory}/sources.list.d/${name}`);
+    }
+  } catch {
+    // No apt on this machine.
+  }
+  return [...new Set(files.flatMap((file) => parseAptSources(tryRead(file) ?? "")))];
+}
+
+function npmrcRegistry(files: readonly string[]): string | undefined {
+  for (const file of files) {
+    const found = parseNpmrc(tryRead(file) ?? "");
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function dropEmpty(part: FetchSettings): FetchSettings {
+  const mirrors = Object.fromEntries(Object.entries(part.mirrors).filter(([, addresses]) => addresses.length > 0));
+  return Object.keys(mirrors).length === 0 ? EMPTY_FETCH_SETTINGS : { mirrors };
+}
+
+function tryRead(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
