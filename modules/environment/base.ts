@@ -1,0 +1,34 @@
+import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { FLOE_VERSION } from "#floe/system";
+
+const options = declare("environment", {
+  variables: option.attrsOf(option.str(), { description: "Variables of login shells: /etc/profile." }),
+});
+
+export interface EnvironmentVariables extends Read<typeof options> {}
+export interface EnvironmentVariablesDefs extends Write<typeof options> {}
+
+declare module "#floe/module" {
+  interface EnvironmentConfig extends EnvironmentVariables {}
+  interface EnvironmentDefs extends EnvironmentVariablesDefs {}
+}
+
+const PROGRAMS = "/run/current-system/sw/bin";
+
+export default defineModule(options, ({ cfg, pkgs, define }) => {
+  define({ environment: { systemPackages: [pkgs.bash, pkgs.coreutils, pkgs["util-linux"], pkgs.kmod, pkgs.iproute2] } });
+  define({ environment: { variables: { PATH: PROGRAMS, LANG: "C.UTF-8", PAGER: "cat", SYSTEMD_PAGER: "cat" } } });
+  const variables = Object.entries(cfg.variables).map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`);
+  define({
+    environment: {
+      etc: {
+        "os-release": {
+          text: `NAME="Floe"\nID=floe\nVERSION_ID=${FLOE_VERSION}\nPRETTY_NAME="Floe ${FLOE_VERSION}"\n`,
+        },
+        "nsswitch.conf": { text: "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n" },
+        shells: { text: `${PROGRAMS}/bash\n/bin/sh\n` },
+        profile: { text: `${variables.join("")}PS1='\\u@\\h:\\w\\$ '\n` },
+      },
+    },
+  });
+});

@@ -1,0 +1,28 @@
+import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { makeProgramTree } from "#floe/system";
+
+const options = declare("environment", {
+  systemPackages: option.listOf(option.package(), {
+    description: "Packages whose programs are in /run/current-system/sw/bin, and so on everybody's PATH.",
+  }),
+});
+
+export interface EnvironmentPackages extends Read<typeof options> {}
+export interface EnvironmentPackagesDefs extends Write<typeof options> {}
+
+declare module "#floe/module" {
+  interface EnvironmentConfig extends EnvironmentPackages {}
+  interface EnvironmentDefs extends EnvironmentPackagesDefs {}
+  interface Config {
+    readonly environment: EnvironmentConfig;
+  }
+  interface Defs {
+    environment?: EnvironmentDefs | undefined;
+  }
+}
+
+export default defineModule(options, ({ cfg, config, pkgs, define }) => {
+  const { bash, coreutils } = pkgs;
+  const packages = cfg.systemPackages;
+  define({ system: { build: { sw: makeProgramTree({ platform: config.system.platform, bash, coreutils, packages }) } } });
+});

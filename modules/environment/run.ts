@@ -1,0 +1,45 @@
+import { defineModule } from "#floe/module";
+
+/** Steps of activation that every system has, whatever it runs. */
+export default defineModule({ key: "activation" }, ({ pkgs, define }) => {
+  const { bash, coreutils } = pkgs;
+  define({ system: { build: { shell: bash, path: [coreutils, pkgs["util-linux"], bash] } } });
+  define({
+    system: {
+      activationScripts: {
+        folders: {
+          text: `
+for folder in /bin /usr/bin /etc /var/lib/floe /var/log /var/empty /root /run/floe /tmp /home /nix/var/nix/gcroots; do
+  [[ -d $folder ]] || missing+=("$folder")
+done
+if [[ \${#missing[@]} != 0 ]]; then
+  mkdir -p "\${missing[@]}"
+  chmod 0700 /root
+  chmod 1777 /tmp
+fi
+[[ -e /etc/machine-id ]] || : > /etc/machine-id`,
+        },
+        // The only two programs with a fixed place: what scripts name in their first line.
+        programs: {
+          deps: ["folders"],
+          text: `
+link() {
+  [[ -L $2 && $1 -ef $2 ]] && return
+  ln -sfn "$1" "$2.new"
+  mv -fT "$2.new" "$2"
+}
+link ${bash}/bin/bash /bin/sh
+link ${coreutils}/bin/env /usr/bin/env`,
+        },
+        // Last: what runs afterwards finds the system whole. The second link keeps it from being collected.
+        "current-system": {
+          deps: ["etc", "programs", "users"],
+          text: `
+ln -sfn "$system" /run/current-system.new
+mv -fT /run/current-system.new /run/current-system
+[[ /nix/var/nix/gcroots/current-system -ef /run/current-system ]] || ln -sfn /run/current-system /nix/var/nix/gcroots/current-system`,
+        },
+      },
+    },
+  });
+});

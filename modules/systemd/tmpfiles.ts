@@ -1,0 +1,48 @@
+import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+
+const options = declare("systemd.tmpfiles", {
+  rules: option.listOf(option.str(), {
+    description: "Lines of tmpfiles.d(5).",
+    example: ["d /var/lib/site 0755 nginx nginx - -"],
+  }),
+});
+
+export interface Tmpfiles extends Read<typeof options> {}
+export interface TmpfilesDefs extends Write<typeof options> {}
+
+declare module "#floe/module" {
+  interface SystemdConfig {
+    readonly tmpfiles: Tmpfiles;
+  }
+  interface SystemdDefs {
+    tmpfiles?: TmpfilesDefs | undefined;
+  }
+}
+
+/** What systemd's own tmpfiles.d brings and a running system relies on; the rest is for programs we do not have. */
+const BASE = [
+  "d /run/lock 0755 root root - -",
+  "d /run/systemd/ask-password 0755 root root - -",
+  "d /run/systemd/seats 0755 root root - -",
+  "d /run/systemd/sessions 0755 root root - -",
+  "d /run/systemd/users 0755 root root - -",
+  "d /run/systemd/machines 0755 root root - -",
+  "d /run/systemd/shutdown 0755 root root - -",
+  "d /run/log 0755 root root - -",
+  "f! /run/utmp 0664 root utmp - -",
+  "d /var 0755 root root - -",
+  "L /var/run - - - - ../run",
+  "d /var/log 0755 root root - -",
+  "f /var/log/wtmp 0664 root utmp - -",
+  "d /var/cache 0755 root root - -",
+  "d /var/lib 0755 root root - -",
+  "d /var/spool 0755 root root - -",
+  "d /var/tmp 1777 root root 30d -",
+  "d /tmp 1777 root root 10d -",
+  "d /var/empty 0555 root root - -",
+];
+
+export default defineModule(options, ({ cfg, define }) => {
+  define({ systemd: { tmpfiles: { rules: BASE } } });
+  define({ environment: { etc: { "tmpfiles.d/floe.conf": { text: cfg.rules.map((rule) => `${rule}\n`).join("") } } } });
+});
