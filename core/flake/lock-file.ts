@@ -1,0 +1,89 @@
+import { sortedText } from "../base/index.ts";
+import type { InputDeclaration } from "./define-flake.ts";
+
+/** A commit of a repository, and the hash of its tree. */
+export interface LockedGit {
+  readonly type: "git";
+  /** Address without `git+`. */
+  readonly url: string;
+  readonly rev: string;
+  /** The branch or tag the revision was found at, as a full `refs/…` name. */
+  readonly ref?: string;
+  readonly dir?: string;
+  /** SRI sha256 of the NAR of the tree. */
+  readonly narHash: string;
+  /** Seconds since 1970 of the commit. */
+  readonly lastModified: number;
+}
+
+/** The content of a folder. */
+export interface LockedPath {
+  readonly type: "path";
+  /** As declared: absolute, or relative to the folder of the flake that declares the input. */
+  readonly path: string;
+  readonly dir?: string;
+  readonly narHash: string;
+  /** Seconds since 1970 of the newest file when the entry was made. */
+  readonly lastModified: number;
+}
+
+export type LockedSource = LockedGit | LockedPath;
+
+/** Inputs of a node: the name of another node, or a path of input names that begins at the root (`follows`). */
+export type LockInputs = Readonly<Record<string, string | readonly string[]>>;
+
+/** One pinned input. */
+export interface LockNode {
+  /** Inputs that this lock decides; all others are in the input's own lock file. */
+  readonly inputs?: LockInputs;
+  /** `false` when the input was declared to have no outputs. */
+  readonly flake?: false;
+  /** The reference as declared. */
+  readonly original: string;
+  readonly locked: LockedSource;
+}
+
+/** The flake itself. */
+export interface LockRoot {
+  readonly inputs?: LockInputs;
+}
+
+/**
+ * The contents of `lock.json`: a graph in which every input is pinned to its content.
+ *
+ * Entries of a dependency's own lock are not copied here: its tree is pinned, and so is the lock in it.
+ */
+export interface LockFile {
+  readonly version: 1;
+  /** Name of the node of the flake itself. */
+  readonly root: string;
+  readonly nodes: Readonly<Record<string, LockNode | LockRoot>>;
+}
+
+/** Name of the lock file beside `flake.config.ts`. */
+export const LOCK_FILE_NAME = "lock.json";
+export const ROOT_NODE = "root";
+export const EMPTY_LOCK: LockFile = { version: 1, root: ROOT_NODE, nodes: { root: {} } };
+
+/** The one text of a lock: keys in UTF-8 byte order, two spaces, a final newline. */
+export function formatLock(lock: LockFile): string {
+  return `${JSON.stringify(sortedKeys(lock), undefined, 2)}\n`;
+}
+
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = value as Record<string, unknown>;
+  return Object.fromEntries(
+    sortedText(Object.keys(entries))
+      .filter((key) => entries[key] !== undefined)
+      .map((key) => [key, sortedKeys(entries[key])]),
+  );
+}
+
+export function isLockNode(node: LockNode | LockRoot | undefined): node is LockNode {
+  return node !== undefined && "locked" in node;
+}
+
+/** Inputs of a flake by name, each in its long form. */
+export type DeclaredInputs = Readonly<Record<string, InputDeclaration>>;

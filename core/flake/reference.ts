@@ -1,0 +1,194 @@
+import { CodedError } from "../base/index.ts";
+import { nearNames } from "./near-names.ts";
+
+/** A revision of a git repository. */
+export interface GitReference {
+  readonly kind: "git";
+  /** Repository address without `git+`: `https://…`, `http://…`, `ssh://…` or `file://…`. */
+  readonly url: string;
+  /** Branch, tag or full `refs/…` name; the remote's default branch when absent. */
+  readonly ref?: string;
+  /** Commit, 40 lower-case hexadecimal digits. */
+  readonly rev?: string;
+  /** Range of versions; the newest tag in it is taken. */
+  readonly semver?: string;
+  /** Folder of the flake inside the repository. */
+  readonly dir?: string;
+}
+
+/** A folder of the machine. */
+export interface PathReference {
+  readonly kind: "path";
+  /** Absolute, or relative to the folder of the flake that declares the input (begins with `.`). */
+  readonly path: string;
+  readonly dir?: string;
+}
+
+/** Where a flake input comes from. */
+export type FlakeReference = GitReference | PathReference;
+
+const GIT_SCHEME = /^git\+(https?|ssh|file):\/\/(.+)$/;
+const SCP_STYLE = /^([A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+):(?!\/\/)(.+)$/;
+const SCHEME = /^([a-zA-Z][a-zA-Z0-9+.-]*):/;
+const REVISION = /^[0-9a-f]{40}$/;
+const KNOWN_SCHEMES = ["git+https", "git+http", "git+ssh", "git+file", "path", "github", "gitlab", "sourcehut"];
+/** Hosts of the shorthands; `?host=` replaces them. */
+const FORGES: Readonly<Record<string, { readonly host: string; readonly suffix: string }>> = {
+  github: { host: "github.com", suffix: ".git" },
+  gitlab: { host: "gitlab.com", suffix: ".git" },
+  sourcehut: { host: "git.sr.ht", suffix: "" },
+};
+const GIT_PARAMETERS = ["ref", "rev", "semver", "dir"];
+
+/**
+ * Read where a flake input comes from.
+ *
+ * Shape: `git+https://…`, `git+http://…`, `git+ssh://…`, `git+file:///…`, `user@host:path` (ssh), `github:OWNER/REPO[/REF]`,
+ * `gitlab:…`, `sourcehut:~OWNER/REPO`, `path:FOLDER`, or a folder that begins with `./`, `../` or `/`. Parameters follow
+ * `?`: `ref`, `rev`, `semver`, `dir` (`host` too for the shorthands, which are resolved to `git+https`).
+ *
+ * @throws {CodedError} `flake-reference.malformed`, `flake-reference.unknown-scheme`, `flake-reference.unknown-parameter`
+ */
+export function parseReference(text: string): FlakeReference {
+  const [address, parameters] = splitQuery(text);
+  if (/^\.{1,2}(\/|$)/.test(address) || address.startsWith("/")) return makePath(text, address, parameters);
+  if (address.startsWith("path:")) return makePath(text, address.slice("path:".length), parameters);
+  const git = GIT_SCHEME.exec(address);
+  if (git !== null) return makeGit(text, `${git[1]}://${git[2]}`, parameters);
+  const scheme = SCHEME.exec(address)?.[1];
+  const forge = scheme === undefined ? undefined : FORGES[scheme];
+  if (forge !== undefined) return makeForge(text, scheme as string, address.slice((scheme as string).length + 1), parameters);
+  const scp = SCP_STYLE.exec(address);
+  if (scp !== null) return makeGit(text, `ssh://${scp[1]}/${(scp[2] as string).replace(/^\//, "")}`, parameters);
+  throw unknownScheme(text, scheme);
+}
+
+/** The canonical text of a reference; {@link parseReference} reads it back. */
+export function formatReference(reference: FlakeReference): string {
+  const address = reference.kind === "git" ? `git+${reference.url}` : `path:${reference.path}`;
+  const parameters = reference.kind === "git" ? GIT_PARAMETERS : ["dir"];
+  const query = parameters.flatMap((name) => {
+    const value = (reference as unknown as Record<string, string | undefined>)[name];
+    return value === undefined ? [] : [`${name}=${encodeURIComponent(value).replaceAll("%2F", "/")}`];
+  });
+  return query.length === 0 ? address : `${address}?${query.join("&")}`;
+}
+
+/** A reference, URL or message for people: passwords and tokens inside URLs are replaced by `***`. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*):\/\/([^/@\s"']*)@/gi, (_whole, scheme: string, user: string) => {
+    const loginOnly = /(^|\+)ssh$/i.test(scheme) && !user.includes(":");
+    return loginOnly ? `${scheme}://${user}@` : `${scheme}://***@`;
+  });
+}
+
+function unknownScheme(text: string, scheme: string | undefined): CodedError {
+  const shown = withoutCredentials(text);
+  if (scheme === undefined) {
+    return new CodedError("flake-reference.malformed", `Cannot read "${shown}" as a flake reference: it has no scheme`, {
+      hint: `Write "path:./${text}" for a folder, or "github:OWNER/REPO" for a repository.`,
+    });
+  }
+  const bare = /^(https?|ssh|file)$/.test(scheme) ? `git+${text}` : undefined;
+  const near = nearNames(scheme, KNOWN_SCHEMES)[0];
+  return new CodedError(
+    "flake-reference.unknown-scheme",
+    `Cannot read "${shown}" as a flake reference: found the scheme "${scheme}", expected ${KNOWN_SCHEMES.join(", ")}`,
+    {
+      hint:
+        bare !== undefined
+          ? `Write "${withoutCredentials(bare)}" for a git repository.`
+          : near !== undefined
+            ? `Did you mean "${near}"?`
+            : undefined,
+    },
+  );
+}
+
+function splitQuery(text: string): [string, Map<string, string>] {
+  const mark = text.indexOf("?");
+  const parameters = new Map<string, string>();
+  if (mark < 0) return [text, parameters];
+  for (const part of text.slice(mark + 1).split("&")) {
+    if (part === "") continue;
+    const equals = part.indexOf("=");
+    if (equals < 1) throw malformed(text, `the parameter "${part}" has no value`);
+    try {
+      parameters.set(part.slice(0, equals), decodeURIComponent(part.slice(equals + 1)));
+    } catch {
+      throw malformed(text, `the parameter "${part}" has a broken percent escape`);
+    }
+  }
+  return [text.slice(0, mark), parameters];
+}
+
+function malformed(text: string, problem: string, hint?: string): CodedError {
+  return new CodedError("flake-reference.malformed", `Cannot read "${withoutCredentials(text)}" as a flake reference: ${problem}`, { hint });
+}
+
+function checkParameters(text: string, parameters: Map<string, string>, known: readonly string[]): void {
+  for (const name of parameters.keys()) {
+    if (known.includes(name)) continue;
+    const near = nearNames(name, known)[0];
+    throw new CodedError(
+      "flake-reference.unknown-parameter",
+      `Cannot read "${withoutCredentials(text)}" as a flake reference: found the parameter "${name}", expected ${known.join(", ")}`,
+      near === undefined ? {} : { hint: `Did you mean "${near}"?` },
+    );
+  }
+}
+
+function folderParameter(text: string, parameters: Map<string, string>): { dir?: string } {
+  const dir = parameters.get("dir")?.replace(/^\.?\/+|\/+$/g, "");
+  if (dir === undefined || dir === "" || dir === ".") return {};
+  if (dir.split("/").some((part) => part === ".." || part === "." || part === "")) {
+    throw malformed(text, `the folder "${dir}" must be a plain path below the source`);
+  }
+  return { dir };
+}
+
+function makePath(text: string, path: string, parameters: Map<string, string>): PathReference {
+  checkParameters(text, parameters, ["dir"]);
+  if (path === "") throw malformed(text, "it names no folder");
+  const anchored = path.startsWith("/") || /^\.{1,2}(\/|$)/.test(path) ? path : `./${path}`;
+  const trimmed = anchored.length > 1 ? anchored.replace(/\/+$/, "") : anchored;
+  return { kind: "path", path: trimmed, ...folderParameter(text, parameters) };
+}
+
+function makeForge(text: string, scheme: string, rest: string, parameters: Map<string, string>): GitReference {
+  checkParameters(text, parameters, [...GIT_PARAMETERS, "host"]);
+  const forge = FORGES[scheme] as { host: string; suffix: string };
+  const [owner, repository, ...tail] = rest.split("/");
+  if (!owner || !repository) throw malformed(text, "expected OWNER/REPO", `Write "${scheme}:OWNER/REPO" or "${scheme}:OWNER/REPO/BRANCH".`);
+  const pinned = tail.join("/");
+  const more = new Map(parameters);
+  more.delete("host");
+  if (pinned !== "") {
+    const key = REVISION.test(pinned) ? "rev" : "ref";
+    if (more.has(key)) throw malformed(text, `it gives ${key} twice`);
+    more.set(key, pinned);
+  }
+  return makeGit(text, `https://${parameters.get("host") ?? forge.host}/${owner}/${repository}${forge.suffix}`, more);
+}
+
+function makeGit(text: string, url: string, parameters: Map<string, string>): GitReference {
+  checkParameters(text, parameters, GIT_PARAMETERS);
+  const ref = parameters.get("ref");
+  const rev = parameters.get("rev");
+  const semver = parameters.get("semver");
+  if (rev !== undefined && !REVISION.test(rev)) throw malformed(text, `the revision "${rev}" is not 40 hexadecimal digits`);
+  // A value that begins with "-" would be read as a flag by the git program.
+  if (ref !== undefined && (!/^[^\s~^:?*[\\]+$/.test(ref) || ref.includes("..") || ref.startsWith("-"))) {
+    throw malformed(text, `"${ref}" is no name of a branch or tag`);
+  }
+  if (semver !== undefined && (ref !== undefined || rev !== undefined)) throw malformed(text, "semver goes without ref and rev");
+  if (/^[a-z]+:\/\/-/.test(url)) throw malformed(text, "the host begins with a dash");
+  return {
+    kind: "git",
+    url,
+    ...(ref === undefined ? {} : { ref }),
+    ...(rev === undefined ? {} : { rev }),
+    ...(semver === undefined ? {} : { semver }),
+    ...folderParameter(text, parameters),
+  };
+}

@@ -1,0 +1,184 @@
+import { stripTypeScriptTypes } from "node:module";
+import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
+import type { ErrorReport, Mount } from "../protocol.ts";
+import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
+
+/** A module that cannot be loaded, with the place in the importing or faulty file. */
+export class LoadError extends Error {
+  readonly report: ErrorReport;
+
+  constructor(report: Omit<ErrorReport, "name" | "stack">) {
+    super(report.message);
+    this.report = { name: "CodedError", stack: "", ...report };
+  }
+}
+
+export interface LoaderOptions {
+  readonly context: Context;
+  readonly mounts: Mounts;
+  /** Folder that holds `core`. */
+  readonly engine: Mount;
+  readonly hostCalls: Readonly<Record<string, unknown>>;
+}
+
+type Place = NonNullable<ErrorReport["at"]>;
+
+interface Loaded {
+  readonly module: Module;
+  readonly mount: Mount | undefined;
+}
+
+/** Loads modules of the evaluation: from sources, as text, each once. */
+export class Loader {
+  readonly #options: LoaderOptions;
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #host: Module;
+  readonly #inside: string;
+
+  constructor(options: LoaderOptions) {
+    this.#options = options;
+    this.#inside = `${options.engine.path}/core/host/evaluator/inside`;
+    this.#host = new SyntheticModule(
+      Object.keys(options.hostCalls),
+      function (this: SyntheticModule) {
+        for (const [name, value] of Object.entries(options.hostCalls)) this.setExport(name, value);
+      },
+      { context: options.context, identifier: "floe:host" },
+    );
+  }
+
+  /** Load a file with all it imports, and run them. */
+  run(path: string): Module {
+    const mount = this.#options.mounts.find(path);
+    const module = this.#load(path, mount, undefined);
+    if (module.status === "linked") return module;
+    const source = module as SourceTextModule;
+    if (source.status === "unlinked") source.instantiate();
+    void source.evaluate().catch(() => {});
+    if (source.status === "errored") throw source.error;
+    return source;
+  }
+
+  #load(path: string, from: Mount | undefined, importedAt: Place | undefined): Module {
+    let located: Located;
+    try {
+      located = this.#options.mounts.locate(path, from);
+    } catch (error) {
+      if (!(error instanceof SourceRefused)) throw error;
+      const at = importedAt ?? { file: path, line: 1, column: 1 };
+      throw new LoadError({ code: error.code.replace(/^source\./, "evaluation.import-"), message: error.message.replace("Cannot read", "Cannot import"), at, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+    }
+    const identifier = located.relative === "" ? located.mount.path : `${located.mount.path}/${located.relative}`;
+    const known = this.#loaded.get(identifier);
+    if (known !== undefined) return known.module;
+    const bytes = this.#options.mounts.read(located);
+    const text = bytes.toString("utf8");
+    if (identifier.endsWith(".json")) return this.#loadJson(identifier, text, located.mount);
+    const module = this.#compile(identifier, text);
+    this.#loaded.set(identifier, { module, mount: located.mount });
+    if (module.hasTopLevelAwait()) {
+      throw new LoadError({ code: "evaluation.top-level-await", message: `Cannot load "${identifier}": it waits (await) outside of a function, expected a module that is ready at once`, at: { file: identifier, ...findText(text, /\bawait\b/) } });
+    }
+    module.linkRequests(module.moduleRequests.map((request) => this.#import(request.specifier, request.attributes, identifier, text, located.mount)));
+    return module;
+  }
+
+  #import(specifier: string, attributes: { readonly type?: string | undefined }, importer: string, text: string, from: Mount): Module {
+    const place = (): Place => ({ file: importer, ...findImport(text, specifier) });
+    const refuse = (found: string, hint?: string): LoadError =>
+      new LoadError({ code: "evaluation.import-refused", message: `Cannot import "${specifier}": ${found}`, at: place(), ...(hint === undefined ? {} : { hint }) });
+    const { engine } = this.#options;
+    const type = attributes.type;
+    if (type !== undefined && type !== "json") throw refuse(`the import type "${type}" is not known, expected "json"`);
+    if (specifier === "floe:host" && importer.startsWith(`${this.#inside}/`)) return this.#host;
+    if (specifier.startsWith("#floe/")) {
+      const floor = specifier.slice("#floe/".length);
+      if (!/^[a-z][a-z0-9-]*$/.test(floor) || floor === "host") throw refuse("there is no such part of Floe");
+      const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
+      return this.#load(path, engine, place());
+    }
+    if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`)) return this.#load(`${this.#inside}/crypto.ts`, engine, place());
+    if (!/^\.{1,2}\//.test(specifier)) {
+      throw refuse("an evaluation can only import files of its own source and parts of Floe", specifier.startsWith("node:") ? "Programs run in derivations; configuration is pure data and functions." : 'Write a relative path ("./name.ts"), or "#floe/package" and the like.');
+    }
+    const target = resolve(importer, specifier);
+    const source = from === engine ? engine : from;
+    if (this.#options.mounts.find(target, source) !== source) throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
+    if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target)) throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
+    if (target.endsWith(".json") && type !== "json") throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
+    return this.#load(target, source, place());
+  }
+
+  #compile(identifier: string, text: string): SourceTextModule {
+    const { context, engine } = this.#options;
+    const isEngine = identifier.startsWith(`${engine.path}/core/`);
+    return new SourceTextModule(/\.(m?js)$/.test(identifier) ? text : strip(identifier, text), {
+      context,
+      identifier,
+      initializeImportMeta(meta) {
+        // The engine tells its own frames from those of its users by this.
+        if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
+      },
+    });
+  }
+
+  #loadJson(identifier: string, text: string, mount: Mount): Module {
+    let data: unknown;
+    try {
+      data = JSON.parse(text);
+    } catch (cause) {
+      const offset = Number(/position (\d+)/.exec(String(cause))?.[1] ?? 0);
+      throw new LoadError({ code: "evaluation.syntax", message: `Cannot read "${identifier}" as JSON: ${(cause as Error).message}`, at: { file: identifier, ...placeAt(text, offset) } });
+    }
+    // Made inside from its canonical text, so that its objects belong to the realm.
+    const module = new SourceTextModule(`export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`, { context: this.#options.context, identifier });
+    module.linkRequests([]);
+    this.#loaded.set(identifier, { module, mount });
+    return module;
+  }
+}
+
+/** Blank out types; every position stays what it was. */
+function strip(identifier: string, text: string): string {
+  try {
+    return stripTypeScriptTypes(text, { mode: "strip" });
+  } catch (error) {
+    const { stack = "", message, code } = error as Error & { code?: string };
+    const excerpt = /^:(\d+)\n([\s\S]*?)\n\n/.exec(stack);
+    const lines = excerpt?.[2]?.split("\n") ?? [];
+    const caret = lines.findIndex((line) => /^\s*\^+$/.test(line));
+    const source = caret > 0 ? (lines[caret - 1] as string) : undefined;
+    const line = Number(excerpt?.[1] ?? 1);
+    const column = caret > 0 ? (lines[caret] as string).indexOf("^") + 1 : 1;
+    throw new LoadError({
+      code: "evaluation.syntax",
+      message: `Cannot load "${identifier}": ${message}`,
+      at: { file: identifier, line, column },
+      ...(source === undefined ? {} : { details: [source, `${" ".repeat(column - 1)}^`] }),
+      ...(code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" ? { hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors." } : {}),
+    });
+  }
+}
+
+function resolve(importer: string, specifier: string): string {
+  const parts = importer.split("/").slice(0, -1);
+  for (const part of specifier.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+function findImport(text: string, specifier: string): { line: number; column: number } {
+  const quoted = specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return findText(text, new RegExp(`(?<=(?:\\bfrom|\\bimport)\\s*)["']${quoted}["']`));
+}
+
+function findText(text: string, pattern: RegExp): { line: number; column: number } {
+  return placeAt(text, Math.max(0, text.search(pattern)));
+}
+
+function placeAt(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split("\n");
+  return { line: before.length, column: (before.at(-1) as string).length + 1 };
+}

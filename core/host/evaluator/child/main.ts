@@ -1,0 +1,77 @@
+/** The process of one evaluation: a question comes in on standard input, an answer goes out on standard output. */
+import { readFileSync, writeSync } from "node:fs";
+import type { Module } from "node:vm";
+import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
+import { LoadError, Loader } from "./loader.ts";
+import { Mounts } from "./mounts.ts";
+import { makeHostCalls, makeRealm } from "./realm.ts";
+import { Trees } from "./trees.ts";
+
+interface Agent {
+  begin(): void;
+  answer(exported: unknown, questionJson: string): string;
+  failed(error: unknown): string;
+}
+
+function main(): void {
+  writeAll(`${GREETING}\n`);
+  const question = JSON.parse(readFileSync(0, "utf8")) as EvaluatorQuestion;
+  const mounts = new Mounts(question.mounts);
+  const trees = new Trees(mounts);
+  const answer = evaluate(question, mounts, trees);
+  writeAll(`${JSON.stringify({ answer, files: [...mounts.reads.values()], trees: [...trees.reads.values()] } satisfies EvaluatorAnswer)}\n`);
+}
+
+function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): AgentAnswer {
+  /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
+  let broken: { readonly error: SyntaxError } | undefined;
+  const loadFlake = (id: string): unknown => {
+    try {
+      return exportOf(loader.run(question.agent.nodes[id]?.configFile as string));
+    } catch (error) {
+      if (!(error instanceof LoadError) && isSyntaxError(error)) broken = { error };
+      throw error;
+    }
+  };
+  const engine = question.mounts.find((mount) => mount.path === question.engine) as Mount;
+  const loader = new Loader({ context: makeRealm(), mounts, engine, hostCalls: makeHostCalls({ trees, loadFlake }) });
+  const inside = `${question.engine}/core/host/evaluator/inside`;
+  loader.run(`${inside}/prelude.ts`);
+  const agent = loader.run(`${inside}/agent.ts`).namespace as unknown as Agent;
+  agent.begin();
+  let exported: unknown;
+  try {
+    exported = exportOf(loader.run(question.configFile));
+  } catch (error) {
+    if (error instanceof LoadError) return { kind: "error", error: error.report };
+    // Left uncaught, the runtime prints file, line and caret, which it tells nobody else.
+    if (isSyntaxError(error)) throw error;
+    return JSON.parse(agent.failed(error)) as AgentAnswer;
+  }
+  const answer = JSON.parse(agent.answer(exported, JSON.stringify(question.agent))) as AgentAnswer;
+  if (broken !== undefined) throw broken.error;
+  return answer;
+}
+
+/** Loading fails with errors of this realm; what sources throw themselves is of the other one. */
+function isSyntaxError(error: unknown): error is SyntaxError {
+  return error instanceof SyntaxError;
+}
+
+function exportOf(module: Module): unknown {
+  return (module.namespace as { default?: unknown }).default;
+}
+
+/** The pipe may take less than all of it at once. */
+function writeAll(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    }
+  }
+}
+
+main();

@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import type { FileRead, Mount } from "../protocol.ts";
+
+/** A file that may not be read, or is not there. */
+export class SourceRefused extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, hint?: string) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+const MAX_LINKS = 40;
+
+/** A place inside a mount, with all symbolic links on the way resolved. */
+export interface Located {
+  readonly mount: Mount;
+  /** Relative to the mount; empty for the mount itself. */
+  readonly relative: string;
+  readonly hostPath: string;
+}
+
+/** The source trees of one evaluation: finds files in them, reads them, and remembers what was read. */
+export class Mounts {
+  readonly reads = new Map<string, FileRead>();
+  readonly #mounts: readonly Mount[];
+  readonly #listed = new Map<Mount, ReadonlySet<string>>();
+  /** Host folders known to be real folders and not links. */
+  readonly #folders = new Set<string>();
+
+  constructor(mounts: readonly Mount[]) {
+    // The longest path first: a source inside another one is its own.
+    this.#mounts = [...mounts].sort((a, b) => b.path.length - a.path.length);
+    for (const mount of mounts) if (mount.files !== undefined) this.#listed.set(mount, withFolders(mount.files));
+  }
+
+  /** The mount a path lies in. The engine may lie in the flake itself, so the mount of the importer is asked first. */
+  find(path: string, from?: Mount): Mount | undefined {
+    if (from !== undefined && inside(path, from.path)) return from;
+    return this.#mounts.find((mount) => inside(path, mount.path) && isOpen(mount, path.slice(mount.path.length + 1)));
+  }
+
+  /**
+   * Where a path really is, after symbolic links, none of which may leave the source.
+   *
+   * @throws {SourceRefused} `source.outside`, `source.missing`, `source.ignored`, `source.symlink-escape`
+   */
+  locate(path: string, from?: Mount): Located {
+    const mount = this.find(path, from);
+    if (mount === undefined) throw new SourceRefused("source.outside", `Cannot read "${path}": it lies in no source of this evaluation`, "Declare the folder as an input of the flake.");
+    const relative = this.#resolveLinks(mount, path);
+    const listed = this.#listed.get(mount);
+    const counts = listed === undefined || relative === "" || listed.has(relative);
+    if (!counts || !isOpen(mount, relative)) {
+      throw new SourceRefused("source.ignored", `Cannot read "${path}": the checkout ignores it, so it is no part of the flake`, `Take it out of .gitignore, or add it with: git add -f ${relative}`);
+    }
+    return { mount, relative, hostPath: relative === "" ? mount.hostPath : `${mount.hostPath}/${relative}` };
+  }
+
+  /** The bytes of a file, recorded as read. */
+  read({ hostPath }: Located): Buffer {
+    const descriptor = openSync(hostPath, "r");
+    try {
+      const bytes = readFileSync(descriptor);
+      this.remember(hostPath, descriptor, bytes);
+      return bytes;
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  remember(hostPath: string, descriptor: number, bytes: Uint8Array): void {
+    const { size, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
+    this.reads.set(hostPath, {
+      path: hostPath,
+      size: Number(size),
+      mtimeNs: String(mtimeNs),
+      ino: String(ino),
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    });
+  }
+
+  /** Whether an entry of a mount counts (is tracked, or untracked and not ignored). */
+  counts({ mount, relative }: Pick<Located, "mount" | "relative">): boolean {
+    return (this.#listed.get(mount)?.has(relative) ?? true) && isOpen(mount, relative);
+  }
+
+  isRestricted(mount: Mount): boolean {
+    return this.#listed.has(mount) || mount.folders !== undefined;
+  }
+
+  #resolveLinks(mount: Mount, path: string): string {
+    const escape = (): SourceRefused =>
+      new SourceRefused("source.symlink-escape", `Cannot read "${path}": a symbolic link on the way leaves the source "${mount.path}"`, "Make the link relative and keep its target inside the source.");
+    const pending = path.slice(mount.path.length).split("/").reverse();
+    const done: string[] = [];
+    let links = 0;
+    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        if (done.pop() === undefined) throw escape();
+        continue;
+      }
+      const hostPath = [mount.hostPath, ...done, part].join("/");
+      if (this.#folders.has(hostPath)) {
+        done.push(part);
+        continue;
+      }
+      const stat = lstatSync(hostPath, { throwIfNoEntry: false });
+      if (stat === undefined) throw new SourceRefused("source.missing", `Cannot read "${path}": there is no such file`);
+      if (stat.isSymbolicLink()) {
+        const target = readlinkSync(hostPath);
+        if (target.startsWith("/") || ++links > MAX_LINKS) throw escape();
+        pending.push(...target.split("/").reverse());
+        continue;
+      }
+      if (stat.isDirectory()) this.#folders.add(hostPath);
+      done.push(part);
+    }
+    return done.join("/");
+  }
+}
+
+function inside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
+function isOpen(mount: Mount, relative: string): boolean {
+  return mount.folders === undefined || mount.folders.some((folder) => inside(relative, folder));
+}
+
+/** The files and every folder above one of them. */
+function withFolders(files: readonly string[]): ReadonlySet<string> {
+  const all = new Set<string>(files);
+  for (const file of files) {
+    for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1)) {
+      const folder = file.slice(0, slash);
+      if (all.has(folder)) break;
+      all.add(folder);
+    }
+  }
+  return all;
+}

@@ -1,0 +1,78 @@
+import { formatAttribute, type DeclaredInputs } from "../../flake/index.ts";
+import { parseAnswer } from "./answer-schema.ts";
+import { type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
+import { makePlan } from "./make-plan.ts";
+import type { EvaluationPlan } from "./plan.ts";
+import type { FileRead } from "./protocol.ts";
+import type { Records } from "./record.ts";
+import { toCodedError } from "./report-error.ts";
+import { runChild, type RunChildOptions } from "./run-child.ts";
+import type { Isolation } from "./sandbox.ts";
+
+/** Data without functions or cycles. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** The answer to a question. */
+export interface EvaluationResult {
+  /** The path the attribute was found at: `packages.x86_64-linux.hello`. */
+  readonly attribute: string;
+  /** A package or system is `{ type: "package" | "system", name, drvPath, outPath, outputs, … }`. */
+  readonly value: Json;
+  readonly description?: string;
+  readonly plan: EvaluationPlan;
+  /** Derivation outputs the value refers to. */
+  readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
+  /** Sources the value refers to. */
+  readonly sourceContext: readonly string[];
+  readonly filesRead: readonly FileRead[];
+  readonly fromRecord: boolean;
+  /** How the evaluation was kept from the machine. */
+  readonly isolation: Isolation;
+}
+
+/** The lock does not fit what the flake declares; there is no answer before it does. */
+export interface LockNeeded {
+  readonly kind: "lock-needed";
+  readonly declared: DeclaredInputs;
+  readonly description?: string;
+}
+
+export interface EvaluateOptions extends RunChildOptions {
+  readonly flake: LockedFlake;
+  readonly question: Question;
+  /** Where the answer is kept for the next time. */
+  readonly records?: Records | undefined;
+}
+
+/**
+ * Evaluate a flake in a process of its own.
+ *
+ * @throws {CodedError} `flake.attribute-missing`, `flake.malformed`, `evaluation.*`, and whatever the configuration raises, each
+ *   with its place in the configuration.
+ */
+export async function evaluate(options: EvaluateOptions): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded> {
+  const { flake, question } = options;
+  const asked = makeQuestion(flake, question);
+  const { answer: json, isolation } = await runChild(asked, options);
+  const { answer, files, trees } = parseAnswer(json);
+  if (answer.kind === "error") {
+    const subject = question.attribute === "" ? "the flake" : `"${question.attribute}"`;
+    throw toCodedError(answer.error, { engine: asked.engine, subject });
+  }
+  if (answer.kind === "inputs") {
+    return { kind: "lock-needed", declared: answer.inputs, ...(answer.description === undefined ? {} : { description: answer.description }) };
+  }
+  const result: EvaluationResult = {
+    attribute: formatAttribute(answer.attribute),
+    value: (answer.value ?? null) as Json,
+    ...(answer.description === undefined ? {} : { description: answer.description }),
+    plan: makePlan(answer, asked),
+    context: answer.context,
+    sourceContext: answer.sourceContext,
+    filesRead: files,
+    fromRecord: false,
+    isolation,
+  };
+  options.records?.keep(flake, question, result, trees);
+  return { kind: "value", ...result };
+}

@@ -1,0 +1,64 @@
+/** The code inside that answers the question: texts come in, texts go out. */
+import { beginEvaluation, currentEvaluation } from "../../../derivation/index.ts";
+import { findStaleInputs, type Flake } from "../../../flake/index.ts";
+import type { AgentAnswer, AgentQuestion } from "../protocol.ts";
+import { readFlake } from "./declared.ts";
+import { reportError } from "./errors.ts";
+import { makeArguments } from "./inputs.ts";
+import { findAttribute, listNames } from "./lookup.ts";
+import { showOutputs } from "./show.ts";
+import { realmSourceHost } from "./source-host.ts";
+import { Converter } from "./to-json.ts";
+
+/** Must come before any code of a source runs. */
+export function begin(): void {
+  beginEvaluation(realmSourceHost);
+}
+
+/** An error that ended the run of a module, as an answer. */
+export function failed(error: unknown): string {
+  return JSON.stringify({ kind: "error", error: reportError(error) } satisfies AgentAnswer);
+}
+
+/**
+ * @param exported The default export of the flake.
+ * @param questionJson An `AgentQuestion`.
+ * @returns JSON of an `AgentAnswer`.
+ */
+export function answer(exported: unknown, questionJson: string): string {
+  const question = JSON.parse(questionJson) as AgentQuestion;
+  let known: Pick<AgentAnswer & { kind: "inputs" }, "inputs" | "description"> | undefined;
+  try {
+    const flake = readFlake(exported, `${question.flakeFolder}/flake.config.ts`);
+    known = { inputs: flake.inputs, ...(flake.description === undefined ? {} : { description: flake.description }) };
+    const stale = question.want === "inputs" || findStaleInputs(flake.inputs, question.lock).length > 0;
+    if (stale) return JSON.stringify({ kind: "inputs", ...known } satisfies AgentAnswer);
+    return JSON.stringify({ kind: "value", ...known, ...answerValue(flake.flake, question) } satisfies AgentAnswer);
+  } catch (error) {
+    return JSON.stringify({ kind: "error", error: reportError(error), ...(known === undefined ? {} : { inputs: known.inputs }) } satisfies AgentAnswer);
+  }
+}
+
+type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description">;
+
+function answerValue(flake: Flake, question: AgentQuestion): ValueAnswer {
+  const outputs = makeArguments(flake, question);
+  const converter = new Converter();
+  let attribute: readonly string[] = [];
+  let value: unknown;
+  if (question.want === "show") {
+    value = showOutputs(outputs());
+  } else {
+    const found = findAttribute(outputs(), question);
+    attribute = found.path;
+    value = question.want === "names" ? listNames(found) : converter.convert(found.value, found.path);
+  }
+  const { derivations, sources } = currentEvaluation();
+  return {
+    attribute,
+    value,
+    ...converter.context(),
+    derivations: [...derivations].map(([path, text]) => ({ path, text })),
+    sources: [...sources].map(([path, source]) => ({ path, ...source })),
+  };
+}

@@ -1,0 +1,93 @@
+import type { ErrorReport } from "../protocol.ts";
+
+/** How far down a chain of causes is told. */
+const MAX_CAUSES = 4;
+/** Names that exist elsewhere; asking for one of them inside is a question about purity and not a slip of the pen. */
+const OUTSIDE: Readonly<Record<string, string>> = {
+  process: "the process and its environment",
+  require: "the modules of Node",
+  Buffer: "the library of Node",
+  fetch: "the network",
+  XMLHttpRequest: "the network",
+  WebSocket: "the network",
+  setTimeout: "timers",
+  setInterval: "timers",
+  setImmediate: "timers",
+  queueMicrotask: "timers",
+  performance: "the clock",
+  crypto: "randomness",
+  Intl: "the language of the machine",
+  navigator: "the machine",
+  WebAssembly: "foreign code",
+  SharedArrayBuffer: "shared memory",
+  Atomics: "shared memory",
+  WeakRef: "the garbage collector",
+  FinalizationRegistry: "the garbage collector",
+  Deno: "the process",
+  Bun: "the process",
+};
+
+/** Anything that was thrown, as text. What was thrown is not trusted to be an error, or to answer politely. */
+export function reportError(thrown: unknown, depth = 0): ErrorReport {
+  const stack = textOf(thrown, "stack") ?? "";
+  const name = textOf(thrown, "name") ?? "Error";
+  const message = textOf(thrown, "message") ?? describe(thrown);
+  const code = textOf(thrown, "code");
+  const hint = textOf(thrown, "hint");
+  const at = property(thrown, "at");
+  const details = property(thrown, "details");
+  const cause = depth < MAX_CAUSES ? property(thrown, "cause") : undefined;
+  const report: ErrorReport = {
+    name,
+    message,
+    stack,
+    ...(code === undefined ? {} : { code }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(Array.isArray(details) ? { details: details.map(String) } : {}),
+    ...(isPlace(at) ? { at: { file: at.file, line: at.line, column: at.column } } : {}),
+    ...(cause === undefined ? {} : { cause: reportError(cause, depth + 1) }),
+  };
+  return code === undefined ? withPurity(report) : report;
+}
+
+function withPurity(report: ErrorReport): ErrorReport {
+  const missing = /^([A-Za-z]+) is not defined$/.exec(report.message)?.[1];
+  if (report.name === "ReferenceError" && missing !== undefined && Object.hasOwn(OUTSIDE, missing)) {
+    return {
+      ...report,
+      code: "evaluation.impure",
+      message: `Cannot use "${missing}" in an evaluation: ${OUTSIDE[missing]} is out of reach there`,
+      hint: "A result may depend on the locked sources only; do this in a derivation, or give it as an input.",
+    };
+  }
+  if (report.name === "EvalError" && report.message.startsWith("Code generation from strings")) {
+    return { ...report, code: "evaluation.impure", message: "Cannot make code from text in an evaluation: eval and Function are switched off" };
+  }
+  return report;
+}
+
+function property(thrown: unknown, key: string): unknown {
+  try {
+    return typeof thrown === "object" && thrown !== null ? (thrown as Record<string, unknown>)[key] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(thrown: unknown, key: string): string | undefined {
+  const value = property(thrown, key);
+  return typeof value === "string" ? value : undefined;
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return `${typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown)} was thrown`;
+  } catch {
+    return "a value without a text was thrown";
+  }
+}
+
+function isPlace(value: unknown): value is { file: string; line: number; column: number } {
+  const place = value as { file?: unknown; line?: unknown; column?: unknown } | undefined | null;
+  return typeof place === "object" && place !== null && typeof place.file === "string" && typeof place.line === "number" && typeof place.column === "number";
+}

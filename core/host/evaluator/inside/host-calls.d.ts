@@ -1,0 +1,22 @@
+/**
+ * What the process outside gives to the code inside, as the module `floe:host`. Only texts, numbers and byte arrays made
+ * inside cross this border, and none of these functions throws: a realm never gets hold of an object of the other.
+ */
+declare module "floe:host" {
+  /** Hash `bytes` into `digest`, which has the right size. */
+  export function hash(algorithm: string, bytes: Uint8Array, digest: Uint8Array): boolean;
+  /** UTF-8 of `text` into `target`, which has three bytes per unit. @returns bytes written. */
+  export function encodeInto(text: string, target: Uint8Array): number;
+  /** @returns `undefined` when the bytes are not UTF-8 and `fatal` is set. */
+  export function decode(bytes: Uint8Array, fatal: boolean, ignoreBom: boolean): string | undefined;
+  /** A line for people, on the error stream. */
+  export function log(text: string): void;
+  /** JSON of a `TreeListing` or a `HostFailure`. */
+  export function listTree(path: string): string;
+  /** JSON of a `TreeHash` or a `HostFailure`; `keptJson` is a list of relative paths, or empty for all. */
+  export function hashTree(path: string, keptJson: string): string;
+  /** The default export of an input's `flake.config.ts`; `undefined` when it could not be loaded, see `failure`. */
+  export function loadFlake(id: string): unknown;
+  /** JSON of the `HostFailure` of the last `loadFlake`. */
+  export function failure(): string;
+}

@@ -1,0 +1,58 @@
+import { CodedError, sortedText } from "../../../base/index.ts";
+import { formatAttribute, nearNames } from "../../../flake/index.ts";
+import type { AgentQuestion } from "../protocol.ts";
+
+export interface FoundAttribute {
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
+
+/**
+ * The first candidate that is there. Only what lies on the way to it is made.
+ *
+ * @throws {CodedError} `flake.attribute-missing` with near names.
+ */
+export function findAttribute(outputs: object, { candidates, attribute }: AgentQuestion): FoundAttribute {
+  for (const path of candidates) {
+    const value = walk(outputs, path);
+    if (value !== undefined) return { path, value };
+  }
+  throw missing(outputs, candidates, attribute);
+}
+
+/** Names of the members of a value, without making them. */
+export function listNames({ path, value }: FoundAttribute): string[] {
+  if (typeof value === "object" && value !== null) return sortedText(Object.keys(value));
+  throw new CodedError("flake.attribute-names", `Cannot list the names in "${formatAttribute(path)}": found ${typeof value}, expected an object`);
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  // What every object has (toString, constructor) is not an output.
+  if (!Object.hasOwn(value, name) && (!(name in value) || name in Object.prototype)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+function walk(outputs: unknown, path: readonly string[]): unknown {
+  let value = outputs;
+  for (const name of path) value = member(value, name);
+  return value;
+}
+
+function missing(outputs: object, candidates: readonly (readonly string[])[], attribute: string): CodedError {
+  const near: string[] = [];
+  for (const path of candidates) {
+    const parent = walk(outputs, path.slice(0, -1));
+    if (typeof parent !== "object" || parent === null) continue;
+    for (const name of nearNames(path.at(-1) as string, Object.keys(parent))) near.push(formatAttribute([...path.slice(0, -1), name]));
+  }
+  const looked = candidates.map(formatAttribute);
+  const first = near[0]?.slice(near[0].lastIndexOf(".") + 1);
+  return new CodedError(
+    "flake.attribute-missing",
+    `Cannot find "${attribute === "" ? "default" : attribute}" in the flake: it has no ${looked.length > 1 ? `${looked.slice(0, -1).join(", ")} or ${looked.at(-1)}` : looked[0]}`,
+    near.length > 0
+      ? { hint: `Did you mean "${first}"?`, details: [...new Set(near)].slice(0, 5).map((name) => `near: ${name}`) }
+      : { hint: "See all of them with: floe flake show" },
+  );
+}

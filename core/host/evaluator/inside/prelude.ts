@@ -1,0 +1,168 @@
+/**
+ * First code of the evaluation's realm: takes away what depends on machine, time or chance, gives what configuration code
+ * needs, and freezes the rest, so that no source can change the language under another one.
+ */
+import { decode, encodeInto, log } from "floe:host";
+
+type AnyFunction = (...args: never[]) => unknown;
+
+function impure(what: string, hint: string): Error {
+  const error = new Error(`Cannot use ${what} in an evaluation: its result must not depend on the machine, the time or chance`);
+  return Object.assign(error, { name: "CodedError", code: "evaluation.impure", hint });
+}
+
+/** A function that says why it is not there; the stack shows who called. */
+function refused(what: string, hint: string): AnyFunction {
+  return function refusedInEvaluation() {
+    throw impure(what, hint);
+  };
+}
+
+function replace(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable: false });
+}
+
+const realm = globalThis as unknown as Record<string, unknown>;
+
+for (const name of ["Intl", "WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"]) delete realm[name];
+
+const CLOCK_HINT = "Write the time down as data, or use inputs.<name>.sourceInfo.lastModified.";
+const RealDate = Date;
+function GuardedDate(...args: []): Date {
+  if (new.target === undefined || args.length === 0) throw impure("the clock", CLOCK_HINT);
+  return Reflect.construct(RealDate, args, new.target) as Date;
+}
+GuardedDate.prototype = RealDate.prototype;
+replace(GuardedDate, "name", "Date");
+replace(GuardedDate, "now", refused('"Date.now"', CLOCK_HINT));
+replace(GuardedDate, "parse", RealDate.parse);
+replace(GuardedDate, "UTC", RealDate.UTC);
+replace(RealDate.prototype, "constructor", GuardedDate);
+replace(realm, "Date", GuardedDate);
+replace(Math, "random", refused('"Math.random"', "Derive distinct values from names, for example with hashBytes of #floe/base."));
+
+const LOCALE_HINT = "Its answer depends on the language of the machine; compareText of #floe/base orders text by its bytes.";
+for (const [prototype, names] of [
+  [String.prototype, ["localeCompare", "toLocaleLowerCase", "toLocaleUpperCase"]],
+  [Number.prototype, ["toLocaleString"]],
+  [BigInt.prototype, ["toLocaleString"]],
+  [RealDate.prototype, ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"]],
+  [Array.prototype, ["toLocaleString"]],
+] as const) {
+  for (const name of names) replace(prototype, name, refused(`"${name}"`, LOCALE_HINT));
+}
+
+class RealmTextEncoder {
+  readonly encoding = "utf-8";
+  encode(text = ""): Uint8Array {
+    const units = `${text}`;
+    const target = new Uint8Array(units.length * 3);
+    return target.slice(0, encodeInto(units, target));
+  }
+}
+
+class RealmTextDecoder {
+  readonly encoding = "utf-8";
+  readonly fatal: boolean;
+  readonly ignoreBOM: boolean;
+  constructor(label = "utf-8", options: { readonly fatal?: boolean; readonly ignoreBOM?: boolean } = {}) {
+    if (!/^utf-?8$/i.test(label)) throw new RangeError(`The encoding "${label}" is not supported: expected "utf-8"`);
+    this.fatal = options.fatal === true;
+    this.ignoreBOM = options.ignoreBOM === true;
+  }
+  decode(bytes: Uint8Array = new Uint8Array()): string {
+    const text = decode(bytes, this.fatal, this.ignoreBOM);
+    if (text === undefined) throw new TypeError("The encoded data was not valid for encoding utf-8");
+    return text;
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return typeof value === "function" ? `[function ${value.name}]` : String(value);
+  try {
+    return value instanceof Error ? String(value.stack ?? value) : JSON.stringify(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}
+
+const say = (...values: readonly unknown[]): void => log(values.map(show).join(" "));
+const console = { log: say, info: say, debug: say, warn: say, error: say, trace: say };
+
+replace(realm, "TextEncoder", RealmTextEncoder);
+replace(realm, "TextDecoder", RealmTextDecoder);
+replace(realm, "console", console);
+
+/**
+ * Properties that programs set on their own objects although a prototype has them: frozen as they are, such an assignment
+ * would fail. As accessors that set an own property, they allow it.
+ *
+ * Source: "override mistake", TC39; the list is that of hardened JavaScript's moderate taming.
+ */
+const OVERRIDABLE: readonly (readonly [object, readonly string[]])[] = [
+  [Object.prototype, ["constructor", "hasOwnProperty", "toString", "valueOf", "toLocaleString"]],
+  [Function.prototype, ["constructor", "bind", "toString"]],
+  ...[Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError].map(
+    (type) => [type.prototype, ["constructor", "message", "name", "toString"]] as const,
+  ),
+  [Array.prototype, ["constructor", "toString"]],
+  [Promise.prototype, ["constructor"]],
+];
+
+function makeOverridable(prototype: object, name: string): void {
+  const property = Object.getOwnPropertyDescriptor(prototype, name);
+  if (property === undefined || !("value" in property)) return;
+  const { value } = property as { value: unknown };
+  Object.defineProperty(prototype, name, {
+    get: () => value,
+    set(this: unknown, own: unknown) {
+      if (this === prototype) throw new TypeError(`Cannot change "${name}" of a built-in object`);
+      Object.defineProperty(this, name, { value: own, writable: true, enumerable: true, configurable: true });
+    },
+    enumerable: false,
+    configurable: false,
+  });
+}
+
+for (const [prototype, names] of OVERRIDABLE) for (const name of names) makeOverridable(prototype, name);
+
+/** Every object that can be reached from the global one is part of the language at this moment. */
+function freezeAll(): void {
+  const pending: object[] = [
+    realm,
+    Object.getPrototypeOf(function* () {}),
+    Object.getPrototypeOf(async () => {}),
+    Object.getPrototypeOf(async function* () {}),
+    Object.getPrototypeOf([][Symbol.iterator]()),
+    Object.getPrototypeOf(new Map()[Symbol.iterator]()),
+    Object.getPrototypeOf(new Set()[Symbol.iterator]()),
+    Object.getPrototypeOf(""[Symbol.iterator]()),
+    Object.getPrototypeOf("".matchAll(/./g)),
+  ];
+  const seen = new Set<object>();
+  for (let object = pending.pop(); object !== undefined; object = pending.pop()) {
+    if (seen.has(object)) continue;
+    seen.add(object);
+    const prototype = Object.getPrototypeOf(object) as object | null;
+    if (prototype !== null) pending.push(prototype);
+    for (const key of Reflect.ownKeys(object)) {
+      const property = Object.getOwnPropertyDescriptor(object, key);
+      for (const part of [property?.value, property?.get, property?.set] as unknown[]) {
+        if ((typeof part === "object" && part !== null) || typeof part === "function") pending.push(part as object);
+      }
+    }
+  }
+  // The one setting that stays: how many frames an error keeps, which the engine raises for a moment to find its caller.
+  (Error as unknown as { stackTraceLimit: number }).stackTraceLimit = 40;
+  for (const object of seen) {
+    if (object === (Error as unknown)) {
+      for (const key of Reflect.ownKeys(object)) {
+        if (key !== "stackTraceLimit") Object.defineProperty(object, key, { writable: false, configurable: false });
+      }
+      Object.preventExtensions(object);
+    } else if (!ArrayBuffer.isView(object)) Object.freeze(object);
+  }
+}
+
+freezeAll();

@@ -1,0 +1,109 @@
+import { CodedError } from "../../../base/index.ts";
+import { contextOf } from "../../../derivation/index.ts";
+import { formatAttribute } from "../../../flake/index.ts";
+
+/** Deeper than this a value is taken to have no end. */
+const MAX_DEPTH = 64;
+
+interface DerivationLike {
+  readonly name: string;
+  readonly drvPath: string;
+  readonly outPath: string;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+/** Turns a value into JSON and collects what it refers to. */
+export class Converter {
+  readonly #outputs = new Map<string, Set<string>>();
+  readonly #sources = new Set<string>();
+
+  convert(value: unknown, path: readonly string[]): unknown {
+    return this.#convert(value, path, []);
+  }
+
+  context(): { context: { drvPath: string; outputs: string[] }[]; sourceContext: string[] } {
+    return { context: [...this.#outputs].map(([drvPath, outputs]) => ({ drvPath, outputs: [...outputs] })), sourceContext: [...this.#sources] };
+  }
+
+  #convert(value: unknown, path: readonly string[], around: readonly object[]): unknown {
+    switch (typeof value) {
+      case "string":
+        this.#scan(value);
+        return value;
+      case "boolean":
+        return value;
+      case "number":
+        if (Number.isFinite(value)) return value;
+        throw notJson(path, String(value));
+      case "object":
+        if (value === null) return null;
+        if (around.includes(value)) throw notJson(path, "a value that contains itself");
+        if (around.length > MAX_DEPTH) throw notJson(path, `more than ${MAX_DEPTH} levels`);
+        return this.#convertObject(value, path, [...around, value]);
+      default:
+        throw notJson(path, `a ${typeof value}`);
+    }
+  }
+
+  #convertObject(value: object, path: readonly string[], around: readonly object[]): unknown {
+    if (Array.isArray(value)) return value.map((item, i) => this.#convert(item === undefined ? null : item, [...path, String(i)], around));
+    const { kind } = value as { kind?: unknown };
+    if (kind === "package") return this.#convertPackage(value as DerivationLike & { version?: unknown; meta?: unknown }, path, around);
+    if (kind === "system") return this.#convertSystem(value as { name: string; toplevel: DerivationLike }, path, around);
+    if (kind === "local-source") return this.#convert(`${value as object}`, path, around);
+    if (isDerivation(value)) return { type: "derivation", ...this.#derivation(value) };
+    const entries: [string, unknown][] = [];
+    for (const key of Object.keys(value)) {
+      const item = (value as Record<string, unknown>)[key];
+      if (item !== undefined) entries.push([key, this.#convert(item, [...path, key], around)]);
+    }
+    return Object.fromEntries(entries);
+  }
+
+  #convertPackage(value: DerivationLike & { version?: unknown; meta?: unknown }, path: readonly string[], around: readonly object[]): unknown {
+    const { version, meta } = value;
+    return {
+      type: "package",
+      ...this.#derivation(value),
+      ...(version === undefined ? {} : { version }),
+      ...(meta === undefined ? {} : { meta: this.#convert(meta, [...path, "meta"], around) }),
+    };
+  }
+
+  #convertSystem(value: { name: string; toplevel: DerivationLike; config?: unknown }, path: readonly string[], around: readonly object[]): unknown {
+    const { toplevel } = value;
+    if (!isDerivation(toplevel)) return { type: "system", name: value.name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
+    return { type: "system", ...this.#derivation(toplevel), name: value.name };
+  }
+
+  #derivation(value: DerivationLike): DerivationLike {
+    const { name, drvPath, outPath } = value;
+    const outputs = Object.fromEntries(Object.keys(value.outputs ?? { out: outPath }).map((output) => [output, `${(value.outputs ?? { out: outPath })[output]}`]));
+    const wanted = Object.keys(outputs).find((output) => outputs[output] === outPath) ?? Object.keys(outputs)[0] ?? "out";
+    this.#add(`${drvPath}`, [wanted]);
+    return { name: `${name}`, drvPath: `${drvPath}`, outPath: `${outPath}`, outputs };
+  }
+
+  #scan(text: string): void {
+    const { derivations, sources } = contextOf(text);
+    for (const [drvPath, outputs] of derivations) this.#add(drvPath, outputs);
+    for (const source of sources) this.#sources.add(source);
+  }
+
+  #add(drvPath: string, outputs: readonly string[]): void {
+    const known = this.#outputs.get(drvPath) ?? new Set();
+    for (const output of outputs) known.add(output);
+    this.#outputs.set(drvPath, known);
+  }
+}
+
+export function isDerivation(value: unknown): value is DerivationLike {
+  const { drvPath, outPath } = (value ?? {}) as { drvPath?: unknown; outPath?: unknown };
+  return typeof drvPath === "string" && typeof outPath === "string";
+}
+
+function notJson(path: readonly string[], found: string): CodedError {
+  return new CodedError("evaluation.not-json", `Cannot give out "${formatAttribute(path)}": found ${found}, expected data`, {
+    hint: "Name an attribute that is a package, a system, or plain data.",
+  });
+}

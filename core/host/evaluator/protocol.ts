@@ -1,0 +1,124 @@
+/** What crosses the border between the floe process and the evaluation, all of it JSON. */
+import type { DeclaredInputs, LockFile, SourceInfo } from "../../flake/index.ts";
+
+/** A source tree the evaluation may read. */
+export interface Mount {
+  /** Where its files seem to be, and what errors call them: for inputs, their store path. */
+  readonly path: string;
+  /** Where they are on the host. */
+  readonly hostPath: string;
+  /** For people. */
+  readonly name: string;
+  /** Files that count, relative to it; absent: all. */
+  readonly files?: readonly string[];
+  /** Beginnings of paths that count; absent: all. */
+  readonly folders?: readonly string[];
+}
+
+/** An input as the evaluation gets it. */
+export interface InputNode {
+  readonly storePath: string;
+  /** Folder of the flake in its source, empty for the top. */
+  readonly dir: string;
+  /** Path of its `flake.config.ts`; absent when it has no outputs. */
+  readonly configFile?: string;
+  readonly sourceInfo: SourceInfo;
+  readonly inputs: Readonly<Record<string, string>>;
+}
+
+export type Want = "value" | "names" | "show" | "inputs";
+
+/** What the agent inside gets. */
+export interface AgentQuestion {
+  readonly want: Want;
+  /** Places to look for the attribute, in order. */
+  readonly candidates: readonly (readonly string[])[];
+  /** The text the user wrote, for errors. */
+  readonly attribute: string;
+  /** The lock beside the flake; when it does not fit the declared inputs, the answer is those inputs and nothing more. */
+  readonly lock: LockFile;
+  /** Folder of the flake itself. */
+  readonly flakeFolder: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly nodes: Readonly<Record<string, InputNode>>;
+}
+
+/** What the process gets on its standard input. */
+export interface EvaluatorQuestion {
+  /** The folder of the engine; `core` lies in it. */
+  readonly engine: string;
+  readonly configFile: string;
+  readonly mounts: readonly Mount[];
+  readonly agent: AgentQuestion;
+}
+
+/** An error as text. */
+export interface ErrorReport {
+  readonly name: string;
+  readonly code?: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly details?: readonly string[];
+  readonly at?: { readonly file: string; readonly line: number; readonly column: number };
+  readonly stack: string;
+  readonly cause?: ErrorReport;
+}
+
+/** A source as a plan names it; `from` is a path inside a mount. */
+export type SourceReport =
+  | { readonly kind: "text"; readonly path: string; readonly name: string; readonly contents: string; readonly references: readonly string[] }
+  | { readonly kind: "tree"; readonly path: string; readonly name: string; readonly from: string; readonly files?: readonly string[] };
+
+/** What the agent inside says. */
+export type AgentAnswer =
+  | { readonly kind: "inputs"; readonly inputs: DeclaredInputs; readonly description?: string }
+  | {
+      readonly kind: "value";
+      readonly inputs: DeclaredInputs;
+      readonly description?: string;
+      readonly attribute: readonly string[];
+      readonly value: unknown;
+      readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
+      /** Sources the value itself refers to. */
+      readonly sourceContext: readonly string[];
+      readonly derivations: readonly { readonly path: string; readonly text: string }[];
+      readonly sources: readonly SourceReport[];
+    }
+  | { readonly kind: "error"; readonly error: ErrorReport; readonly inputs?: DeclaredInputs };
+
+/** A file that was read. Sizes in bytes, times in nanoseconds since 1970 (as text: they exceed a double). */
+export interface FileRead {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeNs: string;
+  readonly ino: string;
+  readonly sha256: string;
+}
+
+/** A tree that was hashed: a digest over names, kinds, sizes, times and inodes of its entries. */
+export interface TreeRead {
+  readonly path: string;
+  readonly fingerprint: string;
+}
+
+/** What the process writes to its standard output, after the greeting. */
+export interface EvaluatorAnswer {
+  readonly answer: AgentAnswer;
+  readonly files: readonly FileRead[];
+  readonly trees: readonly TreeRead[];
+}
+
+/** First line of the process: it was started, so a failure from here on is not one of the sandbox. */
+export const GREETING = "floe-evaluator 1";
+
+export interface HostFailure {
+  readonly failed: { readonly code: string; readonly message: string; readonly hint?: string; readonly at?: ErrorReport["at"] };
+}
+export interface TreeListing {
+  readonly entries: readonly (readonly [relative: string, kind: "file" | "directory" | "symlink"])[];
+}
+export interface TreeHash {
+  readonly narHash: string;
+  readonly narSize: number;
+  readonly files?: readonly string[];
+}

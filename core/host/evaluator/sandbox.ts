@@ -1,0 +1,102 @@
+import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import { findProgram } from "../process/find-program.ts";
+import { ENGINE_FOLDERS } from "./engine.ts";
+import type { EvaluatorQuestion } from "./protocol.ts";
+
+/** How an evaluation is kept from the machine; Node's permission model is always there. */
+export type Isolation = "sandbox" | "permission-model";
+
+export interface ChildCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly isolation: Isolation;
+}
+
+export interface ChildLimits {
+  /** Size of the heap in MiB. */
+  readonly memoryMiB: number;
+}
+
+/** The Node process alone: it may read the sources and the engine, and nothing else; no child processes, no threads, no add-ons. */
+export function nodeCommand(question: EvaluatorQuestion, limits: ChildLimits): ChildCommand {
+  const args = [
+    "--permission",
+    ...readableFolders(question).map((folder) => `--allow-fs-read=${folder}`),
+    "--experimental-vm-modules",
+    "--disallow-code-generation-from-strings",
+    "--no-warnings",
+    `--max-old-space-size=${limits.memoryMiB}`,
+    `${question.engine}/core/host/evaluator/child/main.ts`,
+  ];
+  return { program: process.execPath, args, isolation: "permission-model" };
+}
+
+/** {@link nodeCommand} in namespaces of its own, without network; `undefined` when bubblewrap is not installed. */
+export function sandboxCommand(question: EvaluatorQuestion, limits: ChildLimits): ChildCommand | undefined {
+  const bwrap = findProgram("bwrap");
+  if (bwrap === undefined) return undefined;
+  const node = nodeCommand(question, limits);
+  const args = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "TZ", "UTC", "--dev", "/dev"];
+  for (const file of runtimeFiles()) args.push(...bind(file));
+  const hidden: string[] = [];
+  for (const { hostPath, folders } of question.mounts) {
+    if (folders !== undefined) continue;
+    args.push("--ro-bind", hostPath, hostPath);
+    hidden.push(...hiddenIn(hostPath));
+  }
+  args.push(...hidden);
+  // After what hides parts of a checkout, because the engine and Node may lie in it.
+  for (const folder of engineFolders(question.engine)) args.push("--ro-bind", folder, folder);
+  args.push("--ro-bind", node.program, node.program, "--chdir", "/", "--", node.program, ...node.args);
+  return { program: bwrap, args, isolation: "sandbox" };
+}
+
+function readableFolders({ engine, mounts }: EvaluatorQuestion): string[] {
+  return [...engineFolders(engine), ...mounts.filter((mount) => mount.folders === undefined).map((mount) => mount.hostPath)];
+}
+
+function engineFolders(engine: string): string[] {
+  return [...ENGINE_FOLDERS, "package.json"].map((folder) => `${engine}/${folder}`).filter((folder) => existsSync(folder));
+}
+
+/** Parts of a checkout that are no part of the flake and may hold secrets. */
+function hiddenIn(folder: string): string[] {
+  return [".git", "node_modules"].flatMap((name) => {
+    const path = `${folder}/${name}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || stat.isSymbolicLink()) return [];
+    return stat.isDirectory() ? ["--tmpfs", path] : ["--ro-bind", "/dev/null", path];
+  });
+}
+
+/** The shared libraries of this process, which the child, being the same program, will need. */
+function runtimeFiles(): string[] {
+  const maps = readFileSync("/proc/self/maps", "utf8");
+  const libraries = new Set([...maps.matchAll(/ (\/\S+\.so(?:\.[0-9.]+)?)$/gm)].map((match) => match[1] as string));
+  // Names under which programs ask for the loader and the libraries, where these are links into /usr.
+  const aliases = ["/lib", "/lib64", "/usr/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib64/ld-linux-x86-64.so.2"];
+  return [...[...libraries].flatMap(withShortNames), ...aliases.filter(isOwnLink)];
+}
+
+/** A library is mapped as `libx.so.6.0.30` and asked for as `libx.so.6`, a link beside it. */
+function withShortNames(library: string): string[] {
+  const names = [library];
+  for (let name = library; /\.so(\.\d+)+$/.test(name); ) {
+    name = name.replace(/\.\d+$/, "");
+    if (isOwnLink(name)) names.push(name);
+  }
+  return names;
+}
+
+/** A link in a real folder; behind a linked folder it would be made twice. */
+function isOwnLink(path: string): boolean {
+  const isLink = (place: string): boolean => lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink(path) && !isLink(dirname(path));
+}
+
+function bind(path: string): string[] {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  return stat.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
+}
