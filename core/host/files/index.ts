@@ -7,8 +7,9 @@ export { walkNar, type WalkOptions } from "./walk.ts";
 export {
   removeTree,
   symlinkAtomic,
-  syncDirectory,
   syncFilesystem,
+  syncPath,
+  syncTrees,
   temporaryName,
   writeFileAtomic,
   type WriteFileAtomicOptions,

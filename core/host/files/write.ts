@@ -36,7 +36,7 @@ export function writeFileAtomic(path: string, contents: string | Uint8Array, { m
     rmSync(temporary, { force: true });
     throw error;
   }
-  if (sync) syncDirectory(dirname(path));
+  if (sync) syncPath(dirname(path));
 }
 
 /** Make or replace a symbolic link in one step. */
@@ -51,9 +51,9 @@ export function symlinkAtomic(target: string, path: string): void {
   }
 }
 
-/** Wait until the names in a directory are on disk. */
-export function syncDirectory(path: string): void {
-  const fd = openSync(path, "r");
+/** Wait until a file, or the names in a directory, are on disk. */
+export function syncPath(path: string): void {
+  const fd = openSync(hostPath(path), "r");
   try {
     fsyncSync(fd);
   } finally {
@@ -73,6 +73,34 @@ export function syncFilesystem(path: string): void {
   if (status === 0) return;
   const found = error?.message ?? (stderr.trim() || `status ${status}`);
   throw new CodedError("files.sync-failed", `Cannot write "${path}" to disk: sync -f ended with ${found}`, { cause: error });
+}
+
+/** Up to so many files are synced one by one; beyond, one `sync -f` is cheaper (0.3 ms each against about 3 ms). */
+const SINGLE_SYNCS = 16;
+
+/**
+ * Wait until complete trees are on disk, together with their names in `directory`. A few files are synced alone, so that a
+ * small object does not wait for everything else the machine is writing.
+ *
+ * @throws {CodedError} `files.sync-failed`
+ */
+export function syncTrees(paths: readonly string[], directory: string): void {
+  const files: string[] = [];
+  if (paths.every((path) => collectFiles(path, files))) {
+    for (const file of files) syncPath(file);
+    syncPath(directory);
+  } else {
+    syncFilesystem(directory);
+  }
+}
+
+/** False as soon as there are too many. Links have nothing of their own to sync: their targets are part of the directory. */
+function collectFiles(path: string, files: string[]): boolean {
+  const stat = lstatSync(hostPath(path));
+  if (stat.isSymbolicLink()) return true;
+  if (files.length === SINGLE_SYNCS) return false;
+  files.push(path);
+  return !stat.isDirectory() || readNames(path).every((name) => collectFiles(`${path}/${name}`, files));
 }
 
 /** Remove a tree, its read-only directories too. Nothing there is fine. */

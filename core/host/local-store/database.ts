@@ -1,0 +1,136 @@
+import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { CodedError } from "../../base/index.ts";
+import { lockFileSync } from "./file-lock.ts";
+import { makeDirectories, type StoreLayout } from "./layout.ts";
+import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+
+/** As Nix: a writer may be busy for long. */
+const BUSY_TIMEOUT_MS = 3_600_000;
+/** Space set aside for the collector, which must be able to write when the disk is full. */
+const RESERVED_BYTES = 8 * 1024 * 1024;
+
+/** The connection to a store's database. */
+export class StoreDatabase {
+  readonly #directory: string;
+  readonly #connection: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  /** Shared for as long as we may write; a schema upgrade takes it exclusively. */
+  #bigLock: number | undefined;
+
+  constructor(layout: StoreLayout, { readOnly }: { readonly readOnly: boolean }) {
+    this.#directory = join(layout.stateDirectory, "db");
+    const exists = this.#checkSchema();
+    if (readOnly) {
+      this.#connection = exists ? openReadOnly(this.#file("db.sqlite")) : emptyDatabase();
+      return;
+    }
+    if (!exists) this.#create(layout);
+    this.#connection = openWritable(this.#file("db.sqlite"));
+    this.#connection.exec("pragma synchronous = normal; pragma wal_autocheckpoint = 40000");
+  }
+
+  /** A statement, prepared once. */
+  prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** All of it or nothing. */
+  transaction<T>(run: () => T): T {
+    this.#holdBigLock();
+    this.#connection.exec("begin immediate");
+    try {
+      const result = run();
+      this.#connection.exec("commit");
+      return result;
+    } catch (error) {
+      this.#connection.exec("rollback");
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#connection.close();
+    if (this.#bigLock !== undefined) closeSync(this.#bigLock);
+    this.#bigLock = undefined;
+  }
+
+  #file(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  #checkSchema(): boolean {
+    if (!existsSync(this.#file("schema"))) return false;
+    const version = readFileSync(this.#file("schema"), "utf8");
+    if (version === SCHEMA_VERSION) return true;
+    throw new CodedError("store.schema-unsupported", `Cannot open the database in "${this.#directory}": found schema ${JSON.stringify(version)}, expected ${SCHEMA_VERSION}`, {
+      hint: "Open it once with a Nix of version 2.0 or later, which brings older databases up to date.",
+    });
+  }
+
+  #create(layout: StoreLayout): void {
+    makeDirectories(layout);
+    const lock = this.#openBigLock();
+    try {
+      lockFileSync(lock, "exclusive", { wait: true });
+      if (this.#checkSchema()) return;
+      const connection = openWritable(this.#file("db.sqlite"));
+      connection.exec(`pragma journal_mode = wal; begin exclusive; ${SCHEMA} commit`);
+      connection.close();
+      if (!existsSync(this.#file("reserved"))) writeFileSync(this.#file("reserved"), Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
+      // Written last: with it the database counts as complete.
+      writeFileSync(this.#file("schema"), SCHEMA_VERSION);
+    } finally {
+      closeSync(lock);
+    }
+  }
+
+  /** Only writers take it, and only when they write: it costs a process. */
+  #holdBigLock(): void {
+    if (this.#bigLock !== undefined) return;
+    this.#bigLock = this.#openBigLock();
+    lockFileSync(this.#bigLock, "shared", { wait: true });
+  }
+
+  #openBigLock(): number {
+    return openSync(this.#file("big-lock"), constants.O_RDWR | constants.O_CREAT, 0o600);
+  }
+}
+
+function openWritable(file: string): DatabaseSync {
+  try {
+    return new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+  } catch (cause) {
+    throw new CodedError("store.not-writable", `Cannot open the database "${file}" for writing: ${(cause as Error).message}`, {
+      hint: "Name a store of your own with --store DIRECTORY.",
+      cause,
+    });
+  }
+}
+
+function openReadOnly(file: string): DatabaseSync {
+  try {
+    const connection = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+    connection.prepare("select 1 from ValidPaths limit 1").get();
+    return connection;
+  } catch {
+    // Without write permission to the folder SQLite cannot join the write-ahead log; then nobody writes at the moment or
+    // we may see a slightly older state, which is good enough for a question.
+    return new DatabaseSync(Object.assign(pathToFileURL(file), { search: "?immutable=1" }), { readOnly: true });
+  }
+}
+
+/** A store that was never written to holds nothing. */
+function emptyDatabase(): DatabaseSync {
+  const connection = new DatabaseSync(":memory:");
+  connection.exec(SCHEMA);
+  return connection;
+}

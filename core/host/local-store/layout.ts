@@ -1,0 +1,73 @@
+import { accessSync, constants, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { CodedError } from "../../base/index.ts";
+import { STORE_DIRECTORY } from "../../store/index.ts";
+
+/** Where the parts of a local store lie on the host. */
+export interface StoreLayout {
+  /** `/`, or the folder of a chroot store. */
+  readonly root: string;
+  readonly realStoreDirectory: string;
+  readonly stateDirectory: string;
+  readonly logDirectory: string;
+}
+
+const STATE_DIRECTORY = "/nix/var/nix";
+const LOG_DIRECTORY = "/nix/var/log/nix";
+
+export function makeLayout(root: string): StoreLayout {
+  const absolute = resolve(root);
+  const inside = (path: string): string => (absolute === "/" ? path : absolute + path);
+  return {
+    root: absolute,
+    realStoreDirectory: inside(STORE_DIRECTORY),
+    stateDirectory: inside(STATE_DIRECTORY),
+    logDirectory: inside(LOG_DIRECTORY),
+  };
+}
+
+/** Make the folders of a store that are not there yet. @throws {CodedError} `store.not-writable` */
+export function makeDirectories({ root, realStoreDirectory, stateDirectory }: StoreLayout): void {
+  try {
+    for (const directory of [realStoreDirectory, ...["db", "temproots", "gcroots/auto", "profiles"].map((d) => join(stateDirectory, d))]) {
+      mkdirSync(directory, { recursive: true, mode: 0o755 });
+    }
+    const profiles = join(stateDirectory, "gcroots/profiles");
+    if (!existsSync(profiles)) symlinkSync(join(stateDirectory, "profiles"), profiles);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    // Another process made the link first.
+    if (code === "EEXIST") return;
+    throw new CodedError("store.not-writable", `Cannot write to the store at "${root}": ${(cause as Error).message}`, {
+      hint: "Name a store of your own with --store DIRECTORY.",
+      cause,
+    });
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Writable, or not there and could be made. */
+function canWrite(path: string): boolean {
+  let nearest = path;
+  while (!existsSync(nearest)) nearest = dirname(nearest);
+  return isWritable(nearest);
+}
+
+/**
+ * The store an ordinary command uses: the machine's own when we may write to it (or make it), else one of the user's, whose
+ * objects are seen as `/nix/store` inside the sandbox.
+ */
+export function defaultStoreRoot(): string {
+  const { realStoreDirectory, stateDirectory } = makeLayout("/");
+  if (canWrite(realStoreDirectory) && canWrite(join(stateDirectory, "db"))) return "/";
+  return join(homedir(), ".local/share/floe/root");
+}

@@ -1,0 +1,296 @@
+import { readFileSync } from "node:fs";
+import { CodedError, fromUtf8, sortedText, utf8 } from "../../base/index.ts";
+import {
+  type Derivation,
+  derivationNameOf,
+  derivationPath,
+  derivationReferences,
+  formatDerivation,
+  type InputHashes,
+  makeInputHashes,
+  parseDerivation,
+} from "../../derivation/index.ts";
+import { checkNar, closureOf, makeTextPath, notValid, parseStorePath, type PathInfo, type Store, STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
+import { dumpTree, removeTree, restoreNar, syncTrees } from "../files/index.ts";
+import { type AddTreeOptions, addTree } from "./add-tree.ts";
+import { StoreDatabase } from "./database.ts";
+import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
+import { defaultStoreRoot, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
+import { textContentAddress, writeFileObject } from "./object-writer.ts";
+import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
+import { StoreQueryTable } from "./queries.ts";
+import { register } from "./registration.ts";
+import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
+
+export interface OpenLocalStoreOptions {
+  /** `/`, or the folder of a chroot store, which has `nix/store` and `nix/var/nix` below it. Default {@link defaultStoreRoot}. */
+  readonly root?: string | undefined;
+  /** Only ask; nothing is made or locked, and a store that does not exist is an empty one. Default false. */
+  readonly readOnly?: boolean | undefined;
+}
+
+/**
+ * Open a store of this machine; it is made when it is not there.
+ *
+ * @throws {CodedError} `store.not-writable`, `store.schema-unsupported`, `store.no-flock`
+ */
+export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore {
+  return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options.readOnly === true);
+}
+
+/** A store of this machine: files below its root and a database that real Nix reads and writes as well. */
+export class LocalStore implements Store {
+  readonly storeDirectory: string = STORE_DIRECTORY;
+  readonly readOnly: boolean;
+  readonly #layout: StoreLayout;
+  readonly #database: StoreDatabase;
+  readonly #queries: StoreQueryTable;
+  readonly #derivations = new Map<StorePath, Derivation>();
+  readonly #inputs: InputHashes = makeInputHashes((path) => this.#readDerivationFile(path));
+  #tempRoots: TempRoots | undefined;
+  /** Objects of a batch that are written but not registered yet, and the locks on them. */
+  #batch: { readonly infos: Map<StorePath, PathInfo>; readonly locks: HeldLocks[] } | undefined;
+
+  constructor(layout: StoreLayout, readOnly: boolean) {
+    this.#layout = layout;
+    this.readOnly = readOnly;
+    this.#database = new StoreDatabase(layout, { readOnly });
+    this.#queries = new StoreQueryTable(this.#database);
+  }
+
+  /** `/` or the folder of a chroot store. */
+  get root(): string {
+    return this.#layout.root;
+  }
+
+  get realStoreDirectory(): string {
+    return this.#layout.realStoreDirectory;
+  }
+
+  get stateDirectory(): string {
+    return this.#layout.stateDirectory;
+  }
+
+  get logDirectory(): string {
+    return this.#layout.logDirectory;
+  }
+
+  /** The place on the host of a path at or inside a store object. */
+  realPath(path: string): string {
+    return this.root === "/" ? path : this.root + path;
+  }
+
+  isValid(path: string): boolean {
+    return this.#batch?.infos.has(path as StorePath) === true || this.#queries.idOf(path) !== undefined;
+  }
+
+  queryPathInfo(path: StorePath): PathInfo | undefined {
+    return this.#batch?.infos.get(path) ?? this.#queries.pathInfo(path);
+  }
+
+  queryReferrers(path: StorePath): StorePath[] {
+    return this.#queries.referrers(path);
+  }
+
+  /** Valid `.drv` files that promise this output; sorted. */
+  queryValidDerivers(output: StorePath): StorePath[] {
+    return this.#queries.validDerivers(output);
+  }
+
+  queryByDigest(digest: string): StorePath | undefined {
+    return this.#queries.byDigest(digest);
+  }
+
+  /** All valid paths, sorted. */
+  allPaths(): StorePath[] {
+    return this.#queries.allPaths();
+  }
+
+  closure(paths: Iterable<StorePath>): StorePath[] {
+    return closureOf(paths, (path) => {
+      const references = this.#batch?.infos.get(path)?.references ?? this.#queries.references(path);
+      if (references === undefined) throw notValid(path);
+      return references;
+    });
+  }
+
+  readNar(path: StorePath): AsyncIterable<Uint8Array> {
+    if (!this.isValid(path)) throw notValid(path);
+    return dumpTree(this.realPath(path));
+  }
+
+  /** @throws {CodedError} `store.not-valid`, `derivation.malformed` */
+  readDerivation(path: StorePath | string): Derivation {
+    const drvPath = parseStorePath(path);
+    if (!this.isValid(drvPath)) throw notValid(drvPath);
+    return this.#readDerivationFile(drvPath);
+  }
+
+  addText(name: string, contents: string, references: readonly StorePath[]): StorePath {
+    return this.#addTextAt(makeTextPath(name, contents, references), contents, references);
+  }
+
+  /** Write a derivation's `.drv` file. @throws {CodedError} `derivation.inconsistent`, `store.reference-not-valid` */
+  addDerivation(derivation: Derivation): StorePath {
+    return this.#addTextAt(derivationPath(derivation), formatDerivation(derivation), derivationReferences(derivation));
+  }
+
+  /**
+   * Write a `.drv` file from its text.
+   *
+   * @throws {CodedError} `store.wrong-path` when the text belongs to another path; as {@link addDerivation}.
+   */
+  addDerivationText(drvPath: StorePath | string, text: string): StorePath {
+    const path = parseStorePath(drvPath);
+    if (this.isValid(path)) {
+      this.addTempRoot(path);
+      return path;
+    }
+    const derivation = parseDerivation(text, derivationNameOf(path));
+    const references = derivationReferences(derivation);
+    const right = makeTextPath(`${derivation.name}.drv`, text, references);
+    if (right !== path) throw new CodedError("store.wrong-path", `Cannot add the derivation "${path}": its text belongs to "${right}"`);
+    return this.#addTextAt(path, text, references);
+  }
+
+  /** Add a file or tree of the host; see {@link AddTreeOptions}. Only what is not valid yet is copied. */
+  addTree(options: AddTreeOptions): Promise<StorePath> {
+    return addTree(
+      {
+        realPath: (path) => this.realPath(path),
+        isValid: (path) => this.isValid(path),
+        addTempRoot: (path) => this.addTempRoot(path),
+        makeValid: (info, locks) => this.#makeValid(info, locks),
+      },
+      options,
+    );
+  }
+
+  async importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void> {
+    this.addTempRoot(info.path);
+    if (this.isValid(info.path)) return;
+    const real = this.realPath(info.path);
+    const locks = (await lockRealPaths([real])) as HeldLocks;
+    try {
+      if (this.isValid(info.path)) return locks.release();
+      removeTree(real);
+      checkNar(info, await restoreNar(nar, real));
+      this.#makeValid(info, locks);
+    } catch (error) {
+      removeTree(real);
+      locks.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Add many objects with one wait for the disk and one transaction at the end. Inside, what was added counts as valid.
+   * When `run` fails nothing of the batch is registered.
+   */
+  async batch<T>(run: () => T | Promise<T>): Promise<T> {
+    if (this.#batch !== undefined) return run();
+    const batch = { infos: new Map<StorePath, PathInfo>(), locks: [] as HeldLocks[] };
+    this.#batch = batch;
+    try {
+      const result = await run();
+      this.#batch = undefined;
+      this.registerOutputs([...batch.infos.values()]);
+      return result;
+    } finally {
+      this.#batch = undefined;
+      for (const lock of batch.locks) lock.release();
+    }
+  }
+
+  /**
+   * Make objects valid whose files are complete and canonical: wait until they are on disk, then one transaction.
+   *
+   * @throws {CodedError} as `register`, and `files.sync-failed`
+   */
+  registerOutputs(infos: readonly PathInfo[]): void {
+    const waiting = [...(this.#batch?.infos.values() ?? [])];
+    const all = [...waiting, ...infos];
+    if (all.length === 0) return;
+    syncTrees(all.map((info) => this.realPath(info.path)), this.realStoreDirectory);
+    register(
+      {
+        database: this.#database,
+        queries: this.#queries,
+        readDerivation: (path) => this.#readDerivationFile(path),
+        inputs: this.#inputs,
+      },
+      all,
+    );
+    for (const info of waiting) this.#batch?.infos.delete(info.path);
+  }
+
+  /** Keep a path, valid or about to be, from being collected while this process lives. */
+  addTempRoot(path: string): void {
+    this.addTempRoots([path]);
+  }
+
+  addTempRoots(paths: Iterable<string>): void {
+    if (this.#tempRoots === undefined) {
+      makeDirectories(this.#layout);
+      this.#tempRoots = acquireTempRoots(this.stateDirectory);
+    }
+    this.#tempRoots.add(paths);
+  }
+
+  /** Lock store paths against other writers; `undefined` when one is taken and we do not wait. */
+  lockPaths(paths: Iterable<string>, options: LockPathsOptions = {}): Promise<HeldLocks | undefined> {
+    return lockRealPaths([...paths].map((path) => this.realPath(path)), options);
+  }
+
+  /** Make the link `result` to a store path, in one step, and let it keep its target; see `addIndirectRoot`. */
+  addIndirectRoot(link: string, target: string): void {
+    makeDirectories(this.#layout);
+    addIndirectRoot(this.#layout, link, target);
+  }
+
+  /** Let a link that exists keep its target. */
+  registerRoot(link: string): void {
+    makeDirectories(this.#layout);
+    registerRoot(this.#layout, link);
+  }
+
+  close(): void {
+    if (this.#tempRoots !== undefined) releaseTempRoots(this.#tempRoots);
+    this.#tempRoots = undefined;
+    this.#database.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #readDerivationFile(path: StorePath): Derivation {
+    let derivation = this.#derivations.get(path);
+    if (derivation === undefined) {
+      const name = derivationNameOf(path);
+      derivation = parseDerivation(fromUtf8(readFileSync(this.realPath(path))), name);
+      this.#derivations.set(path, derivation);
+    }
+    return derivation;
+  }
+
+  #addTextAt(path: StorePath, text: string, references: readonly StorePath[]): StorePath {
+    this.addTempRoot(path);
+    if (this.isValid(path)) return path;
+    const contents = utf8(text);
+    const sorted = sortedText(new Set<string>(references)) as StorePath[];
+    this.#makeValid(writeFileObject(this.realPath(path), contents, { path, references: sorted, ca: textContentAddress(contents) }));
+    return path;
+  }
+
+  /** Register now, or at the end of the batch; the locks are held until then. */
+  #makeValid(info: PathInfo, locks?: HeldLocks): void {
+    if (this.#batch === undefined) {
+      this.registerOutputs([info]);
+      locks?.release();
+    } else {
+      this.#batch.infos.set(info.path, info);
+      if (locks !== undefined) this.#batch.locks.push(locks);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { closeSync, constants, fstatSync, openSync, rmSync, writeSync } from "node:fs";
+import { sortedText } from "../../base/index.ts";
+import { lockFile } from "./file-lock.ts";
+
+/** Locks that are held together. */
+export interface HeldLocks {
+  /** Give them back. Once is enough. */
+  release(): void;
+}
+
+export interface LockPathsOptions {
+  /** Whether to wait for locks somebody else has. Default true. */
+  readonly wait?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Lock places on disk, each through the file `<path>.lock` beside it, in sorted order so that two takers cannot block each other.
+ *
+ * @returns `undefined` when one is taken and we do not wait; then none is held.
+ *
+ * Source: Nix, `PathLocks`.
+ */
+export async function lockRealPaths(paths: Iterable<string>, { wait = true, signal }: LockPathsOptions = {}): Promise<HeldLocks | undefined> {
+  const held: { readonly file: string; readonly fd: number }[] = [];
+  const release = (): void => {
+    for (const { file, fd } of held.splice(0)) {
+      // Unlink first, then mark: who waits for this file sees that it is stale and starts over.
+      rmSync(file, { force: true });
+      writeSync(fd, "d");
+      closeSync(fd);
+    }
+  };
+  try {
+    for (const path of sortedText(new Set(paths))) {
+      const lock = await lockOne(`${path}.lock`, { wait, signal });
+      if (lock === undefined) {
+        release();
+        return undefined;
+      }
+      held.push(lock);
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { release };
+}
+
+async function lockOne(file: string, { wait, signal }: { wait: boolean; signal: AbortSignal | undefined }): Promise<{ file: string; fd: number } | undefined> {
+  for (;;) {
+    const fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+    let taken = false;
+    try {
+      taken = await lockFile(fd, "exclusive", { wait, signal });
+      if (taken && fstatSync(fd).size === 0) return { file, fd };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    closeSync(fd);
+    if (!taken) return undefined;
+  }
+}

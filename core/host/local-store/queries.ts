@@ -1,0 +1,76 @@
+import { parseHash } from "../../base/index.ts";
+import { type PathInfo, STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
+import type { StoreDatabase } from "./database.ts";
+
+interface Row {
+  readonly id: number;
+  readonly hash: string;
+  readonly registrationTime: number;
+  readonly deriver: string | null;
+  readonly narSize: number | null;
+  readonly ultimate: number | null;
+  readonly sigs: string | null;
+  readonly ca: string | null;
+}
+
+const ROW = "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths where path = ?";
+const REFERENCES = "select path from Refs join ValidPaths on reference = id where referrer = ? order by path";
+const REFERRERS = "select path from Refs join ValidPaths on referrer = id where reference = (select id from ValidPaths where path = ?) order by path";
+const DERIVERS = "select v.path from DerivationOutputs d join ValidPaths v on d.drv = v.id where d.path = ? order by v.path";
+const BY_DIGEST = "select path from ValidPaths where path >= ? limit 1";
+
+/** Questions to the database of a store. */
+export class StoreQueryTable {
+  readonly #database: StoreDatabase;
+
+  constructor(database: StoreDatabase) {
+    this.#database = database;
+  }
+
+  idOf(path: string): number | undefined {
+    return (this.#database.prepare("select id from ValidPaths where path = ?").get(path) as { id: number } | undefined)?.id;
+  }
+
+  pathInfo(path: StorePath): PathInfo | undefined {
+    const row = this.#database.prepare(ROW).get(path) as Row | undefined;
+    if (row === undefined) return undefined;
+    return {
+      path,
+      narHash: parseHash(row.hash),
+      narSize: row.narSize ?? 0,
+      references: this.#paths(REFERENCES, row.id),
+      registrationTime: row.registrationTime,
+      ultimate: row.ultimate === 1,
+      signatures: row.sigs === null || row.sigs === "" ? [] : row.sigs.split(" "),
+      ...(row.deriver === null || row.deriver === "" ? {} : { deriver: row.deriver as StorePath }),
+      ...(row.ca === null || row.ca === "" ? {} : { ca: row.ca }),
+    };
+  }
+
+  references(path: StorePath): StorePath[] | undefined {
+    const id = this.idOf(path);
+    return id === undefined ? undefined : this.#paths(REFERENCES, id);
+  }
+
+  referrers(path: StorePath): StorePath[] {
+    return this.#paths(REFERRERS, path);
+  }
+
+  validDerivers(output: StorePath): StorePath[] {
+    return this.#paths(DERIVERS, output);
+  }
+
+  allPaths(): StorePath[] {
+    return (this.#database.prepare("select path from ValidPaths order by path").all() as { path: string }[]).map((row) => row.path as StorePath);
+  }
+
+  byDigest(digest: string): StorePath | undefined {
+    const prefix = `${STORE_DIRECTORY}/${digest}-`;
+    const row = this.#database.prepare(BY_DIGEST).get(prefix) as { path: string } | undefined;
+    return row?.path.startsWith(prefix) === true ? (row.path as StorePath) : undefined;
+  }
+
+  #paths(sql: string, argument: string | number): StorePath[] {
+    return (this.#database.prepare(sql).all(argument) as { path: string }[]).map((row) => row.path as StorePath);
+  }
+}

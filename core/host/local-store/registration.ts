@@ -1,0 +1,74 @@
+import { CodedError, formatHash, raise, sortedText } from "../../base/index.ts";
+import { checkOutputPaths, type Derivation, type InputHashes } from "../../derivation/index.ts";
+import { checkRegistrable, closureOf, isDerivationPath, type PathInfo, type StorePath } from "../../store/index.ts";
+import type { StoreDatabase } from "./database.ts";
+import type { StoreQueryTable } from "./queries.ts";
+
+const INSERT = "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca) values (?, ?, ?, ?, ?, ?, ?, ?)";
+const UPDATE = "update ValidPaths set narSize = ?, hash = ?, ultimate = ?, sigs = ?, ca = ? where path = ?";
+const INSERT_REFERENCE = "insert or replace into Refs (referrer, reference) values (?, ?)";
+const INSERT_OUTPUT = "insert or replace into DerivationOutputs (drv, id, path) values (?, ?, ?)";
+
+export interface RegistrationContext {
+  readonly database: StoreDatabase;
+  readonly queries: StoreQueryTable;
+  /** Reads a `.drv` file whether or not it is valid yet. */
+  readonly readDerivation: (path: StorePath) => Derivation;
+  readonly inputs: InputHashes;
+}
+
+/**
+ * Make a set of objects valid, all in one transaction. Their files must be complete and on disk.
+ *
+ * @throws {CodedError} `store.reference-not-valid`, `store.content-address-mismatch`, `store.reference-cycle`,
+ *   `derivation.inconsistent` for a `.drv` file that states other output paths than it must have
+ */
+export function register({ database, queries, readDerivation, inputs }: RegistrationContext, infos: readonly PathInfo[]): void {
+  const set = new Map(infos.map((info) => [info.path, info]));
+  const now = Math.floor(Date.now() / 1000);
+  closureOf(set.keys(), (path) => (set.get(path)?.references ?? []).filter((reference) => set.has(reference)));
+  const derivations = new Map([...set.keys()].filter(isDerivationPath).map((path) => [path, readDerivation(path)]));
+  for (const [path, derivation] of derivations) checkReferences(path, derivation, set.get(path) as PathInfo);
+  database.transaction(() => {
+    for (const info of set.values()) checkRegistrable(info, (path) => set.has(path) || queries.idOf(path) !== undefined);
+    for (const derivation of derivations.values()) raise(checkOutputPaths(derivation, { inputs }));
+    const ids = new Map<StorePath, number>();
+    for (const info of set.values()) ids.set(info.path, insert(database, queries, info, now));
+    for (const { path, references } of set.values()) {
+      for (const reference of references) {
+        database.prepare(INSERT_REFERENCE).run(ids.get(path) as number, ids.get(reference) ?? (queries.idOf(reference) as number));
+      }
+    }
+    for (const [path, derivation] of derivations) {
+      for (const [output, { path: outputPath }] of Object.entries(derivation.outputs)) {
+        if (outputPath !== "") database.prepare(INSERT_OUTPUT).run(ids.get(path) as number, output, outputPath);
+      }
+    }
+  });
+}
+
+/** An update keeps deriver and registration time, as Nix does. */
+function insert(database: StoreDatabase, queries: StoreQueryTable, info: PathInfo, now: number): number {
+  const hash = formatHash(info.narHash, "typed-base16");
+  const ultimate = info.ultimate === true ? 1 : null;
+  const signatures = info.signatures.length === 0 ? null : sortedText(info.signatures).join(" ");
+  const ca = info.ca ?? null;
+  const known = queries.idOf(info.path);
+  if (known !== undefined) {
+    database.prepare(UPDATE).run(info.narSize, hash, ultimate, signatures, ca, info.path);
+    return known;
+  }
+  const { lastInsertRowid } = database
+    .prepare(INSERT)
+    .run(info.path, hash, info.registrationTime ?? now, info.deriver ?? null, info.narSize, ultimate, signatures, ca);
+  return Number(lastInsertRowid);
+}
+
+/** The recorded references of a `.drv` file must be its inputs, or a collection could delete what it needs. */
+function checkReferences(path: StorePath, derivation: Derivation, info: PathInfo): void {
+  const recorded = new Set(info.references);
+  for (const input of [...derivation.inputSources, ...derivation.inputDerivations.keys()]) {
+    if (recorded.has(input)) continue;
+    throw new CodedError("derivation.inconsistent", `Cannot register "${path}": it needs "${input}", which is not among its references`);
+  }
+}
