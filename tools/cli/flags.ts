@@ -135,3 +135,10 @@ function parseStoreFlag(this: CliContext, text: string): string {
   }
   return text.startsWith("/") ? text : `${this.cwd}/${text}`;
 }
+
+/** What most commands work on: one installable or more. */
+export const installables = {
+  kind: "array",
+  minimum: 1,
+  parameter: { brief: "FLAKE#ATTRIBUTE, a .drv, or a store path", placeholder: "INSTALLABLE", parse: String },
+} as const;

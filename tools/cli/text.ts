@@ -16,3 +16,13 @@ export function didYouMean(candidates: readonly string[]): string | undefined {
   const last = quoted.pop();
   return `Did you mean ${quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`}?`;
 }
+
+/** A size for people: `12 B`, `3.4 KiB`, `120 MiB`. */
+export function formatBytes(sizeBytes: number): string {
+  let size = sizeBytes;
+  for (const unit of ["B", "KiB", "MiB", "GiB"]) {
+    if (size < 1024) return `${unit === "B" || size >= 100 ? Math.round(size) : size.toFixed(1)} ${unit}`;
+    size /= 1024;
+  }
+  return `${size.toFixed(1)} TiB`;
+}

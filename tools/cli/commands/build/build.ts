@@ -1,0 +1,49 @@
+import { resolve } from "node:path";
+import { showReason } from "../../../../core/build/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { storePathName } from "../../../../core/store/index.ts";
+import type { CliContext } from "../../context.ts";
+import { realise } from "../../realise.ts";
+import { type Resolved, resolveInstallables } from "../../resolve.ts";
+import { openStore } from "../../store.ts";
+import type { BuildCommandFlags } from "./index.ts";
+import { type LinkedResult, linkResults } from "./result-links.ts";
+
+/** `floe build`: evaluate, build, link. */
+export default async function build(this: CliContext, flags: BuildCommandFlags, ...texts: string[]): Promise<void> {
+  using store = openStore(flags);
+  const resolved = await resolveInstallables(texts, { context: this, store, flags });
+  const targets = resolved.flatMap((each) => each.targets);
+  const report = await realise(targets, { context: this, store, flags, dryRun: flags.dryRun });
+  const groups = resolved.map((each) => results(store, each));
+  if (flags.dryRun) {
+    const jobs = report.plan.jobs.map(({ drvPath, kind, why }) => ({ drvPath, kind, why: showReason(why) }));
+    if (flags.json) return this.printJson(jobs);
+    for (const job of jobs) this.print(`${job.kind.padEnd(5)} ${storePathName(job.drvPath)}: ${job.why}`);
+    return this.say(jobs.length === 0 ? "nothing to do" : `${jobs.length} to do`);
+  }
+  if (flags.link) linkResults(groups, { store, link: resolve(this.cwd, flags.outLink) });
+  if (flags.json) return this.printJson(resolved.map((each, index) => resultJson(each, groups[index] ?? [])));
+  if (flags.printOutPaths) for (const { path } of groups.flat()) this.print(path);
+}
+
+/** The store paths an installable stands for, with the names of their outputs. */
+function results(store: LocalStore, { targets, paths }: Resolved): LinkedResult[] {
+  const built = targets.flatMap(({ drvPath, outputs }) => {
+    const drv = store.readDerivation(drvPath);
+    return (outputs ?? Object.keys(drv.outputs)).map((output) => ({
+      output,
+      path: drv.outputs[output]?.path as LinkedResult["path"],
+    }));
+  });
+  return [...built, ...paths.map((path) => ({ output: "out", path }))];
+}
+
+/** In the shape of `nix build --json`. */
+function resultJson({ attribute, targets }: Resolved, linked: readonly LinkedResult[]): Record<string, unknown> {
+  return {
+    ...(attribute === undefined ? {} : { attribute }),
+    ...(targets[0] === undefined ? {} : { drvPath: targets[0].drvPath }),
+    outputs: Object.fromEntries(linked.map(({ output, path }) => [output, path])),
+  };
+}

@@ -1,0 +1,39 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import { CodedError } from "../../../../core/base/index.ts";
+import { storePathName } from "../../../../core/store/index.ts";
+import type { CliContext } from "../../context.ts";
+import type { BuildFlags } from "../../flags.ts";
+import { enterStore } from "../../enter-store.ts";
+import { realise } from "../../realise.ts";
+import { resolveInstallables } from "../../resolve.ts";
+import { openStore } from "../../store.ts";
+
+/** Build a package and become its program, as far as a Node process can. */
+export default async function run(this: CliContext, flags: BuildFlags, text = ".", ...words: string[]): Promise<void> {
+  using store = openStore(flags);
+  const [resolved] = await resolveInstallables([text], { context: this, store, flags });
+  if (resolved === undefined) return;
+  const report = await realise(resolved.targets, { context: this, store, flags });
+  const path = resolved.paths[0] ?? report.outputs[0];
+  if (path === undefined) throw new CodedError("run.nothing", `Cannot run "${text}": it has no output`);
+  const name = resolved.mainProgram ?? storePathName(path).replace(/-[0-9].*$/, "");
+  const program = `${path}/bin/${name}`;
+  if (!existsSync(store.realPath(program))) {
+    throw new CodedError("run.no-program", `Cannot run "${text}": "${path}" has no program bin/${name}`, {
+      hint: "Set meta.mainProgram of the package to the program it should run.",
+    });
+  }
+  this.exitWith(await runProgram([...enterStore(store.root), program, ...words]));
+}
+
+/** Exit code of a program on our terminal; 128 and the signal's number when a signal ended it. */
+function runProgram([program = "", ...words]: readonly string[]): Promise<number> {
+  const child = spawn(program, words, { stdio: "inherit" });
+  // Ctrl-C reaches the program by itself; we wait for what it makes of it.
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
+}

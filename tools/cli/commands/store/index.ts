@@ -1,0 +1,95 @@
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { CliContext } from "../../context.ts";
+import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+
+export interface AddFlags extends StoreFlags {
+  readonly name?: string;
+  readonly flat: boolean;
+}
+
+export interface InfoFlags extends StoreFlags, JsonFlags {
+  readonly closure: boolean;
+}
+
+export interface QueryFlags extends StoreFlags, JsonFlags {}
+
+export interface VerifyFlags extends StoreFlags {
+  readonly contents: boolean;
+}
+
+const paths = {
+  kind: "array",
+  minimum: 1,
+  parameter: { brief: "A store path", placeholder: "STORE-PATH", parse: String },
+} as const;
+
+const query = (relation: "references" | "referrers" | "closure" | "derivers", brief: string) =>
+  buildCommand<QueryFlags, string[], CliContext>({
+    loader: async () => (await import("./query.ts")).query(relation),
+    parameters: { flags: { ...storeFlags, ...jsonFlags }, positional: paths },
+    docs: { brief },
+  });
+
+export const storeCommands = buildRouteMap<string, CliContext>({
+  routes: {
+    add: buildCommand<AddFlags, [string], CliContext>({
+      loader: async () => (await import("./add.ts")).default,
+      parameters: {
+        flags: {
+          ...storeFlags,
+          name: {
+            kind: "parsed",
+            parse: String,
+            optional: true,
+            placeholder: "NAME",
+            brief: "Name of the store object; that of the file when left out",
+          },
+          flat: { kind: "boolean", default: false, withNegated: false, brief: "Address one file by its bytes alone" },
+        },
+        positional: {
+          kind: "tuple",
+          parameters: [{ brief: "A file or directory", placeholder: "PATH", parse: String }],
+        },
+      },
+      docs: { brief: "Copy a file tree into the store" },
+    }),
+    info: buildCommand<InfoFlags, string[], CliContext>({
+      loader: async () => (await import("./info.ts")).default,
+      parameters: {
+        flags: {
+          ...storeFlags,
+          ...jsonFlags,
+          closure: { kind: "boolean", default: false, withNegated: false, brief: "Everything they refer to as well" },
+        },
+        aliases: { r: "closure" },
+        positional: paths,
+      },
+      docs: { brief: "Show what the store knows about store objects" },
+    }),
+    verify: buildCommand<VerifyFlags, string[], CliContext>({
+      loader: async () => (await import("./verify.ts")).default,
+      parameters: {
+        flags: { ...storeFlags, contents: { kind: "boolean", default: true, brief: "Hash what the objects hold" } },
+        positional: {
+          kind: "array",
+          parameter: {
+            brief: "A store path; all of the store when left out",
+            placeholder: "STORE-PATH",
+            parse: String,
+          },
+        },
+      },
+      docs: { brief: "Compare store objects with what was recorded when they were registered" },
+    }),
+    query: buildRouteMap<string, CliContext>({
+      routes: {
+        references: query("references", "Print what store objects refer to"),
+        referrers: query("referrers", "Print what refers to store objects"),
+        closure: query("closure", "Print everything that store objects need, themselves included"),
+        derivers: query("derivers", "Print the derivations that store objects came from"),
+      },
+      docs: { brief: "Ask how store objects are connected" },
+    }),
+  },
+  docs: { brief: "Objects of the store" },
+});

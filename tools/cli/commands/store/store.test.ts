@@ -1,0 +1,78 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runFloe, temporaryDirectory } from "../../testing.ts";
+
+const directory = temporaryDirectory();
+const store = ["--store", join(directory, "root")];
+const file = join(directory, "foo");
+writeFileSync(file, "bar");
+
+// Nix 2.8: printf bar > foo; nix-store --add foo
+const FOO = "/nix/store/dxwkwjzdaq7ka55pkk252gh32bgpmql4-foo";
+
+test("floe store add prints the path that Nix would give", async () => {
+  const { code, stdout, stderr } = await runFloe(["store", "add", ...store, file]);
+  assert.is(code, 0, stderr);
+  assert.is(stdout, `${FOO}\n`);
+});
+
+test("floe store info shows what is recorded", async () => {
+  const { stdout } = await runFloe(["store", "info", ...store, "--json", `${FOO}/inside`]);
+  const [info] = JSON.parse(stdout) as {
+    path: string;
+    narSize: number;
+    narHash: string;
+    references: string[];
+    ca: string;
+  }[];
+  assert.is(info?.path, FOO);
+  // Nix 2.8: nix path-info --json
+  assert.is(info?.narSize, 120);
+  assert.equal(info?.references, []);
+  assert.match(info?.ca ?? "", /^fixed:r:sha256:/);
+  const shown = await runFloe(["store", "info", ...store, FOO]);
+  assert.match(shown.stdout, "size        120 B (120 bytes)");
+});
+
+test("floe store query tells how objects are connected", async () => {
+  assert.is((await runFloe(["store", "query", "closure", ...store, FOO])).stdout, `${FOO}\n`);
+  assert.is((await runFloe(["store", "query", "references", ...store, FOO])).stdout, "");
+  assert.is((await runFloe(["store", "query", "referrers", ...store, "--json", FOO])).stdout, "[]\n");
+});
+
+test("a path that the store does not have is an error", async () => {
+  const other = FOO.replace(/-foo$/, "-bar");
+  const { code, stderr } = await runFloe(["store", "info", ...store, other]);
+  assert.is(code, 1);
+  assert.is(stderr.split("\n")[0], `error: Cannot look at "${other}": it is not in the store [store.not-valid]`);
+});
+
+test("floe store verify finds an object that was changed", async () => {
+  assert.is((await runFloe(["store", "verify", ...store])).code, 0);
+  const real = join(directory, "root", FOO);
+  chmodSync(real, 0o644);
+  writeFileSync(real, "baz");
+  const { code, stderr } = await runFloe(["store", "verify", ...store]);
+  assert.is(code, 1);
+  assert.is(stderr.split("\n")[0], "error: Cannot vouch for the store: 1 of 1 objects are damaged [store.damaged]");
+  assert.is((await runFloe(["store", "verify", ...store, "--no-contents"])).code, 0);
+});
+
+test("an address is no store directory", async () => {
+  const { code, stderr } = await runFloe(["store", "info", "--store", "https://cache.example", FOO]);
+  assert.is(code, 64);
+  assert.match(stderr, /^error: Cannot read "https:\/\/cache\.example" for "store": Cannot use/);
+});
+
+test("a store that cannot be written is an error that says so", async () => {
+  const taken = join(directory, "taken");
+  mkdirSync(taken);
+  writeFileSync(join(taken, "nix"), "a file where the store should be");
+  const { code, stderr } = await runFloe(["store", "add", "--store", taken, file]);
+  assert.is(code, 1);
+  assert.match(stderr, "[store.not-writable]");
+});
+
+test.run();
