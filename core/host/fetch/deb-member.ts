@@ -1,11 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { extract } from "tar-stream";
-import { XzReadableStream } from "xz-decompress";
 import { CodedError } from "../../base/index.ts";
 import { parseAr } from "../../fetch/index.ts";
+import { decompressXz } from "./xz.ts";
 
 export interface FetchDebMemberOptions {
   /** Name of the derivation, for errors. */
@@ -55,11 +54,7 @@ function normalise(path: string): string {
 }
 
 function decompress(name: string, bytes: Buffer): Readable {
-  if (name.endsWith(".xz")) {
-    const compressed = Readable.toWeb(Readable.from([bytes]));
-    const plain = new XzReadableStream(compressed as unknown as ConstructorParameters<typeof XzReadableStream>[0]);
-    return Readable.fromWeb(plain as unknown as ReadableStream);
-  }
+  if (name.endsWith(".xz")) return decompressXz(Readable.from([bytes]));
   if (name.endsWith(".zst")) return Readable.from([bytes]).pipe(createZstdDecompress());
   if (name.endsWith(".gz")) return Readable.from([bytes]).pipe(createGunzip());
   if (name.endsWith(".tar")) return Readable.from([bytes]);

@@ -40,7 +40,7 @@ export function sandboxArguments(spec: SandboxSpec): string[] {
   for (const path of spec.readOnlyProc) args.push("--ro-bind", path, path);
   args.push("--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm", "--perms", "1777", "--tmpfs", "/tmp");
   for (const device of spec.devices) args.push("--dev-bind", device, device);
-  args.push("--ro-bind", spec.etcDirectory, "/etc", "--bind", spec.buildDirectory, "/build", "--bind", spec.storeDirectory, "/nix/store");
+  args.push("--ro-bind", spec.etcDirectory, "/etc", "--perms", "0755", "--dir", "/nix", "--bind", spec.buildDirectory, "/build", "--bind", spec.storeDirectory, "/nix/store");
   for (const { from, to } of spec.inputs) args.push("--ro-bind", from, `/nix/store/${to}`);
   args.push("--remount-ro", "/", "--chdir", "/build", "--clearenv");
   for (const [name, value] of spec.environment) args.push("--setenv", name, value);
