@@ -58,7 +58,11 @@ export function toBase32(bytes: Uint8Array): string {
  */
 export function fromBase32(text: string, sizeBytes = Math.floor((text.length * 5) / 8)): Uint8Array {
   if (text.length !== base32Length(sizeBytes)) {
-    throw malformed("base32", text, `found ${text.length} characters, expected ${base32Length(sizeBytes)} for ${sizeBytes} bytes`);
+    throw malformed(
+      "base32",
+      text,
+      `found ${text.length} characters, expected ${base32Length(sizeBytes)} for ${sizeBytes} bytes`,
+    );
   }
   const bytes = new Uint8Array(sizeBytes);
   for (let n = 0; n < text.length; n++) {
@@ -87,7 +91,8 @@ export function toBase16(bytes: Uint8Array): string {
 
 /** @throws {CodedError} `base16.malformed` on an odd length or a character that is no hexadecimal digit of either case. */
 export function fromBase16(text: string): Uint8Array {
-  if (text.length % 2 !== 0) throw malformed("base16", text, `found ${text.length} characters, expected an even number`);
+  if (text.length % 2 !== 0)
+    throw malformed("base16", text, `found ${text.length} characters, expected an even number`);
   const bytes = new Uint8Array(text.length / 2);
   for (let i = 0; i < bytes.length; i++) {
     const high = valueAt(BASE16_VALUES, text, 2 * i);
@@ -103,7 +108,10 @@ export function toBase64(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length; i += 3) {
     const left = bytes.length - i;
-    const group = ((bytes[i] as number) << 16) | ((left > 1 ? (bytes[i + 1] as number) : 0) << 8) | (left > 2 ? (bytes[i + 2] as number) : 0);
+    const group =
+      ((bytes[i] as number) << 16) |
+      ((left > 1 ? (bytes[i + 1] as number) : 0) << 8) |
+      (left > 2 ? (bytes[i + 2] as number) : 0);
     text += (BASE64_ALPHABET[group >> 18] as string) + BASE64_ALPHABET[(group >> 12) & 63];
     text += left > 1 ? BASE64_ALPHABET[(group >> 6) & 63] : "=";
     text += left > 2 ? BASE64_ALPHABET[group & 63] : "=";
@@ -125,7 +133,8 @@ export function fromBase64(text: string): Uint8Array {
   let size = 0;
   for (let i = 0; i < length; i++) {
     const value = valueAt(BASE64_VALUES, text, i);
-    if (value === 255) throw malformed("base64", text, `found ${JSON.stringify(text[i])}, expected one of A-Z a-z 0-9 + /`);
+    if (value === 255)
+      throw malformed("base64", text, `found ${JSON.stringify(text[i])}, expected one of A-Z a-z 0-9 + /`);
     pending = ((pending << 6) | value) & 0xffff;
     bits += 6;
     if (bits >= 8) {

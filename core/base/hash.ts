@@ -51,7 +51,10 @@ export function isHashAlgorithm(text: string): text is HashAlgorithm {
  */
 export function parseHashAlgorithm(text: string): HashAlgorithm {
   if (isHashAlgorithm(text)) return text;
-  throw new CodedError("hash.unknown-algorithm", `Cannot use the hash algorithm "${text}": expected md5, sha1, sha256 or sha512`);
+  throw new CodedError(
+    "hash.unknown-algorithm",
+    `Cannot use the hash algorithm "${text}": expected md5, sha1, sha256 or sha512`,
+  );
 }
 
 export function formatHash(hash: Hash, form: HashForm): string {
@@ -93,7 +96,10 @@ export function parseHash(text: string, expected?: HashAlgorithm): Hash {
   }
   const algorithm = parseHashAlgorithm(text.slice(0, separator));
   if (expected !== undefined && algorithm !== expected) {
-    throw new CodedError("hash.algorithm-mismatch", `Cannot read "${text}" as a hash: found ${algorithm}, expected ${expected}`);
+    throw new CodedError(
+      "hash.algorithm-mismatch",
+      `Cannot read "${text}" as a hash: found ${algorithm}, expected ${expected}`,
+    );
   }
   const rest = text.slice(separator + 1);
   return { algorithm, digest: colon >= 0 ? readDigest(text, rest, algorithm) : readSri(text, rest, algorithm) };
@@ -144,6 +150,7 @@ export function equalHashes(a: Hash, b: Hash): boolean {
  */
 export function foldDigest(digest: Uint8Array, sizeBytes: number): Uint8Array {
   const folded = new Uint8Array(sizeBytes);
-  for (let i = 0; i < digest.length; i++) folded[i % sizeBytes] = (folded[i % sizeBytes] as number) ^ (digest[i] as number);
+  for (let i = 0; i < digest.length; i++)
+    folded[i % sizeBytes] = (folded[i % sizeBytes] as number) ^ (digest[i] as number);
   return folded;
 }

@@ -1,6 +1,13 @@
 import { CodedError, compareText, fromBase16, sortedText } from "../base/index.ts";
 import { parseStorePath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
-import { type Derivation, type DerivationOutput, derivationReferences, derivationTextPath, outputKind, parseOutputAlgorithm } from "./derivation.ts";
+import {
+  type Derivation,
+  type DerivationOutput,
+  derivationReferences,
+  derivationTextPath,
+  outputKind,
+  parseOutputAlgorithm,
+} from "./derivation.ts";
 
 const NEEDS_ESCAPE = /["\\\n\r\t]/;
 const ESCAPE_ALL = /["\\\n\r\t]/g;
@@ -49,7 +56,12 @@ export function formatDerivation(derivation: Derivation): string {
 
 /** The place of a derivation's `.drv` file. */
 export function derivationPath(derivation: Derivation, storeDirectory: string = STORE_DIRECTORY): StorePath {
-  return derivationTextPath(derivation.name, formatDerivation(derivation), derivationReferences(derivation), storeDirectory);
+  return derivationTextPath(
+    derivation.name,
+    formatDerivation(derivation),
+    derivationReferences(derivation),
+    storeDirectory,
+  );
 }
 
 /**
@@ -113,7 +125,8 @@ function checkOutput(output: DerivationOutput, name: string, storeDirectory: str
   else if (output.path !== "") throw malformed(name, `a ${kind} output states the path "${output.path}"`);
   if (output.hashAlgorithm !== "") parseOutputAlgorithm(output.hashAlgorithm);
   if (kind === "fixed") fromBase16(output.hash);
-  if (kind === "fixed" && output.hashAlgorithm === "") throw malformed(name, "an output has a hash without an algorithm");
+  if (kind === "fixed" && output.hashAlgorithm === "")
+    throw malformed(name, "an output has a hash without an algorithm");
   return output;
 }
 

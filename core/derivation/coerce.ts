@@ -2,8 +2,12 @@ import { CodedError } from "../base/index.ts";
 import type { StructuredValue } from "./structured-attrs.ts";
 
 function refuse(value: unknown, where: string, expected: string): never {
-  const found = value === null ? "null" : typeof value === "object" ? "an object without a text form" : `a ${typeof value}`;
-  throw new CodedError("derivation.bad-value", `Cannot put ${where} into a derivation: found ${found}, expected ${expected}`);
+  const found =
+    value === null ? "null" : typeof value === "object" ? "an object without a text form" : `a ${typeof value}`;
+  throw new CodedError(
+    "derivation.bad-value",
+    `Cannot put ${where} into a derivation: found ${found}, expected ${expected}`,
+  );
 }
 
 /** Objects with a text form of their own: packages, sources, derivations. A literal or a JSON object has none. */
@@ -61,7 +65,8 @@ function joinList(list: readonly unknown[], where: string): string {
 
 /** The same value as plain JSON data, with text forms in place of objects that have one; `undefined` fields are dropped. */
 export function toStructured(value: unknown, where: string): StructuredValue {
-  if (value === null || typeof value === "string" || typeof value === "boolean" || typeof value === "number") return value;
+  if (value === null || typeof value === "string" || typeof value === "boolean" || typeof value === "number")
+    return value;
   if (Array.isArray(value)) return value.filter((item) => item !== undefined).map((item) => toStructured(item, where));
   if (typeof value !== "object") return refuse(value, where, "plain data, a package or a source");
   if (hasTextForm(value)) return String(value);

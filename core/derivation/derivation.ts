@@ -1,5 +1,12 @@
 import { CodedError, fromBase16, type HashAlgorithm, isHashAlgorithm, sortedText } from "../base/index.ts";
-import { type FileIngestionMethod, isDerivationPath, makeTextPath, STORE_DIRECTORY, type StorePath, storePathName } from "../store/index.ts";
+import {
+  type FileIngestionMethod,
+  isDerivationPath,
+  makeTextPath,
+  STORE_DIRECTORY,
+  type StorePath,
+  storePathName,
+} from "../store/index.ts";
 
 /**
  * One output as the `.drv` file has it. Three texts, of which the kind decides which are empty:
@@ -47,7 +54,10 @@ export function parseOutputAlgorithm(text: string): { method: FileIngestionMetho
   const recursive = text.startsWith("r:");
   const algorithm = recursive ? text.slice(2) : text;
   if (!isHashAlgorithm(algorithm)) {
-    throw new CodedError("derivation.hash-algorithm", `Cannot use "${text}" as an output's hash algorithm: expected md5, sha1, sha256 or sha512, with "r:" for trees`);
+    throw new CodedError(
+      "derivation.hash-algorithm",
+      `Cannot use "${text}" as an output's hash algorithm: expected md5, sha1, sha256 or sha512, with "r:" for trees`,
+    );
   }
   return { method: recursive ? "recursive" : "flat", algorithm };
 }
@@ -81,14 +91,22 @@ export function derivationReferences(derivation: Derivation): StorePath[] {
 }
 
 /** The place of the `.drv` file with this text and these references. */
-export function derivationTextPath(name: string, text: string, references: readonly StorePath[], storeDirectory: string = STORE_DIRECTORY): StorePath {
+export function derivationTextPath(
+  name: string,
+  text: string,
+  references: readonly StorePath[],
+  storeDirectory: string = STORE_DIRECTORY,
+): StorePath {
   return makeTextPath(`${name}.drv`, text, references, storeDirectory);
 }
 
 /** The derivation's name that a `.drv` path stands for. @throws {CodedError} `derivation.not-a-derivation` */
 export function derivationNameOf(path: StorePath): string {
   if (!isDerivationPath(path)) {
-    throw new CodedError("derivation.not-a-derivation", `Cannot read "${path}" as a derivation: its name does not end in ".drv"`);
+    throw new CodedError(
+      "derivation.not-a-derivation",
+      `Cannot read "${path}" as a derivation: its name does not end in ".drv"`,
+    );
   }
   return storePathName(path).slice(0, -".drv".length);
 }

@@ -32,7 +32,10 @@ export interface SourceHost {
    *
    * @throws {CodedError} `source.missing` when there is nothing at `hostPath`.
    */
-  hashTree(hostPath: string, filter?: TreeFilter): { readonly narHash: Hash; readonly narSize: number; readonly files?: readonly string[] };
+  hashTree(
+    hostPath: string,
+    filter?: TreeFilter,
+  ): { readonly narHash: Hash; readonly narSize: number; readonly files?: readonly string[] };
 }
 
 /** What a digest in a string stands for. */
@@ -79,9 +82,13 @@ export function currentEvaluation(): Evaluation {
 /** {@link currentEvaluation} with its tables, for this folder. */
 export function currentState(): EvaluationState {
   if (current !== undefined) return current;
-  throw new CodedError("evaluation.not-begun", 'Cannot make a derivation or source: no evaluation has begun, expected a call of "beginEvaluation" before', {
-    hint: "Build through the floe command, or call beginEvaluation(makeSourceHost()) first, as tests do.",
-  });
+  throw new CodedError(
+    "evaluation.not-begun",
+    'Cannot make a derivation or source: no evaluation has begun, expected a call of "beginEvaluation" before',
+    {
+      hint: "Build through the floe command, or call beginEvaluation(makeSourceHost()) first, as tests do.",
+    },
+  );
 }
 
 /** Make a source known, so that strings with its path may be used: the trees of flake inputs, and what this folder makes. */

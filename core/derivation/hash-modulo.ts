@@ -21,7 +21,10 @@ export type InputHashes = (drvPath: StorePath) => HashModulo;
  *
  * Source: Nix, `hashDerivationModulo`.
  */
-export function hashDerivationModulo(derivation: Derivation, { masked, inputs }: { masked: boolean; inputs: InputHashes }): HashModulo {
+export function hashDerivationModulo(
+  derivation: Derivation,
+  { masked, inputs }: { masked: boolean; inputs: InputHashes },
+): HashModulo {
   const names = outputNames(derivation);
   const fixed = fixedOutputOf(derivation);
   if (fixed !== undefined) {
@@ -43,7 +46,10 @@ export function hashDerivationModulo(derivation: Derivation, { masked, inputs }:
     for (const output of wanted) {
       const digest = input.hashes.get(output);
       if (digest === undefined) {
-        throw new CodedError("derivation.no-such-output", `Cannot use output "${output}" of "${drvPath}" in "${derivation.name}": found only ${[...input.hashes.keys()].join(", ")}`);
+        throw new CodedError(
+          "derivation.no-such-output",
+          `Cannot use output "${output}" of "${drvPath}" in "${derivation.name}": found only ${[...input.hashes.keys()].join(", ")}`,
+        );
       }
       const key = toBase16(digest);
       const outputs = hashed.get(key);

@@ -56,27 +56,47 @@ interface Take {
 
 function take(state: EvaluationState, { name, path, filter, at }: Take): string {
   const kept: string[] = [];
-  const recording: TreeFilter | undefined = filter && ((relative, kind) => filter(relative, kind) && kept.push(relative) > 0);
+  const recording: TreeFilter | undefined =
+    filter && ((relative, kind) => filter(relative, kind) && kept.push(relative) > 0);
   const { narHash, files } = hash(state, path, recording, at);
   const counted = files ?? (filter === undefined ? undefined : kept);
   const storePath = makeSourcePath(name, narHash);
-  registerSource(storePath, { kind: "tree", name, from: path, ...(counted === undefined ? {} : { files: sortedText(counted) }) });
+  registerSource(storePath, {
+    kind: "tree",
+    name,
+    from: path,
+    ...(counted === undefined ? {} : { files: sortedText(counted) }),
+  });
   return storePath;
 }
 
-function hash(state: EvaluationState, path: string, filter: TreeFilter | undefined, at: SourceLocation | undefined): ReturnType<EvaluationState["host"]["hashTree"]> {
+function hash(
+  state: EvaluationState,
+  path: string,
+  filter: TreeFilter | undefined,
+  at: SourceLocation | undefined,
+): ReturnType<EvaluationState["host"]["hashTree"]> {
   try {
     return state.host.hashTree(path, filter);
   } catch (cause) {
-    if (cause instanceof CodedError) throw new CodedError(cause.code, cause.message, { at: cause.at ?? at, hint: cause.hint, cause });
-    throw new CodedError("source.unreadable", `Cannot read the source "${path}": ${cause instanceof Error ? cause.message : String(cause)}`, { at, cause });
+    if (cause instanceof CodedError)
+      throw new CodedError(cause.code, cause.message, { at: cause.at ?? at, hint: cause.hint, cause });
+    throw new CodedError(
+      "source.unreadable",
+      `Cannot read the source "${path}": ${cause instanceof Error ? cause.message : String(cause)}`,
+      { at, cause },
+    );
   }
 }
 
 /** An absolute path without `.` and `..`. */
 function resolveFrom(at: SourceLocation | undefined, path: string): string {
   if (!path.startsWith("/") && (at === undefined || !at.file.startsWith("/"))) {
-    throw new CodedError("source.no-caller", `Cannot find the source "${path}": found no file that calls local(), expected an absolute path then`, { at });
+    throw new CodedError(
+      "source.no-caller",
+      `Cannot find the source "${path}": found no file that calls local(), expected an absolute path then`,
+      { at },
+    );
   }
   const from = path.startsWith("/") ? path : `${at?.file.slice(0, at.file.lastIndexOf("/")) ?? ""}/${path}`;
   const parts: string[] = [];

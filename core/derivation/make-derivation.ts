@@ -92,7 +92,10 @@ function make(state: EvaluationState, options: DerivationOptions): DerivationVal
 function outputRule({ name, outputs, fixed }: DerivationOptions, hash: Hash | undefined): OutputRule {
   if (fixed === undefined || hash === undefined) return { kind: "input-addressed", outputs: outputs ?? ["out"] };
   if (outputs !== undefined && (outputs.length !== 1 || outputs[0] !== "out")) {
-    throw new CodedError("derivation.fixed-outputs", `Cannot make the derivation "${name}": found the outputs ${outputs.join(", ")}, expected only "out" because its content is fixed`);
+    throw new CodedError(
+      "derivation.fixed-outputs",
+      `Cannot make the derivation "${name}": found the outputs ${outputs.join(", ")}, expected only "out" because its content is fixed`,
+    );
   }
   return { kind: "fixed", method: fixed.method, hash };
 }
@@ -100,8 +103,18 @@ function outputRule({ name, outputs, fixed }: DerivationOptions, hash: Hash | un
 /** The environment without the output variables. */
 function variables(options: DerivationOptions, hash: Hash | undefined): Record<string, string> {
   const { name, system, builder, outputs, fixed, structuredAttrs } = options;
-  const declared = fixed === undefined || hash === undefined ? {} : { outputHash: fixed.hash, outputHashAlgo: hash.algorithm, outputHashMode: fixed.method };
-  const attributes: Record<string, unknown> = { ...declared, ...options.env, name, system, builder, ...(outputs === undefined ? {} : { outputs }) };
+  const declared =
+    fixed === undefined || hash === undefined
+      ? {}
+      : { outputHash: fixed.hash, outputHashAlgo: hash.algorithm, outputHashMode: fixed.method };
+  const attributes: Record<string, unknown> = {
+    ...declared,
+    ...options.env,
+    name,
+    system,
+    builder,
+    ...(outputs === undefined ? {} : { outputs }),
+  };
   if (structuredAttrs !== undefined) {
     const all = { ...attributes, ...structuredAttrs };
     return { __json: formatStructuredAttrs(toStructured(all, `the structured attributes of "${name}"`)) };
@@ -128,4 +141,3 @@ function remember(state: EvaluationState, made: Derivation, order: readonly stri
   const outPath = (outputs["out"] ?? outputs[order[0] as string]) as string;
   return { name: made.name, drvPath, outPath, outputs, toString: () => outPath };
 }
-

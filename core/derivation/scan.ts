@@ -24,7 +24,8 @@ export function scanText(state: EvaluationState, text: string, where: string): r
       const origin = state.origins.get(digest);
       if (origin !== undefined) found.set(digest, origin);
     }
-    if (run.length === DIGEST_LENGTH && !found.has(run) && isStorePathAt(text, match.index)) throw unknownReference(text, match.index, where);
+    if (run.length === DIGEST_LENGTH && !found.has(run) && isStorePathAt(text, match.index))
+      throw unknownReference(text, match.index, where);
   }
   const origins = [...found.values()];
   // A later registration cannot change the answer: an unknown store path throws, so nothing is remembered about it.
@@ -33,7 +34,10 @@ export function scanText(state: EvaluationState, text: string, where: string): r
 }
 
 function isStorePathAt(text: string, digestAt: number): boolean {
-  return text[digestAt + DIGEST_LENGTH] === "-" && text.startsWith(`${STORE_DIRECTORY}/`, digestAt - STORE_DIRECTORY.length - 1);
+  return (
+    text[digestAt + DIGEST_LENGTH] === "-" &&
+    text.startsWith(`${STORE_DIRECTORY}/`, digestAt - STORE_DIRECTORY.length - 1)
+  );
 }
 
 function unknownReference(text: string, digestAt: number, where: string): CodedError {
@@ -105,5 +109,8 @@ export function contextOf(text: string): { derivations: Map<string, string[]>; s
   const state = currentState();
   const inputs = makeInputs();
   addInputs(state, inputs, text, "a string");
-  return { derivations: new Map([...inputs.derivations].map(([path, outputs]) => [path, [...outputs]])), sources: [...inputs.sources] };
+  return {
+    derivations: new Map([...inputs.derivations].map(([path, outputs]) => [path, [...outputs]])),
+    sources: [...inputs.sources],
+  };
 }

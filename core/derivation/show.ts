@@ -3,7 +3,12 @@ import type { Derivation } from "./derivation.ts";
 
 /** One derivation as `nix show-derivation` prints it (the value, without the path as key). */
 export interface ShownDerivation {
-  readonly outputs: Readonly<Record<string, { readonly path?: string; readonly hashAlgo?: string; readonly hash?: string; readonly impure?: true }>>;
+  readonly outputs: Readonly<
+    Record<
+      string,
+      { readonly path?: string; readonly hashAlgo?: string; readonly hash?: string; readonly impure?: true }
+    >
+  >;
   readonly inputSrcs: readonly string[];
   readonly inputDrvs: Readonly<Record<string, readonly string[]>>;
   readonly system: string;

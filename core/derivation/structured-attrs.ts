@@ -1,7 +1,13 @@
 import { CodedError, compareText } from "../base/index.ts";
 
 /** Plain data of JSON. Numbers must be whole. */
-export type StructuredValue = string | number | boolean | null | readonly StructuredValue[] | { readonly [key: string]: StructuredValue };
+export type StructuredValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly StructuredValue[]
+  | { readonly [key: string]: StructuredValue };
 
 const ESCAPED = /["\\\u0000-\u001f]/g;
 const SHORT: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
@@ -18,21 +24,30 @@ export function formatStructuredAttrs(value: StructuredValue): string {
   if (typeof value === "number") return formatWhole(value);
   if (value === null || typeof value === "boolean") return String(value);
   if (Array.isArray(value)) return `[${value.map(formatStructuredAttrs).join(",")}]`;
-  const fields = Object.entries(value as { readonly [key: string]: StructuredValue }).sort(([a], [b]) => compareText(a, b));
+  const fields = Object.entries(value as { readonly [key: string]: StructuredValue }).sort(([a], [b]) =>
+    compareText(a, b),
+  );
   return `{${fields.map(([key, field]) => `${quoteJson(key)}:${formatStructuredAttrs(field)}`).join(",")}}`;
 }
 
 function formatWhole(value: number): string {
   if (Number.isSafeInteger(value)) return String(value);
-  throw new CodedError("derivation.structured-value", `Cannot put ${value} into structured attributes: expected a whole number`, {
-    hint: "Write it as a string.",
-  });
+  throw new CodedError(
+    "derivation.structured-value",
+    `Cannot put ${value} into structured attributes: expected a whole number`,
+    {
+      hint: "Write it as a string.",
+    },
+  );
 }
 
 function quoteJson(text: string): string {
   return `"${text.replace(ESCAPED, (c) => {
     if (c === "\b" || c === "\f") {
-      throw new CodedError("derivation.structured-value", `Cannot put ${JSON.stringify(text)} into structured attributes: ${JSON.stringify(c)} is written differently by versions of Nix`);
+      throw new CodedError(
+        "derivation.structured-value",
+        `Cannot put ${JSON.stringify(text)} into structured attributes: ${JSON.stringify(c)} is written differently by versions of Nix`,
+      );
     }
     return SHORT[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
   })}"`;

@@ -18,9 +18,13 @@ export function toFile(name: string, contents: string): string {
     addInputs(state, inputs, contents, `the text "${name}"`);
     const [drvPath] = inputs.derivations.keys();
     if (drvPath !== undefined) {
-      throw new CodedError("derivation.text-refers-to-output", `Cannot write the text "${name}": it refers to an output of "${drvPath}", expected only sources and other texts`, {
-        hint: "Use writeText of the package set: it makes a derivation, which may refer to anything.",
-      });
+      throw new CodedError(
+        "derivation.text-refers-to-output",
+        `Cannot write the text "${name}": it refers to an output of "${drvPath}", expected only sources and other texts`,
+        {
+          hint: "Use writeText of the package set: it makes a derivation, which may refer to anything.",
+        },
+      );
     }
     const references = [...inputs.sources];
     const path = makeTextPath(name, contents, references);

@@ -30,7 +30,10 @@ export function closureOf(paths: Iterable<StorePath>, referencesOf: ReferencesOf
       } else if (reference !== frame.path) {
         const seen = state.get(reference);
         if (seen === "open") {
-          throw new CodedError("store.reference-cycle", `Cannot order the store objects: "${frame.path}" and "${reference}" refer to each other`);
+          throw new CodedError(
+            "store.reference-cycle",
+            `Cannot order the store objects: "${frame.path}" and "${reference}" refer to each other`,
+          );
         }
         if (seen === undefined) enter(reference);
       }

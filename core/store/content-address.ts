@@ -9,7 +9,11 @@ export interface ContentAddress {
   readonly hash: Hash;
 }
 
-const PREFIX: Readonly<Record<ContentAddress["method"], string>> = { text: "text:", flat: "fixed:", recursive: "fixed:r:" };
+const PREFIX: Readonly<Record<ContentAddress["method"], string>> = {
+  text: "text:",
+  flat: "fixed:",
+  recursive: "fixed:r:",
+};
 
 export function formatContentAddress({ method, hash }: ContentAddress): string {
   return PREFIX[method] + formatHash(hash, "typed-base32");

@@ -12,7 +12,12 @@ export type FileIngestionMethod = "flat" | "recursive";
  *
  * Source: Nix manual, "Complete Store Path Calculation".
  */
-export function makeStorePath(type: string, inner: Hash | Uint8Array, name: string, storeDirectory: string = STORE_DIRECTORY): StorePath {
+export function makeStorePath(
+  type: string,
+  inner: Hash | Uint8Array,
+  name: string,
+  storeDirectory: string = STORE_DIRECTORY,
+): StorePath {
   checkName(name);
   const innerHex = toBase16(inner instanceof Uint8Array ? inner : inner.digest);
   const fingerprint = `${type}:sha256:${innerHex}:${storeDirectory}:${name}`;
@@ -32,7 +37,12 @@ export function makeTextPath(
   references: readonly StorePath[],
   storeDirectory: string = STORE_DIRECTORY,
 ): StorePath {
-  return makeStorePath(typeWithReferences("text", references, false), hashBytes("sha256", contents), name, storeDirectory);
+  return makeStorePath(
+    typeWithReferences("text", references, false),
+    hashBytes("sha256", contents),
+    name,
+    storeDirectory,
+  );
 }
 
 /**
@@ -60,8 +70,14 @@ export interface MakeFixedPathOptions {
 }
 
 /** Place of a fixed output. Recursive sha256 is a source; everything else hashes a description of the hash. */
-export function makeFixedPath({ name, method, hash, storeDirectory = STORE_DIRECTORY }: MakeFixedPathOptions): StorePath {
-  if (method === "recursive" && hash.algorithm === "sha256") return makeSourcePath(name, hash, [], false, storeDirectory);
+export function makeFixedPath({
+  name,
+  method,
+  hash,
+  storeDirectory = STORE_DIRECTORY,
+}: MakeFixedPathOptions): StorePath {
+  if (method === "recursive" && hash.algorithm === "sha256")
+    return makeSourcePath(name, hash, [], false, storeDirectory);
   const inner = `fixed:out:${method === "recursive" ? "r:" : ""}${formatHash(hash, "typed-base16")}:`;
   return makeStorePath("output:out", hashBytes("sha256", inner), name, storeDirectory);
 }

@@ -1,6 +1,7 @@
-import { concatBytes, formatHash, hashBytes, sortedText, utf8 } from "../base/index.ts";
+import { concatBytes, hashBytes, sortedText, utf8 } from "../base/index.ts";
 import { checkNar, checkRegistrable, notValid } from "./check-info.ts";
 import { closureOf } from "./closure.ts";
+import { formatContentAddress } from "./content-address.ts";
 import { makeTextPath } from "./make-path.ts";
 import { dumpFileNar, parseNar } from "./nar-tree.ts";
 import type { PathInfo } from "./path-info.ts";
@@ -40,8 +41,18 @@ export class MemoryStore implements Store {
   addText(name: string, contents: string, references: readonly StorePath[]): StorePath {
     const path = makeTextPath(name, contents, references);
     const nar = dumpFileNar(utf8(contents));
-    const ca = `text:${formatHash(hashBytes("sha256", contents), "typed-base32")}`;
-    this.#register({ path, narHash: hashBytes("sha256", nar), narSize: nar.length, references: sortedText(new Set(references)) as StorePath[], signatures: [], ca }, nar);
+    const ca = formatContentAddress({ method: "text", hash: hashBytes("sha256", contents) });
+    this.#register(
+      {
+        path,
+        narHash: hashBytes("sha256", nar),
+        narSize: nar.length,
+        references: sortedText(new Set(references)) as StorePath[],
+        signatures: [],
+        ca,
+      },
+      nar,
+    );
     return path;
   }
 

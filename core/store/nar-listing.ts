@@ -20,7 +20,12 @@ export class NarLister {
         this.#place(path, { type: "directory", entries: Object.fromEntries(entries) });
       },
       file: (path, { executable, size, offset }) =>
-        this.#place(path, { type: "regular", size, ...(executable ? { executable: true as const } : {}), narOffset: offset }),
+        this.#place(path, {
+          type: "regular",
+          size,
+          ...(executable ? { executable: true as const } : {}),
+          narOffset: offset,
+        }),
       data: () => {},
       endFile: () => {},
       symlink: (path, target) => this.#place(path, { type: "symlink", target }),

@@ -130,7 +130,8 @@ export class NarParser {
     } else if (type === "symlink") {
       yield* this.#expect("target");
       const target = fromUtf8(yield* this.#string(LONGEST_TARGET, "a link target"));
-      if (target === "" || target.includes("\0")) throw malformed(`"${path}" is a link to an empty target or one with NUL`);
+      if (target === "" || target.includes("\0"))
+        throw malformed(`"${path}" is a link to an empty target or one with NUL`);
       this.#sink.symlink(path, target);
       yield* this.#expect(")");
     } else if (type === "regular") {
@@ -165,7 +166,8 @@ export class NarParser {
     if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
       throw malformed(`found the name ${JSON.stringify(name)}, expected one that stays in its directory`);
     }
-    if (last !== undefined && compareText(last, name) >= 0) throw malformed(`the name "${name}" follows "${last}", expected names in byte order, each once`);
+    if (last !== undefined && compareText(last, name) >= 0)
+      throw malformed(`the name "${name}" follows "${last}", expected names in byte order, each once`);
     return name;
   }
 
@@ -190,7 +192,8 @@ export class NarParser {
     const bytes = yield { size: 8, whole: true };
     const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
     const length = view.getUint32(4, true) * 0x1_0000_0000 + view.getUint32(0, true);
-    if (length > longest) throw malformed(`found ${length} bytes for ${what} at byte ${this.#position}, expected at most ${longest}`);
+    if (length > longest)
+      throw malformed(`found ${length} bytes for ${what} at byte ${this.#position}, expected at most ${longest}`);
     return length;
   }
 

@@ -42,7 +42,8 @@ export function parseNar(bytes: Uint8Array): NarNode {
   const parser = new NarParser(builder);
   const used = parser.push(bytes);
   parser.finish();
-  if (used !== bytes.length) throw new CodedError("nar.malformed", `Cannot read the archive: ${bytes.length - used} bytes follow its end`);
+  if (used !== bytes.length)
+    throw new CodedError("nar.malformed", `Cannot read the archive: ${bytes.length - used} bytes follow its end`);
   return builder.root as NarNode;
 }
 

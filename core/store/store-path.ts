@@ -57,9 +57,13 @@ export function parseStorePath(text: string, storeDirectory: string = STORE_DIRE
   const prefix = `${storeDirectory}/`;
   const base = text.slice(prefix.length);
   if (!text.startsWith(prefix) || base.includes("/")) {
-    throw new CodedError("store-path.outside", `Cannot read "${text}" as a store path: expected a direct child of "${storeDirectory}"`, {
-      hint: "Pass the store object itself; keep the part after it as a separate relative path.",
-    });
+    throw new CodedError(
+      "store-path.outside",
+      `Cannot read "${text}" as a store path: expected a direct child of "${storeDirectory}"`,
+      {
+        hint: "Pass the store object itself; keep the part after it as a separate relative path.",
+      },
+    );
   }
   throw new CodedError(
     "store-path.malformed",
@@ -103,7 +107,10 @@ export function isDerivationPath(path: StorePath): boolean {
  *
  * @throws {CodedError} as {@link parseStorePath}.
  */
-export function splitStorePath(text: string, storeDirectory: string = STORE_DIRECTORY): { path: StorePath; inner: string } {
+export function splitStorePath(
+  text: string,
+  storeDirectory: string = STORE_DIRECTORY,
+): { path: StorePath; inner: string } {
   const start = storeDirectory.length + 1;
   const slash = text.indexOf("/", start);
   const end = slash < 0 ? text.length : slash;

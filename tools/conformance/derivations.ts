@@ -21,7 +21,12 @@ import { attempt, type Suite, type VectorBytes } from "./suite.ts";
 
 type VectorOutput =
   | { readonly type: "input-addressed" }
-  | { readonly type: "fixed"; readonly method: FileIngestionMethod; readonly hashAlgo: HashAlgorithm; readonly hash: string }
+  | {
+      readonly type: "fixed";
+      readonly method: FileIngestionMethod;
+      readonly hashAlgo: HashAlgorithm;
+      readonly hash: string;
+    }
   | { readonly type: "floating" | "impure"; readonly method: FileIngestionMethod; readonly hashAlgo: HashAlgorithm };
 
 interface Input {
@@ -55,8 +60,17 @@ interface DerivationCase {
 
 interface Vectors {
   readonly placeholders: Readonly<Record<string, string>>;
-  readonly downstreamPlaceholders: readonly { readonly drvPath: string; readonly output: string; readonly placeholder: string }[];
-  readonly equalities: readonly { readonly a: string; readonly b: string; readonly sameOutputs: boolean; readonly sameDrvPath: boolean }[];
+  readonly downstreamPlaceholders: readonly {
+    readonly drvPath: string;
+    readonly output: string;
+    readonly placeholder: string;
+  }[];
+  readonly equalities: readonly {
+    readonly a: string;
+    readonly b: string;
+    readonly sameOutputs: boolean;
+    readonly sameDrvPath: boolean;
+  }[];
   readonly cases: readonly DerivationCase[];
   readonly parse: readonly {
     readonly name: string;
@@ -73,7 +87,8 @@ function outputRule(outputs: Readonly<Record<string, VectorOutput>>): OutputRule
   const names = Object.keys(outputs);
   const first = outputs[names[0] as string] as VectorOutput;
   if (first.type === "input-addressed") return { kind: first.type, outputs: names };
-  if (first.type === "fixed") return { kind: "fixed", method: first.method, hash: { algorithm: first.hashAlgo, digest: fromBase16(first.hash) } };
+  if (first.type === "fixed")
+    return { kind: "fixed", method: first.method, hash: { algorithm: first.hashAlgo, digest: fromBase16(first.hash) } };
   return { kind: first.type, outputs: names, method: first.method, algorithm: first.hashAlgo };
 }
 
@@ -103,12 +118,26 @@ export function runDerivations(vectors: Vectors, suite: Suite): void {
       compare("drv", term, text(expected.drv));
       compare("drvPath", derivationPath(drv), expected.drvPath);
       compare("references", derivationReferences(drv), expected.references);
-      compare("outputs", Object.fromEntries(Object.entries(drv.outputs).map(([o, { path }]) => [o, path || null])), expected.outputs);
-      compare("output variables", Object.fromEntries(Object.keys(expected.outputEnv).map((o) => [o, drv.env[o]])), expected.outputEnv);
+      compare(
+        "outputs",
+        Object.fromEntries(Object.entries(drv.outputs).map(([o, { path }]) => [o, path || null])),
+        expected.outputs,
+      );
+      compare(
+        "output variables",
+        Object.fromEntries(Object.keys(expected.outputEnv).map((o) => [o, drv.env[o]])),
+        expected.outputEnv,
+      );
       const unmasked = hashDerivationModulo(drv, { masked: false, inputs });
-      compare("hash modulo", Object.fromEntries([...unmasked.hashes].map(([o, d]) => [o, toBase16(d)])), expected.hashModulo);
+      compare(
+        "hash modulo",
+        Object.fromEntries([...unmasked.hashes].map(([o, d]) => [o, toBase16(d)])),
+        expected.hashModulo,
+      );
       compare("deferred", unmasked.deferred, expected.deferred);
-      const masked = toBase16(hashDerivationModulo(drv, { masked: true, inputs }).hashes.values().next().value as Uint8Array);
+      const masked = toBase16(
+        hashDerivationModulo(drv, { masked: true, inputs }).hashes.values().next().value as Uint8Array,
+      );
       if (expected.hashModuloMasked !== undefined) compare("masked hash modulo", masked, expected.hashModuloMasked);
       if (expected.realisationHash !== undefined) compare("realisation hash", masked, expected.realisationHash);
       compare("written after read", formatDerivation(parseDerivation(term, input.name)), term);
@@ -122,12 +151,16 @@ export function runDerivations(vectors: Vectors, suite: Suite): void {
   }
   for (const v of vectors.downstreamPlaceholders) {
     suite.case(`downstream placeholder ${v.drvPath}!${v.output}`, (compare) =>
-      compare("placeholder", downstreamPlaceholder(v.drvPath as StorePath, v.output), v.placeholder));
+      compare("placeholder", downstreamPlaceholder(v.drvPath as StorePath, v.output), v.placeholder),
+    );
   }
   for (const { a, b, sameOutputs, sameDrvPath } of vectors.equalities) {
     suite.case(`equality ${a} = ${b}`, (compare) => {
       const [left, right] = [byName.get(a) as Derivation, byName.get(b) as Derivation];
-      const paths = (drv: Derivation): string[] => Object.values(drv.outputs).map((o) => o.path).sort();
+      const paths = (drv: Derivation): string[] =>
+        Object.values(drv.outputs)
+          .map((o) => o.path)
+          .sort();
       compare("same outputs", JSON.stringify(paths(left)) === JSON.stringify(paths(right)), sameOutputs);
       compare("same drv path", derivationPath(left) === derivationPath(right), sameDrvPath);
     });
@@ -140,7 +173,8 @@ export function runDerivations(vectors: Vectors, suite: Suite): void {
         return parsed;
       });
       compare("accepted", drv !== undefined, v.nix280 === "accept");
-      if (drv !== undefined && v.parsed !== undefined) compare("parsed", JSON.parse(JSON.stringify(showDerivation(drv))), v.parsed);
+      if (drv !== undefined && v.parsed !== undefined)
+        compare("parsed", JSON.parse(JSON.stringify(showDerivation(drv))), v.parsed);
     });
   }
 }

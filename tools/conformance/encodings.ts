@@ -23,7 +23,12 @@ interface Vectors {
     readonly hashOf?: string;
     readonly folded20?: { readonly base16: string; readonly base32: string };
   }[];
-  readonly parse: readonly { readonly input: string; readonly type?: HashAlgorithm; readonly ok: boolean; readonly base16?: string }[];
+  readonly parse: readonly {
+    readonly input: string;
+    readonly type?: HashAlgorithm;
+    readonly ok: boolean;
+    readonly base16?: string;
+  }[];
 }
 
 export function runEncodings(vectors: Vectors, suite: Suite): void {

@@ -23,18 +23,24 @@ export function runNar(vectors: Vectors, suite: Suite): void {
       const nar = narOfTree(tree);
       compare("size", nar.length, v.narSize);
       const hash = hashBytes("sha256", nar);
-      const forms = { base16: formatHash(hash, "base16"), base32: formatHash(hash, "base32"), sri: formatHash(hash, "sri") };
+      const forms = {
+        base16: formatHash(hash, "base16"),
+        base32: formatHash(hash, "base32"),
+        sri: formatHash(hash, "sri"),
+      };
       compare("sha256", forms, v.narSha256);
       for (const [algorithm, expected] of Object.entries(v.narOtherHashes ?? {})) {
         compare(algorithm, toBase16(hashBytes(algorithm as HashAlgorithm, nar).digest), expected);
       }
-      if (v.flatSha256 !== undefined && tree.type === "regular") compare("flat", toBase16(hashBytes("sha256", tree.contents).digest), v.flatSha256);
+      if (v.flatSha256 !== undefined && tree.type === "regular")
+        compare("flat", toBase16(hashBytes("sha256", tree.contents).digest), v.flatSha256);
       if (v.nar !== undefined) compare("archive", toBase64(nar), v.nar);
       compare("archive of what was read", toBase64(narOfTree(parseNar(nar))) === toBase64(nar), true);
     });
   }
   for (const v of vectors.malformed) {
     suite.case(`malformed ${v.name}`, (compare) =>
-      compare("accepted", attempt(() => parseNar(fromBase64(v.nar))) !== undefined, v.strict === "accept"));
+      compare("accepted", attempt(() => parseNar(fromBase64(v.nar))) !== undefined, v.strict === "accept"),
+    );
   }
 }

@@ -47,7 +47,16 @@ export function runStorePaths(vectors: Vectors, suite: Suite): void {
       if (v.kind === "fixed") {
         const hash = { algorithm: v.algo as HashAlgorithm, digest: fromBase16(v.hash as string) };
         const method = v.method as FileIngestionMethod;
-        compare("path", makeFixedPath({ name: v.pathName, method, hash, ...(v.storeDir === undefined ? {} : { storeDirectory: v.storeDir }) }), v.path);
+        compare(
+          "path",
+          makeFixedPath({
+            name: v.pathName,
+            method,
+            hash,
+            ...(v.storeDir === undefined ? {} : { storeDirectory: v.storeDir }),
+          }),
+          v.path,
+        );
         if (v.ca !== undefined) compare("ca", formatContentAddress({ method, hash }), v.ca);
         return;
       }
@@ -68,7 +77,8 @@ export function runStorePaths(vectors: Vectors, suite: Suite): void {
     suite.case(`name ${JSON.stringify(v.input)}`, (compare) => {
       compare("may be made", attempt(() => checkName(v.input)) !== undefined, v.nix280 && v.current);
       // The vectors refuse a lone dash, but Nix 2.8 makes such paths: builtins.toFile "-" "x". So we read them.
-      if (v.input !== "-") compare("may be read", tryParseStorePath(`/nix/store/${"0".repeat(32)}-${v.input}`) !== undefined, v.nix280);
+      if (v.input !== "-")
+        compare("may be read", tryParseStorePath(`/nix/store/${"0".repeat(32)}-${v.input}`) !== undefined, v.nix280);
     });
   }
 }

@@ -15,7 +15,8 @@ export class Suite {
     const faults: string[] = [];
     try {
       check((what, found, expected) => {
-        if (!isDeepStrictEqual(found, expected)) faults.push(`${what}: expected ${show(expected)}, found ${show(found)}`);
+        if (!isDeepStrictEqual(found, expected))
+          faults.push(`${what}: expected ${show(expected)}, found ${show(found)}`);
       });
     } catch (error) {
       faults.push(`error: ${error instanceof Error ? error.message : String(error)}`);

@@ -3,9 +3,18 @@ import { dumpNar, type NarNode } from "../../core/store/index.ts";
 
 /** A file tree as the vectors write it; entries in any order. */
 export type VectorTree =
-  | { readonly type: "regular"; readonly executable?: boolean; readonly contents?: string; readonly repeat?: Repeat; readonly concat?: readonly Part[] }
+  | {
+      readonly type: "regular";
+      readonly executable?: boolean;
+      readonly contents?: string;
+      readonly repeat?: Repeat;
+      readonly concat?: readonly Part[];
+    }
   | { readonly type: "symlink"; readonly target?: string; readonly targetBase64?: string }
-  | { readonly type: "directory"; readonly entries: readonly { readonly name?: string; readonly nameBase64?: string; readonly node: VectorTree }[] };
+  | {
+      readonly type: "directory";
+      readonly entries: readonly { readonly name?: string; readonly nameBase64?: string; readonly node: VectorTree }[];
+    };
 
 interface Repeat {
   readonly unit: string;
@@ -23,14 +32,22 @@ function bytesOf({ contents, repeat }: Part): Uint8Array {
   return Uint8Array.from({ length: repeat.size }, (_, i) => unit[i % unit.length] as number);
 }
 
-const textOf = (text: string | undefined, base64: string | undefined): string => text ?? fromUtf8(fromBase64(base64 ?? ""));
+const textOf = (text: string | undefined, base64: string | undefined): string =>
+  text ?? fromUtf8(fromBase64(base64 ?? ""));
 
 export function readVectorTree(tree: VectorTree): NarNode {
   if (tree.type === "symlink") return { type: "symlink", target: textOf(tree.target, tree.targetBase64) };
   if (tree.type === "directory") {
-    return { type: "directory", entries: new Map(tree.entries.map((e) => [textOf(e.name, e.nameBase64), readVectorTree(e.node)])) };
+    return {
+      type: "directory",
+      entries: new Map(tree.entries.map((e) => [textOf(e.name, e.nameBase64), readVectorTree(e.node)])),
+    };
   }
-  return { type: "regular", executable: tree.executable === true, contents: concatBytes((tree.concat ?? [tree]).map(bytesOf)) };
+  return {
+    type: "regular",
+    executable: tree.executable === true,
+    contents: concatBytes((tree.concat ?? [tree]).map(bytesOf)),
+  };
 }
 
 export function narOfTree(tree: NarNode): Uint8Array {

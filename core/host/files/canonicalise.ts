@@ -13,7 +13,10 @@ export function entryKind(path: string, stat: Stats): EntryKind {
   if (stat.isFile()) return "file";
   if (stat.isDirectory()) return "directory";
   if (stat.isSymbolicLink()) return "symlink";
-  throw new CodedError("files.unsupported-type", `Cannot take "${path}" into the store: found a device, socket or pipe, expected a file, directory or symbolic link`);
+  throw new CodedError(
+    "files.unsupported-type",
+    `Cannot take "${path}" into the store: found a device, socket or pipe, expected a file, directory or symbolic link`,
+  );
 }
 
 export function isExecutable(stat: Stats): boolean {

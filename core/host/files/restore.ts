@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, lutimesSync, mkdirSync, openSync, symlinkSync, utimesSync, writeSync, futimesSync, fchmodSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+  futimesSync,
+  fchmodSync,
+} from "node:fs";
 import { type Hash, type HashAlgorithm, makeHasher, utf8 } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
 import { NarParser, type NarSink } from "../../store/index.ts";
@@ -67,7 +78,11 @@ export interface RestoredTree {
   readonly narSize: number;
 }
 
-async function restore(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, to: string, algorithm: HashAlgorithm): Promise<RestoredTree> {
+async function restore(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  to: string,
+  algorithm: HashAlgorithm,
+): Promise<RestoredTree> {
   const writer = new TreeWriter(to);
   const parser = new NarParser(writer);
   const hasher = makeHasher(algorithm);
@@ -107,6 +122,10 @@ export interface CopyTreeOptions {
 }
 
 /** Copy a tree to a place where nothing is yet, with canonical metadata, hashing it on the way. Errors as `walkNar`. */
-export function copyTreeCanonical(from: string, to: string, { filter, algorithm = "sha256" }: CopyTreeOptions = {}): Promise<RestoredTree> {
+export function copyTreeCanonical(
+  from: string,
+  to: string,
+  { filter, algorithm = "sha256" }: CopyTreeOptions = {},
+): Promise<RestoredTree> {
   return restore(walkNar(from, { filter }), to, algorithm);
 }

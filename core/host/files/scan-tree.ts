@@ -73,12 +73,18 @@ export function scanTreeSync(path: string, options: ScanTreeOptions = {}): Scann
 }
 
 /** Hash of a tree's NAR. Errors as `walkNar`. */
-export async function hashTree(path: string, options: Omit<ScanTreeOptions, "candidates" | "canonicalise"> = {}): Promise<{ narHash: Hash; narSize: number }> {
+export async function hashTree(
+  path: string,
+  options: Omit<ScanTreeOptions, "candidates" | "canonicalise"> = {},
+): Promise<{ narHash: Hash; narSize: number }> {
   const { narHash, narSize } = await scanTree(path, options);
   return { narHash, narSize };
 }
 
 /** The NAR of a tree, in pieces that may be kept. Errors as `walkNar`. */
-export async function* dumpTree(path: string, { filter }: { readonly filter?: TreeFilter } = {}): AsyncGenerator<Uint8Array> {
+export async function* dumpTree(
+  path: string,
+  { filter }: { readonly filter?: TreeFilter } = {},
+): AsyncGenerator<Uint8Array> {
   for (const piece of walkNar(path, { filter })) yield Uint8Array.from(piece);
 }

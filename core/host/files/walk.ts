@@ -57,7 +57,8 @@ class Walk {
       yield* this.#contents(path, stat.size);
     } else {
       yield* this.#bytes(NAR_TOKENS.directory);
-      for (const name of sortedText(readNames(path))) yield* this.#entry(`${path}/${name}`, relative === "" ? name : `${relative}/${name}`, name);
+      for (const name of sortedText(readNames(path)))
+        yield* this.#entry(`${path}/${name}`, relative === "" ? name : `${relative}/${name}`, name);
     }
     yield* this.#bytes(NAR_TOKENS.close);
   }
@@ -81,7 +82,8 @@ class Walk {
       for (let left = size; left > 0; ) {
         if (this.#filled === BUFFER_BYTES) yield this.#take();
         const read = readSync(fd, this.#buffer, this.#filled, Math.min(left, BUFFER_BYTES - this.#filled), null);
-        if (read === 0) throw new CodedError("files.changed", `Cannot read "${path}": it shrank by ${left} bytes while it was read`);
+        if (read === 0)
+          throw new CodedError("files.changed", `Cannot read "${path}": it shrank by ${left} bytes while it was read`);
         this.#filled += read;
         left -= read;
       }

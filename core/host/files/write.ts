@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import { CodedError } from "../../base/index.ts";
@@ -20,7 +31,11 @@ export interface WriteFileAtomicOptions {
 }
 
 /** Write a file whole: readers see the old contents or the new ones, never a part. */
-export function writeFileAtomic(path: string, contents: string | Uint8Array, { mode = 0o644, sync = false }: WriteFileAtomicOptions = {}): void {
+export function writeFileAtomic(
+  path: string,
+  contents: string | Uint8Array,
+  { mode = 0o644, sync = false }: WriteFileAtomicOptions = {},
+): void {
   const temporary = temporaryName(path);
   try {
     const fd = openSync(temporary, "wx", 0o600);
@@ -69,10 +84,15 @@ export function syncPath(path: string): void {
  * @throws {CodedError} `files.sync-failed`
  */
 export function syncFilesystem(path: string): void {
-  const { status, error, stderr } = spawnSync("sync", ["-f", path], { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  const { status, error, stderr } = spawnSync("sync", ["-f", path], {
+    stdio: ["ignore", "ignore", "pipe"],
+    encoding: "utf8",
+  });
   if (status === 0) return;
   const found = error?.message ?? (stderr.trim() || `status ${status}`);
-  throw new CodedError("files.sync-failed", `Cannot write "${path}" to disk: sync -f ended with ${found}`, { cause: error });
+  throw new CodedError("files.sync-failed", `Cannot write "${path}" to disk: sync -f ended with ${found}`, {
+    cause: error,
+  });
 }
 
 /** Up to so many files are synced one by one; beyond, one `sync -f` is cheaper (0.3 ms each against about 3 ms). */

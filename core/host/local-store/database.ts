@@ -71,9 +71,13 @@ export class StoreDatabase {
     if (!existsSync(this.#file("schema"))) return false;
     const version = readFileSync(this.#file("schema"), "utf8");
     if (version === SCHEMA_VERSION) return true;
-    throw new CodedError("store.schema-unsupported", `Cannot open the database in "${this.#directory}": found schema ${JSON.stringify(version)}, expected ${SCHEMA_VERSION}`, {
-      hint: "Open it once with a Nix of version 2.0 or later, which brings older databases up to date.",
-    });
+    throw new CodedError(
+      "store.schema-unsupported",
+      `Cannot open the database in "${this.#directory}": found schema ${JSON.stringify(version)}, expected ${SCHEMA_VERSION}`,
+      {
+        hint: "Open it once with a Nix of version 2.0 or later, which brings older databases up to date.",
+      },
+    );
   }
 
   #create(layout: StoreLayout): void {
@@ -85,7 +89,8 @@ export class StoreDatabase {
       const connection = openWritable(this.#file("db.sqlite"));
       connection.exec(`pragma journal_mode = wal; begin exclusive; ${SCHEMA} commit`);
       connection.close();
-      if (!existsSync(this.#file("reserved"))) writeFileSync(this.#file("reserved"), Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
+      if (!existsSync(this.#file("reserved")))
+        writeFileSync(this.#file("reserved"), Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
       // Written last: with it the database counts as complete.
       writeFileSync(this.#file("schema"), SCHEMA_VERSION);
     } finally {
@@ -109,10 +114,14 @@ function openWritable(file: string): DatabaseSync {
   try {
     return new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
   } catch (cause) {
-    throw new CodedError("store.not-writable", `Cannot open the database "${file}" for writing: ${(cause as Error).message}`, {
-      hint: "Name a store of your own with --store DIRECTORY.",
-      cause,
-    });
+    throw new CodedError(
+      "store.not-writable",
+      `Cannot open the database "${file}" for writing: ${(cause as Error).message}`,
+      {
+        hint: "Name a store of your own with --store DIRECTORY.",
+        cause,
+      },
+    );
   }
 }
 

@@ -13,10 +13,14 @@ function flags(mode: LockMode, wait: boolean): string[] {
 function outcome(status: number | null, error: Error | undefined): boolean {
   if (status === 0) return true;
   if (status === TAKEN_STATUS) return false;
-  throw new CodedError("store.no-flock", `Cannot lock a file of the store: flock ended with ${error?.message ?? `status ${status}`}`, {
-    hint: "The program “flock” of util-linux must be on the PATH.",
-    cause: error,
-  });
+  throw new CodedError(
+    "store.no-flock",
+    `Cannot lock a file of the store: flock ended with ${error?.message ?? `status ${status}`}`,
+    {
+      hint: "The program “flock” of util-linux must be on the PATH.",
+      cause: error,
+    },
+  );
 }
 
 /**
@@ -34,9 +38,16 @@ export function lockFileSync(fd: number, mode: LockMode, { wait }: { readonly wa
 }
 
 /** {@link lockFileSync} that leaves the process free while it waits. */
-export function lockFile(fd: number, mode: LockMode, { wait, signal }: { readonly wait: boolean; readonly signal?: AbortSignal | undefined }): Promise<boolean> {
+export function lockFile(
+  fd: number,
+  mode: LockMode,
+  { wait, signal }: { readonly wait: boolean; readonly signal?: AbortSignal | undefined },
+): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const child = spawn("flock", flags(mode, wait), { stdio: ["ignore", "ignore", "ignore", fd], ...(signal === undefined ? {} : { signal }) });
+    const child = spawn("flock", flags(mode, wait), {
+      stdio: ["ignore", "ignore", "ignore", fd],
+      ...(signal === undefined ? {} : { signal }),
+    });
     const settle = (status: number | null, error?: Error): void => {
       try {
         signal?.throwIfAborted();

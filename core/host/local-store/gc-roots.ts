@@ -17,9 +17,13 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
   }
   const present = lstatSync(absolute, { throwIfNoEntry: false });
   if (present !== undefined && !(present.isSymbolicLink() && isStoreTarget(readlinkSync(absolute)))) {
-    throw new CodedError("store.root-taken", `Cannot make the link "${absolute}": found something else there, expected nothing or a link into the store`, {
-      hint: "Move it away, or choose another place with --out-link PATH.",
-    });
+    throw new CodedError(
+      "store.root-taken",
+      `Cannot make the link "${absolute}": found something else there, expected nothing or a link into the store`,
+      {
+        hint: "Move it away, or choose another place with --out-link PATH.",
+      },
+    );
   }
   symlinkAtomic(target, absolute);
   registerRoot(layout, absolute);

@@ -30,7 +30,10 @@ export function makeLayout(root: string): StoreLayout {
 /** Make the folders of a store that are not there yet. @throws {CodedError} `store.not-writable` */
 export function makeDirectories({ root, realStoreDirectory, stateDirectory }: StoreLayout): void {
   try {
-    for (const directory of [realStoreDirectory, ...["db", "temproots", "gcroots/auto", "profiles"].map((d) => join(stateDirectory, d))]) {
+    for (const directory of [
+      realStoreDirectory,
+      ...["db", "temproots", "gcroots/auto", "profiles"].map((d) => join(stateDirectory, d)),
+    ]) {
       mkdirSync(directory, { recursive: true, mode: 0o755 });
     }
     const profiles = join(stateDirectory, "gcroots/profiles");

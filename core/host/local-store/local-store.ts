@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { CodedError, fromUtf8, sortedText, utf8 } from "../../base/index.ts";
+import { CodedError, fromUtf8, hashBytes, sortedText, utf8 } from "../../base/index.ts";
 import {
   type Derivation,
   derivationNameOf,
@@ -10,13 +10,24 @@ import {
   makeInputHashes,
   parseDerivation,
 } from "../../derivation/index.ts";
-import { checkNar, closureOf, makeTextPath, notValid, parseStorePath, type PathInfo, type Store, STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
+import {
+  checkNar,
+  closureOf,
+  formatContentAddress,
+  makeTextPath,
+  notValid,
+  parseStorePath,
+  type PathInfo,
+  type Store,
+  STORE_DIRECTORY,
+  type StorePath,
+} from "../../store/index.ts";
 import { dumpTree, removeTree, restoreNar, syncTrees } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { StoreDatabase } from "./database.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
 import { defaultStoreRoot, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
-import { textContentAddress, writeFileObject } from "./object-writer.ts";
+import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
 import { StoreQueryTable } from "./queries.ts";
 import { register } from "./registration.ts";
@@ -149,7 +160,8 @@ export class LocalStore implements Store {
     const derivation = parseDerivation(text, derivationNameOf(path));
     const references = derivationReferences(derivation);
     const right = makeTextPath(`${derivation.name}.drv`, text, references);
-    if (right !== path) throw new CodedError("store.wrong-path", `Cannot add the derivation "${path}": its text belongs to "${right}"`);
+    if (right !== path)
+      throw new CodedError("store.wrong-path", `Cannot add the derivation "${path}": its text belongs to "${right}"`);
     return this.#addTextAt(path, text, references);
   }
 
@@ -211,7 +223,10 @@ export class LocalStore implements Store {
     const waiting = [...(this.#batch?.infos.values() ?? [])];
     const all = [...waiting, ...infos];
     if (all.length === 0) return;
-    syncTrees(all.map((info) => this.realPath(info.path)), this.realStoreDirectory);
+    syncTrees(
+      all.map((info) => this.realPath(info.path)),
+      this.realStoreDirectory,
+    );
     register(
       {
         database: this.#database,
@@ -239,7 +254,10 @@ export class LocalStore implements Store {
 
   /** Lock store paths against other writers; `undefined` when one is taken and we do not wait. */
   lockPaths(paths: Iterable<string>, options: LockPathsOptions = {}): Promise<HeldLocks | undefined> {
-    return lockRealPaths([...paths].map((path) => this.realPath(path)), options);
+    return lockRealPaths(
+      [...paths].map((path) => this.realPath(path)),
+      options,
+    );
   }
 
   /** Make the link `result` to a store path, in one step, and let it keep its target; see `addIndirectRoot`. */
@@ -279,7 +297,13 @@ export class LocalStore implements Store {
     if (this.isValid(path)) return path;
     const contents = utf8(text);
     const sorted = sortedText(new Set<string>(references)) as StorePath[];
-    this.#makeValid(writeFileObject(this.realPath(path), contents, { path, references: sorted, ca: textContentAddress(contents) }));
+    this.#makeValid(
+      writeFileObject(this.realPath(path), contents, {
+        path,
+        references: sorted,
+        ca: formatContentAddress({ method: "text", hash: hashBytes("sha256", contents) }),
+      }),
+    );
     return path;
   }
 

@@ -1,5 +1,5 @@
 import { closeSync, fchmodSync, futimesSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { formatHash, type Hash, hashBytes } from "../../base/index.ts";
+import { hashBytes } from "../../base/index.ts";
 import { dumpFileNar, type PathInfo, type StorePath } from "../../store/index.ts";
 import { CANONICAL_MTIME_SECONDS, removeTree, temporaryName } from "../files/index.ts";
 
@@ -8,7 +8,11 @@ import { CANONICAL_MTIME_SECONDS, removeTree, temporaryName } from "../files/ind
  *
  * It appears by one rename, so no lock is needed: whoever else writes this path writes the same bytes.
  */
-export function writeFileObject(real: string, contents: Uint8Array, facts: { readonly path: StorePath; readonly references: readonly StorePath[]; readonly ca: string }): PathInfo {
+export function writeFileObject(
+  real: string,
+  contents: Uint8Array,
+  facts: { readonly path: StorePath; readonly references: readonly StorePath[]; readonly ca: string },
+): PathInfo {
   for (let attempt = 1; ; attempt++) {
     const temporary = temporaryName(real);
     try {
@@ -45,14 +49,4 @@ function place(from: string, to: string): void {
     removeTree(to);
     renameSync(from, to);
   }
-}
-
-/** The content address of a text object. */
-export function textContentAddress(contents: Uint8Array): string {
-  return `text:${formatHash(hashBytes("sha256", contents), "typed-base32")}`;
-}
-
-/** The content address of a flat or recursive object. */
-export function fixedContentAddress(method: "flat" | "recursive", hash: Hash): string {
-  return `fixed:${method === "recursive" ? "r:" : ""}${formatHash(hash, "typed-base32")}`;
 }

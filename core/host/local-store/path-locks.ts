@@ -21,7 +21,10 @@ export interface LockPathsOptions {
  *
  * Source: Nix, `PathLocks`.
  */
-export async function lockRealPaths(paths: Iterable<string>, { wait = true, signal }: LockPathsOptions = {}): Promise<HeldLocks | undefined> {
+export async function lockRealPaths(
+  paths: Iterable<string>,
+  { wait = true, signal }: LockPathsOptions = {},
+): Promise<HeldLocks | undefined> {
   const held: { readonly file: string; readonly fd: number }[] = [];
   const release = (): void => {
     for (const { file, fd } of held.splice(0)) {
@@ -47,7 +50,10 @@ export async function lockRealPaths(paths: Iterable<string>, { wait = true, sign
   return { release };
 }
 
-async function lockOne(file: string, { wait, signal }: { wait: boolean; signal: AbortSignal | undefined }): Promise<{ file: string; fd: number } | undefined> {
+async function lockOne(
+  file: string,
+  { wait, signal }: { wait: boolean; signal: AbortSignal | undefined },
+): Promise<{ file: string; fd: number } | undefined> {
   for (;;) {
     const fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
     let taken = false;

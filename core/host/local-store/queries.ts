@@ -15,8 +15,10 @@ interface Row {
 
 const ROW = "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths where path = ?";
 const REFERENCES = "select path from Refs join ValidPaths on reference = id where referrer = ? order by path";
-const REFERRERS = "select path from Refs join ValidPaths on referrer = id where reference = (select id from ValidPaths where path = ?) order by path";
-const DERIVERS = "select v.path from DerivationOutputs d join ValidPaths v on d.drv = v.id where d.path = ? order by v.path";
+const REFERRERS =
+  "select path from Refs join ValidPaths on referrer = id where reference = (select id from ValidPaths where path = ?) order by path";
+const DERIVERS =
+  "select v.path from DerivationOutputs d join ValidPaths v on d.drv = v.id where d.path = ? order by v.path";
 const BY_DIGEST = "select path from ValidPaths where path >= ? limit 1";
 
 /** Questions to the database of a store. */
@@ -28,7 +30,8 @@ export class StoreQueryTable {
   }
 
   idOf(path: string): number | undefined {
-    return (this.#database.prepare("select id from ValidPaths where path = ?").get(path) as { id: number } | undefined)?.id;
+    return (this.#database.prepare("select id from ValidPaths where path = ?").get(path) as { id: number } | undefined)
+      ?.id;
   }
 
   pathInfo(path: StorePath): PathInfo | undefined {
@@ -61,7 +64,9 @@ export class StoreQueryTable {
   }
 
   allPaths(): StorePath[] {
-    return (this.#database.prepare("select path from ValidPaths order by path").all() as { path: string }[]).map((row) => row.path as StorePath);
+    return (this.#database.prepare("select path from ValidPaths order by path").all() as { path: string }[]).map(
+      (row) => row.path as StorePath,
+    );
   }
 
   byDigest(digest: string): StorePath | undefined {

@@ -4,7 +4,8 @@ import { checkRegistrable, closureOf, isDerivationPath, type PathInfo, type Stor
 import type { StoreDatabase } from "./database.ts";
 import type { StoreQueryTable } from "./queries.ts";
 
-const INSERT = "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca) values (?, ?, ?, ?, ?, ?, ?, ?)";
+const INSERT =
+  "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca) values (?, ?, ?, ?, ?, ?, ?, ?)";
 const UPDATE = "update ValidPaths set narSize = ?, hash = ?, ultimate = ?, sigs = ?, ca = ? where path = ?";
 const INSERT_REFERENCE = "insert or replace into Refs (referrer, reference) values (?, ?)";
 const INSERT_OUTPUT = "insert or replace into DerivationOutputs (drv, id, path) values (?, ?, ?)";
@@ -23,20 +24,26 @@ export interface RegistrationContext {
  * @throws {CodedError} `store.reference-not-valid`, `store.content-address-mismatch`, `store.reference-cycle`,
  *   `derivation.inconsistent` for a `.drv` file that states other output paths than it must have
  */
-export function register({ database, queries, readDerivation, inputs }: RegistrationContext, infos: readonly PathInfo[]): void {
+export function register(
+  { database, queries, readDerivation, inputs }: RegistrationContext,
+  infos: readonly PathInfo[],
+): void {
   const set = new Map(infos.map((info) => [info.path, info]));
   const now = Math.floor(Date.now() / 1000);
   closureOf(set.keys(), (path) => (set.get(path)?.references ?? []).filter((reference) => set.has(reference)));
   const derivations = new Map([...set.keys()].filter(isDerivationPath).map((path) => [path, readDerivation(path)]));
   for (const [path, derivation] of derivations) checkReferences(path, derivation, set.get(path) as PathInfo);
   database.transaction(() => {
-    for (const info of set.values()) checkRegistrable(info, (path) => set.has(path) || queries.idOf(path) !== undefined);
+    for (const info of set.values())
+      checkRegistrable(info, (path) => set.has(path) || queries.idOf(path) !== undefined);
     for (const derivation of derivations.values()) raise(checkOutputPaths(derivation, { inputs }));
     const ids = new Map<StorePath, number>();
     for (const info of set.values()) ids.set(info.path, insert(database, queries, info, now));
     for (const { path, references } of set.values()) {
       for (const reference of references) {
-        database.prepare(INSERT_REFERENCE).run(ids.get(path) as number, ids.get(reference) ?? (queries.idOf(reference) as number));
+        database
+          .prepare(INSERT_REFERENCE)
+          .run(ids.get(path) as number, ids.get(reference) ?? (queries.idOf(reference) as number));
       }
     }
     for (const [path, derivation] of derivations) {
@@ -69,6 +76,9 @@ function checkReferences(path: StorePath, derivation: Derivation, info: PathInfo
   const recorded = new Set(info.references);
   for (const input of [...derivation.inputSources, ...derivation.inputDerivations.keys()]) {
     if (recorded.has(input)) continue;
-    throw new CodedError("derivation.inconsistent", `Cannot register "${path}": it needs "${input}", which is not among its references`);
+    throw new CodedError(
+      "derivation.inconsistent",
+      `Cannot register "${path}": it needs "${input}", which is not among its references`,
+    );
   }
 }

@@ -89,15 +89,21 @@ export class TempRoots {
   #tellCollector(paths: readonly string[]): void {
     const socket = join(this.#stateDirectory, "gc-socket/socket");
     for (let attempt = 0; attempt < 600; attempt++) {
-      const { status } = spawnSync(process.execPath, ["-e", TELL_COLLECTOR, "--", socket, ...paths], { stdio: "ignore" });
+      const { status } = spawnSync(process.execPath, ["-e", TELL_COLLECTOR, "--", socket, ...paths], {
+        stdio: "ignore",
+      });
       if (status === 0) return;
       // It ended meanwhile, or has not opened its socket yet.
       if (this.#holdCollectorLock()) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     }
-    throw new CodedError("store.collector-silent", `Cannot protect "${paths[0]}": a garbage collection is running in "${this.#stateDirectory}" and does not answer`, {
-      hint: "Wait until it ends, then try again.",
-    });
+    throw new CodedError(
+      "store.collector-silent",
+      `Cannot protect "${paths[0]}": a garbage collection is running in "${this.#stateDirectory}" and does not answer`,
+      {
+        hint: "Wait until it ends, then try again.",
+      },
+    );
   }
 }
 
