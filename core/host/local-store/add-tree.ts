@@ -4,6 +4,7 @@ import type { TreeFilter } from "../../derivation/index.ts";
 import {
   checkName,
   type FileIngestionMethod,
+  formatContentAddress,
   makeFixedPath,
   type PathInfo,
   type StorePath,
