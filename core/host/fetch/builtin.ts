@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { CodedError, equalHashes, type Hash } from "../../base/index.ts";
 import { hashMismatch } from "../../build/index.ts";
 import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
-import { resolveMirrors, showUrl } from "../../fetch/index.ts";
+import { type FetchSettings, resolveMirrors, showUrl } from "../../fetch/index.ts";
 import { fetchDebMember } from "./deb-member.ts";
 import { download, type Downloaded } from "./download.ts";
 import { placeFetched } from "./place.ts";
@@ -72,8 +72,18 @@ async function addressesOf(drv: Derivation): Promise<string[]> {
   if (urls.length === 0) {
     throw new CodedError("fetch.no-url", `Cannot fetch "${drv.name}": its derivation names no address in "url" or "urls"`, { exitCode: 100 });
   }
-  let settings = readFetchSettings();
-  if (urls.some((url) => url.startsWith("mirror://npm/"))) settings = await withPackageRegistry(settings);
+  const settings = await settingsFor(urls);
   const timestamp = drv.env["snapshotTimestamp"] || undefined;
   return urls.flatMap((url) => resolveMirrors(url, settings, { timestamp }));
+}
+
+let machineSettings: FetchSettings | undefined;
+let withRegistry: Promise<FetchSettings> | undefined;
+
+/** Read once in a process: a run fetches hundreds of files. */
+async function settingsFor(urls: readonly string[]): Promise<FetchSettings> {
+  machineSettings ??= readFetchSettings();
+  if (!urls.some((url) => url.startsWith("mirror://npm/"))) return machineSettings;
+  withRegistry ??= withPackageRegistry(machineSettings);
+  return withRegistry;
 }
