@@ -19,7 +19,7 @@ export interface UnitFile {
 /** The files of one unit: itself or its drop-in, and the links by which others want it. */
 export function renderUnit(name: string, head: UnitHead, own: UnitSections): UnitFile[] {
   if (!head.enable) return [{ path: name, content: { kind: "source", path: "/dev/null" } }];
-  const text = formatUnit({ Unit: unitSection(head), ...own });
+  const text = formatUnit({ Unit: unitSection(name, head), ...own });
   const files: UnitFile[] = [];
   if (head.overrides) {
     if (text !== "") files.push({ path: `${name}.d/overrides.conf`, content: { kind: "text", text } });
@@ -48,14 +48,14 @@ const RELATIONS = {
   OnFailure: "onFailure",
 } as const;
 
-function unitSection(head: UnitHead): Readonly<Record<string, UnitValue>> {
+function unitSection(name: string, head: UnitHead): Readonly<Record<string, UnitValue>> {
   const keys: Record<string, UnitValue> = {};
   if (head.description !== null) keys["Description"] = head.description;
   for (const [key, name] of Object.entries(RELATIONS)) {
     if (head[name].length > 0) keys[key] = head[name].join(" ");
   }
   // Read by the switch and ignored by systemd, which leaves keys that start with "X-" to others.
-  if (head.onChange !== "stop-start") keys["X-OnChange"] = head.onChange;
+  if (!name.endsWith(".target")) keys["X-OnChange"] = head.onChange;
   if (head.restartTriggers.length > 0) keys["X-Restart-Triggers"] = head.restartTriggers.join(" ");
   if (head.reloadTriggers.length > 0) keys["X-Reload-Triggers"] = head.reloadTriggers.join(" ");
   return { ...keys, ...head.unitConfig };

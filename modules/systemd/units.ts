@@ -1,5 +1,5 @@
 import { type Read, type ValueOf, type Write, declare, defineModule, option } from "#floe/module";
-import { type EtcEntry, makeEtcTree } from "#floe/system";
+import { type EtcEntry, escapeUnitPath, makeEtcTree } from "#floe/system";
 import { section, serviceOptions, unitOptions } from "./unit-options.ts";
 import { type UnitFile, type UnitHead, renderUnit } from "./render-unit.ts";
 import { serviceSection } from "./service-section.ts";
@@ -76,7 +76,7 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
   add("target", cfg.targets, () => ({}));
   add("slice", cfg.slices, (unit) => ({ Slice: unit.sliceConfig }));
   add("path", cfg.paths, (unit) => ({ Path: unit.pathConfig }));
-  add("mount", Object.fromEntries(cfg.mounts.map((unit) => [escapePath(unit.where), unit])), (unit) => ({
+  add("mount", Object.fromEntries(cfg.mounts.map((unit) => [escapeUnitPath(unit.where), unit])), (unit) => ({
     Mount: {
       What: unit.what,
       Where: unit.where,
@@ -108,19 +108,4 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
 
 function listen(streams: readonly string[]): Readonly<Record<string, readonly string[]>> {
   return streams.length === 0 ? {} : { ListenStream: streams };
-}
-
-/** The name of a path's unit, without the suffix. Source: systemd.unit(5), "String escaping". */
-export function escapePath(path: string): string {
-  const clean = path.replace(/^\/+|\/+$/g, "").replace(/\/+/g, "/");
-  if (clean === "") return "-";
-  const bytes = new TextEncoder().encode(clean);
-  let escaped = "";
-  bytes.forEach((byte, index) => {
-    const char = String.fromCharCode(byte);
-    if (char === "/") escaped += "-";
-    else if (/[A-Za-z0-9:_]/.test(char) || (char === "." && index > 0)) escaped += char;
-    else escaped += `\\x${byte.toString(16).padStart(2, "0")}`;
-  });
-  return escaped;
 }

@@ -1,0 +1,96 @@
+import type { BootSpec } from "./boot-spec.ts";
+
+/** A generation that may get an entry in the boot menu. */
+export interface BootGeneration {
+  readonly number: number;
+  /** When it was made; `undefined` when the file system does not say. */
+  readonly date: Date | undefined;
+  readonly spec: BootSpec;
+}
+
+/** What {@link planBootEntries} takes. */
+export interface BootEntriesOptions {
+  readonly generations: readonly BootGeneration[];
+  /** The number of the generation that boots when nobody chooses. */
+  readonly defaultGeneration: number;
+  /** Names of the files now in /boot/loader/entries. */
+  readonly existing: readonly string[];
+  readonly timeoutSeconds: number;
+  /** How many generations get an entry: the newest, and always the default one. */
+  readonly limit: number;
+  /** Whether kernels are copied to /boot/EFI/floe, which the loader can read when it cannot read the store. */
+  readonly copyKernels: boolean;
+}
+
+/** What to do in /boot, in this order: remove, copy, write, and the loader's own settings last. */
+export interface BootEntriesPlan {
+  /** Names in /boot/loader/entries. */
+  readonly remove: readonly string[];
+  /** Files to copy unless they are there, by their path below /boot. */
+  readonly copies: ReadonlyMap<string, string>;
+  /** Texts by their path below /boot. */
+  readonly entries: ReadonlyMap<string, string>;
+  readonly loaderConf: string;
+}
+
+const ENTRY = /^floe-generation-\d+\.conf$/;
+
+/** The file name of a generation's entry. */
+export function bootEntryName(number: number): string {
+  return `floe-generation-${number}.conf`;
+}
+
+/**
+ * Plan the boot menu. Entries of others are left alone.
+ *
+ * Source: Boot Loader Specification, type 1 entries; loader.conf(5).
+ */
+export function planBootEntries(options: BootEntriesOptions): BootEntriesPlan {
+  const { generations, defaultGeneration, existing, timeoutSeconds, limit, copyKernels } = options;
+  const newest = [...generations].sort((a, b) => b.number - a.number);
+  const chosen = newest.filter(({ number }, index) => index < limit || number === defaultGeneration);
+  const names = new Set(chosen.map(({ number }) => bootEntryName(number)));
+  const copies = new Map<string, string>();
+  const place = (path: string): string => {
+    if (!copyKernels) return path;
+    const target = `/EFI/floe/${copyName(path)}`;
+    copies.set(target.slice(1), path);
+    return target;
+  };
+  const entries = new Map<string, string>();
+  for (const generation of chosen) {
+    const { kernel, initrd } = generation.spec;
+    const text = formatBootEntry(generation, { kernel: place(kernel), initrd: place(initrd) });
+    entries.set(`loader/entries/${bootEntryName(generation.number)}`, text);
+  }
+  return {
+    remove: existing.filter((name) => ENTRY.test(name) && !names.has(name)),
+    copies,
+    entries,
+    loaderConf: `timeout ${timeoutSeconds}\ndefault ${bootEntryName(defaultGeneration)}\n`,
+  };
+}
+
+/** One file per content: the store path names it, whichever generations use it. */
+function copyName(path: string): string {
+  const [, , , object = "", ...inside] = path.split("/");
+  return `${[object, ...inside].join("-")}.efi`;
+}
+
+function formatBootEntry(
+  { number, date, spec }: BootGeneration,
+  files: { readonly kernel: string; readonly initrd: string },
+): string {
+  const made = date === undefined ? "" : `, made ${date.toISOString().slice(0, 10)}`;
+  const lines = {
+    title: "Floe",
+    "sort-key": "floe",
+    version: `Generation ${number}: ${spec.label}${made}`,
+    linux: files.kernel,
+    initrd: files.initrd,
+    options: [`init=${spec.init}`, ...spec.kernelParams].join(" "),
+  };
+  return Object.entries(lines)
+    .map(([key, value]) => `${key} ${value}\n`)
+    .join("");
+}
