@@ -24,7 +24,8 @@ export interface BuiltinOptions {
  * Run a builder that lives in this program: `builtin:fetchurl` or `builtin:fetch-deb-member`.
  *
  * Both read `url` or `urls` (separated by white space, `mirror://…` allowed) and `snapshotTimestamp` (for archives that keep
- * everything). `fetchurl` obeys `executable` and `unpack` as Nix does; `fetch-deb-member` takes the file `member` out of the package.
+ * everything). `fetchurl` obeys `executable` and `unpack` as Nix does; `fetch-deb-member` takes the file `member` out of the package
+ * and makes it the output, or puts it at `path` inside the output.
  *
  * @throws {CodedError} `build.unknown-builtin`, `fetch.not-fixed`, `fetch.no-url`, and the errors of fetching.
  */
@@ -53,8 +54,9 @@ export async function runBuiltin(options: BuiltinOptions): Promise<void> {
   if (expected !== undefined && !equalHashes(downloaded.hash, expected)) {
     throw hashMismatch(drv.name, expected, downloaded.hash, [showUrl(downloaded.url)]);
   }
-  if (isMember) await fetchDebMember({ name: drv.name, file, member: drv.env["member"] ?? "", output: options.output });
-  else {
+  if (isMember) {
+    await fetchDebMember({ name: drv.name, file, member: drv.env["member"] ?? "", output: options.output, path: drv.env["path"] });
+  } else {
     await placeFetched({
       file,
       output: options.output,

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { extract } from "tar-stream";
@@ -13,16 +14,21 @@ export interface FetchDebMemberOptions {
   readonly file: string;
   /** Path inside the package, `./bin/busybox`. */
   readonly member: string;
-  /** Where the file is to be written, executable. */
+  /** The output to be made: the file itself, executable, or a directory that holds it at `path`. */
   readonly output: string;
+  /** Relative place inside the output. Default: the output is the file. */
+  readonly path?: string | undefined;
 }
 
 /**
  * Take one regular file out of a Debian package. It needs no program, so it can give a machine its very first one.
  *
- * @throws {CodedError} `fetch.bad-archive`, `fetch.no-such-member`
+ * @throws {CodedError} `fetch.bad-archive`, `fetch.no-such-member`, `fetch.bad-path`
  */
-export async function fetchDebMember({ name, file, member, output }: FetchDebMemberOptions): Promise<void> {
+export async function fetchDebMember({ name, file, member, output, path: inner = "" }: FetchDebMemberOptions): Promise<void> {
+  if (inner.split("/").some((part) => part === "." || part === "..") || inner.startsWith("/")) {
+    throw new CodedError("fetch.bad-path", `Cannot place a file of "${name}" at "${inner}": expected a relative path inside the output`, { exitCode: 100 });
+  }
   const data = parseAr(await readFile(file)).find((each) => /^data\.tar(\.|$)/.test(each.name));
   if (data === undefined) throw new CodedError("fetch.bad-archive", `Cannot read the package "${name}": it has no data archive`, { exitCode: 100 });
   const wanted = normalise(member);
@@ -36,7 +42,9 @@ export async function fetchDebMember({ name, file, member, output }: FetchDebMem
     if (path === wanted && entry.header.type === "file") {
       const chunks: Buffer[] = [];
       for await (const chunk of entry) chunks.push(chunk as Buffer);
-      await writeFile(output, Buffer.concat(chunks), { mode: 0o755 });
+      const place = inner === "" ? output : `${output}/${inner}`;
+      await mkdir(dirname(place), { recursive: true });
+      await writeFile(place, Buffer.concat(chunks), { mode: 0o755 });
       plain.destroy();
       return;
     }
