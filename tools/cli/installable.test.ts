@@ -6,28 +6,40 @@ import { parseInstallable } from "./installable.ts";
 const FOO = "/nix/store/vxjiwkjkn7x4079qvh1jkl5pn05j2aw0-foo";
 
 test("parseInstallable() reads attributes of flakes", () => {
-  assert.equal(parseInstallable(".#hello"), { kind: "flake", flake: ".", attribute: "hello" });
-  assert.equal(parseInstallable("#hello"), { kind: "flake", flake: ".", attribute: "hello" });
+  assert.equal(parseInstallable(".#hello"), { kind: "flake", flake: ".", attribute: "hello", outputs: undefined });
+  assert.equal(parseInstallable("#hello"), { kind: "flake", flake: ".", attribute: "hello", outputs: undefined });
   assert.equal(parseInstallable("git+https://host/r?ref=main#a.b"), {
     kind: "flake",
     flake: "git+https://host/r?ref=main",
     attribute: "a.b",
+    outputs: undefined,
   });
 });
 
+test("parseInstallable() reads the outputs wanted of a package", () => {
+  const hello = { kind: "flake", flake: ".", attribute: "hello" };
+  assert.equal(parseInstallable(".#hello^dev,out"), { ...hello, outputs: ["dev", "out"] });
+  assert.equal(parseInstallable(".#hello^*"), { ...hello, outputs: "all" });
+});
+
 test("parseInstallable() takes `default` when no attribute is named", () => {
-  assert.equal(parseInstallable("."), { kind: "flake", flake: ".", attribute: "default" });
-  assert.equal(parseInstallable("./there#"), { kind: "flake", flake: "./there", attribute: "default" });
+  assert.equal(parseInstallable("."), { kind: "flake", flake: ".", attribute: "default", outputs: undefined });
+  assert.equal(parseInstallable("./there#"), {
+    kind: "flake",
+    flake: "./there",
+    attribute: "default",
+    outputs: undefined,
+  });
 });
 
 test("parseInstallable() reads derivations, with the outputs wanted", () => {
-  assert.equal(parseInstallable(`${FOO}.drv`), { kind: "derivation", path: `${FOO}.drv`, outputs: [] });
+  assert.equal(parseInstallable(`${FOO}.drv`), { kind: "derivation", path: `${FOO}.drv`, outputs: "all" });
   assert.equal(parseInstallable(`${FOO}.drv!out,dev`), {
     kind: "derivation",
     path: `${FOO}.drv`,
     outputs: ["out", "dev"],
   });
-  assert.equal(parseInstallable(`${FOO}.drv^*`), { kind: "derivation", path: `${FOO}.drv`, outputs: [] });
+  assert.equal(parseInstallable(`${FOO}.drv^*`), { kind: "derivation", path: `${FOO}.drv`, outputs: "all" });
 });
 
 test("parseInstallable() takes a path inside a store object as the object", () => {

@@ -1,9 +1,19 @@
 import { CodedError } from "../../core/base/index.ts";
 
+/** Which outputs of a derivation. */
+export type OutputNames = readonly string[] | "all";
+
 /** What a command is asked to work on. */
 export type Installable =
-  | { readonly kind: "flake"; readonly flake: string; readonly attribute: string }
-  | { readonly kind: "derivation"; readonly path: string; readonly outputs: readonly string[] }
+  | {
+      readonly kind: "flake";
+      readonly flake: string;
+      /** Empty for the default. */
+      readonly attribute: string;
+      /** Names after `^`; `undefined` for the outputs that the package gives by itself. */
+      readonly outputs: OutputNames | undefined;
+    }
+  | { readonly kind: "derivation"; readonly path: string; readonly outputs: OutputNames }
   | { readonly kind: "store-path"; readonly path: string };
 
 const STORE_OBJECT = /^(?<path>\/nix\/store\/[0-9a-z]{32}-[^/!^]+)(?<inside>\/[^!^]*)?(?:[!^](?<outputs>.*))?$/;
@@ -11,8 +21,9 @@ const STORE_OBJECT = /^(?<path>\/nix\/store\/[0-9a-z]{32}-[^/!^]+)(?<inside>\/[^
 /**
  * Read `[FLAKE]#ATTRIBUTE`, a `.drv`, or a store path.
  *
- * Shape: `.#hello`, `#hello` (the flake here), `.` alone (attribute `default`), `git+https://…?ref=…#a.b`;
- * `/nix/store/….drv`, with `!out,dev` or `^out,dev` for some outputs; `/nix/store/…`. A path inside a store
+ * Shape: `.#hello`, `#hello` (the flake here), `.` alone (attribute `default`), `git+https://…?ref=…#a.b`, with
+ * `^out,dev` for some outputs and `^*` for all;
+ * `/nix/store/….drv`, all outputs unless `^out,dev` names some; `/nix/store/…`. A path inside a store
  * object means the whole object. A word without `#` that is neither a path nor an address is refused:
  * `hello` could mean `.#hello` as well as a directory.
  *
@@ -34,19 +45,16 @@ export function parseInstallable(text: string): Installable {
     });
   }
   const flake = hash === -1 ? text : text.slice(0, hash);
-  const attribute = hash === -1 ? "" : decodeAttribute(text.slice(hash + 1));
-  return { kind: "flake", flake: flake === "" ? "." : flake, attribute: attribute === "" ? "default" : attribute };
+  const [, attribute = "", outputs] = /^(.*?)(?:\^([^^]*))?$/.exec(hash === -1 ? "" : text.slice(hash + 1)) ?? [];
+  return {
+    kind: "flake",
+    flake: flake === "" ? "." : flake,
+    attribute: attribute === "" ? "default" : attribute,
+    outputs: outputs === undefined ? undefined : outputNames(outputs),
+  };
 }
 
-function outputNames(text: string | undefined): string[] {
-  if (text === undefined || text === "" || text === "*") return [];
-  return text.split(",").filter((name) => name !== "");
-}
-
-function decodeAttribute(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+function outputNames(text: string | undefined): OutputNames {
+  const names = (text ?? "").split(",").filter((name) => name !== "");
+  return names.length === 0 || names.includes("*") ? "all" : names;
 }

@@ -1,12 +1,20 @@
 import { buildRouteMap } from "@stricli/core";
 import type { CliContext } from "./context.ts";
+import { buildCommandSpec } from "./commands/build/index.ts";
+import { derivationCommands } from "./commands/derivation/index.ts";
 import { hashCommands } from "./commands/hash/index.ts";
+import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
+import { runCommandSpec } from "./commands/run/index.ts";
 import { storeCommands } from "./commands/store/index.ts";
 
 /** Every command of the program. One line per noun: `import` its route map (light: flags and words only) and list it. */
 export const routes = buildRouteMap<string, CliContext>({
   routes: {
+    build: buildCommandSpec,
+    run: runCommandSpec,
+    log: logCommandSpec,
+    derivation: derivationCommands,
     hash: hashCommands,
     nar: narCommands,
     store: storeCommands,

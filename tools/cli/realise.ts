@@ -1,0 +1,59 @@
+import { CodedError } from "../../core/base/index.ts";
+import type { BuildTarget } from "../../core/build/index.ts";
+import { type BuildReport, buildPaths, reportError } from "../../core/host/builder/index.ts";
+import type { LocalStore } from "../../core/host/local-store/index.ts";
+import type { CliContext } from "./context.ts";
+import type { BuildFlags } from "./flags.ts";
+import { makeBuildProgress } from "./ui/build-progress.ts";
+
+export interface RealiseOptions {
+  readonly context: CliContext;
+  readonly store: LocalStore;
+  readonly flags: Omit<BuildFlags, "store" | "locked">;
+  /** Only plan; see the report's `plan`. Default false. */
+  readonly dryRun?: boolean;
+}
+
+/**
+ * Make derivation outputs valid, showing people what happens.
+ *
+ * @throws {CodedError} of the first failure, with the exit code of the whole run (see `EXIT_CODES` of core/build); the log's
+ *   last lines were shown when it happened. `cli.interrupted` when the user interrupted it.
+ */
+export async function realise(targets: readonly BuildTarget[], options: RealiseOptions): Promise<BuildReport> {
+  const { context, store, flags, dryRun = false } = options;
+  const { terminal, process } = context;
+  const progress = makeBuildProgress({
+    write: (text) => void process.stderr.write(text),
+    interactive: terminal.interactive,
+    color: terminal.color,
+    columns: terminal.columns,
+    quiet: flags.quiet || dryRun,
+    logs: flags.verbose,
+    logDirectory: store.logDirectory,
+  });
+  const report = await buildPaths({
+    store,
+    targets,
+    options: {
+      maxJobs: flags.maxJobs,
+      cores: flags.cores,
+      keepFailed: flags.keepFailed,
+      keepGoing: flags.keepGoing,
+      rebuild: flags.rebuild,
+      timeoutSeconds: flags.timeout,
+      maxSilentSeconds: flags.maxSilentTime,
+      sandbox: flags.sandbox,
+      events: (event) => progress.event(event),
+      signal: context.signal,
+      dryRun,
+    },
+  });
+  progress.end(report);
+  context.signal.throwIfAborted();
+  const error = reportError(report);
+  if (error === undefined) return report;
+  // Details and hints were shown with each failure, when it happened.
+  const others = report.failures.slice(1).map((failure) => failure.error.message);
+  throw new CodedError(error.code, error.message, { details: others, exitCode: report.exitCode });
+}

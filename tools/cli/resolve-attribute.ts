@@ -1,0 +1,71 @@
+import { CodedError } from "../../core/base/index.ts";
+import type { BuildTarget } from "../../core/build/index.ts";
+import { type EvaluationResult, realisePlan } from "../../core/host/evaluator/index.ts";
+import { openFlake } from "../../core/host/flake/index.ts";
+import { parseStorePath } from "../../core/store/index.ts";
+import type { Installable } from "./installable.ts";
+import type { Resolved, ResolveOptions } from "./resolve.ts";
+import { whileSaying } from "./ui/status-line.ts";
+
+type FlakeInstallable = Extract<Installable, { kind: "flake" }>;
+
+/** A package or a system, as evaluations give them. */
+interface BuildableValue {
+  readonly type: string;
+  readonly drvPath: string;
+  readonly outPath: string;
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly meta?: { readonly mainProgram?: string };
+}
+
+/** Evaluate an attribute of a flake and write the derivations it needs to the store. */
+export async function resolveAttribute(installable: FlakeInstallable, options: ResolveOptions): Promise<Resolved> {
+  const { context, store, flags } = options;
+  const { flake: reference, attribute, outputs } = installable;
+  const onNotice = flags.quiet ? undefined : (text: string) => context.say(text);
+  const result = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
+    const { locked } = flags;
+    const flake = await openFlake({ reference, cwd: context.cwd, store, locked, signal: context.signal, onNotice });
+    const evaluated = await flake.evaluate({ attribute });
+    await realisePlan(store, evaluated.plan);
+    return evaluated;
+  });
+  const { value } = result;
+  const found = { attribute: result.attribute, value, paths: [] };
+  if (isBuildable(value)) {
+    const { mainProgram } = value.meta ?? {};
+    const targets = [target(value, outputs)];
+    return { ...found, targets, ...(mainProgram === undefined ? {} : { mainProgram }) };
+  }
+  return { ...found, targets: referredTo(result, attribute) };
+}
+
+function isBuildable(value: unknown): value is BuildableValue {
+  return typeof value === "object" && value !== null && "type" in value && "drvPath" in value && "outputs" in value;
+}
+
+function target(value: BuildableValue, wanted: readonly string[] | "all" | undefined): BuildTarget {
+  const names = Object.keys(value.outputs);
+  const missing = wanted === "all" ? undefined : wanted?.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new CodedError(
+      "installable.no-output",
+      `Cannot build output "${missing}": found the outputs ${names.join(", ")}`,
+    );
+  }
+  const main = names.filter((name) => value.outputs[name] === value.outPath);
+  const drvPath = parseStorePath(value.drvPath);
+  return wanted === "all" ? { drvPath } : { drvPath, outputs: wanted ?? main };
+}
+
+/** Everything that a value which is no package itself refers to: the images of a machine test, a path in a text. */
+function referredTo({ context }: EvaluationResult, attribute: string): BuildTarget[] {
+  if (context.length > 0) return context.map(({ drvPath, outputs }) => ({ drvPath: parseStorePath(drvPath), outputs }));
+  throw new CodedError(
+    "installable.nothing-to-build",
+    `Cannot build "${attribute}": it refers to nothing that is built`,
+    {
+      hint: `\`floe eval\` shows its value.`,
+    },
+  );
+}

@@ -1,0 +1,61 @@
+import { CodedError } from "../../core/base/index.ts";
+import type { BuildTarget } from "../../core/build/index.ts";
+import type { LocalStore } from "../../core/host/local-store/index.ts";
+import { parseStorePath, type StorePath } from "../../core/store/index.ts";
+import type { CliContext } from "./context.ts";
+import type { LockFlags } from "./flags.ts";
+import { type Installable, parseInstallable } from "./installable.ts";
+
+/** What an installable stands for. */
+export interface Resolved {
+  /** Where the attribute was found in the flake: `packages.x86_64-linux.hello`. */
+  readonly attribute?: string;
+  /** What the evaluation gave, for installables of a flake. */
+  readonly value?: unknown;
+  /** Derivations to build; their `.drv` files are in the store. */
+  readonly targets: readonly BuildTarget[];
+  /** Store objects that are there already. */
+  readonly paths: readonly StorePath[];
+  /** Name of the program in `bin` that the package says is its main one. */
+  readonly mainProgram?: string;
+}
+
+export interface ResolveOptions {
+  readonly context: CliContext;
+  readonly store: LocalStore;
+  readonly flags: LockFlags & { readonly quiet?: boolean };
+  /** Whether store paths have to be valid. Default true. */
+  readonly needValid?: boolean;
+}
+
+/**
+ * Find what installables stand for: flakes are evaluated and their derivations written to the store; nothing is built.
+ *
+ * @throws {CodedError} `installable.*`, `store.not-valid`, and the errors of the evaluation.
+ */
+export async function resolveInstallables(texts: readonly string[], options: ResolveOptions): Promise<Resolved[]> {
+  const resolved: Resolved[] = [];
+  for (const text of texts) resolved.push(await resolveOne(parseInstallable(text), options));
+  return resolved;
+}
+
+async function resolveOne(installable: Installable, options: ResolveOptions): Promise<Resolved> {
+  const { store, needValid = true } = options;
+  if (installable.kind === "store-path") return { targets: [], paths: [checkPath(installable.path, store, needValid)] };
+  if (installable.kind === "derivation") {
+    const drvPath = checkPath(installable.path, store, needValid);
+    const { outputs } = installable;
+    return { targets: [outputs === "all" ? { drvPath } : { drvPath, outputs }], paths: [] };
+  }
+  // Evaluations are loaded only when there is something to evaluate.
+  const { resolveAttribute } = await import("./resolve-attribute.ts");
+  return resolveAttribute(installable, options);
+}
+
+function checkPath(text: string, store: LocalStore, needValid: boolean): StorePath {
+  const path = parseStorePath(text);
+  if (store.isValid(path) || !needValid) return path;
+  throw new CodedError("store.not-valid", `Cannot use "${path}": it is not in the store below "${store.root}"`, {
+    hint: "Name the flake's attribute it comes from, so that it can be evaluated and built.",
+  });
+}
