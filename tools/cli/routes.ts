@@ -2,6 +2,8 @@ import { buildRouteMap } from "@stricli/core";
 import type { CliContext } from "./context.ts";
 import { buildCommandSpec } from "./commands/build/index.ts";
 import { derivationCommands } from "./commands/derivation/index.ts";
+import { evalCommand } from "./commands/eval/index.ts";
+import { flakeCommands } from "./commands/flake/index.ts";
 import { hashCommands } from "./commands/hash/index.ts";
 import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
@@ -14,6 +16,8 @@ export const routes = buildRouteMap<string, CliContext>({
     build: buildCommandSpec,
     run: runCommandSpec,
     log: logCommandSpec,
+    flake: flakeCommands,
+    eval: evalCommand,
     derivation: derivationCommands,
     hash: hashCommands,
     nar: narCommands,

@@ -38,6 +38,7 @@ export async function runChild(question: EvaluatorQuestion, options: RunChildOpt
     if (result.greeted) return finish(result, sandbox, options);
   }
   const node = nodeCommand(question, limits);
+  options.onLine?.(`The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`);
   return finish(await runOnce(node, question, options), node, options);
 }
 

@@ -1,0 +1,41 @@
+import { CodedError } from "../../base/index.ts";
+import { parseStorePath, type StorePath } from "../../store/index.ts";
+import { filterFromFiles } from "../files/source-host.ts";
+import type { LocalStore } from "../local-store/index.ts";
+import type { EvaluationPlan, PlanSource } from "./plan.ts";
+
+/**
+ * Add what an evaluation made to a store: sources, then `.drv` files. What the store has already is not touched.
+ *
+ * A plan comes from foreign code: every path is computed again from the contents, and an object that has another one is
+ * refused. The store itself checks that each derivation states the output paths it must have.
+ *
+ * @throws {CodedError} `evaluation.source-changed` (a file changed since it was evaluated), `store.wrong-path`,
+ *   `derivation.inconsistent`, `store.reference-not-valid`
+ */
+export async function realisePlan(store: LocalStore, plan: EvaluationPlan): Promise<void> {
+  // Before looking whether they are valid, so that no collection can come between.
+  store.addTempRoots(plan.roots);
+  if (plan.roots.every((path) => store.isValid(path))) return;
+  store.addTempRoots([...plan.sources, ...plan.derivations].map((item) => item.path));
+  await store.batch(async () => {
+    for (const source of plan.sources) if (!store.isValid(source.path)) await addSource(store, source);
+    for (const { path, text } of plan.derivations) store.addDerivationText(path, text);
+  });
+}
+
+async function addSource(store: LocalStore, source: PlanSource): Promise<void> {
+  const path = parseStorePath(source.path);
+  const added =
+    source.kind === "text"
+      ? store.addText(source.name, source.contents, source.references.map((reference) => parseStorePath(reference)))
+      : await store.addTree({ name: source.name, from: source.from, ...(source.files === undefined ? {} : { filter: filterFromFiles(source.files) }) });
+  if (added !== path) throw changed(source, added);
+}
+
+function changed(source: PlanSource, added: StorePath): CodedError {
+  const what = source.kind === "text" ? `the text "${source.name}"` : `the source "${source.from}"`;
+  return new CodedError("evaluation.source-changed", `Cannot add ${what}: its contents belong to "${added}", expected "${source.path}"`, {
+    hint: "If a file was saved during the evaluation, run the command again.",
+  });
+}

@@ -1,0 +1,259 @@
+import { existsSync } from "node:fs";
+import { CodedError } from "../../base/index.ts";
+import {
+  attributeCandidates,
+  type DeclaredInputs,
+  findStaleInputs,
+  formatLock,
+  formatReference,
+  LOCK_FILE_NAME,
+  type LockChange,
+  type LockFile,
+  lockInputs,
+  parseReference,
+  withoutCredentials,
+} from "../../flake/index.ts";
+import { defaultRecordsFolder, evaluate, type EvaluationResult, FLAKE_FILE_NAME, type LockedFlake, type Question, Records, type RunChildOptions, type Want } from "../evaluator/index.ts";
+import { writeFileAtomic } from "../files/write.ts";
+import type { FetchContext } from "./fetch-source.ts";
+import { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
+import type { SourceStore } from "./source-store.ts";
+
+export interface OpenFlakeOptions {
+  /** A folder (`.`, `/path`), or a reference: `github:OWNER/REPO`. */
+  readonly reference: string;
+  /** What relative folders count from. */
+  readonly cwd: string;
+  /** Where inputs are put. */
+  readonly store: SourceStore;
+  /** Fail when the lock does not fit, in place of completing it. Default false. */
+  readonly locked?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Words for people: what is fetched, what was locked, which files git does not know. */
+  readonly onNotice?: ((text: string) => void) | undefined;
+  /** Folder for answers of earlier evaluations; `false` for none. Default that of the user. */
+  readonly records?: string | false;
+  /** Time limit of one evaluation. Default 300. */
+  readonly timeoutSeconds?: number;
+  /** Heap of one evaluation. Default 2048. */
+  readonly memoryMiB?: number;
+}
+
+export interface EvaluateFlakeOptions {
+  /** As a user writes it: `hello`, `packages.x86_64-linux.hello`; empty or `default` for the default. */
+  readonly attribute: string;
+  /** Outputs a short name is looked for in. Default packages, checks, systems, vmTests, apps. */
+  readonly kinds?: readonly string[];
+  /** Exact places to look, in place of what `attribute` and `kinds` amount to. */
+  readonly candidates?: readonly (readonly string[])[];
+  /** Default value. */
+  readonly want?: Exclude<Want, "inputs">;
+  /** Default `x86_64-linux` or `aarch64-linux`, as this machine is. */
+  readonly platform?: string;
+}
+
+export interface LockOptions {
+  /** Inputs to move although they are locked. Default none. */
+  readonly update?: "none" | "all" | readonly string[];
+  /** Write the lock file. Default true. */
+  readonly write?: boolean;
+}
+
+export interface LockResult {
+  readonly lock: LockFile;
+  readonly changes: readonly LockChange[];
+  /** The file that was written; absent when nothing changed. */
+  readonly written?: string;
+}
+
+/**
+ * Open the flake a user named.
+ *
+ * @throws {CodedError} `flake.not-found`, `flake-reference.*`, `flake.lock-malformed`, `git.*`
+ */
+export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
+  const reference = isFolder(options.reference) ? undefined : parseReference(options.reference);
+  if (reference === undefined || reference.kind === "path") {
+    const path = reference === undefined ? options.reference : reference.dir === undefined ? reference.path : `${reference.path}/${reference.dir}`;
+    return new OpenFlake(await findFlake(path, options.cwd), options, true);
+  }
+  const { fetchReference } = await import("./fetch-source.ts");
+  const { readLock } = await import("./read-lock.ts");
+  const { locked, storePath } = await fetchReference(reference, { folder: options.cwd, name: "the command" }, [], contextOf(options));
+  const sourceDirectory = options.store.realPath(storePath);
+  const directory = locked.dir === undefined ? sourceDirectory : `${sourceDirectory}/${locked.dir}`;
+  if (!existsSync(`${directory}/${FLAKE_FILE_NAME}`)) {
+    throw new CodedError("flake.not-found", `Cannot find a flake in "${withoutCredentials(formatReference(reference))}": no ${FLAKE_FILE_NAME} there`);
+  }
+  return new OpenFlake({ directory, sourceDirectory, lock: readLock(directory), untracked: [] }, options, false);
+}
+
+/** A flake that can be locked and asked. */
+export class OpenFlake {
+  readonly #options: OpenFlakeOptions;
+  readonly #records: Records | undefined;
+  readonly #writable: boolean;
+  #location: FoundFlake;
+  #noticed = false;
+
+  constructor(location: FoundFlake, options: OpenFlakeOptions, writable: boolean) {
+    this.#location = location;
+    this.#options = options;
+    this.#writable = writable;
+    const folder = options.records === false ? undefined : (options.records ?? defaultRecordsFolder());
+    this.#records = folder === undefined ? undefined : new Records(folder);
+  }
+
+  /** Folder of `flake.config.ts`. */
+  get directory(): string {
+    return this.#location.directory;
+  }
+
+  get lock(): LockFile {
+    return this.#location.lock;
+  }
+
+  /**
+   * Answer a question about the outputs. The lock is completed on the way, unless the flake was opened `locked`.
+   *
+   * @throws {CodedError} `flake.lock-stale`, `flake.attribute-missing`, `flake.nar-hash-mismatch`, `evaluation.*`, `git.*`
+   */
+  async evaluate(asked: EvaluateFlakeOptions): Promise<EvaluationResult> {
+    const question = makeQuestion(asked);
+    const recorded = this.#records?.find(this.#location, question);
+    if (recorded !== undefined) return recorded;
+    this.#noticeUntracked();
+    // A lock that does not fit is told before its sources are fetched in vain.
+    if (!(await this.#isAtHand())) await this.#ensureFresh(await this.declaredInputs());
+    for (let attempt = 0; ; attempt++) {
+      const flake = await this.#lockedFlake();
+      const result = await evaluate({ ...this.#run(), flake, question, records: this.#records });
+      if (result.kind === "value") return result;
+      // The lock was just made from these very inputs, so a second time is a fault of ours.
+      if (attempt > 0) throw this.#stale(result.declared);
+      await this.#ensureFresh(result.declared);
+    }
+  }
+
+  /** Inputs as `flake.config.ts` declares them. */
+  async declaredInputs(): Promise<DeclaredInputs> {
+    return (await this.#ask()).declared;
+  }
+
+  /** Inputs and description, without looking at the lock. */
+  async describe(): Promise<{ readonly declared: DeclaredInputs; readonly description?: string }> {
+    const { declared, description } = await this.#ask();
+    return { declared, ...(description === undefined ? {} : { description }) };
+  }
+
+  /**
+   * Make the lock fit the declared inputs, and move those that are to be updated.
+   *
+   * @throws {CodedError} `flake.unknown-input`, `flake.lock-stale` (opened `locked`), `flake.read-only`, `git.*`
+   */
+  async relock({ update = "none", write = true }: LockOptions = {}): Promise<LockResult> {
+    this.#noticeUntracked();
+    return this.#relock(await this.declaredInputs(), update, write);
+  }
+
+  /** Sources behind the lock, at hand in the store. */
+  async resolveInputs(): Promise<LockedFlake["resolved"]> {
+    await this.#ensureFresh(await this.declaredInputs());
+    return (await this.#lockedFlake()).resolved;
+  }
+
+  async #ask(): Promise<{ declared: DeclaredInputs; description?: string }> {
+    const flake: LockedFlake = { ...this.#location, resolved: { inputs: {}, nodes: new Map() }, hostPath: (path) => path };
+    const result = await evaluate({ ...this.#run(), flake, question: { want: "inputs", candidates: [], attribute: "" } });
+    if (result.kind !== "lock-needed") throw new CodedError("internal.evaluation", "Cannot read the inputs of the flake: the evaluation answered another question");
+    return result;
+  }
+
+  async #relock(declared: DeclaredInputs, update: LockOptions["update"], write: boolean): Promise<LockResult> {
+    const { lock: before, directory } = this.#location;
+    const { makeInputFetcher } = await import("./input-fetcher.ts");
+    const result = await lockInputs({
+      declared,
+      lock: before,
+      update: update === undefined || typeof update === "string" ? (update ?? "none") : update.map((name) => name.split("/")),
+      fetcher: makeInputFetcher(before, directory, contextOf(this.#options), this.#run()),
+    });
+    for (const warning of result.warnings) this.#options.onNotice?.(warning);
+    this.#location = { ...this.#location, lock: result.lock };
+    const text = formatLock(result.lock);
+    if (!write || !this.#writable || text === formatLock(before)) return { lock: result.lock, changes: result.changes };
+    const written = `${directory}/${LOCK_FILE_NAME}`;
+    writeFileAtomic(written, text, { sync: true });
+    return { lock: result.lock, changes: result.changes, written };
+  }
+
+  async #ensureFresh(declared: DeclaredInputs): Promise<void> {
+    if (findStaleInputs(declared, this.#location.lock).length === 0) return;
+    if (this.#options.locked === true) throw this.#stale(declared);
+    const { written, changes } = await this.#relock(declared, "none", true);
+    const names = changes.map(({ kind, input }) => `${kind} ${input.join("/")}`).join(", ");
+    this.#options.onNotice?.(written === undefined ? `Locked without writing: ${names}` : `Wrote ${written}: ${names}`);
+  }
+
+  #stale(declared: DeclaredInputs): CodedError {
+    const reasons = findStaleInputs(declared, this.#location.lock);
+    const path = `${this.#location.directory}/${LOCK_FILE_NAME}`;
+    return new CodedError("flake.lock-stale", `Cannot use the lock "${path}": it does not fit ${FLAKE_FILE_NAME}`, {
+      details: reasons,
+      hint: "Run: floe flake lock",
+    });
+  }
+
+  async #isAtHand(): Promise<boolean> {
+    const { lock } = this.#location;
+    if (Object.keys(lock.nodes).length <= 1) return true;
+    const { isAtHand } = await import("./resolve-lock.ts");
+    return isAtHand(lock, (path) => this.#options.store.isValid(path));
+  }
+
+  async #lockedFlake(): Promise<LockedFlake> {
+    const { lock, directory } = this.#location;
+    const hostPath = (path: string): string => this.#options.store.realPath(path);
+    if (Object.keys(lock.nodes).length <= 1) return { ...this.#location, resolved: { inputs: {}, nodes: new Map() }, hostPath };
+    const { resolveAndFetch } = await import("./resolve-lock.ts");
+    return { ...this.#location, resolved: await resolveAndFetch(lock, directory, contextOf(this.#options)), hostPath };
+  }
+
+  #run(): RunChildOptions {
+    const { signal, onNotice, timeoutSeconds, memoryMiB } = this.#options;
+    return {
+      ...(signal === undefined ? {} : { signal }),
+      ...(onNotice === undefined ? {} : { onLine: onNotice }),
+      ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+      ...(memoryMiB === undefined ? {} : { memoryMiB }),
+    };
+  }
+
+  #noticeUntracked(): void {
+    const notice = this.#noticed ? undefined : untrackedNotice(this.#location.untracked);
+    this.#noticed = true;
+    if (notice !== undefined) this.#options.onNotice?.(notice);
+  }
+}
+
+/** The platform of this machine, as flakes call it. */
+export function hostPlatform(): string {
+  return `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
+}
+
+function makeQuestion({ attribute, kinds, candidates, want = "value", platform = hostPlatform() }: EvaluateFlakeOptions): Question {
+  return {
+    want,
+    attribute,
+    candidates: want === "show" ? [] : (candidates ?? attributeCandidates(attribute, { platform, ...(kinds === undefined ? {} : { kinds }) })),
+  };
+}
+
+/** A word without a scheme is a folder; so is whatever exists under that name. */
+function isFolder(reference: string): boolean {
+  return reference === "." || reference === ".." || /^(\.{0,2}\/|~\/)/.test(reference) || !reference.includes(":");
+}
+
+function contextOf({ store, signal, onNotice }: OpenFlakeOptions): FetchContext {
+  return { store, signal, onNotice };
+}

@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import * as v from "valibot";
+import { CodedError, parseHash } from "../../base/index.ts";
+import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile } from "../../flake/index.ts";
+
+const narHash = v.pipe(v.string(), v.check(isSha256, "expected a hash as sha256-…"));
+const dir = v.optional(v.pipe(v.string(), v.check((text) => text.split("/").every((part) => part !== "" && part !== "." && part !== ".."), "expected a plain path")));
+const lastModified = v.pipe(v.number(), v.integer());
+const rev = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"));
+const ref = v.optional(v.pipe(v.string(), v.regex(/^refs\/[^\s~^:?*[\\]+$/, "expected refs/…")));
+const url = v.pipe(v.string(), v.regex(/^(https?|ssh|file):\/\/[^-]/, "expected an address"));
+
+const locked = v.variant("type", [
+  v.strictObject({ type: v.literal("git"), url, rev, ref, dir, narHash, lastModified }),
+  v.strictObject({ type: v.literal("path"), path: v.string(), dir, narHash, lastModified }),
+]);
+const inputs = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));
+const node = v.strictObject({ inputs, flake: v.optional(v.literal(false)), original: v.string(), locked });
+const root = v.strictObject({ inputs });
+const lockFile = v.strictObject({ version: v.literal(1), root: v.string(), nodes: v.record(v.string(), v.union([node, root])) });
+
+/**
+ * Read the lock beside a flake; an empty one when there is none.
+ *
+ * @param directory Folder of `flake.config.ts`.
+ * @throws {CodedError} `flake.lock-malformed`, `flake.lock-version`
+ */
+export function readLock(directory: string): LockFile {
+  const path = `${directory}/${LOCK_FILE_NAME}`;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY_LOCK;
+    throw error;
+  }
+  return parseLock(text, path);
+}
+
+/** Check the text of a lock file. Errors as {@link readLock}. */
+export function parseLock(text: string, path: string): LockFile {
+  const at = { file: path, line: 1, column: 1 };
+  const hint = "Take the file from version control again, or delete it and run: floe flake lock";
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (cause) {
+    const found = /^(<<<<<<<|>>>>>>>)/m.test(text) ? "it has conflict marks of a merge" : (cause as Error).message;
+    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": ${found}`, { at, hint });
+  }
+  const { version } = (data ?? {}) as { version?: unknown };
+  if (typeof version === "number" && version !== 1) {
+    throw new CodedError("flake.lock-version", `Cannot read the lock "${path}": found version ${version}, expected 1`, { at, hint: "It was written by a newer Floe; update Floe." });
+  }
+  const result = v.safeParse(lockFile, data);
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`, { at, hint });
+  }
+  const output = result.output as LockFile;
+  if (output.nodes[output.root] === undefined) {
+    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": it has no node "${output.root}"`, { at, hint });
+  }
+  return output;
+}
+
+function isSha256(text: string): boolean {
+  try {
+    return text.startsWith("sha256-") && parseHash(text, "sha256").algorithm === "sha256";
+  } catch {
+    return false;
+  }
+}

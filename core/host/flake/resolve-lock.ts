@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import { LOCK_FILE_NAME, type LockFile, type ResolvedInput, type ResolvedInputs, resolveInputs } from "../../flake/index.ts";
+import { fetchLocked, type FetchContext, type PathBase } from "./fetch-source.ts";
+import { readLock } from "./read-lock.ts";
+
+type Unread = Omit<ResolvedInput, "inputs">;
+
+/**
+ * Follow a lock down to every source, fetching those that are not in the store. The locks of dependencies lie inside of them,
+ * so this goes level by level; sources of one level are fetched at the same time.
+ */
+export async function resolveAndFetch(lock: LockFile, flakeFolder: string, context: FetchContext): Promise<ResolvedInputs> {
+  const atHand = new Set<string>();
+  for (;;) {
+    const missing: Unread[] = [];
+    const resolved = resolveInputs(lock, (input) => {
+      if (!atHand.has(input.id)) {
+        missing.push(input);
+        return undefined;
+      }
+      const folder = folderOf(input, context);
+      return existsSync(`${folder}/${LOCK_FILE_NAME}`) ? readLock(folder) : undefined;
+    });
+    // Plain sources have no lock to read, but must be there as well.
+    for (const input of resolved.nodes.values()) if (!input.isFlake && !atHand.has(input.id)) missing.push(input);
+    if (missing.length === 0) return resolved;
+    const ready = missing.filter((input) => input.locked.type === "git" || input.parent === undefined || atHand.has(input.parent));
+    await Promise.all(ready.map((input) => fetchLocked(input.locked, input.id, baseOf(input, resolved, flakeFolder, context), context)));
+    for (const input of ready) atHand.add(input.id);
+  }
+}
+
+/** Whether every source the lock itself names is in the store already. */
+export function isAtHand(lock: LockFile, isValid: (path: string) => boolean): boolean {
+  return [...resolveInputs(lock, () => undefined).nodes.values()].every((input) => isValid(input.storePath));
+}
+
+function baseOf(input: Unread, resolved: ResolvedInputs, flakeFolder: string, context: FetchContext): PathBase {
+  const parent = input.parent === undefined ? undefined : resolved.nodes.get(input.parent);
+  if (parent === undefined) return { folder: flakeFolder, name: "the flake" };
+  return { folder: folderOf(parent, context), within: context.store.realPath(parent.storePath), name: `the input ${parent.id}` };
+}
+
+/** Folder of a dependency's flake on the host. */
+export function folderOf({ storePath, locked }: Pick<ResolvedInput, "storePath" | "locked">, { store }: Pick<FetchContext, "store">): string {
+  const source = store.realPath(storePath);
+  return locked.dir === undefined ? source : `${source}/${locked.dir}`;
+}

@@ -1,0 +1,39 @@
+/** What a repository offers. */
+export interface RemoteRefs {
+  /** The branch `HEAD` names, as a full `refs/heads/…` name. */
+  readonly defaultBranch?: string;
+  /** Commit of each full ref name; annotated tags are followed to their commit. */
+  readonly refs: ReadonlyMap<string, string>;
+}
+
+export interface FetchTreeOptions {
+  /** Address without `git+`. */
+  readonly url: string;
+  /** Commit, 40 hexadecimal digits. */
+  readonly rev: string;
+  /** Ref the commit can be reached from, for servers that do not give out single commits. */
+  readonly ref?: string | undefined;
+  /** Folder to put the files into; must not exist. */
+  readonly destination: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A way to speak with git repositories.
+ *
+ * Both ways give the files of a commit exactly as stored: no line ending conversion, no export attributes; submodules are
+ * empty folders.
+ */
+export interface GitBackend {
+  /** @throws {CodedError} `git.unreachable`, `git.no-repository` */
+  listRefs(url: string, signal?: AbortSignal): Promise<RemoteRefs>;
+  /**
+   * Get the files of one commit.
+   *
+   * @throws {CodedError} `git.unreachable`, `git.rev-missing`, `git.unsafe-tree`
+   */
+  fetchTree(options: FetchTreeOptions): Promise<{
+    /** Seconds since 1970 of the commit. */
+    readonly lastModified: number;
+  }>;
+}

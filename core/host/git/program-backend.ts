@@ -1,0 +1,109 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { CodedError } from "../../base/index.ts";
+import { findProgram } from "../process/find-program.ts";
+import type { FetchTreeOptions, GitBackend, RemoteRefs } from "./backend.ts";
+import { revisionMissing, unreachable } from "./errors.ts";
+import { makeTemporaryFolder } from "./temporary.ts";
+
+/** Settings of every call: ask nobody, run no foreign command, change no byte of a file. */
+const SETTINGS = ["core.autocrlf=false", "core.symlinks=true", "core.fsmonitor=false", "protocol.ext.allow=never", "protocol.file.allow=always", "safe.directory=*"].flatMap((setting) => ["-c", setting]);
+/** Takes precedence over the attributes in the tree. */
+const PLAIN_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding -export-ignore -export-subst\n";
+
+/** Repositories by way of the `git` program: ssh with the user's keys, and `file://`. */
+export const programBackend: GitBackend = {
+  async listRefs(url, signal): Promise<RemoteRefs> {
+    const listing = await runGit(["ls-remote", "--symref", "--", url], { signal }).catch((error: unknown) => {
+      throw explain(error, url);
+    });
+    const refs = new Map<string, string>();
+    let defaultBranch: string | undefined;
+    for (const line of listing.split("\n")) {
+      const symbolic = /^ref: (\S+)\tHEAD$/.exec(line)?.[1];
+      if (symbolic !== undefined) defaultBranch = symbolic;
+      const [oid, ref] = line.split("\t");
+      // "tag^{}" comes after "tag" and is the commit an annotated tag points to.
+      if (oid !== undefined && ref !== undefined && /^[0-9a-f]{40}$/.test(oid)) refs.set(ref.replace(/\^\{\}$/, ""), oid);
+    }
+    return { ...(defaultBranch === undefined ? {} : { defaultBranch }), refs };
+  },
+
+  async fetchTree({ url, rev, ref, destination, signal }: FetchTreeOptions) {
+    const gitdir = makeTemporaryFolder("git");
+    const inside = ["--git-dir", gitdir];
+    try {
+      await runGit(["init", "--quiet", "--bare", gitdir], { signal });
+      mkdirSync(`${gitdir}/info`, { recursive: true });
+      writeFileSync(`${gitdir}/info/attributes`, PLAIN_ATTRIBUTES);
+      const fetch = (what: readonly string[]): Promise<string> => runGit([...inside, "fetch", "--quiet", "--no-tags", ...what], { signal });
+      try {
+        await fetch(["--depth", "1", "--", url, rev]);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (ref === undefined) throw isMissing(error) ? revisionMissing(url, rev) : explain(error, url);
+        await fetch(["--", url, ref]).catch((cause: unknown) => {
+          throw explain(cause, url);
+        });
+      }
+      const time = await runGit([...inside, "show", "--no-patch", "--format=%ct", rev], { signal }).catch(() => {
+        throw revisionMissing(url, rev);
+      });
+      await runGit([...inside, "read-tree", rev], { signal });
+      mkdirSync(destination);
+      await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], { signal, cwd: destination });
+      return { lastModified: Number(time.trim()) };
+    } finally {
+      rmSync(gitdir, { recursive: true, force: true });
+    }
+  },
+};
+
+export interface RunGitOptions {
+  readonly cwd?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Run the git program and take its output.
+ *
+ * @throws {CodedError} `git.program-missing`; what it printed, when it fails.
+ */
+export function runGit(args: readonly string[], options: RunGitOptions = {}): Promise<string> {
+  const program = findProgram("git");
+  if (program === undefined) {
+    return Promise.reject(new CodedError("git.program-missing", 'Cannot run "git": it is not installed', { hint: "Install git, or use a git+https:// address." }));
+  }
+  const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, GIT_INDEX_FILE: _index, ...env } = process.env;
+  return new Promise((resolve, reject) => {
+    execFile(
+      program,
+      [...SETTINGS, ...args],
+      {
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        // Words in one language, so that what failed can be told; and no question to a terminal nobody watches.
+        env: { ...env, LC_ALL: "C", GIT_TERMINAL_PROMPT: "0", GIT_SSH_COMMAND: env["GIT_SSH_COMMAND"] ?? "ssh -o BatchMode=yes" },
+        maxBuffer: 1 << 30,
+        encoding: "utf8",
+      },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(Object.assign(error, { message: lastWords(stderr) || error.message }));
+      },
+    );
+  });
+}
+
+function lastWords(stderr: string): string {
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "");
+  return (lines.find((line) => /^(fatal|error|ssh):/.test(line)) ?? lines.at(-1) ?? "").replace(/^(fatal|error): /, "");
+}
+
+function isMissing(error: unknown): boolean {
+  return /not our ref|couldn't find remote ref|no such (ref|remote)/i.test((error as Error).message);
+}
+
+function explain(error: unknown, url: string): unknown {
+  return error instanceof CodedError || (error as { name?: string }).name === "AbortError" ? error : unreachable(url, error);
+}

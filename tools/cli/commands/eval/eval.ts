@@ -1,0 +1,31 @@
+import { CodedError } from "../../../../core/base/index.ts";
+import type { Json } from "../../../../core/host/evaluator/index.ts";
+import type { CliContext } from "../../context.ts";
+import { parseInstallable } from "../../installable.ts";
+import { openForCommand } from "../flake/open.ts";
+import type { EvalFlags } from "./index.ts";
+
+/** `floe eval`: a value of the outputs. */
+export default async function evaluate(this: CliContext, flags: EvalFlags, text: string): Promise<void> {
+  const installable = parseInstallable(text);
+  if (installable.kind !== "flake") {
+    throw new CodedError("eval.not-a-flake", `Cannot evaluate "${text}": it is in the store already`, { hint: "Show a derivation with: floe derivation show" });
+  }
+  using opened = await openForCommand(this, { ...flags, flake: installable.flake });
+  const { value } = await opened.flake.evaluate({ attribute: installable.attribute, want: flags.names ? "names" : "value" });
+  if (flags.raw) {
+    this.process.stdout.write(rawText(text, value));
+    return;
+  }
+  if (flags.json) return this.printJson(value);
+  if (flags.names) for (const name of value as string[]) this.print(name);
+  else this.print(JSON.stringify(value, undefined, 2));
+}
+
+function rawText(installable: string, value: Json): string {
+  if (typeof value === "string") return value;
+  // In a string a package is its path, so that is its raw form.
+  const { outPath } = (typeof value === "object" && value !== null ? value : {}) as { outPath?: unknown };
+  if (typeof outPath === "string") return outPath;
+  throw new CodedError("eval.not-text", `Cannot print "${installable}" raw: found ${Array.isArray(value) ? "a list" : typeof value}, expected a text`, { hint: "Print it with --json." });
+}

@@ -1,0 +1,72 @@
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { CliContext } from "../../context.ts";
+import { type JsonFlags, jsonFlags, type LockFlags, lockFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+
+export interface FlakeFlags extends StoreFlags, JsonFlags {
+  /** Folder or reference of the flake. */
+  readonly flake: string;
+}
+
+export interface CommitFlags {
+  /** Commit the new lock file with a message that lists the changes. */
+  readonly commitLockFile: boolean;
+}
+
+export interface AskFlags extends StoreFlags, JsonFlags, LockFlags {}
+
+const flakeFlag = {
+  kind: "parsed",
+  parse: String,
+  default: ".",
+  placeholder: "FLAKE",
+  brief: "The flake: a folder, or a reference like github:OWNER/REPO",
+} as const;
+
+const commitFlag = {
+  kind: "boolean",
+  default: false,
+  withNegated: false,
+  brief: "Commit the changed lock.json, with the changes as message",
+} as const;
+
+const oneFlake = {
+  kind: "tuple",
+  parameters: [{ brief: "The flake: a folder, or a reference like github:OWNER/REPO", placeholder: "FLAKE", parse: String, default: "." }],
+} as const;
+
+const inputNames = {
+  kind: "array",
+  parameter: { brief: "Input to move, all of them when left out; NAME/INNER for an input of an input", placeholder: "INPUT", parse: String },
+} as const;
+
+export const flakeCommands = buildRouteMap<string, CliContext>({
+  routes: {
+    lock: buildCommand<FlakeFlags & LockFlags & CommitFlags, [], CliContext>({
+      loader: async () => (await import("./lock.ts")).lock,
+      parameters: { flags: { flake: flakeFlag, commitLockFile: commitFlag, ...lockFlags, ...storeFlags, ...jsonFlags } },
+      docs: {
+        brief: "Lock inputs that are not locked yet",
+        fullDescription: "Fetches inputs that have no entry in lock.json, or were declared otherwise since. Entries that fit never move.",
+      },
+    }),
+    update: buildCommand<FlakeFlags & CommitFlags, string[], CliContext>({
+      loader: async () => (await import("./lock.ts")).update,
+      parameters: { flags: { flake: flakeFlag, commitLockFile: commitFlag, ...storeFlags, ...jsonFlags }, positional: inputNames },
+      docs: {
+        brief: "Move inputs to what their references mean now",
+        fullDescription: "Moves the named inputs, or all of them, and prints old and new revisions with their dates.",
+      },
+    }),
+    metadata: buildCommand<AskFlags, [string], CliContext>({
+      loader: async () => (await import("./metadata.ts")).default,
+      parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
+      docs: { brief: "Show where a flake and its inputs come from" },
+    }),
+    show: buildCommand<AskFlags, [string], CliContext>({
+      loader: async () => (await import("./show.ts")).default,
+      parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
+      docs: { brief: "Show the outputs of a flake" },
+    }),
+  },
+  docs: { brief: "Inputs, lock and outputs of a flake" },
+});
