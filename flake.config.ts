@@ -1,0 +1,29 @@
+import { defineFlake } from "#floe/flake";
+import { makeSystem } from "#floe/system";
+import { modules } from "./modules/index.ts";
+import { makePkgs } from "./pkgs/index.ts";
+
+const pkgs = makePkgs({ platform: "x86_64-linux" });
+
+export default defineFlake({
+  description: "Floe: packages, modules, systems and machine tests",
+  inputs: {
+    /** The pages that the system `web` serves: content that moves on its own. */
+    pages: { url: "path:./vm-tests/pages", flake: false },
+  },
+  outputs: ({ inputs }) => ({
+    packages: { "x86_64-linux": pkgs },
+    modules,
+    systems: {
+      /** A machine that serves the pages of the input on port 80. */
+      web: makeSystem({
+        name: "web",
+        pkgs,
+        modules,
+        config: {
+          services: { nginx: { enable: true, virtualHosts: { localhost: { root: `${inputs.pages}`, default: true } } } },
+        },
+      }),
+    },
+  }),
+});
