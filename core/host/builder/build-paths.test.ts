@@ -1,0 +1,281 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { hashBytes, formatHash } from "../../base/index.ts";
+import type { BuildEvent } from "../../build/index.ts";
+import type { StorePath } from "../../store/index.ts";
+import { readBuildLog } from "../build-log/index.ts";
+import { openBuildBench } from "./testdata/build-bench.ts";
+
+const test = suite("buildPaths");
+const bench = await openBuildBench();
+
+if (typeof bench === "string") {
+  console.log(`skipped: ${bench}`);
+} else {
+  const { store, real } = bench;
+  const lines = (events: readonly BuildEvent[]): string[] => events.flatMap((event) => (event.kind === "log-line" ? [event.line] : []));
+  const leftovers = (): string[] => readdirSync(store.realStoreDirectory).filter((name) => /\.(chroot|lock|check)$/.test(name));
+
+  test("buildPaths() builds, registers and logs", async () => {
+    const input = await bench.script("echo input > $out", { name: "input" });
+    const value = await bench.script(`echo one; echo @nix '{"action":"setPhase","phase":"install"}'; echo two >&2; mkdir $out; ln -s ${input} $out/link; touch $out/tool; chmod 751 $out/tool`);
+    const report = await bench.build(value);
+    assert.is(report.exitCode, 0);
+    assert.equal(report.outputs, [value.outPath]);
+    const info = store.queryPathInfo(value.outPath as StorePath);
+    assert.equal(info?.references, [input.outPath]);
+    assert.is(info?.deriver, value.drvPath);
+    assert.is(info?.ultimate, true);
+    assert.is(statSync(`${real(value)}/tool`).mode & 0o777, 0o555);
+    assert.is(statSync(real(value)).mtimeMs, 1000);
+    assert.equal(lines(report.events), ["one", "two"]);
+    assert.ok(report.events.some((event) => event.kind === "phase" && event.phase === "install"));
+    const log = await readBuildLog(store, value.drvPath);
+    assert.is(String(log), `one\n@nix {"action":"setPhase","phase":"install"}\ntwo\n`);
+    assert.equal(leftovers(), []);
+    const again = await bench.build(value);
+    assert.equal([again.exitCode, again.plan.jobs.length], [0, 0]);
+  });
+
+  test("a builder sees the sandbox and nothing of the host", async () => {
+    const value = await bench.script(
+      `id -u; id -g; pwd; umask; hostname; tty || true; test -t 1 && echo pty; test -t 0 || echo no-input
+       ls -1A / ; ls /nix/store | wc -l; ls -1 /etc; cat /etc/passwd; touch /x 2>/dev/null || echo root-read-only
+       touch "$(readlink -f "$PATH")/x" 2>/dev/null || echo inputs-read-only; ls /home /usr /root 2>/dev/null || echo no-host
+       ls /proc/self/fd | wc -l; : > /dev/shm/x && : > /tmp/x && echo scratch; p=/proc/sys/kernel/core_pattern; v=$(cat $p); (echo "$v" > $p) 2>/dev/null || echo proc-read-only; mkdir $out`,
+    );
+    const report = await bench.build(value);
+    assert.is(report.exitCode, 0);
+    assert.equal(lines(report.events).join("\n").split("\n"), [
+      "1000", "100", "/build", "0022", "localhost", "not a tty", "pty", "no-input",
+      "build", "dev", "etc", "nix", "proc", "tmp", "1", "group", "hosts", "passwd",
+      "root:x:0:0:Nix build user:/build:/noshell", "nixbld:x:1000:100:Nix build user:/build:/noshell", "nobody:x:65534:65534:Nobody:/:/noshell",
+      "root-read-only", "inputs-read-only", "no-host", "4", "scratch", "proc-read-only",
+    ]);
+  });
+
+  test("a builder without a declared hash has no network but its own", async () => {
+    const value = await bench.script("cat /proc/net/dev | wc -l; ifconfig lo | head -n 3 | wc -l; test ! -e /etc/resolv.conf; mkdir $out");
+    const report = await bench.build(value);
+    assert.equal([report.exitCode, lines(report.events)[0]], [0, "3"]);
+  });
+
+  test("a builder with a declared hash shares the network", async () => {
+    const digest = hashBytes("sha256", "fixed\n");
+    const value = await bench.script("cat /proc/net/dev | wc -l > /build/n; test $(cat /build/n) -gt 3; echo fixed > $out", { name: "fixed", fixed: { method: "flat", hash: formatHash(digest, "sri") } });
+    const report = await bench.build(value);
+    // A machine may have no interface besides its own loop.
+    const interfaces = readFileSync("/proc/net/dev", "utf8").trim().split("\n").length;
+    if (interfaces > 3) assert.is(report.exitCode, 0);
+    if (report.exitCode === 0) assert.is(store.queryPathInfo(value.outPath as StorePath)?.ca, `fixed:${formatHash(digest, "typed-base32")}`);
+  });
+
+  test("several outputs may refer to each other", async () => {
+    const value = await bench.script(`mkdir $out $dev; echo $out > $dev/out`, { name: "two", outputs: ["out", "dev"] });
+    assert.is((await bench.build(value)).exitCode, 0);
+    assert.equal(store.queryPathInfo(value.outputs["dev"] as StorePath)?.references, [value.outPath]);
+  });
+
+  test("an input that is a link is seen as a link", async () => {
+    const link = await bench.script("ln -s target $out", { name: "link" });
+    const value = await bench.script(`readlink ${link} > $out`);
+    assert.is((await bench.build(value)).exitCode, 0);
+    assert.is(readFileSync(real(value), "utf8"), "target\n");
+    assert.is(readlinkSync(real(link)), "target");
+  });
+
+  test("a hash mismatch shows both hashes and registers nothing", async () => {
+    const declared = formatHash(hashBytes("sha256", "something else"), "sri");
+    const value = await bench.script("echo fixed > $out", { name: "wrong", fixed: { method: "flat", hash: declared } });
+    const report = await bench.build(value);
+    const found = formatHash(hashBytes("sha256", "fixed\n"), "sri");
+    assert.is(report.exitCode, 102);
+    const error = report.failures[0]?.error;
+    assert.is(error?.code, "build.hash-mismatch");
+    assert.ok(error?.details?.includes(`declared: ${declared}`));
+    assert.ok(error?.details?.includes(`found:    ${found}`));
+    assert.match(error?.hint ?? "", found);
+    assert.not.ok(store.isValid(value.outPath));
+    assert.not.ok(existsSync(real(value)));
+  });
+
+  test("a flat output must be one file that is not executable", async () => {
+    const hash = formatHash(hashBytes("sha256", ""), "sri");
+    for (const text of ["mkdir $out", "touch $out; chmod +x $out"]) {
+      const report = await bench.build(await bench.script(text, { name: "flat", fixed: { method: "flat", hash } }));
+      assert.is(report.failures[0]?.error.code, "build.not-flat");
+    }
+  });
+
+  test("a fixed output may not hold store paths", async () => {
+    const input = await bench.script("echo dep > $out", { name: "dep" });
+    await bench.build(input);
+    const hash = formatHash(hashBytes("sha256", `${input.outPath}\n`), "sri");
+    const report = await bench.build(await bench.script(`echo ${input} > $out`, { name: "refs", fixed: { method: "flat", hash } }));
+    assert.is(report.failures[0]?.error.code, "build.fixed-with-references");
+  });
+
+  test("a failing builder gives 100, the end of its log and the command for all of it", async () => {
+    const value = await bench.script("seq 1 40; exit 7", { name: "fails" });
+    const report = await bench.build(value);
+    assert.is(report.exitCode, 100);
+    const error = report.failures[0]?.error;
+    assert.is(error?.message, `Cannot build "fails": the builder ended with exit code 7`);
+    assert.equal(error?.details, ["last 25 lines of the log:", ...Array.from({ length: 25 }, (_, i) => `> ${i + 16}`)]);
+    assert.match(error?.hint ?? "", `floe log ${value.drvPath}`);
+    assert.is(String(await readBuildLog(store, value.drvPath)).split("\n").length, 41);
+    assert.equal(leftovers(), []);
+  });
+
+  test("a builder that makes no output fails", async () => {
+    const report = await bench.build(await bench.script("true", { name: "nothing" }));
+    assert.is(report.failures[0]?.error.code, "build.missing-output");
+  });
+
+  test("a forbidden reference fails before registration", async () => {
+    const input = await bench.script("echo seed > $out", { name: "seed" });
+    const value = await bench.script(`echo ${input} > $out`, { name: "refers", env: { disallowedReferences: input } });
+    const report = await bench.build(value);
+    assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "build.forbidden-reference"]);
+    assert.not.ok(store.isValid(value.outPath));
+  });
+
+  test("keepGoing builds the rest, names what was lost, and or-s the codes", async () => {
+    const bad = await bench.script("exit 1", { name: "bad" });
+    const slow = await bench.script("sleep 60", { name: "slow" });
+    const good = await bench.script("touch $out", { name: "good" });
+    const needs = await bench.script(`cat ${bad} > $out`, { name: "needs" });
+    const top = await bench.script(`cat ${needs} ${good} ${slow} > $out`, { name: "top" });
+    const report = await bench.build(top, { keepGoing: true, timeoutSeconds: 1 });
+    assert.is(report.exitCode, 101);
+    assert.ok(store.isValid(good.outPath));
+    assert.equal(report.dependencyFailed.map((path) => path.slice(44)).sort(), ["needs.drv", "top.drv"]);
+  });
+
+  test("time-outs give 101", async () => {
+    const slow = await bench.build(await bench.script("while true; do echo .; sleep 0.1; done", { name: "endless" }), { timeoutSeconds: 1 });
+    assert.equal([slow.exitCode, slow.failures[0]?.error.code], [101, "build.timeout"]);
+    const silent = await bench.build(await bench.script("echo begin; sleep 60", { name: "silent" }), { maxSilentSeconds: 1 });
+    assert.equal([silent.exitCode, silent.failures[0]?.error.message], [101, `Cannot build "silent": it wrote nothing for 1 s`]);
+  });
+
+  test("a log that grows too long ends the build", async () => {
+    const report = await bench.build(await bench.script("seq 1 1000000; touch $out", { name: "chatty" }), { maxLogBytes: 10_000 });
+    assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "build.log-too-large"]);
+  });
+
+  test("keepFailed keeps the build directory with a script for its variables", async () => {
+    const value = await bench.script("echo made > file; exit 1", { name: "kept", env: { FLAVOUR: "it's salty" } });
+    const report = await bench.build(value, { keepFailed: true });
+    const kept = /build directory kept: (\S+)/.exec(report.failures[0]?.error.details?.join("\n") ?? "")?.[1] ?? "";
+    assert.is(readFileSync(`${kept}/file`, "utf8"), "made\n");
+    const script = readFileSync(`${kept}/env-vars`, "utf8");
+    assert.match(script, `export FLAVOUR='it'\\''s salty'\n`);
+    assert.match(script, `export NIX_BUILD_TOP='${kept}'\n`);
+    rmSync(kept, { recursive: true });
+    const gone = await bench.build(value);
+    assert.not.match(gone.failures[0]?.error.details?.join("\n") ?? "", "kept");
+  });
+
+  test("rebuild compares, gives 104 and keeps the differing result on request", async () => {
+    const same = await bench.script("echo same > $out", { name: "same" });
+    await bench.build(same);
+    const compared = await bench.build(same, { rebuild: true });
+    assert.equal([compared.exitCode, compared.built], [0, [same.drvPath]]);
+
+    const random = await bench.script("mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id; echo same > $out/same", { name: "random" });
+    await bench.build(random);
+    const first = readFileSync(`${real(random)}/id`, "utf8");
+    const report = await bench.build(random, { rebuild: true, keepFailed: true });
+    assert.equal([report.exitCode, report.failures[0]?.error.code], [104, "build.not-deterministic"]);
+    assert.equal(report.failures[0]?.error.details, [`${random.outPath} differs`, "  /id", `  kept as ${real(random)}.check`]);
+    assert.is(readFileSync(`${real(random)}/id`, "utf8"), first);
+    assert.not.equal(readFileSync(`${real(random)}.check/id`, "utf8"), first);
+  });
+
+  test("a cancelled run kills every process and leaves nothing behind", async () => {
+    const stamp = mkdtempSync(`${tmpdir()}/floe-cancel-`);
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-long-"));
+    // A second process outlives its parent unless the whole name space is ended.
+    const value = await bench.script("sleep 3456 & sleep 3457 & echo ready; wait", { name: "long" });
+    const abort = new AbortController();
+    const run = bench.build(value, { signal: abort.signal });
+    while (!isRunning("sleep 3457")) await new Promise((resolve) => setTimeout(resolve, 20));
+    abort.abort();
+    const report = await run;
+    assert.equal([report.exitCode, report.cancelled, report.failures.length], [130, true, 0]);
+    assert.not.ok(isRunning("sleep 3456"));
+    assert.not.ok(isRunning("sleep 3457"));
+    assert.not.ok(store.isValid(value.outPath));
+    assert.equal(leftovers().filter((name) => name.includes("long")), []);
+    assert.equal(readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-long-")), before);
+    rmSync(stamp, { recursive: true });
+  });
+
+  test("what a builder left running dies with it", async () => {
+    const value = await bench.script("sleep 4567 > /dev/null 2>&1 & touch $out", { name: "leaves" });
+    assert.is((await bench.build(value)).exitCode, 0);
+    assert.not.ok(isRunning("sleep 4567"));
+  });
+
+  test("leftovers of a killed build are cleared away", async () => {
+    const value = await bench.script("echo right > $out", { name: "leftover" });
+    writeFileSync(real(value), "half");
+    assert.is((await bench.build(value)).exitCode, 0);
+    assert.is(readFileSync(real(value), "utf8"), "right\n");
+  });
+
+  test("a machine without user namespaces or bubblewrap refuses to build, and says what to do", async () => {
+    const value = await bench.script("touch $out", { name: "refused" });
+    const refused = await bench.build(value, { sandboxSupport: () => ({ kind: "no-user-namespaces", found: "max_user_namespaces is 0" }) });
+    assert.equal([refused.exitCode, refused.failures[0]?.error.code], [100, "sandbox.no-user-namespaces"]);
+    assert.match(refused.failures[0]?.error.hint ?? "", "--no-sandbox");
+    const missing = await bench.build(value, { sandboxSupport: () => ({ kind: "no-program" }) });
+    assert.equal([missing.exitCode, missing.failures[0]?.error.code], [100, "sandbox.no-program"]);
+    assert.match(missing.failures[0]?.error.hint ?? "", "apt-get install bubblewrap");
+    assert.not.ok(store.isValid(value.outPath));
+  });
+
+  test("a sandbox that cannot be made is told from a builder that fails", async () => {
+    const value = await bench.script("touch $out", { name: "broken-sandbox" });
+    const report = await bench.build(value, { sandboxSupport: () => ({ kind: "available", program: "/bin/false" }) });
+    assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "sandbox.failed"]);
+  });
+
+  test("without a sandbox only the store at / will do", async () => {
+    const report = await bench.build(await bench.script("touch $out", { name: "plain" }), { sandbox: false });
+    assert.is(report.failures[0]?.error.code, "build.no-sandbox-elsewhere");
+  });
+
+  test("a derivation that asks out of the sandbox, for another machine or a missing feature is refused", async () => {
+    const code = async (value: Awaited<ReturnType<typeof bench.script>>): Promise<string | undefined> => (await bench.build(value)).failures[0]?.error.code;
+    assert.is(await code(await bench.script("touch $out", { name: "out", env: { __noChroot: true } })), "build.no-chroot");
+    assert.is(await code(await bench.script("touch $out", { system: "riscv64-linux" })), "build.wrong-system");
+    assert.is(await code(await bench.script("touch $out", { env: { requiredSystemFeatures: ["quantum"] } })), "build.missing-feature");
+    assert.is(await code(await bench.add({ name: "b", system: "builtin", builder: "builtin:nope" })), "build.unknown-builtin");
+  });
+
+  test("two runs at once build a derivation once", async () => {
+    const value = await bench.script("sleep 0.5; echo built > $out", { name: "shared" });
+    const reports = await Promise.all([bench.build(value), bench.build(value)]);
+    assert.equal(reports.map((report) => report.exitCode), [0, 0]);
+    assert.is(reports.flatMap((report) => report.built).length, 1);
+  });
+
+  test.after(() => bench.close());
+}
+
+/** Whether a process with this command line is alive. */
+function isRunning(command: string): boolean {
+  return readdirSync("/proc").some((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === command;
+    } catch {
+      return false;
+    }
+  });
+}
+
+test.run();
