@@ -1,6 +1,6 @@
 import { type DerivationValue, derivation } from "../derivation/index.ts";
 import { SELF, formatActivationScript } from "./activation-script.ts";
-import { formatBootSpec } from "./boot-spec.ts";
+import { formatBootSpec } from "./switch/index.ts";
 import { formatInit } from "./init-script.ts";
 import type { SystemOptions } from "./options.ts";
 

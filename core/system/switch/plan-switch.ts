@@ -1,4 +1,4 @@
-import { sortedText } from "../base/index.ts";
+import { sortedText } from "../../base/index.ts";
 import { compareUnits } from "./compare-units.ts";
 import { type FstabEntry, mountUnitName } from "./fstab.ts";
 import { type UnitFile, unitFlag, unitValues } from "./unit-file.ts";

@@ -1,0 +1,103 @@
+import { constants, copyFileSync, fsyncSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { CodedError } from "../../base/index.ts";
+import type { Generation } from "../../profile/index.ts";
+import { type BootGeneration, planBootEntries, tryParseBootSpec } from "../../system/switch/index.ts";
+import { syncDirectory } from "../profile/index.ts";
+import { unlessAbsent } from "./unit-folder.ts";
+
+/** What a system wants of its boot menu: /etc/floe/boot-loader.json of its toplevel. */
+export interface BootLoaderSettings {
+  readonly enable: boolean;
+  readonly copyKernels: boolean;
+  readonly limit: number;
+  readonly timeoutSeconds: number;
+}
+
+/** What {@link writeBootMenu} takes. */
+export interface BootMenuOptions {
+  /** The directory that is /boot. */
+  readonly boot: string;
+  readonly generations: readonly Generation[];
+  readonly defaultGeneration: number;
+  /** Where store paths are found: `""`, or a root in tests. */
+  readonly root?: string;
+  /** Receives a line for each generation that has no readable boot description and so gets no entry. */
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Bring the boot menu in line with the generations. Each file changes by a rename after its content is on the
+ * disk, and the loader's default is written last: a power cut leaves the old default or the new one.
+ *
+ * @throws {CodedError} `boot.no-space` before anything was written.
+ */
+export function writeBootMenu(options: BootMenuOptions): void {
+  const { boot, generations, defaultGeneration, root = "", say } = options;
+  const target = generations.find(({ number }) => number === defaultGeneration)?.target;
+  const settings = target === undefined ? undefined : readBootLoaderSettings(`${root}${target}`);
+  if (settings === undefined || !settings.enable) return;
+  const bootable = generations.flatMap((one): BootGeneration[] => {
+    const spec = tryParseBootSpec(unlessAbsent(() => readFileSync(`${root}${one.target}/boot.json`, "utf8")) ?? "");
+    if (spec === undefined) say(`generation ${one.number} has no boot description and gets no boot entry`);
+    return spec === undefined ? [] : [{ number: one.number, date: one.date, spec }];
+  });
+  const folder = join(boot, "loader/entries");
+  mkdirSync(folder, { recursive: true });
+  const plan = planBootEntries({ ...settings, generations: bootable, defaultGeneration, existing: readdirSync(folder) });
+
+  for (const name of plan.remove) rmSync(join(folder, name));
+  removeUnusedCopies(boot, plan.copies);
+  checkSpace(boot, [...plan.copies].filter(([path]) => !existsSync(join(boot, path))).map(([, from]) => `${root}${from}`));
+  for (const [path, from] of plan.copies) copyDurably(`${root}${from}`, join(boot, path));
+  for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);
+  writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
+}
+
+/** The settings that a toplevel carries. */
+export function readBootLoaderSettings(toplevel: string): BootLoaderSettings | undefined {
+  const text = unlessAbsent(() => readFileSync(`${toplevel}/etc/floe/boot-loader.json`, "utf8"));
+  return text === undefined ? undefined : (JSON.parse(text) as BootLoaderSettings);
+}
+
+function removeUnusedCopies(boot: string, copies: ReadonlyMap<string, string>): void {
+  const folder = join(boot, "EFI/floe");
+  for (const name of unlessAbsent(() => readdirSync(folder)) ?? []) {
+    if (!copies.has(`EFI/floe/${name}`)) rmSync(join(folder, name));
+  }
+}
+
+function checkSpace(boot: string, files: readonly string[]): void {
+  const neededBytes = files.reduce((sum, path) => sum + statSync(path).size, 0);
+  if (neededBytes === 0) return;
+  const { bavail, bsize } = statfsSync(boot);
+  const freeBytes = bavail * bsize;
+  if (neededBytes <= freeBytes) return;
+  throw new CodedError(
+    "boot.no-space",
+    `Cannot write boot entries to "${boot}": found ${freeBytes} bytes free, expected ${neededBytes} for kernels`,
+    { hint: "Delete old generations, or lower `boot.loader.entries.limit`." },
+  );
+}
+
+function copyDurably(from: string, to: string): void {
+  if (existsSync(to)) return;
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(from, `${to}.new`, constants.COPYFILE_FICLONE);
+  const file = openSync(`${to}.new`, "r");
+  fsyncSync(file);
+  closeSync(file);
+  renameSync(`${to}.new`, to);
+  syncDirectory(dirname(to));
+}
+
+function writeDurably(path: string, text: string): void {
+  // An unchanged file is left alone: flash wears out.
+  if (unlessAbsent(() => readFileSync(path, "utf8")) === text) return;
+  const file = openSync(`${path}.new`, "w", 0o644);
+  writeSync(file, text);
+  fsyncSync(file);
+  closeSync(file);
+  renameSync(`${path}.new`, path);
+  syncDirectory(dirname(path));
+}

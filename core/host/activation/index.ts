@@ -1,0 +1,5 @@
+export * from "./boot-menu.ts";
+export * from "./lock.ts";
+export * from "./paths.ts";
+export * from "./switch-host.ts";
+export * from "./switch.ts";

@@ -1,0 +1,237 @@
+import { existsSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CodedError } from "../../base/index.ts";
+import { type LoadedUnit, type SwitchPlan, planSwitch } from "../../system/switch/index.ts";
+import { Profile, readLink } from "../profile/index.ts";
+import { writeBootMenu } from "./boot-menu.ts";
+import { withSwitchLock } from "./lock.ts";
+import type { SwitchPaths } from "./paths.ts";
+import { clearPending, readPending, writePending } from "./pending-lists.ts";
+import type { SwitchHost } from "./switch-host.ts";
+import { readUnits, unlessAbsent } from "./unit-folder.ts";
+
+/** `switch`: run it and boot it from now on; `boot`: only the latter; `test`: only the former. */
+export type SwitchMode = "switch" | "boot" | "test" | "dry-activate";
+
+/** What to switch to. */
+export type SwitchTarget =
+  | { readonly kind: "toplevel"; readonly path: string }
+  | { readonly kind: "generation"; readonly number: number };
+
+/** What {@link switchSystem} takes. */
+export interface SwitchOptions {
+  readonly mode: SwitchMode;
+  readonly target: SwitchTarget;
+  readonly paths: SwitchPaths;
+  readonly host: SwitchHost;
+  /** Receives words for people. */
+  readonly say: (line: string) => void;
+  /** Where store paths are found: `""`, or a root in tests. */
+  readonly root?: string;
+}
+
+/** Exit codes of a switch; see {@link SwitchResult}. */
+export const SWITCH_EXIT = { done: 0, bootLoader: 1, activation: 2, units: 4, reboot: 100 } as const;
+
+/** How a switch ended. */
+export interface SwitchResult {
+  /**
+   * 0 done; 1 the boot menu could not be written; 2 activation failed, and the old system is active again;
+   * 4 units failed, and the switch stands; 100 the system needs a reboot, and nothing was done.
+   */
+  readonly exitCode: 0 | 1 | 2 | 4 | 100;
+  readonly generation: number | undefined;
+  readonly plan: SwitchPlan | undefined;
+  readonly failedUnits: readonly string[];
+}
+
+/**
+ * Switch the machine.
+ *
+ * Order: lock → generation link → stop units → activate → reload the manager → reload, restart, start → settle →
+ * commit (the profile by one rename, then the boot menu). Nothing before the commit changes what boots.
+ *
+ * @throws {CodedError} `system.locked`, `system.not-a-system`, `profile.no-generation`, `system.cannot-run`
+ */
+export function switchSystem(options: SwitchOptions): SwitchResult {
+  return withSwitchLock(options.paths.run, () => new Switch(options).run());
+}
+
+class Switch {
+  readonly #options: SwitchOptions;
+  readonly #profile: Profile;
+  readonly #root: string;
+
+  constructor(options: SwitchOptions) {
+    this.#options = options;
+    this.#profile = new Profile(options.paths.profiles, "system");
+    this.#root = options.root ?? "";
+  }
+
+  run(): SwitchResult {
+    const { mode, target, say } = this.#options;
+    const toplevel = target.kind === "toplevel" ? target.path : this.#profile.get(target.number).target;
+    this.#checkSystem(toplevel);
+    const made =
+      target.kind === "generation"
+        ? { number: target.number, created: false }
+        : mode === "switch" || mode === "boot"
+          ? this.#profile.create(toplevel)
+          : undefined;
+    const nothing = { generation: made?.number, plan: undefined, failedUnits: [] };
+    if (mode === "boot") return { ...nothing, exitCode: this.#commit(made?.number) };
+    if (mode !== "dry-activate" && this.#needsReboot(toplevel)) {
+      say("the new system talks to its init in another way: it has to be booted (use `boot` and reboot)");
+      if (made?.created) this.#forget(made.number);
+      return { ...nothing, generation: undefined, exitCode: SWITCH_EXIT.reboot };
+    }
+    const plan = this.#plan(toplevel);
+    if (mode === "dry-activate") {
+      this.#tell(plan, "would");
+      this.#options.host.activate(`${this.#root}${toplevel}`, mode);
+      return { ...nothing, plan, exitCode: SWITCH_EXIT.done };
+    }
+    const failedUnits = this.#apply(toplevel, plan);
+    if (failedUnits === undefined) {
+      if (made?.created) this.#forget(made.number);
+      return { generation: undefined, plan, failedUnits: [], exitCode: SWITCH_EXIT.activation };
+    }
+    const committed = mode === "switch" ? this.#commit(made?.number) : SWITCH_EXIT.done;
+    const exitCode = committed !== SWITCH_EXIT.done ? committed : failedUnits.length > 0 ? SWITCH_EXIT.units : SWITCH_EXIT.done;
+    return { generation: made?.number, plan, failedUnits, exitCode };
+  }
+
+  #checkSystem(toplevel: string): void {
+    for (const name of ["activate", "init", "etc"]) {
+      if (existsSync(`${this.#root}${toplevel}/${name}`)) continue;
+      throw new CodedError(
+        "system.not-a-system",
+        `Cannot switch to "${toplevel}": it has no "${name}", expected the toplevel of a system`,
+      );
+    }
+  }
+
+  #needsReboot(toplevel: string): boolean {
+    const version = (system: string) => unlessAbsent(() => readFileSync(`${system}/init-interface-version`, "utf8"));
+    const booted = version(this.#options.paths.bootedSystem);
+    return booted !== undefined && booted !== version(`${this.#root}${toplevel}`);
+  }
+
+  #plan(toplevel: string): SwitchPlan {
+    const { paths, host } = this.#options;
+    const next = `${this.#root}${toplevel}`;
+    const units = (system: string, etc: string) =>
+      readUnits({
+        folders: [join(etc, "systemd/system"), join(system, "systemd/lib/systemd/system")],
+        fstab: join(etc, "fstab"),
+      });
+    return planSwitch({
+      loaded: host.listUnits(),
+      current: units(paths.currentSystem, paths.etc),
+      next: units(next, `${next}/etc`),
+      pending: readPending(paths.run),
+      managerChanged: managerOf(paths.currentSystem, paths.etc) !== managerOf(next, `${next}/etc`),
+    });
+  }
+
+  #tell(plan: SwitchPlan, would: "would" | ""): void {
+    const words = (list: readonly string[], text: string, textIfWould: string) => {
+      if (list.length > 0) this.#options.say(`${would === "" ? text : textIfWould} the following units: ${list.join(", ")}`);
+    };
+    words(plan.stop, "stopping", "would stop");
+    words(plan.keep, "NOT restarting, although changed,", "would NOT restart, although changed,");
+    words(plan.swapOff, "turning off swap on", "would turn off swap on");
+    if (would !== "" && plan.reexecute) this.#options.say("would restart systemd itself");
+    words(plan.reload, "reloading", "would reload");
+    words(plan.restart, "restarting", "would restart");
+    const news = plan.start.filter((name) => !name.endsWith(".target"));
+    words(news, "starting", "would start");
+  }
+
+  /** @returns the units that failed; `undefined` when activation failed and everything is as it was. */
+  #apply(toplevel: string, plan: SwitchPlan): string[] | undefined {
+    const { host, paths, say } = this.#options;
+    const before = readLink(paths.currentSystem);
+    this.#tell(plan, "");
+    writePending(paths.run, plan);
+    if (plan.stop.length > 0) host.systemctl("stop", "--", ...plan.stop);
+    for (const device of plan.swapOff) host.swapOff(device);
+
+    say("activating the configuration");
+    const status = host.activate(`${this.#root}${toplevel}`, "switch");
+    if (status !== 0) {
+      say(`activation failed with status ${status}: going back to the old system`);
+      this.#goBack(before, plan);
+      return undefined;
+    }
+
+    if (plan.reexecute) host.systemctl("daemon-reexec");
+    host.systemctl("reset-failed");
+    host.systemctl("daemon-reload");
+    const asked = readPending(paths.run, "activation-");
+    clearPending(paths.run, "activation-");
+    const restart = [...new Set([...plan.restart, ...asked.restart])];
+    const reload = [...new Set([...plan.reload, ...asked.reload])].filter((name) => !restart.includes(name));
+    this.#each("reload", reload);
+    this.#each("restart", restart);
+    this.#each("start", [...new Set([...plan.start, ...asked.start])]);
+    return this.#failures();
+  }
+
+  #each(verb: "reload" | "restart" | "start", units: readonly string[]): void {
+    if (units.length > 0) this.#options.host.systemctl(verb, "--", ...units);
+    clearPending(this.#options.paths.run, "", [verb]);
+  }
+
+  #goBack(before: string | undefined, plan: SwitchPlan): void {
+    const { host, paths } = this.#options;
+    if (before !== undefined) host.activate(before, "switch");
+    host.systemctl("daemon-reload");
+    // Those that ran run again; the others have not been touched.
+    if (plan.stop.length > 0) host.systemctl("start", "--", ...plan.stop);
+    clearPending(paths.run, "activation-");
+    clearPending(paths.run);
+  }
+
+  /** Wait a moment, then collect the units that failed, those that keep failing included. */
+  #failures(): string[] {
+    const { host, say } = this.#options;
+    host.sleep(250);
+    const failed = host
+      .listUnits()
+      .filter((unit) => unit.active === "failed" || this.#keepsFailing(unit))
+      .map(({ name }) => name);
+    if (failed.length > 0) {
+      say(`warning: the following units failed: ${failed.join(", ")}`);
+      host.systemctl("status", "--no-pager", "--full", "--", ...failed);
+    }
+    return failed;
+  }
+
+  #keepsFailing({ name, sub }: LoadedUnit): boolean {
+    return sub === "auto-restart" && this.#options.host.property(name, "ExecMainStatus") !== "0";
+  }
+
+  #commit(number: number | undefined): 0 | 1 {
+    if (number === undefined) return SWITCH_EXIT.done;
+    const { paths, say } = this.#options;
+    this.#profile.switchTo(number);
+    try {
+      writeBootMenu({ boot: paths.boot, generations: this.#profile.list(), defaultGeneration: number, root: this.#root, say });
+      return SWITCH_EXIT.done;
+    } catch (error) {
+      say(`the boot menu could not be written: ${(error as Error).message}`);
+      return SWITCH_EXIT.bootLoader;
+    }
+  }
+
+  #forget(number: number): void {
+    rmSync(this.#profile.linkPath(number), { force: true });
+  }
+}
+
+/** What decides whether the manager has to execute itself anew. */
+function managerOf(system: string, etc: string): string {
+  const binary = unlessAbsent(() => realpathSync(join(system, "systemd"))) ?? "";
+  return `${binary}\n${unlessAbsent(() => readFileSync(join(etc, "systemd/system.conf"), "utf8")) ?? ""}`;
+}
