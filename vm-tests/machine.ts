@@ -37,6 +37,12 @@ export interface SwitchOptions {
   readonly expect?: "success" | "failure" | "any";
 }
 
+/** Store paths of systems by the names of their generations. */
+export interface Systems {
+  readonly base: string;
+  readonly [generation: string]: string;
+}
+
 /**
  * One virtual machine, seen from a story.
  *
@@ -47,7 +53,7 @@ export interface SwitchOptions {
 export interface Machine {
   readonly name: string;
   /** Store path of each declared generation's system, by name; the first is `base`. */
-  readonly systems: Readonly<Record<string, string>>;
+  readonly systems: Systems;
 
   /** Boot. Returns when the agent in the guest answers, which is early: wait for what the story needs. */
   start(options?: BootOptions): Promise<void>;

@@ -17,7 +17,7 @@ export interface MachineManifest {
   /** Image of the root file system, copied on write; first disk. */
   readonly rootImage: string;
   /** By name; `base` is generation 1 and the one that boots first. */
-  readonly generations: Readonly<Record<string, GenerationManifest>>;
+  readonly generations: { readonly base: GenerationManifest; readonly [name: string]: GenerationManifest };
 }
 
 /** A machine test as an evaluation hands it to the driver. */

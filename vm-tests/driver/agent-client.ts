@@ -57,6 +57,13 @@ export interface Execution {
   kill(signal?: number): void;
 }
 
+export interface AgentClientOptions {
+  /** Called when the agent says hello again by itself: it was restarted. */
+  readonly onRestart?: () => void;
+  /** The reason for a stream that closed, where more is known than that it did. */
+  readonly explainEnd?: () => Promise<CodedError | undefined>;
+}
+
 interface StreamHandler {
   frame(frame: Frame): void;
   fail(error: Error): void;
@@ -73,7 +80,7 @@ export class AgentClient {
   readonly #epoch: number;
   #nextStream = 1;
   #closed: CodedError | undefined;
-  #restarted: (() => void) | undefined;
+  readonly #restarted: (() => void) | undefined;
   readonly #hello: Promise<Hello>;
   #greet: (hello: Hello) => void = () => {};
   #refuse: (error: Error) => void = () => {};
@@ -83,23 +90,18 @@ export class AgentClient {
     for (const frame of this.#reader.push(data)) this.#take(frame);
   };
 
-  /**
-   * @param epoch A number no earlier client of this guest has used. The agent ends everything older than it.
-   * @param onRestart Called when the agent says hello again by itself: it was restarted.
-   */
-  constructor(stream: Duplex, epoch: number, onRestart?: () => void) {
+  /** @param epoch A number no earlier client of this guest has used. The agent ends everything older than it. */
+  constructor(stream: Duplex, epoch: number, options: AgentClientOptions = {}) {
     this.#stream = stream;
     this.#epoch = epoch;
-    this.#restarted = onRestart;
+    this.#restarted = options.onRestart;
     this.#hello = new Promise((resolve, reject) => {
       this.#greet = resolve;
       this.#refuse = reject;
     });
     this.#hello.catch(() => {});
     stream.on("data", this.#listen);
-    stream.on("close", () =>
-      this.#fail(new CodedError("agent.closed", "Cannot reach the agent: its machine has ended")),
-    );
+    stream.on("close", async () => this.#fail((await options.explainEnd?.()) ?? ended("has ended")));
     // Nobody listens in the guest at first, and what is sent before that may be dropped.
     this.#knock = setInterval(() => this.#sendEpoch(), HELLO_INTERVAL_MS);
     this.#sendEpoch();
@@ -117,7 +119,7 @@ export class AgentClient {
 
   /** Stop using the stream. Everything that is running fails with `agent.closed`. */
   close(): void {
-    this.#fail(new CodedError("agent.closed", "Cannot reach the agent: its machine was ended"));
+    this.#fail(ended("was ended"));
   }
 
   /** Run a program; `argv[0]` is looked up in the agent's PATH. */
@@ -286,6 +288,10 @@ export class AgentClient {
     this.#refuse(error);
     this.#failStreams(error);
   }
+}
+
+function ended(how: string): CodedError {
+  return new CodedError("agent.closed", `Cannot reach the agent: its machine ${how}`);
 }
 
 /** Sends standard input no faster than the command reads it. */

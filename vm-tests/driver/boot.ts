@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { type Accelerator, type Disk, VirtualMachine } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import { AgentClient, type Hello } from "./agent-client.ts";
@@ -47,20 +48,21 @@ export class Boot {
   readonly #name: string;
   readonly #end = new AbortController();
   #ending = false;
+  #fatal: CodedError | undefined;
 
   private constructor(
-    name: string,
+    specification: BootSpecification,
     machine: VirtualMachine,
-    agent: AgentClient,
+    agentPort: Duplex,
     console: LineRecorder,
     journal: LineRecorder,
   ) {
-    this.#name = name;
+    this.#name = specification.name;
     this.machine = machine;
-    this.agent = agent;
     this.console = console;
     this.journal = journal;
     this.clock = qemuClock(machine.process.pid);
+    this.agent = new AgentClient(agentPort, specification.number, { explainEnd: () => this.#explainEnd() });
     for (const line of console.lines()) this.#judge(line);
     console.onLine((line) => this.#judge(line));
     void machine.process.exited.then((exit) => {
@@ -105,7 +107,7 @@ export class Boot {
     });
     const port = machine.ports.get(AGENT_PORT);
     if (port === undefined) throw new Error("QEMU was started without the agent's port");
-    return new Boot(name, machine, new AgentClient(port, number), console, journal);
+    return new Boot(specification, machine, port, console, journal);
   }
 
   /** Aborted, with the reason, when the guest cannot go on. */
@@ -149,9 +151,18 @@ export class Boot {
     const trouble = judgeConsoleLine(line);
     if (trouble === undefined) return;
     this.troubles.push(trouble);
-    if (trouble.kind !== "fatal" || this.#ending) return;
+    if (trouble.kind !== "fatal" || this.#ending || this.#fatal !== undefined) return;
     const code = /panic/i.test(trouble.line) ? "machine.kernel-panic" : "machine.boot-failed";
-    setTimeout(() => this.#giveUp(this.#failure(code, trouble.line)), LAST_WORDS_MS).unref();
+    const fatal = this.#failure(code, trouble.line);
+    this.#fatal = fatal;
+    setTimeout(() => this.#giveUp(fatal), LAST_WORDS_MS).unref();
+  }
+
+  /** The agent's stream closes a moment before QEMU is gone; the end of QEMU is what an author wants to hear of. */
+  async #explainEnd(): Promise<CodedError | undefined> {
+    if (this.#ending) return undefined;
+    await this.machine.process.exited;
+    return this.#end.signal.reason as CodedError;
   }
 
   #failure(code: string, reason: string, details: readonly string[] = []): CodedError {
@@ -159,7 +170,8 @@ export class Boot {
     return new CodedError(code, `Cannot ${verb} the machine "${this.#name}": ${reason}`, { details });
   }
 
+  /** What the kernel said when it died comes before the end that followed from it. */
   #giveUp(error: CodedError): void {
-    if (!this.#end.signal.aborted) this.#end.abort(error);
+    if (!this.#end.signal.aborted) this.#end.abort(this.#fatal ?? error);
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { CodedError } from "../../core/base/index.ts";
-import type { BootOptions, CommandResult, Hole, Machine, RunningCommand, SwitchOptions } from "../machine.ts";
+import type { BootOptions, CommandResult, Hole, Machine, RunningCommand, SwitchOptions, Systems } from "../machine.ts";
 import type { Boot } from "./boot.ts";
 import { callSite, withPlace } from "./call-site.ts";
 import { checkFailed, checkSucceeded, showCommand, showOutput, toResult } from "./commands.ts";
@@ -21,7 +21,7 @@ const POWER_OFF_SECONDS = 90;
 /** A machine as stories see it: {@link MachineHost} makes it run, the agent in it does what is asked. */
 export class GuestMachine implements Machine {
   readonly name: string;
-  readonly systems: Readonly<Record<string, string>>;
+  readonly systems: Systems;
   readonly #host: MachineHost;
   readonly #seconds: number | undefined;
 

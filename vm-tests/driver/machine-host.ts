@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Accelerator, createOverlay, type Disk, makeRunDirectory, type RunDirectory } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
-import type { BootOptions } from "../machine.ts";
+import type { BootOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
@@ -33,7 +33,7 @@ export class MachineHost {
   readonly storyFolder: string;
   readonly log: RunLog;
   /** Toplevels by generation name. */
-  readonly systems: Readonly<Record<string, string>>;
+  readonly systems: Systems;
   readonly #options: MachineHostOptions;
   readonly #sockets: RunDirectory = makeRunDirectory();
   #disks: readonly Disk[] | undefined;
@@ -49,7 +49,7 @@ export class MachineHost {
     this.log = options.log;
     this.systems = Object.fromEntries(
       Object.entries(options.manifest.generations).map(([name, generation]) => [name, generation.toplevel]),
-    );
+    ) as Systems;
   }
 
   get running(): boolean {
@@ -78,9 +78,7 @@ export class MachineHost {
   /** Boot the default generation, or the one whose number is given, and wait for the agent. */
   async boot(options: BootOptions): Promise<void> {
     const { manifest, accelerator, realPath } = this.#options;
-    const base = manifest.generations["base"];
-    if (base === undefined)
-      throw new CodedError("machine.no-system", `Cannot boot the machine "${this.name}": it has no generation "base"`);
+    const { base } = manifest.generations;
     const chosen = options.generation === undefined ? "" : ` floe.generation=${options.generation}`;
     const begin = performance.now();
     this.#disks ??= await this.#makeDisks();

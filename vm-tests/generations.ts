@@ -1,0 +1,48 @@
+import type { Defs } from "#floe/module";
+import type { Assert, Machine } from "#floe/vm-test";
+import { fetchPage } from "./web-page.ts";
+
+/** A web server whose one page is a word: which system runs can be seen from outside. */
+export function serving(word: string): Defs {
+  return {
+    services: {
+      nginx: {
+        enable: true,
+        virtualHosts: { localhost: { default: true, locations: { "/": { return: `200 "${word}\\n"` } } } },
+      },
+    },
+  };
+}
+
+/** A step of a switch that waits, once it is reached, for as long as /run/hold-NAME exists; then /run/reached-NAME does. */
+export function hold(name: string): string {
+  return `if [ -e /run/hold-${name} ]; then : > /run/reached-${name}; while [ -e /run/hold-${name} ]; do sleep 0.2; done; fi`;
+}
+
+export interface WholeOptions {
+  readonly machine: Machine;
+  readonly assert: Assert;
+  /** Name of the generation whose system has to be the running one. */
+  readonly runs: string;
+  /** Number of the generation that has to be the default. */
+  readonly defaultGeneration: number;
+  /** The page it serves. */
+  readonly page: string;
+}
+
+/** Show that a machine runs one generation, all of it: its system, its units, its /etc, its page. */
+export async function assertWhole({ machine, assert, runs, defaultGeneration, page }: WholeOptions): Promise<void> {
+  const system = machine.systems[runs];
+  await machine.within(120).waitForUnit("multi-user.target");
+  await machine.waitForUnit("nginx.service");
+  await machine.waitForPort(80);
+  assert.equal((await fetchPage(machine)).body, `${page}\n`, `the page of generation "${runs}" is not served`);
+  assert.equal((await machine.succeed`readlink -f /run/current-system`).trim(), system, "another system is running");
+  assert.equal(
+    (await machine.succeed`readlink -f /etc/systemd/system`).trim(),
+    (await machine.succeed`readlink -f ${system}/etc/systemd/system`).trim(),
+    "/etc does not belong to the running system",
+  );
+  assert.equal(await machine.defaultGeneration(), defaultGeneration, "another generation is the default");
+  assert.deepEqual(await machine.failedUnits(), []);
+}

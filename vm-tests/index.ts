@@ -1,0 +1,3 @@
+export type * from "./machine.ts";
+export type * from "./manifest.ts";
+export * from "./vm-test.ts";

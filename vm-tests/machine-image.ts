@@ -1,0 +1,122 @@
+import { type DerivationValue, derivation } from "#floe/derivation";
+
+/** Packages and paths that images are made with. */
+export interface ImageTools {
+  /** Has `bin/bash`, `bin/python3` and the coreutils. */
+  readonly seed: { toString(): string };
+  /** Has mkfs.erofs, mke2fs and debugfs. */
+  readonly "image-tools": { toString(): string };
+  readonly platform: { readonly system: string };
+}
+
+export interface ImageOptions {
+  /** The machine's name. */
+  readonly name: string;
+  readonly pkgs: ImageTools;
+  /** What the machine can boot, generation 1 first. */
+  readonly toplevels: readonly { toString(): string }[];
+}
+
+// Fixed, as everything in an image: equal contents give equal images.
+const STORE_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00001";
+const ROOT_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00002";
+const HASH_SEED = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00003";
+
+/** Kept in MiB. What machines write goes here; most of it is never touched and costs nothing. */
+const ROOT_SIZE_MIB = 512;
+
+/**
+ * A read-only image of the closures of all generations: the lower layer of the machine's store.
+ *
+ * Shape: erofs without compression, whose root has the store objects by name. Uncompressed, because an emulated processor
+ * takes longer to unpack than the disk to read.
+ */
+export function makeStoreImage(options: ImageOptions): DerivationValue {
+  return image("store", options, {
+    uuid: STORE_UUID,
+    script: `
+# The sandbox's store holds the closure and the tools of this build: leaving out the latter saves copying the former.
+paths | sed 's,.*/,,' > wanted
+ls "$NIX_STORE" | grep -vxFf wanted | sed 's/^/--exclude-path=/' > unwanted || true
+echo "$(wc -l < wanted) store objects"
+mapfile -t excludes < unwanted
+mkfs.erofs -T1 -U "$uuid" --all-root -x-1 "\${excludes[@]}" --exclude-path="\${out##*/}" "$out" "$NIX_STORE"
+`,
+  });
+}
+
+/**
+ * The root disk of a new machine: an ext4 file system with the system profile, which names generation 1, and the
+ * registration of the store image's objects (\`nix-store --load-db\` reads it) in /nix/var/nix/path-registration.
+ *
+ * Shape: a sparse raw image of ${ROOT_SIZE_MIB} MiB.
+ */
+export function makeRootImage(options: ImageOptions): DerivationValue {
+  return image("root", options, {
+    uuid: ROOT_UUID,
+    seedOfHash: HASH_SEED,
+    size: `${ROOT_SIZE_MIB}M`,
+    first: `${options.toplevels[0]}`,
+    script: `
+registration > registration
+export E2FSPROGS_FAKE_TIME=1
+truncate -s "$size" "$out"
+mke2fs -q -F -t ext4 -b 4096 -i 16384 -m 0 -U "$uuid" -E "hash_seed=$seedOfHash,root_owner=0:0" "$out"
+# Written from the inside, so that owners and times are those of the image and not those of the build.
+cat > commands << END
+mkdir nix
+mkdir nix/var
+mkdir nix/var/nix
+mkdir nix/var/nix/profiles
+symlink nix/var/nix/profiles/system system-1-link
+symlink nix/var/nix/profiles/system-1-link $first
+write registration nix/var/nix/path-registration
+set_inode_field nix/var/nix/path-registration mode 0100444
+END
+debugfs -w -f commands "$out" > /dev/null 2> words
+sed -i '/^debugfs /d' words
+[ ! -s words ] || { cat words; exit 1; }
+e2fsck -f -n "$out"
+`,
+  });
+}
+
+/** Python, because the graph is a list of objects, which bash's part of the attributes leaves out. */
+const GRAPH = `
+import json, os, sys
+graph = json.load(open(os.environ["NIX_ATTRS_JSON_FILE"]))["closure"]
+for entry in graph:
+    if sys.argv[1] == "paths":
+        print(entry["path"])
+    else:
+        references = entry["references"]
+        print(entry["path"], entry["narHash"], entry["narSize"], "", len(references), *references, sep="\\n")
+`;
+
+const BUILD = `source "$NIX_ATTRS_SH_FILE"
+out=\${outputs[out]}
+export PATH=$tools/bin:$tools/sbin:$seed/bin
+paths() { python3 -c "$graph" paths; }
+registration() { python3 -c "$graph" registration; }
+eval "set -eu; $script"
+`;
+
+function image(
+  kind: string,
+  { name, pkgs, toplevels }: ImageOptions,
+  variables: Readonly<Record<string, string>>,
+): DerivationValue {
+  return derivation({
+    name: `${name}-${kind}.img`,
+    system: pkgs.platform.system,
+    builder: `${pkgs.seed}/bin/bash`,
+    args: ["-euc", BUILD],
+    structuredAttrs: {
+      ...variables,
+      graph: GRAPH,
+      seed: `${pkgs.seed}`,
+      tools: `${pkgs["image-tools"]}`,
+      exportReferencesGraph: { closure: toplevels.map((toplevel) => `${toplevel}`) },
+    },
+  });
+}

@@ -1,0 +1,129 @@
+import { callerLocation } from "#floe/base";
+import type { Defs, Module } from "#floe/module";
+import { makeSystem, type System } from "#floe/system";
+import { modules as baseModules } from "../modules/index.ts";
+import agent from "../modules/testing/agent.ts";
+import { makePkgs, type Pkgs } from "../pkgs/index.ts";
+import { makeRootImage, makeStoreImage } from "./machine-image.ts";
+import type { Machine, StoryTools } from "./machine.ts";
+import type { GenerationManifest, MachineManifest, VmTestManifest } from "./manifest.ts";
+
+/** One machine of a story. */
+export interface MachineSpecification {
+  /** The system it boots first: generation 1, by the name `base`. */
+  readonly config: Defs;
+  /** Further systems its store has, by name, each a whole configuration; {@link Machine.switchTo} switches to them. */
+  readonly generations?: Readonly<Record<string, Defs>>;
+  /** Modules beside Floe's own, for all generations. */
+  readonly modules?: readonly Module[];
+  /** Default: 1024. */
+  readonly memoryMiB?: number;
+  /** Default: 2. */
+  readonly cpus?: number;
+}
+
+/** What {@link vmTest} takes. */
+export interface VmTestOptions<Names extends string> {
+  readonly name: string;
+  /** What the story shows, in a sentence. */
+  readonly description: string;
+  readonly machines: Readonly<Record<Names, MachineSpecification>>;
+  /** Console lines that are no fault here, such as those of a service that is meant to crash. */
+  readonly allowConsole?: readonly RegExp[];
+  /** Package set of the machines. Default: Floe's own. */
+  readonly pkgs?: Pkgs;
+  /** The story. It runs on the host, in plain Node; the rest of this value only ever describes. */
+  script(tools: StoryTools & { readonly [name in NoInfer<Names>]: Machine }): Promise<void>;
+}
+
+/**
+ * A machine test. As data (an evaluation turns it into JSON) it is a {@link VmTestManifest}; `script` and `allowConsole` are
+ * there for the driver, which imports the story's file.
+ */
+export interface VmTest extends VmTestManifest {
+  readonly script: (tools: never) => Promise<void>;
+  readonly allowConsole: readonly RegExp[];
+}
+
+const PLATFORM = "x86_64-linux";
+
+/** How every machine under test differs from a machine on its own: its disks are images, and the agent runs. */
+const UNDER_TEST: Defs = {
+  fileSystems: { "/": { device: "/dev/vda", fsType: "ext4" } },
+  boot: { storeImage: "erofs:/dev/vdb" },
+  testing: { agent: { enable: true } },
+};
+
+let ownPkgs: Pkgs | undefined;
+
+/**
+ * Declare a machine test.
+ *
+ * @throws {CodedError} when its machines are asked for: whatever their systems raise.
+ *
+ * @example
+ * export default vmTest({
+ *   name: "boot",
+ *   description: "A machine with nothing special reaches multi-user.target.",
+ *   machines: { machine: { config: {} } },
+ *   async script({ machine }) {
+ *     await machine.start();
+ *     await machine.waitForUnit("multi-user.target");
+ *   },
+ * });
+ */
+export function vmTest<const Names extends string>(options: VmTestOptions<Names>): VmTest {
+  const { name, description, script, allowConsole = [] } = options;
+  const story = callerLocation(vmTest)?.file ?? "";
+  let made: Readonly<Record<string, MachineManifest>> | undefined;
+  const test = {
+    type: "vmTest" as const,
+    name,
+    description,
+    story,
+    /** Worked out when an evaluation asks, since the driver, which imports stories too, has no use for it. */
+    get machines() {
+      made ??= makeMachines(options);
+      return made;
+    },
+  };
+  // Functions are no data: an evaluation must not meet them.
+  Object.defineProperty(test, "script", { value: script });
+  Object.defineProperty(test, "allowConsole", { value: allowConsole });
+  return test as VmTest;
+}
+
+function makeMachines(options: VmTestOptions<string>): Readonly<Record<string, MachineManifest>> {
+  ownPkgs ??= options.pkgs ?? makePkgs({ platform: PLATFORM });
+  const pkgs = options.pkgs ?? ownPkgs;
+  return Object.fromEntries(
+    Object.entries(options.machines).map(([name, machine]) => [name, makeMachine(name, machine, pkgs)]),
+  );
+}
+
+function makeMachine(name: string, specification: MachineSpecification, pkgs: Pkgs): MachineManifest {
+  const { config, generations = {}, modules = [], memoryMiB = 1024, cpus = 2 } = specification;
+  const system = (own: Defs): System =>
+    makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [UNDER_TEST, own] });
+  const systems = Object.entries({ base: config, ...generations }).map(([key, own]) => [key, system(own)] as const);
+  const toplevels = systems.map(([, { toplevel }]) => toplevel);
+  return {
+    architecture: "x86_64",
+    memoryMiB,
+    cpus,
+    storeImage: `${makeStoreImage({ name, pkgs, toplevels })}`,
+    rootImage: `${makeRootImage({ name, pkgs, toplevels })}`,
+    generations: Object.fromEntries(
+      systems.map(([key, each]) => [key, makeGeneration(each)]),
+    ) as MachineManifest["generations"],
+  };
+}
+
+function makeGeneration(system: System): GenerationManifest {
+  return {
+    toplevel: `${system.toplevel}`,
+    kernel: system.kernel,
+    initrd: system.initrd,
+    kernelParameters: system.kernelParams.join(" "),
+  };
+}
