@@ -1,19 +1,17 @@
 import { local } from "#floe/derivation";
 import { definePackage } from "#floe/package";
 
-/** The folders that the program of a machine is made from; tests and everything else stay out of its hash. */
-const FOLDERS = [
-  "core/base",
-  "core/profile",
-  "core/system/switch",
-  "core/host/activation",
-  "core/host/profile",
-  "tools/cli",
-  "tools/cli/commands/system",
+const CORE = ["base", "profile", "system/switch", "host/activation", "host/profile"];
+
+const CLI = [
+  "commands/system/generations.ts",
+  "commands/system/machine-commands.ts",
+  "commands/system/switch.ts",
+  ..."target context errors flags interrupt program system-errors text usage-errors version".split(" ").map((name) => `${name}.ts`),
 ];
 
-const FILES =
-  /^tools\/cli\/(target|context|errors|flags|interrupt|program|system-errors|text|usage-errors|version)\.ts$/;
+const core = local("../../../../core", { name: "floe-core", filter: only(CORE) });
+const cli = local("../../../../tools/cli", { name: "floe-cli", filter: only(CLI) });
 
 /** The `floe` of a machine: switch, boot, test, roll back. What evaluates and builds is not in it. */
 export default definePackage(({ stdenv, fetchUrl, esbuild, nodejs, bash }) =>
@@ -25,14 +23,17 @@ export default definePackage(({ stdenv, fetchUrl, esbuild, nodejs, bash }) =>
     license: "MIT",
     platforms: ["x86_64-linux"],
     mainProgram: "floe",
-    source: local("../../../..", { name: "floe-source", filter: isOfTarget }),
     nativeInputs: [esbuild],
-    postUnpack: `
-      mkdir -p "$sourceRoot/node_modules/@stricli/core"
+    unpack: `
+      mkdir -p "$top/source/tools"
+      cd "$top/source"
+      cp -r ${core} core
+      cp -r ${cli} tools/cli
+      mkdir -p node_modules/@stricli/core
       tar -xzf ${fetchUrl({
         url: "mirror://npm/@stricli/core/-/core-1.3.0.tgz",
         hash: "sha512-LnBe2HntygaLDU5trtjiC3J4C/YkmIZuM0XB52IF4qaLqJH09kgD1fnZiS2gaYUnt0nAN2a+1b4PSOBcfPrN4Q==",
-      })} --strip-components=1 -C "$sourceRoot/node_modules/@stricli/core"
+      })} --strip-components=1 -C node_modules/@stricli/core
     `,
     configure: ":",
     build: `
@@ -52,14 +53,11 @@ export default definePackage(({ stdenv, fetchUrl, esbuild, nodejs, bash }) =>
   }),
 );
 
-function isOfTarget(relative: string, kind: "file" | "directory" | "symlink"): boolean {
-  if (kind === "directory")
-    return FOLDERS.some(
-      (folder) => folder === relative || folder.startsWith(`${relative}/`) || relative.startsWith(`${folder}/`),
-    );
-  if (!relative.endsWith(".ts") || relative.endsWith(".test.ts") || relative.endsWith(".contract.ts")) return false;
-  if (/^tools\/cli\/[^/]+$/.test(relative)) return FILES.test(relative);
-  // These two evaluate and build.
-  if (/^tools\/cli\/commands\/system\/(index|build)\.ts$/.test(relative)) return false;
-  return FOLDERS.some((folder) => folder !== "tools/cli" && relative.startsWith(`${folder}/`));
+/** Tests and all else that the program is not made from stay out of its hash. */
+function only(wanted: readonly string[]) {
+  return (relative: string, kind: "file" | "directory" | "symlink"): boolean => {
+    if (kind === "directory") return wanted.some((path) => path === relative || path.startsWith(`${relative}/`) || relative.startsWith(`${path}/`));
+    if (!relative.endsWith(".ts") || relative.endsWith(".test.ts")) return false;
+    return wanted.some((path) => path === relative || relative.startsWith(`${path}/`));
+  };
 }
