@@ -56,7 +56,9 @@ export class StoreDatabase {
     }
   }
 
+  /** Once is enough. */
   close(): void {
+    if (!this.#connection.isOpen) return;
     this.#statements.clear();
     this.#connection.close();
     if (this.#bigLock !== undefined) closeSync(this.#bigLock);

@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { lockFileSync } from "./file-lock.ts";
 
+/** How long we wait for a collector that neither ends nor answers. */
+const COLLECTOR_PATIENCE_MS = 60_000;
+const COLLECTOR_RETRY_MS = 100;
+
 /** How long the collector's lock is kept for further roots before a collection may begin. */
 const HOLD_MS = 300;
 
@@ -24,14 +28,17 @@ client.on("close", () => process.exit(3));
  */
 export class TempRoots {
   readonly #stateDirectory: string;
+  readonly #patienceMs: number;
   readonly #known = new Set<string>();
   #file: { readonly path: string; readonly fd: number } | undefined;
   #collectorLock: number | undefined;
 
-  constructor(stateDirectory: string) {
+  constructor(stateDirectory: string, { patienceMs = COLLECTOR_PATIENCE_MS }: { readonly patienceMs?: number } = {}) {
     this.#stateDirectory = stateDirectory;
+    this.#patienceMs = patienceMs;
   }
 
+  /** @throws {CodedError} `store.collector-silent`, `store.no-flock` */
   add(paths: Iterable<string>): void {
     const fresh = [...new Set(paths)].filter((path) => !this.#known.has(path));
     if (fresh.length === 0) return;
@@ -88,15 +95,16 @@ export class TempRoots {
   /** A collection is running: it must know of the paths before we rely on them. Rare, so a process of its own may wait for it. */
   #tellCollector(paths: readonly string[]): void {
     const socket = join(this.#stateDirectory, "gc-socket/socket");
-    for (let attempt = 0; attempt < 600; attempt++) {
+    const deadline = performance.now() + this.#patienceMs;
+    do {
       const { status } = spawnSync(process.execPath, ["-e", TELL_COLLECTOR, "--", socket, ...paths], {
         stdio: "ignore",
       });
       if (status === 0) return;
       // It ended meanwhile, or has not opened its socket yet.
       if (this.#holdCollectorLock()) return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
-    }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COLLECTOR_RETRY_MS);
+    } while (performance.now() < deadline);
     throw new CodedError(
       "store.collector-silent",
       `Cannot protect "${paths[0]}": a garbage collection is running in "${this.#stateDirectory}" and does not answer`,
