@@ -270,6 +270,8 @@ export class LocalExecutor implements Executor {
         environment: environment.environment,
         network,
         devices: requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [],
+        // libc's system() and popen() know no other shell; a derivation names the one of its inputs that is to be it.
+        shell: drv.env["sandboxShell"],
         readOnlyProc: this.#readOnlyProc,
       },
       builder: environment.builder,
