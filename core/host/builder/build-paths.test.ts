@@ -56,6 +56,12 @@ if (typeof bench === "string") {
     ]);
   });
 
+  test("a builder finds the shell its derivation names at /bin/sh", async () => {
+    const value = await bench.script("readlink /bin/sh; ls /bin; mkdir $out", { name: "shell", env: { sandboxShell: "/build/shell" } });
+    const report = await bench.build(value);
+    assert.equal(lines(report.events), ["/build/shell", "sh"]);
+  });
+
   test("a builder without a declared hash has no network but its own", async () => {
     const value = await bench.script("cat /proc/net/dev | wc -l; ifconfig lo | head -n 3 | wc -l; test ! -e /etc/resolv.conf; mkdir $out");
     const report = await bench.build(value);

@@ -14,6 +14,8 @@ export interface SandboxSpec {
   readonly network: boolean;
   /** Device nodes besides the usual ones, for instance `/dev/kvm`. */
   readonly devices: readonly string[];
+  /** What `/bin/sh` is a symlink to. Default: there is no `/bin`. */
+  readonly shell?: string | undefined;
   /** Places below `/proc` that the owner of this process could write to, and the builder therefore too. */
   readonly readOnlyProc: readonly string[];
   /** Descriptor for the status of the sandbox. */
@@ -42,6 +44,7 @@ export function sandboxArguments(spec: SandboxSpec): string[] {
   for (const device of spec.devices) args.push("--dev-bind", device, device);
   args.push("--ro-bind", spec.etcDirectory, "/etc", "--perms", "0755", "--dir", "/nix", "--bind", spec.buildDirectory, "/build", "--bind", spec.storeDirectory, "/nix/store");
   for (const { from, to } of spec.inputs) args.push("--ro-bind", from, `/nix/store/${to}`);
+  if (spec.shell !== undefined) args.push("--symlink", spec.shell, "/bin/sh");
   args.push("--remount-ro", "/", "--chdir", "/build", "--clearenv");
   for (const [name, value] of spec.environment) args.push("--setenv", name, value);
   return args;
