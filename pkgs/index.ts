@@ -1,4 +1,5 @@
-import { fetchUrl, getPlatform, makePackageSet, type Overlay, type Pkgs } from "#floe/package";
+import { getPlatform, makePackageSet, type Overlay, type Pkgs } from "#floe/package";
+import { makeBuilders } from "./builders/index.ts";
 import { DEFINITIONS } from "./by-name/index.gen.ts";
 
 export type { Pkgs } from "#floe/package";
@@ -16,9 +17,6 @@ export interface MakePkgsOptions {
  * @throws {CodedError} `platform.unknown`, `package.unknown-override`, `package.already-exists`
  */
 export function makePkgs({ platform, overlays = [] }: MakePkgsOptions): Pkgs {
-  return makePackageSet({
-    definitions: DEFINITIONS,
-    overlays,
-    tools: () => ({ platform: getPlatform(platform), fetchUrl }),
-  });
+  const machine = getPlatform(platform);
+  return makePackageSet({ definitions: DEFINITIONS, overlays, tools: (set) => ({ ...makeBuilders(set, machine) }) });
 }

@@ -3,9 +3,10 @@
 #   seed   the toolchain; headers   the kernel's; src   the sources
 set -euo pipefail
 umask 022
+export PATH=$seed/bin
 mkdir compiler
 ln -s "$seed/bin/x86_64-linux-gnu-gcc-12" compiler/gcc
-export PATH=$PWD/compiler:$seed/bin SHELL=$seed/bin/bash CONFIG_SHELL=$seed/bin/bash
+export PATH=$PWD/compiler:$PATH SHELL=$seed/bin/bash CONFIG_SHELL=$seed/bin/bash
 export PERL5LIB=$seed/share/perl5:$seed/lib/x86_64-linux-gnu/perl-base:$seed/lib/x86_64-linux-gnu/perl/5.36:$seed/share/perl/5.36
 export BISON_PKGDATADIR=$seed/share/bison M4=$seed/bin/m4
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=1

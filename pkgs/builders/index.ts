@@ -1,0 +1,42 @@
+import { fetchUrl, type Platform, type Pkgs } from "#floe/package";
+import { type AutotoolsBuilder, makeAutotools } from "./autotools.ts";
+import { makeMeson, type MesonBuilder } from "./meson.ts";
+import { makeRunCommand, makeWriteScript, makeWriteText, type RunCommand, type WriteText } from "./small.ts";
+import { makeStdenv, type StdenvBuilder } from "./stdenv.ts";
+
+export type { AutotoolsAttributes } from "./autotools.ts";
+export type { MesonAttributes } from "./meson.ts";
+export type { StdenvAttributes } from "./stdenv.ts";
+
+/** What a set has besides packages. */
+interface Builders {
+  /** Builds by phases whose commands the package gives; without any it runs `make` and `make install`. */
+  readonly stdenv: StdenvBuilder;
+  readonly autotools: AutotoolsBuilder;
+  readonly meson: MesonBuilder;
+  /** Builds with a makefile alone. */
+  readonly make: StdenvBuilder;
+  readonly runCommand: RunCommand;
+  readonly writeText: WriteText;
+  readonly writeScript: WriteText;
+}
+
+declare module "#floe/package" {
+  interface Pkgs extends Builders {}
+}
+
+/** The builders of a set, taking their toolchain from it. */
+export function makeBuilders(pkgs: Pkgs, platform: Platform): Builders & Pick<Pkgs, "platform" | "fetchUrl"> {
+  const stdenv = makeStdenv(pkgs);
+  return {
+    platform,
+    fetchUrl,
+    stdenv,
+    make: stdenv,
+    autotools: makeAutotools(pkgs),
+    meson: makeMeson(pkgs),
+    runCommand: makeRunCommand(pkgs),
+    writeText: makeWriteText(pkgs),
+    writeScript: makeWriteScript(pkgs),
+  };
+}

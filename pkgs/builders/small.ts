@@ -1,0 +1,55 @@
+import { derivation, type DerivationValue } from "#floe/derivation";
+import type { Pkgs } from "#floe/package";
+
+/**
+ * Runs bash commands with the toolchain's programs and those of `nativeBuildInputs`; what they write to `$out` is the
+ * result, and must not refer to the toolchain.
+ */
+export type RunCommand = (name: string, env: Readonly<Record<string, unknown>>, commands: string) => DerivationValue;
+
+/** A file with this content, which may name paths of other packages. */
+export type WriteText = (name: string, text: string) => DerivationValue;
+
+const RUN = `set -eu
+umask 022
+export PATH= SHELL=$seed/bin/bash LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=1
+for input in \${nativeBuildInputs:-}; do PATH+=$input/bin:; done
+PATH+=$seed/bin
+. "$commandsPath"
+`;
+
+export function makeRunCommand(pkgs: Pkgs): RunCommand {
+  return (name, env, commands) => {
+    const { seed, platform } = pkgs;
+    return derivation({
+      name,
+      system: platform.system,
+      builder: `${seed}/bin/bash`,
+      args: ["-c", RUN],
+      env: { seed, sandboxShell: `${seed}/bin/sh`, disallowedReferences: seed, ...env, commands, passAsFile: ["commands"] },
+    });
+  };
+}
+
+/** `mode` as chmod takes it. Busybox alone does it: a text needs no toolchain, and big systems have many texts. */
+function makeWrite(pkgs: Pkgs, mode: string): WriteText {
+  return (name, text) => {
+    const busybox = pkgs["seed-busybox"];
+    return derivation({
+      name,
+      system: pkgs.platform.system,
+      builder: `${busybox}/bin/busybox`,
+      args: ["sh", "-c", `"$busybox" cp "$textPath" "$out"; "$busybox" chmod ${mode} "$out"`],
+      env: { busybox: `${busybox}/bin/busybox`, text, passAsFile: ["text"], preferLocalBuild: true },
+    });
+  };
+}
+
+export function makeWriteText(pkgs: Pkgs): WriteText {
+  return makeWrite(pkgs, "444");
+}
+
+/** As {@link makeWriteText}, executable. The text has to begin with an interpreter line. */
+export function makeWriteScript(pkgs: Pkgs): WriteText {
+  return makeWrite(pkgs, "555");
+}

@@ -1,0 +1,37 @@
+import { definePackage } from "#floe/package";
+import { SOURCES } from "../../../sources.ts";
+
+export default definePackage(({ stdenv, fetchUrl }) =>
+  stdenv({
+    name: "busybox",
+    version: SOURCES.busybox.version,
+    summary: "Unix tools in a single statically linked program",
+    homepage: "https://busybox.net",
+    license: "GPL-2.0-only",
+    mainProgram: "busybox",
+    source: fetchUrl(SOURCES.busybox),
+    static: true,
+    configure: `
+      make defconfig HOSTCC=gcc
+      sed -i '
+        s/^# CONFIG_STATIC is not set/CONFIG_STATIC=y/
+        s/^CONFIG_TC=y/# CONFIG_TC is not set/
+        s/^CONFIG_LINUXRC=y/# CONFIG_LINUXRC is not set/
+        s/^CONFIG_FEATURE_SH_STANDALONE=y/# CONFIG_FEATURE_SH_STANDALONE is not set/
+      ' .config
+    `,
+    build: 'make -j"$jobs" HOSTCC=gcc CC=gcc busybox',
+    install: `
+      mkdir -p "$out/bin"
+      cp busybox "$out/bin/"
+      for applet in $(./busybox --list); do
+        [ "$applet" = busybox ] || ln -s busybox "$out/bin/$applet"
+      done
+    `,
+    env: { KCONFIG_NOTIMESTAMP: true },
+    check: `
+      "$out/bin/busybox" | head -n 1 | grep -F "v$version"
+      ! patchelf --print-interpreter "$out/bin/busybox"
+    `,
+  }),
+);

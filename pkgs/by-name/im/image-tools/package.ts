@@ -1,0 +1,25 @@
+import { local } from "#floe/derivation";
+import { definePackage } from "#floe/package";
+import { fetchPin } from "../../../bootstrap/pins.ts";
+import { scriptPackage } from "../../../bootstrap/script-package.ts";
+import { SEED_X86_64 } from "../../../bootstrap/seed.x86_64.ts";
+import { seedAddition } from "../../../bootstrap/seed-addition.ts";
+
+/** Build tools from the seed: no machine carries them. */
+export default definePackage((pkgs) =>
+  scriptPackage(pkgs, {
+    name: "image-tools",
+    version: "1",
+    summary: "Programs that make file system images and archives, for builds",
+    homepage: "https://www.debian.org",
+    license: "GPL-2.0-or-later",
+    platforms: ["x86_64-linux"],
+    interpreter: [`${pkgs["seed-busybox"]}/bin/busybox`, "sh"],
+    script: local("../../../build-side/unpack-seed.sh"),
+    env: {
+      ...seedAddition(pkgs),
+      debs: SEED_X86_64.imageTools.map(fetchPin),
+      links: ["cpio", "gzip", "zstd", "xz", "tar"].map((program) => `${program}=${pkgs.seed}/bin/${program}`),
+    },
+  }),
+);
