@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** How a run of the program ended. */
@@ -17,12 +17,15 @@ export interface RunFloeOptions {
   readonly onStderr?: (text: string, pid: number) => void;
 }
 
+const COMPILED = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/compiled");
+
 /** Run `floe` from its sources in a process of its own, without a terminal. */
 export function runFloe(words: readonly string[], options: RunFloeOptions = {}): Promise<CliResult> {
   const entry = join(import.meta.dirname, "start.ts");
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry, ...words], {
     cwd: options.cwd ?? tmpdir(),
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env },
+    // One compile cache for all runs, also for those whose caches are elsewhere: start-up is most of what they cost.
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, NODE_COMPILE_CACHE: COMPILED, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

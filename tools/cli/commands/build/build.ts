@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
-import { showReason } from "../../../../core/build/index.ts";
+import { shortName, showReason } from "../../../../core/build/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
-import { storePathName } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
 import { type Resolved, resolveInstallables } from "../../resolve.ts";
@@ -19,7 +18,7 @@ export default async function build(this: CliContext, flags: BuildCommandFlags, 
   if (flags.dryRun) {
     const jobs = report.plan.jobs.map(({ drvPath, kind, why }) => ({ drvPath, kind, why: showReason(why) }));
     if (flags.json) return this.printJson(jobs);
-    for (const job of jobs) this.print(`${job.kind.padEnd(5)} ${storePathName(job.drvPath)}: ${job.why}`);
+    for (const job of jobs) this.print(`${job.kind.padEnd(5)} ${shortName(job.drvPath)}: ${job.why}`);
     return this.say(jobs.length === 0 ? "nothing to do" : `${jobs.length} to do`);
   }
   if (flags.link) linkResults(groups, { store, link: resolve(this.cwd, flags.outLink) });
