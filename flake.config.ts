@@ -2,6 +2,10 @@ import { defineFlake } from "#floe/flake";
 import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
+import boot from "./vm-tests/boot.ts";
+import powerCut from "./vm-tests/power-cut.ts";
+import rollback from "./vm-tests/rollback.ts";
+import nginx from "./vm-tests/services/nginx.ts";
 
 const pkgs = makePkgs({ platform: "x86_64-linux" });
 
@@ -25,5 +29,6 @@ export default defineFlake({
         },
       }),
     },
+    vmTests: { boot, nginx, "power-cut": powerCut, rollback },
   }),
 });

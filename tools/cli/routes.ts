@@ -9,6 +9,7 @@ import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
 import { runCommandSpec } from "./commands/run/index.ts";
 import { storeCommands } from "./commands/store/index.ts";
+import { vmTestCommands } from "./commands/vm-test/index.ts";
 import { systemCommands } from "./commands/system/index.ts";
 
 /** Every command of the program. One line per noun: `import` its route map (light: flags and words only) and list it. */
@@ -23,6 +24,7 @@ export const routes = buildRouteMap<string, CliContext>({
     hash: hashCommands,
     nar: narCommands,
     store: storeCommands,
+    "vm-test": vmTestCommands,
     system: systemCommands,
   },
   docs: { brief: "Declarative systems: lock, evaluate, build, boot and roll back from flake.config.ts" },

@@ -1,0 +1,91 @@
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { CliContext } from "../../context.ts";
+import { type BuildFlags, buildAliases, buildFlags, type JsonFlags, jsonFlags, parseCount } from "../../flags.ts";
+
+export interface ListFlags extends JsonFlags {
+  readonly flake: string;
+}
+
+/** Which accelerator the guests get. */
+export type AcceleratorFlag = "auto" | "kvm" | "tcg";
+
+export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime"> {
+  readonly flake: string;
+  readonly keep: boolean;
+  readonly output?: string;
+  readonly timeout: number;
+  readonly accel: AcceleratorFlag;
+}
+
+const flakeFlag = {
+  flake: {
+    kind: "parsed",
+    parse: String,
+    default: ".",
+    placeholder: "FLAKE",
+    brief: "The flake whose vmTests are meant",
+  },
+} as const;
+
+// A build's own limits are about builders; here one limit covers the whole run of the machines.
+const { timeout: _timeout, maxSilentTime: _maxSilentTime, ...commonFlags } = buildFlags;
+
+const list = buildCommand<ListFlags, [], CliContext>({
+  loader: async () => (await import("./list.ts")).default,
+  parameters: { flags: { ...flakeFlag, ...jsonFlags } },
+  docs: { brief: "List the machine tests of a flake" },
+});
+
+const run = buildCommand<RunFlags, string[], CliContext>({
+  loader: async () => (await import("./run.ts")).default,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      ...flakeFlag,
+      keep: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Keep the machines' disks beside the records",
+      },
+      output: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "DIR",
+        brief: "Folder for the records (default: $XDG_STATE_HOME/floe/vm-tests/NAME/TIME)",
+      },
+      timeout: {
+        kind: "parsed",
+        parse: parseCount,
+        default: "3600",
+        placeholder: "SECONDS",
+        brief: "Give a test up after this time",
+      },
+      accel: {
+        kind: "enum",
+        values: ["auto", "kvm", "tcg"],
+        default: "auto",
+        brief: "How guests run; auto takes KVM where a probe guest really ran under it",
+      },
+    },
+    aliases: buildAliases,
+    positional: {
+      kind: "array",
+      minimum: 1,
+      parameter: { brief: "A machine test", placeholder: "NAME", parse: String },
+    },
+  },
+  docs: {
+    brief: "Build the machines of tests, boot them, and tell their stories",
+    fullDescription:
+      "Evaluate vmTests.NAME, build its machines' images, and run its story against real virtual machines. The records " +
+      "(console, journal, events) stay in a folder that is named at the beginning and at the end.\n\n" +
+      "Exit codes: 0 all passed, 1 a test failed; those of `floe build` when an image could not be built.",
+  },
+});
+
+export const vmTestCommands = buildRouteMap<string, CliContext>({
+  routes: { list, run },
+  docs: { brief: "Run stories against virtual machines" },
+});

@@ -1,0 +1,42 @@
+import { isAbsolute, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { CodedError } from "../../../../core/base/index.ts";
+import type { Script } from "../../../../vm-tests/driver/index.ts";
+import type { VmTestManifest } from "../../../../vm-tests/index.ts";
+
+/** What the driver needs of a story's file. */
+export interface Story {
+  /** Absolute path. */
+  readonly file: string;
+  readonly script: Script;
+  readonly allowConsole: readonly RegExp[];
+}
+
+/** Whether a value of an evaluation is a machine test. */
+export function isVmTest(value: unknown): value is VmTestManifest {
+  const { type, machines } = (value ?? {}) as { type?: unknown; machines?: unknown };
+  return type === "vmTest" && typeof machines === "object";
+}
+
+/**
+ * Import the file of a story and take its script: evaluations give data, and a script is none.
+ *
+ * @throws {CodedError} `vm-test.no-story` when the file's default export is not that test.
+ */
+export async function loadStory(manifest: VmTestManifest, flakeFolder: string): Promise<Story> {
+  const file = isAbsolute(manifest.story) ? manifest.story : join(flakeFolder, manifest.story);
+  const exported: unknown = ((await import(pathToFileURL(file).href)) as { default?: unknown }).default;
+  const { name, script, allowConsole } = (exported ?? {}) as {
+    name?: unknown;
+    script?: unknown;
+    allowConsole?: readonly RegExp[];
+  };
+  if (typeof script !== "function" || name !== manifest.name) {
+    throw new CodedError(
+      "vm-test.no-story",
+      `Cannot run the test "${manifest.name}": the default export of "${file}" is not its story`,
+      { hint: "Give each test a file of its own, with `export default vmTest({ … })`." },
+    );
+  }
+  return { file, script: script as Script, allowConsole: allowConsole ?? [] };
+}

@@ -1,0 +1,104 @@
+import { resolve } from "node:path";
+import { CodedError } from "../../../../core/base/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import {
+  defaultRunFolder,
+  Reporter,
+  type RunResult,
+  runVmTest,
+  showSeconds,
+} from "../../../../vm-tests/driver/index.ts";
+import type { CliContext } from "../../context.ts";
+import { showError } from "../../errors.ts";
+import { realise } from "../../realise.ts";
+import { resolveInstallables } from "../../resolve.ts";
+import { openStore } from "../../store.ts";
+import type { RunFlags } from "./index.ts";
+import { isVmTest, loadStory } from "./load-story.ts";
+
+/** `floe vm-test run`: evaluate, build, boot, tell. One test after the other; a failed one does not hide the next. */
+export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
+  using store = openStore(flags);
+  const failed: string[] = [];
+  for (const name of names) {
+    const result = await runOne(this, flags, store, name);
+    this.signal.throwIfAborted();
+    if (!result.ok) failed.push(name);
+  }
+  if (names.length > 1) this.say(`${names.length - failed.length} passed, ${failed.length} failed`);
+  if (failed.length > 0) this.exitWith(1);
+}
+
+async function runOne(context: CliContext, flags: RunFlags, store: LocalStore, name: string): Promise<RunResult> {
+  const phases = new Phases(context, flags.quiet);
+  const [resolved] = await resolveInstallables([installable(flags.flake, name)], { context, store, flags });
+  const manifest = resolved?.value;
+  if (resolved === undefined || !isVmTest(manifest)) {
+    throw new CodedError("vm-test.not-a-test", `Cannot run "${name}": it is not a machine test`, {
+      hint: "See all of them with: floe vm-test list",
+    });
+  }
+  phases.done(`evaluated ${resolved.attribute ?? name}`);
+  await realise(resolved.targets, { context, store, flags });
+  phases.done("images are there");
+  const story = await loadStory(manifest, context.cwd);
+
+  const { terminal, process } = context;
+  const reporter = new Reporter(
+    {
+      write: (text) => void process.stderr.write(text),
+      interactive: terminal.interactive && !flags.quiet,
+      color: terminal.color,
+      columns: terminal.columns,
+    },
+    { verbose: flags.verbose },
+  );
+  const folder =
+    flags.output === undefined
+      ? defaultRunFolder(name, new Date(), context.env)
+      : resolve(context.cwd, flags.output, manifest.name);
+  const result = await runVmTest({
+    manifest,
+    storyFile: story.file,
+    script: story.script,
+    allowConsole: story.allowConsole,
+    realPath: (path) => store.realPath(path),
+    folder,
+    keep: flags.keep,
+    timeoutSeconds: flags.timeout,
+    accelerator: flags.accel,
+    signal: context.signal,
+    log: flags.quiet ? () => {} : reporter.log,
+  });
+  reporter.close();
+  if (result.error !== undefined && !context.signal.aborted) {
+    context.say(showError(result.error, { cwd: context.cwd, color: terminal.color }));
+  }
+  context.say(`records: ${result.folder}`);
+  context.print(`${result.ok ? "passed" : "failed"} ${manifest.name} (${showSeconds(result.seconds)})`);
+  return result;
+}
+
+/** `rollback` is `FLAKE#vmTests.rollback`; what has a `#` is taken as it is. */
+function installable(flake: string, name: string): string {
+  if (name.includes("#")) return name;
+  return `${flake}#${name.startsWith("vmTests.") ? name : `vmTests.${name}`}`;
+}
+
+/** Says what is finished and how long it took. */
+class Phases {
+  readonly #context: CliContext;
+  readonly #quiet: boolean;
+  #begin = performance.now();
+
+  constructor(context: CliContext, quiet: boolean) {
+    this.#context = context;
+    this.#quiet = quiet;
+  }
+
+  done(what: string): void {
+    const now = performance.now();
+    if (!this.#quiet) this.#context.say(`${what} (${showSeconds((now - this.#begin) / 1000)})`);
+    this.#begin = now;
+  }
+}
