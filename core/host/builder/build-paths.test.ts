@@ -221,9 +221,16 @@ if (typeof bench === "string") {
   });
 
   test("what a builder left running dies with it", async () => {
-    const value = await bench.script("sleep 4567 > /dev/null 2>&1 & touch $out", { name: "leaves" });
-    assert.is((await bench.build(value)).exitCode, 0);
-    assert.not.ok(isRunning("sleep 4567"));
+    for (let round = 0; round < 5; round++) {
+      const value = await bench.script("sleep 4567 > /dev/null 2>&1 & touch $out", { name: `leaves${round}` });
+      assert.is((await bench.build(value)).exitCode, 0);
+      assert.not.ok(isRunning("sleep 4567"));
+    }
+  });
+
+  test("a builder that is killed is told by its signal", async () => {
+    const report = await bench.build(await bench.script("sh -c 'kill -9 $$'; exit 0", { name: "child-killed" }));
+    assert.is(report.failures[0]?.error.message, `Cannot build "child-killed": the builder was killed by SIGKILL`);
   });
 
   test("leftovers of a killed build are cleared away", async () => {

@@ -1,14 +1,9 @@
-import { availableParallelism } from "node:os";
 import { CodedError } from "../../base/index.ts";
-import {
-  type BuildEvent, type BuildOutcome, type BuildPlan, type BuildTarget, exitCodeOf, planBuild, Schedule, showReason, type StartedJob,
-} from "../../build/index.ts";
+import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf, planBuild } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";
-import { Closures } from "./closures.ts";
-import { LocalExecutor } from "./local-executor.ts";
 
 /** How to build. Every field has a default. */
 export interface BuildOptions {
@@ -71,8 +66,6 @@ export interface BuildPathsOptions {
  */
 export async function buildPaths({ store, targets, options = {} }: BuildPathsOptions): Promise<BuildReport> {
   const started = performance.now();
-  const emit = options.events ?? (() => {});
-  const closures = new Closures(store);
   for (const target of targets) store.addTempRoot(target.drvPath);
   const derivations = new Map<StorePath, Derivation>();
   const plan = planBuild({
@@ -85,11 +78,10 @@ export async function buildPaths({ store, targets, options = {} }: BuildPathsOpt
       return drv;
     },
   });
-  emit({ kind: "plan", plan });
+  options.events?.({ kind: "plan", plan });
   // What is valid now has to stay so until the run is over.
   for (const path of plan.wanted) store.addTempRoot(path);
-  const run = new Run(store, plan, closures, options, emit);
-  if (options.dryRun !== true && plan.jobs.length > 0) await run.toEnd();
+  const run = options.dryRun === true || plan.jobs.length === 0 ? NOTHING_RUN : await runPlan(store, plan, options);
   const cancelled = options.signal?.aborted === true;
   return {
     plan,
@@ -118,150 +110,12 @@ export function reportError(report: BuildReport): CodedError | undefined {
   });
 }
 
-class Run {
-  readonly built: StorePath[] = [];
-  readonly failures: BuildFailure[] = [];
-  readonly dependencyFailed: StorePath[] = [];
-  readonly #store: LocalStore;
-  readonly #closures: Closures;
-  readonly #emit: (event: BuildEvent) => void;
-  readonly #schedule: Schedule;
-  readonly #executor: LocalExecutor;
-  readonly #abort = new AbortController();
-  readonly #callerSignal: AbortSignal | undefined;
-  readonly #registered: Promise<void>[] = [];
-  #wake: () => void = () => {};
-  #fault: { readonly error: unknown } | undefined;
-  #runningCount = 0;
+const NOTHING_RUN = { built: [], failures: [], dependencyFailed: [] } as const;
 
-  constructor(store: LocalStore, plan: BuildPlan, closures: Closures, options: BuildOptions, emit: (event: BuildEvent) => void) {
-    this.#store = store;
-    this.#closures = closures;
-    this.#emit = emit;
-    this.#callerSignal = options.signal;
-    const processors = availableParallelism();
-    this.#schedule = new Schedule(plan, {
-      maxJobs: Math.max(1, options.maxJobs ?? processors),
-      cores: options.cores === undefined || options.cores === 0 ? processors : options.cores,
-      totalCores: options.totalCores,
-      maxFetches: options.maxFetches,
-      keepGoing: options.keepGoing === true,
-    });
-    this.#executor = new LocalExecutor({
-      store,
-      closures,
-      keepFailed: options.keepFailed === true,
-      timeoutSeconds: options.timeoutSeconds ?? 0,
-      maxSilentSeconds: options.maxSilentSeconds ?? 0,
-      maxLogBytes: options.maxLogBytes ?? 0,
-      sandbox: options.sandbox !== false,
-      callerEnvironment: process.env,
-      ...(options.sandboxSupport === undefined ? {} : { support: options.sandboxSupport }),
-    });
-  }
-
-  async toEnd(): Promise<void> {
-    const cancel = (): void => {
-      this.#schedule.stop();
-      this.#abort.abort(new Error("cancelled"));
-      this.#wake();
-    };
-    this.#callerSignal?.addEventListener("abort", cancel, { once: true });
-    if (this.#callerSignal?.aborted === true) cancel();
-    try {
-      for (;;) {
-        for (const started of this.#schedule.start()) this.#start(started);
-        if (this.#schedule.isIdle && this.#runningCount === 0) break;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    } finally {
-      this.#callerSignal?.removeEventListener("abort", cancel);
-      this.#executor.hurry();
-      await Promise.allSettled(this.#registered);
-      await this.#executor.close();
-    }
-    if (this.#fault !== undefined) throw this.#fault.error;
-  }
-
-  #start({ job, cores }: StartedJob): void {
-    this.#runningCount++;
-    this.#emit({ kind: "started", drvPath: job.drvPath, job: job.kind, why: showReason(job.why), cores });
-    const lines: string[] = [];
-    const emit = (event: BuildEvent): void => {
-      if (event.kind === "log-line") {
-        lines.push(event.line);
-        if (lines.length > 25) lines.shift();
-      }
-      this.#emit(event);
-    };
-    this.#execute({ job, cores }, emit).then(
-      (outcome) => this.#ended(job.drvPath, outcome, lines),
-      (error: unknown) => {
-        // A fault of ours: stop everything, then let the caller see it.
-        this.#fault ??= { error };
-        this.#schedule.stop();
-        this.#abort.abort(error);
-        this.#ended(job.drvPath, { kind: "cancelled" }, lines);
-      },
-    );
-  }
-
-  async #execute({ job, cores }: StartedJob, emit: (event: BuildEvent) => void): Promise<BuildOutcome> {
-    const { drvPath, drv, mode } = job;
-    const inputClosure = job.kind === "fetch" ? [] : this.#inputClosure(drv);
-    return this.#executor.execute({ drvPath, drv, inputClosure, cores, mode }, emit, this.#abort.signal);
-  }
-
-  #ended(drvPath: StorePath, outcome: BuildOutcome, logTail: readonly string[]): void {
-    this.#runningCount--;
-    const succeeded = outcome.kind === "built" || outcome.kind === "already-valid";
-    const lost = this.#schedule.finish(drvPath, succeeded);
-    if (outcome.kind === "built") this.#settle(drvPath, outcome);
-    else if (outcome.kind === "cancelled") this.#emit({ kind: "cancelled", drvPath });
-    else if (outcome.kind === "failed") {
-      this.failures.push({ drvPath, error: outcome.error });
-      this.#emit({ kind: "failed", drvPath, error: outcome.error, elapsedMs: outcome.elapsedMs, logTail });
-      for (const each of lost) {
-        this.dependencyFailed.push(each.drvPath);
-        this.#emit({ kind: "dependency-failed", ...each });
-      }
-    }
-    this.#wake();
-  }
-
-  /** The jobs that wait go on at once; success is told when it is on the disk. */
-  #settle(drvPath: StorePath, outcome: BuildOutcome & { kind: "built" }): void {
-    this.built.push(drvPath);
-    const told = outcome.registered.then(
-      () => {
-        const sizeBytes = outcome.outputs.reduce((sum, info) => sum + info.narSize, 0);
-        this.#emit({ kind: "built", drvPath, outputs: outcome.outputs.map((info) => info.path), elapsedMs: outcome.elapsedMs, sizeBytes });
-      },
-      (error: unknown) => {
-        this.#fault ??= { error };
-        this.#schedule.stop();
-        this.#abort.abort(error);
-        this.#wake();
-      },
-    );
-    this.#registered.push(told);
-  }
-
-  /** Everything a builder may see: the closure of its sources and of the wanted outputs of its input derivations. */
-  #inputClosure(drv: Derivation): StorePath[] {
-    const inputs: StorePath[] = [...drv.inputSources];
-    for (const [inputPath, names] of drv.inputDerivations) {
-      const input = this.#store.readDerivation(inputPath);
-      for (const name of names) inputs.push(input.outputs[name]?.path as StorePath);
-    }
-    for (const path of inputs) {
-      if (!this.#closures.has(path)) {
-        throw new CodedError("build.missing-input", `Cannot build "${drv.name}": its input "${path}" is not in the store`, { exitCode: 100 });
-      }
-      this.#store.addTempRoot(path);
-    }
-    return this.#closures.closure(inputs);
-  }
+/** The machinery of running is loaded only when there is something to run: most builds find everything done. */
+async function runPlan(store: LocalStore, plan: BuildPlan, options: BuildOptions): Promise<Pick<BuildReport, "built" | "failures" | "dependencyFailed">> {
+  const { Run } = await import("./run.ts");
+  const run = new Run(store, plan, options);
+  await run.toEnd();
+  return run;
 }

@@ -6,7 +6,6 @@ import { type BuildEvent, type BuildOutcome, type BuildRequest, buildEnvironment
 import { fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import type { PathInfo, StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
-import { runBuiltin } from "../fetch/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import { TerminalPool } from "../process/index.ts";
@@ -160,6 +159,7 @@ export class LocalExecutor implements Executor {
 
   async #runBuiltin({ drv, drvPath }: BuildRequest, workspace: Workspace, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<void> {
     const output = outputPath(drvPath, drv, "out");
+    const { runBuiltin } = await import("../fetch/index.ts");
     await runBuiltin({
       drv,
       output: `${workspace.storeDirectory}/${output.slice(output.lastIndexOf("/") + 1)}`,

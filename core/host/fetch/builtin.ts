@@ -3,9 +3,7 @@ import { CodedError, equalHashes, type Hash } from "../../base/index.ts";
 import { hashMismatch } from "../../build/index.ts";
 import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
 import { type FetchSettings, resolveMirrors, showUrl } from "../../fetch/index.ts";
-import { fetchDebMember } from "./deb-member.ts";
 import { download, type Downloaded } from "./download.ts";
-import { placeFetched } from "./place.ts";
 import { readFetchSettings, withPackageRegistry } from "./settings.ts";
 
 /** What a built-in builder is given. */
@@ -55,8 +53,10 @@ export async function runBuiltin(options: BuiltinOptions): Promise<void> {
     throw hashMismatch(drv.name, expected, downloaded.hash, [showUrl(downloaded.url)]);
   }
   if (isMember) {
+    const { fetchDebMember } = await import("./deb-member.ts");
     await fetchDebMember({ name: drv.name, file, member: drv.env["member"] ?? "", output: options.output, path: drv.env["path"] });
   } else {
+    const { placeFetched } = await import("./place.ts");
     await placeFetched({
       file,
       output: options.output,

@@ -27,13 +27,14 @@ export interface SandboxSpec {
  *
  * User 1000, group 100, own user, mount, process, IPC, host name and (unless shared) network namespaces; the only
  * writable places are `/build`, `/tmp`, `/dev/shm` and new entries of `/nix/store`. Everything dies with this process.
+ * The builder is process 1, as in Nix: what it left running is dead when bubblewrap ends, so outputs no longer change.
  *
  * Source: store formats, "Builder environment"; Nix, `LocalDerivationGoal::startBuilder`.
  */
 export function sandboxArguments(spec: SandboxSpec): string[] {
   const args = [
     "--unshare-user", "--uid", "1000", "--gid", "100",
-    "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+    "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
     "--hostname", "localhost", "--die-with-parent", "--new-session",
     "--json-status-fd", String(spec.statusDescriptor),
     "--proc", "/proc",
