@@ -184,6 +184,15 @@ test("local() says where it was written when its tree cannot be read", () => {
   assert.throws(() => local("./a b"), hasCode("store-path.name"));
 });
 
+test("local() in code without a file needs an absolute path", () => {
+  const call = new Function("local", "path", "return local(path)") as (
+    make: typeof local,
+    path: string,
+  ) => { path: string };
+  assert.throws(() => call(local, "./x"), hasCode("source.no-caller"));
+  assert.is(call(local, "/a/./b/../c").path, "/a/c");
+});
+
 test("registerSource() makes the tree of an input known", () => {
   const path = makeSourcePath("source", hashBytes("sha256", "x"));
   assert.throws(() => contextOf(`${path}/x`), hasCode("derivation.unknown-reference"));
