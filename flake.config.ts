@@ -3,7 +3,6 @@ import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
-import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
 
@@ -15,20 +14,31 @@ export default defineFlake({
     /** The pages that the system `web` serves: content that moves on its own. */
     pages: { url: "path:./vm-tests/pages", flake: false },
   },
-  outputs: ({ inputs }) => ({
-    packages: { "x86_64-linux": pkgs },
-    modules,
-    systems: {
-      /** A machine that serves the pages of the input on port 80. */
-      web: makeSystem({
-        name: "web",
-        pkgs,
-        modules,
-        config: {
-          services: { nginx: { enable: true, virtualHosts: { localhost: { root: `${inputs.pages}`, default: true } } } },
+  outputs({ inputs }) {
+    /** A machine that serves the pages of the input on port 80. */
+    const web = makeSystem({
+      name: "web",
+      pkgs,
+      modules,
+      config: {
+        services: { nginx: { enable: true, virtualHosts: { localhost: { root: `${inputs.pages}`, default: true } } } },
+      },
+    });
+    return {
+      packages: { "x86_64-linux": pkgs },
+      modules,
+      systems: { web },
+      vmTests: { boot, nginx, rollback },
+      checks: {
+        "x86_64-linux": {
+          get hello() {
+            return pkgs.hello;
+          },
+          get web() {
+            return web.toplevel;
+          },
         },
-      }),
-    },
-    vmTests: { boot, nginx, "power-cut": powerCut, rollback },
-  }),
+      },
+    };
+  },
 });

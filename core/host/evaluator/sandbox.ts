@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
+import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/find-program.ts";
 import { ENGINE_FOLDERS } from "./engine.ts";
 import type { EvaluatorQuestion } from "./protocol.ts";
@@ -18,11 +19,24 @@ export interface ChildLimits {
   readonly memoryMiB: number;
 }
 
-/** The Node process alone: it may read the sources and the engine, and nothing else; no child processes, no threads, no add-ons. */
+/**
+ * The Node process alone: it may read the sources and the engine, and nothing else; no child processes, no threads, no add-ons.
+ *
+ * @throws {CodedError} `evaluation.cannot-confine`
+ */
 export function nodeCommand(question: EvaluatorQuestion, limits: ChildLimits): ChildCommand {
+  const folders = readableFolders(question);
+  const clash = findClash(folders);
+  if (clash === undefined) return makeNodeCommand(question, limits, folders);
+  throw new CodedError("evaluation.cannot-confine", `Cannot confine the evaluation: Node 24 cannot tell apart the folders "${clash[0]}" and "${clash[1]}", whose names begin alike`, {
+    hint: "Install bubblewrap, which can, or rename one of the folders.",
+  });
+}
+
+function makeNodeCommand(question: EvaluatorQuestion, limits: ChildLimits, readable: readonly string[]): ChildCommand {
   const args = [
     "--permission",
-    ...readableFolders(question).map((folder) => `--allow-fs-read=${folder}`),
+    ...readable.map((folder) => `--allow-fs-read=${folder}`),
     "--experimental-vm-modules",
     "--disallow-code-generation-from-strings",
     "--no-warnings",
@@ -36,7 +50,9 @@ export function nodeCommand(question: EvaluatorQuestion, limits: ChildLimits): C
 export function sandboxCommand(question: EvaluatorQuestion, limits: ChildLimits): ChildCommand | undefined {
   const bwrap = findProgram("bwrap");
   if (bwrap === undefined) return undefined;
-  const node = nodeCommand(question, limits);
+  const folders = readableFolders(question);
+  // Where the names clash, what there is to read is still only what is bound below.
+  const node = makeNodeCommand(question, limits, findClash(folders) === undefined ? folders : ["*"]);
   const args = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "TZ", "UTC", "--dev", "/dev"];
   for (const file of runtimeFiles()) args.push(...bind(file));
   const hidden: string[] = [];
@@ -52,8 +68,23 @@ export function sandboxCommand(question: EvaluatorQuestion, limits: ChildLimits)
   return { program: bwrap, args, isolation: "sandbox" };
 }
 
+/** No folder inside another one, shortest first: Node 24 denies a folder that is named after something inside of it. */
 function readableFolders({ engine, mounts }: EvaluatorQuestion): string[] {
-  return [...engineFolders(engine), ...mounts.filter((mount) => mount.folders === undefined).map((mount) => mount.hostPath)];
+  const folders = [...engineFolders(engine), ...mounts.filter((mount) => mount.folders === undefined).map((mount) => mount.hostPath)];
+  const kept: string[] = [];
+  for (const folder of folders.sort((a, b) => a.length - b.length)) {
+    if (!kept.some((above) => folder === above || folder.startsWith(`${above}/`))) kept.push(folder);
+  }
+  return kept;
+}
+
+/** Node 24 denies a folder whose path is the beginning of another allowed one's (`/a/flake`, `/a/flake-2`). */
+function findClash(folders: readonly string[]): readonly [string, string] | undefined {
+  for (const folder of folders) {
+    const other = folders.find((longer) => longer !== folder && longer.startsWith(folder));
+    if (other !== undefined) return [folder, other];
+  }
+  return undefined;
 }
 
 function engineFolders(engine: string): string[] {

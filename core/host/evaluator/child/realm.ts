@@ -67,11 +67,11 @@ function guarded(run: () => unknown): string {
 }
 
 function failureJson(error: unknown): string {
-  const { code, message, hint, report } = error as { code?: string; message?: string; hint?: string; report?: HostFailure["failed"] };
+  const { code, message, hint, report, resource } = error as { code?: string; message?: string; hint?: string; report?: HostFailure["failed"]; resource?: string };
   const failed =
     report ??
-    (error instanceof SourceRefused
-      ? { code: error.code, message: error.message, ...(hint === undefined ? {} : { hint }) }
-      : { code: "source.unreadable", message: `Cannot read a source: ${code === undefined ? "" : `${code}: `}${message ?? String(error)}` });
+    (code !== undefined && message !== undefined && /^[a-z-]+\.[a-z-]+$/.test(code)
+      ? { code, message, ...(hint === undefined ? {} : { hint }) }
+      : { code: "source.unreadable", message: `Cannot read a source: ${message ?? String(error)}${resource === undefined ? "" : ` (${resource})`}` });
   return JSON.stringify({ failed } satisfies HostFailure);
 }

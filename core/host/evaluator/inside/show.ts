@@ -35,7 +35,7 @@ function showValue(value: unknown): ShownOutput {
   if (typeof value === "function") return { type: "function" };
   if (typeof value !== "object" || value === null) return { type: "data" };
   const { kind, type, name, description, summary, version, meta } = value as Record<string, unknown>;
-  const about = [description, summary, (meta as { description?: unknown } | undefined)?.description].find((text) => typeof text === "string") as string | undefined;
+  const about = [description, summary, (meta as { summary?: unknown } | undefined)?.summary].find((text) => typeof text === "string") as string | undefined;
   const described = about === undefined ? {} : { description: about };
   const called = typeof name === "string" ? name : "";
   if (kind === "package") return { type: "package", name: versioned(called, version), ...described };
