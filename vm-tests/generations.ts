@@ -32,7 +32,7 @@ export interface WholeOptions {
 
 /** Show that a machine runs one generation, all of it: its system, its units, its /etc, its page. */
 export async function assertWhole({ machine, assert, runs, defaultGeneration, page }: WholeOptions): Promise<void> {
-  const system = machine.systems[runs];
+  const system = machine.systems[runs] ?? "no such generation";
   await machine.within(120).waitForUnit("multi-user.target");
   await machine.waitForUnit("nginx.service");
   await machine.waitForPort(80);

@@ -64,7 +64,12 @@ export class VirtualMachine {
       const console = sockets.get("console") as Socket;
       console.on("data", options.onConsole);
       for (const socket of sockets.values()) socket.on("error", () => {});
-      const qmp = await QmpClient.connect(sockets.get("control") as Socket, options.signal);
+      const control = sockets.get("control") as Socket;
+      // QEMU connects its sockets before it opens its disks, so it may still end without a greeting.
+      const qmp = await QmpClient.connect(control, options.signal).catch(async (error: unknown) => {
+        if (error instanceof QemuError && error.code === "qmp.closed") throw notStarted(await running.exited);
+        throw error;
+      });
       sockets.delete("control");
       sockets.delete("console");
       return new VirtualMachine(running, qmp, console, sockets);
@@ -140,15 +145,7 @@ async function connected(
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     };
-    void qemu.exited.then((exit) =>
-      reject(
-        new QemuError(
-          "qemu.not-started",
-          `Cannot start QEMU: it ended with ${exit.signal ?? `status ${exit.status}`}`,
-          { details: exit.words.split("\n") },
-        ),
-      ),
-    );
+    void qemu.exited.then((exit) => reject(notStarted(exit)));
   });
   try {
     const pairs = doors.map(async (door): Promise<[string, Socket]> => [door.name, await door.socket]);
@@ -156,4 +153,11 @@ async function connected(
   } finally {
     stop();
   }
+}
+
+function notStarted(exit: QemuExit): QemuError {
+  const how = exit.signal ?? `status ${exit.status}`;
+  return new QemuError("qemu.not-started", `Cannot start QEMU: it ended with ${how}`, {
+    details: exit.words.split("\n"),
+  });
 }

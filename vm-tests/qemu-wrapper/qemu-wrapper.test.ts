@@ -1,0 +1,203 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  chooseAccelerator,
+  createOverlay,
+  findProgram,
+  getProgram,
+  longModeRom,
+  makeArguments,
+  makeRunDirectory,
+  probe,
+  QemuProcess,
+  readCpuSeconds,
+  rejectKvm,
+  serialTextRom,
+  spinningRom,
+  VirtualMachine,
+} from "./index.ts";
+import { HAS_QEMU } from "./testing.ts";
+
+const withQemu = HAS_QEMU ? test : test.skip;
+const folder = mkdtempSync(join(tmpdir(), "floe-qemu-test-"));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+const tiny = { name: "tiny", architecture: "x86_64", accelerator: "tcg", memoryMiB: 16, cpus: 1 } as const;
+
+async function failure(
+  work: Promise<unknown>,
+): Promise<{ code: string; message: string; hint?: string; details?: string[] }> {
+  return work.then(
+    () => assert.unreachable("it should have failed"),
+    (error) => error,
+  );
+}
+
+test("longModeRom() starts with the code and ends with the jump to it", () => {
+  const rom = longModeRom();
+  assert.is(rom.length, 65536);
+  assert.equal([...rom.subarray(0, 4)], [0xfa, 0xfc, 0x31, 0xc0]);
+  assert.equal([...rom.subarray(-16, -11)], [0xea, 0, 0, 0, 0xf0]);
+});
+
+test("getProgram() says what to install", () => {
+  assert.throws(
+    () => getProgram("qemu-system-x86_64", folder),
+    (error: { code: string; hint: string }) =>
+      error.code === "qemu.missing" && error.hint.includes("apt-get install qemu-system-x86"),
+  );
+});
+
+test("QemuProcess.start() of a program that is not there is qemu.missing or qemu.not-started", async () => {
+  assert.is((await failure(QemuProcess.start("qemu-system-nothing", []))).code, "qemu.missing");
+});
+
+test("makeArguments() doubles commas and numbers disks, ports and sockets", () => {
+  const args = makeArguments({
+    ...tiny,
+    control: "/run/a,b/0.sock",
+    kernel: { image: "/k", initrd: "/i", commandLine: "root=/dev/vda quiet" },
+    disks: [
+      { file: "/d,0", format: "qcow2" },
+      { file: "/d1", format: "raw", readOnly: true },
+    ],
+    ports: [{ name: "org.floe.agent.0", socket: "/s" }],
+  });
+  assert.ok(args.includes("socket,id=control,path=/run/a,,b/0.sock,server=off"));
+  assert.ok(args.includes("if=none,id=disk0,file=/d,,0,format=qcow2,cache=unsafe,discard=unmap"));
+  assert.ok(args.includes("if=none,id=disk1,file=/d1,format=raw,cache=unsafe,discard=unmap,read-only=on"));
+  assert.ok(args.includes("virtserialport,bus=ports.0,chardev=port0,name=org.floe.agent.0"));
+  assert.is(args[args.indexOf("-append") + 1], "root=/dev/vda quiet");
+});
+
+test("makeRunDirectory() keeps socket paths short", () => {
+  const run = makeRunDirectory("/a/very/long/path/that/would/not/leave/room/for/the/name/of/a/socket/at/all");
+  assert.ok(run.path.startsWith("/tmp/"));
+  assert.is(statSync(run.path).mode & 0o777, 0o700);
+  run.remove();
+});
+
+withQemu("probe() passes in TCG, and calls a guest that spins a timeout", async () => {
+  const ran = await probe({ accelerator: "tcg" });
+  assert.is(ran.kind, "ran");
+  const spins = await probe({ accelerator: "tcg", rom: spinningRom(), deadlineMs: 1000, cpuSeconds: 0.2 });
+  assert.is(spins.kind, "timeout");
+});
+
+withQemu("chooseAccelerator() refuses what is no KVM device, remembers verdicts, and explains itself", async () => {
+  const fake = join(folder, "kvm");
+  writeFileSync(fake, "");
+  const cacheFile = join(folder, "verdict.json");
+  const choice = await chooseAccelerator({ device: fake, cacheFile });
+  assert.is(choice.accelerator, "tcg");
+  assert.match(choice.reason, "is not a device");
+  assert.match(readFileSync(cacheFile, "utf8"), '"usable":false');
+  const absent = join(folder, "nothing");
+  assert.match((await chooseAccelerator({ device: absent, cacheFile })).reason, `there is no ${absent}`);
+  assert.is((await failure(chooseAccelerator({ wanted: "kvm", device: fake, cacheFile }))).code, "qemu.no-kvm");
+  rejectKvm("its guest said nothing", { device: fake, cacheFile });
+  assert.match((await chooseAccelerator({ device: fake, cacheFile })).reason, "its guest said nothing");
+});
+
+withQemu(
+  "VirtualMachine speaks QMP with ids, errors and events, and records the console from its first byte",
+  async () => {
+    const run = makeRunDirectory();
+    const firmware = join(folder, "hello.rom");
+    writeFileSync(firmware, serialTextRom("hello from a guest\r\n"));
+    let text = "";
+    const shape = { ...tiny, firmware, ports: ["org.floe.test.0"], paused: true };
+    const machine = await VirtualMachine.start({
+      shape,
+      folder: run.path,
+      onConsole: (data) => (text += data.toString()),
+    });
+    const [status, version] = await Promise.all([
+      machine.qmp.command("query-status"),
+      machine.qmp.command("query-version"),
+    ]);
+    assert.is(status.running, false);
+    assert.ok(version.qemu.major >= 5);
+    assert.is((await failure(machine.qmp.command("no-such-command"))).code, "qmp.refused");
+    const resumed = machine.qmp.waitForEvent("RESUME");
+    await machine.qmp.command("cont");
+    assert.is((await resumed).event, "RESUME");
+    for (let round = 0; round < 100 && !text.includes("guest"); round++) await sleep(50);
+    assert.is(text, "hello from a guest\r\n");
+    const aborted = failure(machine.qmp.waitForEvent("NEVER", AbortSignal.timeout(20)));
+    assert.match((await aborted).message, /aborted|timeout/i);
+    assert.equal([...machine.ports.keys()], ["org.floe.test.0"]);
+    assert.is((await machine.quit()).status, 0);
+    assert.is((await failure(machine.qmp.command("query-status"))).code, "qmp.closed");
+    run.remove();
+  },
+);
+
+withQemu("VirtualMachine.start() shows QEMU's words when it ends at once", async () => {
+  const run = makeRunDirectory();
+  const shape = { ...tiny, disks: [{ file: "/there/is/no/disk", format: "raw" as const }] };
+  const error = await failure(VirtualMachine.start({ shape, folder: run.path, onConsole: () => {} }));
+  assert.is(error.code, "qemu.not-started");
+  assert.match(error.details?.join("\n") ?? "", "/there/is/no/disk");
+  run.remove();
+});
+
+withQemu("cutPower() leaves nothing behind", async () => {
+  const run = makeRunDirectory();
+  const firmware = join(folder, "spin.rom");
+  writeFileSync(firmware, spinningRom());
+  const machine = await VirtualMachine.start({ shape: { ...tiny, firmware }, folder: run.path, onConsole: () => {} });
+  assert.is((await machine.cutPower()).signal, "SIGKILL");
+  assert.is(readCpuSeconds(machine.process.pid), undefined);
+  run.remove();
+});
+
+const canOutlive = HAS_QEMU && process.platform === "linux" && findProgram("setpriv") !== undefined;
+(canOutlive ? test : test.skip)("a killed driver leaves no QEMU", async () => {
+  const firmware = join(folder, "spin.rom");
+  writeFileSync(firmware, spinningRom());
+  const wrapper = new URL("./index.ts", import.meta.url).href;
+  const program = `
+    const { QemuProcess } = await import(${JSON.stringify(wrapper)});
+    const qemu = await QemuProcess.start("qemu-system-x86_64", ["-nodefaults", "-display", "none", "-bios", ${JSON.stringify(firmware)}]);
+    console.log(qemu.pid);
+    process.kill(process.pid, "SIGKILL");`;
+  let printed = "";
+  try {
+    execFileSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } catch (error) {
+    printed = (error as { stdout: string }).stdout;
+  }
+  const pid = Number(printed);
+  assert.ok(pid > 0);
+  const runs = (): boolean => {
+    try {
+      return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "ascii"));
+    } catch {
+      return false;
+    }
+  };
+  for (let round = 0; round < 40 && runs(); round++) await sleep(50);
+  assert.is(runs(), false);
+});
+
+withQemu("createOverlay() leaves the base as it is", async () => {
+  const base = join(folder, "base.img");
+  writeFileSync(base, Buffer.alloc(1 << 20));
+  await createOverlay({ backing: base, file: join(folder, "top.qcow2") });
+  assert.is(readFileSync(join(folder, "top.qcow2")).subarray(0, 3).toString(), "QFI");
+  assert.is(
+    (await failure(createOverlay({ backing: "/no/base", file: join(folder, "x.qcow2") }))).code,
+    "qemu.overlay-failed",
+  );
+});
+
+test.run();
