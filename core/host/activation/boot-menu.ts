@@ -1,4 +1,19 @@
-import { constants, copyFileSync, fsyncSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import type { Generation } from "../../profile/index.ts";
@@ -22,6 +37,8 @@ export interface BootMenuOptions {
   readonly defaultGeneration: number;
   /** Where store paths are found: `""`, or a root in tests. */
   readonly root?: string;
+  /** Bytes that are free in a directory's file system. Default: asks the kernel. */
+  readonly freeBytes?: (directory: string) => number;
   /** Receives a line for each generation that has no readable boot description and so gets no entry. */
   readonly say: (line: string) => void;
 }
@@ -33,7 +50,7 @@ export interface BootMenuOptions {
  * @throws {CodedError} `boot.no-space` before anything was written.
  */
 export function writeBootMenu(options: BootMenuOptions): void {
-  const { boot, generations, defaultGeneration, root = "", say } = options;
+  const { boot, generations, defaultGeneration, root = "", say, freeBytes = askFreeBytes } = options;
   const target = generations.find(({ number }) => number === defaultGeneration)?.target;
   const settings = target === undefined ? undefined : readBootLoaderSettings(`${root}${target}`);
   if (settings === undefined || !settings.enable) return;
@@ -48,7 +65,8 @@ export function writeBootMenu(options: BootMenuOptions): void {
 
   for (const name of plan.remove) rmSync(join(folder, name));
   removeUnusedCopies(boot, plan.copies);
-  checkSpace(boot, [...plan.copies].filter(([path]) => !existsSync(join(boot, path))).map(([, from]) => `${root}${from}`));
+  const missing = [...plan.copies].filter(([path]) => !existsSync(join(boot, path))).map(([, from]) => `${root}${from}`);
+  checkSpace(boot, missing, freeBytes(boot));
   for (const [path, from] of plan.copies) copyDurably(`${root}${from}`, join(boot, path));
   for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);
   writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
@@ -67,11 +85,13 @@ function removeUnusedCopies(boot: string, copies: ReadonlyMap<string, string>): 
   }
 }
 
-function checkSpace(boot: string, files: readonly string[]): void {
+function askFreeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+function checkSpace(boot: string, files: readonly string[], freeBytes: number): void {
   const neededBytes = files.reduce((sum, path) => sum + statSync(path).size, 0);
-  if (neededBytes === 0) return;
-  const { bavail, bsize } = statfsSync(boot);
-  const freeBytes = bavail * bsize;
   if (neededBytes <= freeBytes) return;
   throw new CodedError(
     "boot.no-space",

@@ -1,0 +1,59 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { formatBootSpec } from "../../system/switch/index.ts";
+import { writeBootMenu } from "./index.ts";
+
+const root = mkdtempSync(join(tmpdir(), "floe-boot-"));
+test.after(() => rmSync(root, { recursive: true }));
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+for (const name of ["one", "two"]) {
+  write(`nix/store/${name}/etc/floe/boot-loader.json`, '{"enable":true,"copyKernels":true,"limit":9,"timeoutSeconds":0}');
+  write(`nix/store/${name}-linux/bzImage`, `kernel ${name}`);
+  write(`nix/store/${name}/boot.json`, formatBootSpec({
+    kernel: `/nix/store/${name}-linux/bzImage`,
+    initrd: "/nix/store/one-linux/bzImage",
+    init: `/nix/store/${name}/init`,
+    kernelParams: [],
+    label: name,
+    system: "x86_64-linux",
+    toplevel: `/nix/store/${name}`,
+  }));
+}
+const generation = (number: number, name: string) => ({ number, target: `/nix/store/${name}`, date: new Date(0), current: number === 2 });
+const boot = join(root, "boot");
+mkdirSync(boot);
+
+test("boot.no-space: the need is known before anything is written", () => {
+  const run = () =>
+    writeBootMenu({ boot, generations: [generation(1, "one")], defaultGeneration: 1, root, say: () => {}, freeBytes: () => 5 });
+  assert.throws(run, (error: { code: string; message: string }) => error.code === "boot.no-space" && /found 5 bytes free/.test(error.message));
+  assert.equal(readdirSync(join(boot, "loader/entries")), []);
+});
+
+test("writeBootMenu() copies kernels, writes entries, and a broken generation does not block the others", () => {
+  const said: string[] = [];
+  const generations = [generation(1, "one"), generation(2, "two"), generation(3, "gone")];
+  writeBootMenu({ boot, generations, defaultGeneration: 2, root, say: (line) => said.push(line) });
+  assert.equal(said, ["generation 3 has no boot description and gets no boot entry"]);
+  assert.equal(readdirSync(join(boot, "loader/entries")).sort(), ["floe-generation-1.conf", "floe-generation-2.conf"]);
+  assert.equal(readdirSync(join(boot, "EFI/floe")).sort(), ["one-linux-bzImage.efi", "two-linux-bzImage.efi"]);
+  assert.is(readFileSync(join(boot, "EFI/floe/two-linux-bzImage.efi"), "utf8"), "kernel two");
+  assert.match(readFileSync(join(boot, "loader/loader.conf"), "utf8"), /default floe-generation-2\.conf/);
+});
+
+test("writeBootMenu() takes away what no generation needs any more", () => {
+  writeBootMenu({ boot, generations: [generation(1, "one")], defaultGeneration: 1, root, say: () => {} });
+  assert.equal(readdirSync(join(boot, "loader/entries")), ["floe-generation-1.conf"]);
+  assert.equal(readdirSync(join(boot, "EFI/floe")), ["one-linux-bzImage.efi"]);
+  assert.not(existsSync(join(boot, "loader/loader.conf.new")));
+});
+
+test.run();

@@ -1,0 +1,58 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type BootSpec, formatBootSpec, mountUnitName, planBootEntries, tryParseBootSpec } from "./index.ts";
+
+const spec: BootSpec = {
+  kernel: "/nix/store/k-linux/bzImage",
+  initrd: "/nix/store/i-initrd",
+  init: "/nix/store/t-system/init",
+  kernelParams: ["console=ttyS0", "quiet"],
+  label: "Floe web",
+  system: "x86_64-linux",
+  toplevel: "/nix/store/t-system",
+};
+const generations = [1, 2, 3].map((number) => ({ number, date: new Date(0), spec }));
+const options = { generations, defaultGeneration: 2, existing: [], timeoutSeconds: 3, limit: 10, copyKernels: false };
+
+test("formatBootSpec() writes bootspec version 1, tryParseBootSpec() reads it", () => {
+  const text = formatBootSpec(spec);
+  assert.equal(Object.keys(JSON.parse(text)["org.nixos.bootspec.v1"]).sort(), ["init", "initrd", "kernel", "kernelParams", "label", "system", "toplevel"]);
+  assert.equal(tryParseBootSpec(text), spec);
+  for (const bad of ["", "{}", "null", '{"org.nixos.bootspec.v1":{}}']) assert.is(tryParseBootSpec(bad), undefined);
+});
+
+test("planBootEntries() names kernels in place and chooses the default", () => {
+  const plan = planBootEntries(options);
+  assert.equal([...plan.entries.keys()], [3, 2, 1].map((number) => `loader/entries/floe-generation-${number}.conf`));
+  assert.is(
+    plan.entries.get("loader/entries/floe-generation-2.conf"),
+    "title Floe\nsort-key floe\nversion Generation 2: Floe web, made 1970-01-01\nlinux /nix/store/k-linux/bzImage\ninitrd /nix/store/i-initrd\noptions init=/nix/store/t-system/init console=ttyS0 quiet\n",
+  );
+  assert.is(plan.loaderConf, "timeout 3\ndefault floe-generation-2.conf\n");
+  assert.is(plan.copies.size, 0);
+});
+
+test("planBootEntries() keeps the newest and the default, removes its own others, leaves foreign ones", () => {
+  const plan = planBootEntries({ ...options, limit: 1, existing: ["floe-generation-1.conf", "floe-generation-9.conf", "windows.conf"] });
+  assert.equal([...plan.entries.keys()].length, 2);
+  assert.equal(plan.remove, ["floe-generation-1.conf", "floe-generation-9.conf"]);
+});
+
+test("planBootEntries() copies each kernel once, under a name of its content", () => {
+  const plan = planBootEntries({ ...options, copyKernels: true });
+  assert.equal([...plan.copies], [
+    ["EFI/floe/k-linux-bzImage.efi", "/nix/store/k-linux/bzImage"],
+    ["EFI/floe/i-initrd.efi", "/nix/store/i-initrd"],
+  ]);
+  assert.match(plan.entries.get("loader/entries/floe-generation-3.conf") ?? "", /\nlinux \/EFI\/floe\/k-linux-bzImage\.efi\n/);
+});
+
+test("mountUnitName() escapes as systemd-escape does", () => {
+  // systemd-escape --path --suffix=mount, systemd 252
+  assert.is(mountUnitName("/"), "-.mount");
+  assert.is(mountUnitName("/var//lib/"), "var-lib.mount");
+  assert.is(mountUnitName("/a-b/.c d"), "a\\x2db-.c\\x20d.mount");
+  assert.is(mountUnitName("/.hidden"), "\\x2ehidden.mount");
+});
+
+test.run();
