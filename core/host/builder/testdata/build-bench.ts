@@ -19,6 +19,8 @@ export interface BuildBench {
   readonly directory: string;
   /** A derivation that runs shell text, with all of busybox on its PATH; it is in the store. */
   script(text: string, options?: Partial<DerivationOptions>): Promise<DerivationValue>;
+  /** Many scripts at once, by name; gives the paths of their derivations. */
+  scripts(list: readonly (readonly [name: string, text: string])[]): Promise<string[]>;
   /** Put any derivation into the store. */
   add(options: DerivationOptions): Promise<DerivationValue>;
   /** Build, and collect what happened. */
@@ -44,8 +46,8 @@ export async function openBuildBench(): Promise<BuildBench | string> {
   beginEvaluation(makeSourceHost());
   const bin = `${local(tools, { name: "tools" })}/bin`;
 
-  async function add(options: DerivationOptions): Promise<DerivationValue> {
-    const value = derivation(options);
+  /** Put what the evaluation has made so far into the store. */
+  async function write(): Promise<void> {
     const { sources, derivations } = currentEvaluation();
     await store.batch(async () => {
       for (const [path, source] of sources) {
@@ -55,16 +57,32 @@ export async function openBuildBench(): Promise<BuildBench | string> {
       }
       for (const [path, text] of derivations) store.addDerivationText(path, text);
     });
+  }
+  async function add(options: DerivationOptions): Promise<DerivationValue> {
+    const value = derivation(options);
+    await write();
     return value;
   }
+  const shell = (text: string, options: Partial<DerivationOptions> = {}): DerivationOptions => ({
+    name: "t",
+    system: "x86_64-linux",
+    builder: `${bin}/busybox`,
+    args: ["sh", "-ec", text],
+    ...options,
+    env: { PATH: bin, ...options.env },
+  });
 
   return {
     store,
     busybox,
     directory,
     add,
-    script: (text, options = {}) =>
-      add({ name: "t", system: "x86_64-linux", builder: `${bin}/busybox`, args: ["sh", "-ec", text], ...options, env: { PATH: bin, ...options.env } }),
+    script: (text, options) => add(shell(text, options)),
+    async scripts(list) {
+      const values = list.map(([name, text]) => derivation(shell(text, { name })));
+      await write();
+      return values.map((value) => value.drvPath);
+    },
     async build(value, options = {}) {
       const events: BuildEvent[] = [];
       const report = await buildPaths({ store, targets: [{ drvPath: value.drvPath as StorePath }], options: { maxJobs: 2, cores: 1, ...options, events: (event) => events.push(event) } });
