@@ -68,6 +68,8 @@ test("addresses: a registry's host and the path of the checkout are found", () =
 test("pins: a range is found, and an address in the lock", () => {
   const manifest = '{ "dependencies": { "a": "1.2.3", "b": "^1.0.0" } }';
   assert.equal(messages(checkManifest("package.json", manifest)), ['"b" has the version "^1.0.0", which is not exact']);
+  const optional = '{ "packages": { "node_modules/a": { "optionalDependencies": { "@a/linux-arm64": "1.0.0" } } } }';
+  assert.is(checkLock(optional).length, 1);
   assert.is(checkLock('{ "resolved": "https://host/a.tgz" }').length, 1);
   assert.is(checkLock('{ "resolved": "tools/cli" }').length, 0);
 });

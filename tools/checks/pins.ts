@@ -1,3 +1,4 @@
+import { missingOptional } from "../complete-lock.ts";
 import { VERSION } from "../cli/version.ts";
 import { type Check, type Finding, lineAt, readSource, sourceFiles } from "./source-tree.ts";
 
@@ -29,11 +30,22 @@ export function checkManifest(file: string, text: string): Finding[] {
 }
 
 export function checkLock(text: string): Finding[] {
+  const { packages = {} } = JSON.parse(text) as { packages?: Parameters<typeof missingOptional>[0] };
+  const missing = Object.keys(missingOptional(packages)).map((path) => ({
+    file: "package-lock.json",
+    line: 1,
+    message: `"${path}" is named as an optional package and has no entry`,
+    hint: "`npm run lock` completes the lock; `npm ci` of newer versions refuses it otherwise.",
+  }));
+  return [...missing, ...checkAddresses(text)];
+}
+
+function checkAddresses(text: string): Finding[] {
   return [...text.matchAll(/"resolved": "[a-z+]+:\/\//g)].map((match) => ({
     file: "package-lock.json",
     line: lineAt(text, match.index),
     message: "an address stands in the lock",
-    hint: "`npm install --package-lock-only` in this checkout leaves them out (see .npmrc).",
+    hint: "`npm run lock` leaves them out (see .npmrc).",
   }));
 }
 
