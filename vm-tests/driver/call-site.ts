@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { QemuError } from "qemu-wrapper";
 import { CodedError, type SourceLocation } from "../../core/base/index.ts";
 
 const FRAME = /^\s*at (?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
@@ -31,8 +32,16 @@ function captureStack(): string {
 }
 
 /** The same failure with a place in the story, unless it has one already. */
-export function withPlace(error: unknown, at: SourceLocation | undefined): unknown {
+export function withPlace(thrown: unknown, at: SourceLocation | undefined): unknown {
+  const error = fromQemu(thrown);
   if (!(error instanceof CodedError) || error.at !== undefined || at === undefined) return error;
   const { code, message, hint, details, exitCode } = error;
   return new CodedError(code, message, { at, hint, details, exitCode, cause: error.cause });
+}
+
+/** Errors of the wrapper, which knows nothing of Floe, as Floe's own. */
+export function fromQemu(error: unknown): unknown {
+  if (!(error instanceof QemuError)) return error;
+  const { code, message, hint, details, cause } = error;
+  return new CodedError(code, message, { hint, details, cause });
 }

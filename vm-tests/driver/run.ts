@@ -1,11 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { chooseAccelerator, type Accelerator, QemuError } from "qemu-wrapper";
+import { type Accelerator, chooseAccelerator } from "qemu-wrapper";
 import { CodedError, formatLocation, type SourceLocation } from "../../core/base/index.ts";
 import type { Machine, StoryTools } from "../machine.ts";
 import type { VmTestManifest } from "../manifest.ts";
 import { storyAssert } from "./assert.ts";
-import { callSite, withPlace } from "./call-site.ts";
+import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { GuestMachine } from "./guest-machine.ts";
 import { MachineHost } from "./machine-host.ts";
 import { RunFolder } from "./run-folder.ts";
@@ -183,20 +183,18 @@ function explain(
   return new CodedError(error.code, error.message, {
     hint: error.hint,
     at: error.at,
-    cause: error.cause ?? caught,
+    cause: error.cause,
     exitCode: error.exitCode,
     details: [...(error.details ?? []), ...where, ...machines],
   });
 }
 
 function toCodedError(caught: unknown, storyFile: string): CodedError {
-  if (caught instanceof CodedError) return caught;
-  if (caught instanceof QemuError) {
-    return new CodedError(caught.code, caught.message, { hint: caught.hint, details: caught.details, cause: caught });
-  }
-  const error = caught instanceof Error ? caught : new Error(String(caught));
-  const at = placeIn(error, storyFile);
-  return new CodedError("story.threw", `Cannot go on with the story: ${error.message}`, { at, cause: error });
+  const error = fromQemu(caught);
+  if (error instanceof CodedError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const at = error instanceof Error ? placeIn(error, storyFile) : undefined;
+  return new CodedError("story.threw", `Cannot go on with the story: ${message}`, { at, cause: error });
 }
 
 function placeIn(error: Error, storyFile: string): SourceLocation | undefined {

@@ -1,0 +1,189 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serialTextRom, spinningRom } from "qemu-wrapper";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { HAS_QEMU } from "../qemu-wrapper/testing.ts";
+import type { VmTestManifest } from "../manifest.ts";
+import { Boot } from "./boot.ts";
+import { Reporter } from "./reporter.ts";
+import { runVmTest, type Script } from "./run.ts";
+import type { RunEvent } from "./run-log.ts";
+
+// Guests here are firmware of a few bytes: what is tested is what becomes of machines that do not do what they should.
+const withQemu = HAS_QEMU ? test : test.skip;
+const folder = mkdtempSync(join(tmpdir(), "floe-driver-test-"));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+async function bootFirmware(rom: Uint8Array): Promise<Boot> {
+  const work = mkdtempSync(join(folder, "boot-"));
+  writeFileSync(join(work, "firmware"), rom);
+  return Boot.start({
+    name: "machine",
+    accelerator: "tcg",
+    memoryMiB: 16,
+    cpus: 1,
+    firmware: join(work, "firmware"),
+    disks: [],
+    socketFolder: work,
+    folder: work,
+    number: 1,
+  });
+}
+
+async function failureOf(boot: Boot, seconds: number): Promise<{ code: string; message: string }> {
+  const error = await boot.waitForAgent(seconds).then(
+    () => assert.unreachable("nobody can have answered"),
+    (caught) => caught,
+  );
+  boot.expectEnd();
+  await boot.machine.cutPower();
+  return error;
+}
+
+withQemu("a guest that says nothing is machine.no-agent, with both times", async () => {
+  const error = await failureOf(await bootFirmware(spinningRom()), 0.5);
+  assert.is(error.code, "machine.no-agent");
+  assert.match(error.message, /^Cannot boot the machine "machine": no word from the agent within .* s of guest time/);
+  assert.match(error.message, "its console stayed empty");
+});
+
+withQemu("a guest that stops talking is shown with its last words", async () => {
+  const error = await failureOf(
+    await bootFirmware(serialTextRom("loading the system\r\nwaiting for the disk\r\n")),
+    0.8,
+  );
+  assert.is(error.code, "machine.no-agent");
+  assert.match(error.message, "last on its console: waiting for the disk");
+});
+
+withQemu("a kernel panic is the first line of the error, long before the time is over", async () => {
+  const panic = "[    1.7] Kernel panic - not syncing: VFS: Unable to mount root fs";
+  const boot = await bootFirmware(serialTextRom(`hello\r\n${panic}\r\n[    1.8] and more\r\n`));
+  const begin = performance.now();
+  const error = await failureOf(boot, 60);
+  assert.is(error.code, "machine.kernel-panic");
+  assert.is(error.message, `Cannot boot the machine "machine": ${panic}`);
+  assert.ok(performance.now() - begin < 20_000);
+  assert.ok(boot.lastWords().includes("  [    1.8] and more"));
+});
+
+withQemu("a QEMU that is killed is machine.ended", async () => {
+  const boot = await bootFirmware(spinningRom());
+  setTimeout(() => boot.machine.process.kill(), 50);
+  const error = await failureOf(boot, 60);
+  assert.is(error.code, "machine.ended");
+  assert.match(error.message, "SIGKILL");
+});
+
+function manifest(): VmTestManifest {
+  const image = join(folder, "disk.img");
+  writeFileSync(image, Buffer.alloc(1 << 16));
+  const base = { toplevel: "/nix/store/none", kernel: image, initrd: image, kernelParameters: "" };
+  const machine = {
+    architecture: "x86_64",
+    memoryMiB: 32,
+    cpus: 1,
+    storeImage: image,
+    rootImage: image,
+    generations: { base },
+  } as const;
+  return { type: "vmTest", name: "example", description: "", story: "", machines: { machine } };
+}
+
+async function runStory(script: Script, options: { timeoutSeconds?: number; signal?: AbortSignal } = {}) {
+  const events: RunEvent[] = [];
+  const run = mkdtempSync(join(folder, "run-"));
+  const result = await runVmTest({
+    manifest: manifest(),
+    storyFile: import.meta.filename,
+    script,
+    realPath: (path) => path,
+    folder: run,
+    accelerator: "tcg",
+    log: (event) => events.push(event),
+    ...options,
+  });
+  return { result, events, run };
+}
+
+withQemu("a story that passes leaves its events", async () => {
+  const { result, run } = await runStory(async ({ step, note, assert: check }) => {
+    await step("outer", () => step("inner", () => check.equal(1 + 1, 2)));
+    note("that was it");
+  });
+  assert.is(result.ok, true);
+  const lines = readFileSync(join(run, "events.ndjson"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.equal(
+    lines.map(({ kind }) => kind),
+    ["run", "step-begin", "step-begin", "step-end", "step-end", "note", "result"],
+  );
+  assert.equal(lines[3].name, "inner");
+});
+
+withQemu("a kernel that cannot be loaded fails with QEMU's words, the step and the line of the story", async () => {
+  const { result, run } = await runStory(async ({ machine, step }) => {
+    await step("the machine boots", () => machine!.start());
+  });
+  assert.is(result.ok, false);
+  const { error } = result;
+  assert.match(error?.code ?? "", /^qemu\.not-started$|^machine\.ended$/);
+  const details = error?.details?.join("\n") ?? "";
+  assert.match(details, "step: the machine boots");
+  assert.match(details, /could not load kernel|invalid kernel|not in ELF|kernel/i);
+  assert.match(details, /run\.test\.ts:\d+:\d+/);
+  assert.ok(existsSync(join(run, "error.txt")));
+  assert.not.ok(existsSync(join(run, "machine", "root.qcow2")));
+});
+
+withQemu("assertions show what was found and expected, at their own line", async () => {
+  const { result } = await runStory(async ({ assert: check }) => check.match("one", /two/, "the page is wrong"));
+  assert.is(result.error?.code, "story.assertion");
+  assert.match(result.error?.message ?? "", "the page is wrong");
+  assert.equal(result.error?.details?.slice(0, 2), ['found:    "one"', "expected: a match of /two/"]);
+  assert.match(result.error?.at?.file ?? "", /run\.test\.ts$/);
+});
+
+withQemu("what a story throws by itself is story.threw, at its line", async () => {
+  const { result } = await runStory(async () => {
+    throw new TypeError("no such thing");
+  });
+  assert.is(result.error?.code, "story.threw");
+  assert.match(result.error?.at?.file ?? "", /run\.test\.ts$/);
+});
+
+withQemu("a machine that is off says so", async () => {
+  const { result } = await runStory(async ({ machine }) => void (await machine!.succeed`true`));
+  assert.is(result.error?.code, "machine.off");
+  const { result: unknown } = await runStory(async ({ machine }) => void (await machine!.switchTo("nowhere")));
+  assert.is(unknown.error?.code, "machine.unknown-generation");
+});
+
+withQemu("a run ends at its time limit, and when it is interrupted", async () => {
+  const hang: Script = () => new Promise(() => {});
+  const { result } = await runStory(hang, { timeoutSeconds: 0.2 });
+  assert.is(result.error?.code, "vm-test.timeout");
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(new Error("interrupted")), 50);
+  const { result: stopped } = await runStory(hang, { signal: controller.signal });
+  assert.match(stopped.error?.message ?? "", "interrupted");
+});
+
+test("Reporter writes plain lines where there is no terminal, and redraws where there is one", () => {
+  for (const interactive of [false, true]) {
+    let text = "";
+    const reporter = new Reporter({ write: (part) => (text += part), interactive, color: false, columns: () => 80 });
+    reporter.log({ kind: "step-begin", name: "boot", depth: 0 });
+    reporter.log({ kind: "step-end", name: "boot", depth: 0, ok: true, seconds: 1.25 });
+    reporter.log({ kind: "result", ok: true, seconds: 2 });
+    reporter.close();
+    assert.match(text, "  ✓ boot (1.3 s)\n");
+    assert.is(text.includes("\x1b[K"), interactive);
+  }
+});
+
+test.run();
