@@ -19,6 +19,8 @@ export interface LoaderOptions {
   /** Folder that holds `core`. */
   readonly engine: Mount;
   readonly hostCalls: Readonly<Record<string, unknown>>;
+  /** Called for `import(…)`; throws an error of the realm. */
+  readonly refuseImport: (specifier: string) => never;
 }
 
 type Place = NonNullable<ErrorReport["at"]>;
@@ -110,11 +112,12 @@ export class Loader {
   }
 
   #compile(identifier: string, text: string): SourceTextModule {
-    const { context, engine } = this.#options;
+    const { context, engine, refuseImport } = this.#options;
     const isEngine = identifier.startsWith(`${engine.path}/core/`);
     return new SourceTextModule(/\.(m?js)$/.test(identifier) ? text : strip(identifier, text), {
       context,
       identifier,
+      importModuleDynamically: (specifier) => refuseImport(specifier),
       initializeImportMeta(meta) {
         // The engine tells its own frames from those of its users by this.
         if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;

@@ -11,6 +11,7 @@ interface Agent {
   begin(): void;
   answer(exported: unknown, questionJson: string): string;
   failed(error: unknown): string;
+  refuseImport(specifier: string): never;
 }
 
 function main(): void {
@@ -34,7 +35,13 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): Ag
     }
   };
   const engine = question.mounts.find((mount) => mount.path === question.engine) as Mount;
-  const loader = new Loader({ context: makeRealm(), mounts, engine, hostCalls: makeHostCalls({ trees, loadFlake }) });
+  const loader = new Loader({
+    context: makeRealm(),
+    mounts,
+    engine,
+    hostCalls: makeHostCalls({ trees, loadFlake }),
+    refuseImport: (specifier) => agent.refuseImport(`${specifier}`),
+  });
   const inside = `${question.engine}/core/host/evaluator/inside`;
   loader.run(`${inside}/prelude.ts`);
   const agent = loader.run(`${inside}/agent.ts`).namespace as unknown as Agent;
@@ -74,4 +81,6 @@ function writeAll(text: string): void {
   }
 }
 
+// A promise of the configuration that fails is its own affair: nothing here waits for one.
+process.on("unhandledRejection", () => {});
 main();

@@ -1,4 +1,5 @@
 /** The code inside that answers the question: texts come in, texts go out. */
+import { callerLocation, CodedError } from "../../../base/index.ts";
 import { beginEvaluation, currentEvaluation } from "../../../derivation/index.ts";
 import { findStaleInputs, type Flake } from "../../../flake/index.ts";
 import type { AgentAnswer, AgentQuestion } from "../protocol.ts";
@@ -15,9 +16,20 @@ export function begin(): void {
   beginEvaluation(realmSourceHost);
 }
 
+let refusedImport: CodedError | undefined;
+
+/** Answers `import(…)`. Nothing here waits for a promise, so its rejection is told with the answer. */
+export function refuseImport(specifier: string): never {
+  refusedImport ??= new CodedError("evaluation.import-refused", `Cannot import "${specifier}" while the evaluation runs: an evaluation does not wait`, {
+    at: callerLocation(refuseImport),
+    hint: "Import it at the top of the file.",
+  });
+  throw refusedImport;
+}
+
 /** An error that ended the run of a module, as an answer. */
 export function failed(error: unknown): string {
-  return JSON.stringify({ kind: "error", error: reportError(error) } satisfies AgentAnswer);
+  return JSON.stringify({ kind: "error", error: reportError(refusedImport ?? error) } satisfies AgentAnswer);
 }
 
 /**
@@ -33,9 +45,11 @@ export function answer(exported: unknown, questionJson: string): string {
     known = { inputs: flake.inputs, ...(flake.description === undefined ? {} : { description: flake.description }) };
     const stale = question.want === "inputs" || findStaleInputs(flake.inputs, question.lock).length > 0;
     if (stale) return JSON.stringify({ kind: "inputs", ...known } satisfies AgentAnswer);
-    return JSON.stringify({ kind: "value", ...known, ...answerValue(flake.flake, question) } satisfies AgentAnswer);
+    const value = answerValue(flake.flake, question);
+    if (refusedImport !== undefined) throw refusedImport;
+    return JSON.stringify({ kind: "value", ...known, ...value } satisfies AgentAnswer);
   } catch (error) {
-    return JSON.stringify({ kind: "error", error: reportError(error), ...(known === undefined ? {} : { inputs: known.inputs }) } satisfies AgentAnswer);
+    return JSON.stringify({ kind: "error", error: reportError(refusedImport ?? error), ...(known === undefined ? {} : { inputs: known.inputs }) } satisfies AgentAnswer);
   }
 }
 
