@@ -62,7 +62,7 @@ export default defineModule(options, ({ cfg, pkgs, define, check }) => {
   const members = new Map(Object.entries(cfg.groups).map(([name, group]) => [name, new Set(group.members)]));
   for (const { name, group, extraGroups, hashedPassword, hashedPasswordFile } of users) {
     // A system user has a group of its own name, unless it says otherwise.
-    if (group === name && !members.has(name)) define({ users: { groups: { [name]: {} } } });
+    if (group === name) define({ users: { groups: { [name]: {} } } });
     else check(members.has(group), `Cannot make user "${name}": found the group "${group}", expected a declared one`);
     for (const extra of extraGroups) {
       check(members.has(extra), `Cannot add user "${name}" to group "${extra}": expected a declared group`);

@@ -1,0 +1,69 @@
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ActivationRoot } from "../testing-activation.ts";
+import { ETC_SNIPPET } from "./apply-etc.ts";
+
+test("/etc follows the generation: links, copies, and entries that go away", () => {
+  const root = new ActivationRoot();
+  writeFileSync(root.path("etc/mine"), "user");
+  const one = root.addSystem("one", { a: "a1", "dir/b": "b1", "deep/er/c": "c1", key: "k1" }, ["a", "dir/b", "deep/er/c", "key\t0600\t0\t0"]);
+  root.run(ETC_SNIPPET, one);
+  assert.is(readlinkSync(root.path("etc/static")), `${one}/etc`);
+  assert.is(readlinkSync(root.path("etc/dir/b")), "/etc/static/dir/b");
+  assert.is(readFileSync(root.path("etc/key"), "utf8"), "k1");
+  assert.is(statSync(root.path("etc/key")).mode & 0o777, 0o600);
+  assert.equal(lstatSync(root.path("etc/key")).isSymbolicLink(), false);
+
+  const before = lstatSync(root.path("etc/a")).mtimeMs;
+  root.run(ETC_SNIPPET, one);
+  assert.is(lstatSync(root.path("etc/a")).mtimeMs, before, "a second run touches nothing");
+
+  writeFileSync(root.path("etc/dir/users-own"), "");
+  const two = root.addSystem("two", { a: "a2", dir2: "->/nowhere" });
+  root.run(ETC_SNIPPET, two);
+  assert.equal(readdirSync(root.path("etc")).sort(), ["a", "dir", "dir2", "mine", "static"]);
+  assert.equal(readdirSync(root.path("etc/dir")), ["users-own"]);
+  assert.is(readlinkSync(root.path("etc/a")), "/etc/static/a");
+  assert.is(readFileSync(root.path("etc/mine"), "utf8"), "user");
+});
+
+test("a folder may take the place of an entry, and an entry that of a folder", () => {
+  const root = new ActivationRoot();
+  const flat = root.addSystem("flat", { x: "->/usr", y: "text" });
+  const deep = root.addSystem("deep", { "x/file": "f", "y/file": "g" });
+  root.run(ETC_SNIPPET, flat);
+  root.run(ETC_SNIPPET, deep);
+  assert.is(readlinkSync(root.path("etc/x/file")), "/etc/static/x/file");
+  assert.is(readlinkSync(root.path("etc/y/file")), "/etc/static/y/file");
+  root.run(ETC_SNIPPET, flat);
+  assert.is(readlinkSync(root.path("etc/x")), "/etc/static/x");
+});
+
+test("what somebody else put in the place of an entry is kept beside it", () => {
+  const root = new ActivationRoot();
+  writeFileSync(root.path("etc/a"), "theirs");
+  mkdirSync(root.path("etc/b"));
+  writeFileSync(root.path("etc/b/inside"), "theirs");
+  root.run(ETC_SNIPPET, root.addSystem("one", { a: "ours", b: "ours" }));
+  assert.is(readFileSync(root.path("etc/a.before-floe"), "utf8"), "theirs");
+  assert.is(readFileSync(root.path("etc/b.before-floe/inside"), "utf8"), "theirs");
+  assert.is(readlinkSync(root.path("etc/b")), "/etc/static/b");
+});
+
+test("an interrupted run is completed by the next, and forgets no entry", () => {
+  const root = new ActivationRoot();
+  const one = root.addSystem("one", { a: "1", b: "1", "c/d": "1" });
+  const two = root.addSystem("two", { e: "2" });
+  // Ends in the middle: after the list of entries was written, before the first one is made.
+  const cut = ETC_SNIPPET.replace("# Dropped entries go first", "exit 0\n#");
+  assert.is.not(cut, ETC_SNIPPET);
+  root.run(cut, one);
+  root.run(ETC_SNIPPET, one);
+  assert.ok(existsSync(root.path("etc/c")));
+  root.run(cut, two);
+  root.run(ETC_SNIPPET, two);
+  assert.equal(readdirSync(root.path("etc")).sort(), ["e", "static"]);
+});
+
+test.run();

@@ -1,0 +1,112 @@
+import { spawnSync } from "node:child_process";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { makeSourceHost } from "../core/host/files/source-host.ts";
+import { beginEvaluation, currentEvaluation } from "../core/derivation/index.ts";
+import { type Defs, documentOptions, force } from "../core/module/index.ts";
+import { type System, formatActivationScript, makeSystem } from "../core/system/index.ts";
+import { makePkgs } from "../pkgs/index.ts";
+import { modules } from "./index.ts";
+
+beginEvaluation(makeSourceHost());
+const pkgs = makePkgs({ platform: "x86_64-linux" });
+const web = (config: Defs) => makeSystem({ name: "web", pkgs, modules, config });
+
+/** The structured attributes of the derivation with a name that a system's own etc was made with. */
+function textsOf(system: System, name: string): Record<string, string> {
+  const path = name === "etc" ? system.config.system.build.etc : system.config.environment.etc["systemd/system"]?.source;
+  for (const text of currentEvaluation().derivations.values()) {
+    if (!text.includes(`"out","${path}"`)) continue;
+    const json = /\("__json","((?:[^"\\]|\\.)*)"\)/.exec(text)?.[1] ?? "{}";
+    const { texts, links } = JSON.parse(JSON.parse(`"${json}"`)) as Record<string, Record<string, string>>;
+    return { ...texts, ...links };
+  }
+  throw new Error(`no derivation makes ${path}`);
+}
+
+function failure(run: () => unknown): { code: string; message: string; hint?: string; at?: { file: string; line: number } } {
+  try {
+    run();
+  } catch (error) {
+    return error as never;
+  }
+  throw new Error("nothing was thrown");
+}
+
+test("a web system: units, users, kernel parameters and the page", () => {
+  const system = web({
+    fileSystems: { "/": { device: "/dev/vda" }, "/data disk": { device: "LABEL=d", options: ["ro"] } },
+    services: { nginx: { enable: true, virtualHosts: { "one.example": { default: true, locations: { "/": { return: '200 "one\\n"' } } } } } },
+    users: { users: { alice: { isNormalUser: true, extraGroups: ["wheel"] } } },
+    environment: { etc: { motd: { text: "hello\n" } } },
+    systemd: { services: { old: { exec: "/x", wantedBy: ["multi-user.target"], environment: { A: 'b "c" %d' }, path: [pkgs.kmod] } } },
+  });
+  assert.match(system.drvPath, /-floe-system-web\.drv$/);
+  assert.ok(system.kernelParams.includes("root=/dev/vda"));
+  const units = textsOf(system, "units");
+  assert.match(units["nginx.service"] ?? "", /ExecStart=\/nix\/store\/\w+-nginx-[^/]+\/sbin\/nginx -c \/etc\/nginx\/nginx\.conf/);
+  assert.is(units["multi-user.target.wants/nginx.service"], "../nginx.service");
+  assert.is(units["getty.target.wants/serial-getty@ttyS0.service"], "../serial-getty@.service");
+  assert.match(units["old.service"] ?? "", /Environment="A=b \\"c\\" %%d"\nEnvironment="PATH=\/nix\/store\/\w+-kmod/);
+  const etc = textsOf(system, "etc");
+  assert.is(etc["motd"], "hello\n");
+  assert.is(etc["hostname"], "web\n");
+  assert.match(etc["fstab"] ?? "", /^LABEL=d \/data\\040disk ext4 ro 0 0\n$/m);
+  assert.is.not(etc["fstab"]?.includes(" / "), true);
+  const users = system.config.system.activationScripts["users"]?.text ?? "";
+  assert.match(users, /^user\talice\t-\tusers\t\/home\/alice\t/m);
+  assert.match(users, /^group\twheel\t1\talice$/m);
+});
+
+test("the activation script is well-formed bash", () => {
+  const { activationScripts, build } = web({}).config.system;
+  const script = formatActivationScript({ shell: build.shell, path: build.path, snippets: activationScripts });
+  const checked = spawnSync("bash", ["-n"], { input: script, encoding: "utf8" });
+  assert.is(checked.status, 0, checked.stderr);
+});
+
+test("two systems with the same configuration are one store path", () => {
+  assert.is(web({ networking: { hostName: "h" } }).outPath, web({ networking: { hostName: "h" } }).outPath);
+  assert.is.not(web({ networking: { hostName: "h" } }).outPath, web({ networking: { hostName: "i" } }).outPath);
+});
+
+test("the order of modules does not change the system", () => {
+  const config: Defs = { services: { nginx: { enable: true } } };
+  const backwards = makeSystem({ name: "web", pkgs, modules: [...modules].reverse(), config });
+  assert.is(backwards.outPath, web(config).outPath);
+});
+
+test("a misspelt option is an error of the type checker, and of the evaluation with a place and a suggestion", () => {
+  // @ts-expect-error "enabel" is not an option
+  const typo = failure(() => web({ services: { nginx: { enabel: true } } }).config);
+  assert.is(typo.code, "option.unknown");
+  assert.is(typo.hint, 'Did you mean "services.nginx.enable"?');
+  assert.match(typo.at?.file ?? "", /modules\.test\.ts$/);
+  // @ts-expect-error a port is a number
+  assert.is(failure(() => web({ services: { nginx: { port: "80" } } }).config).code, "option.wrong-type");
+  // @ts-expect-error a forced value has the option's type, too
+  assert.is(failure(() => web({ services: { nginx: { port: force("80") } } }).config).code, "option.wrong-type");
+  // @ts-expect-error free names end at a declared submodule
+  const deep = failure(() => web({ services: { nginx: { virtualHosts: { a: { rot: "/x" } } } } }).config);
+  assert.is(deep.hint, 'Did you mean "services.nginx.virtualHosts.a.root"?');
+  // @ts-expect-error there is no such namespace
+  assert.is(failure(() => web({ servces: {} }).config).hint, 'Did you mean "services"?');
+});
+
+test("checks of modules are told together", () => {
+  const error = failure(() =>
+    web({
+      users: { users: { a: { group: "nowhere" }, b: { hashedPassword: "", hashedPasswordFile: "/x" }, c: { uid: 0 } } },
+      environment: { etc: { empty: {} } },
+    }).config,
+  );
+  assert.is(error.code, "module.assertion");
+  assert.match((error as { details?: string[] }).details?.join("\n") ?? "", /"nowhere"[\s\S]*both hashedPassword[\s\S]*uid 0/);
+});
+
+test("every option has a description, or a name that is one", () => {
+  const bare = documentOptions(modules).filter(({ path, description }) => description === undefined && path.split(".").length <= 2);
+  assert.equal(bare.map(({ path }) => path), []);
+});
+
+test.run();

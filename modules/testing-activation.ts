@@ -1,0 +1,43 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+/**
+ * A machine of directories, for tests of activation snippets: /etc, /var and /home are its own, programs and bash
+ * are the host's. Needs bubblewrap, as building does.
+ */
+export class ActivationRoot {
+  readonly root = mkdtempSync(join(tmpdir(), "floe-activation-"));
+
+  constructor() {
+    for (const name of ["etc", "var/lib/floe", "home", "systems"]) mkdirSync(join(this.root, name), { recursive: true });
+  }
+
+  /** Make a system with this /etc; values starting with `->` are links. */
+  addSystem(name: string, etc: Readonly<Record<string, string>>, lines: readonly string[] = Object.keys(etc)): string {
+    const system = join(this.root, "systems", name);
+    for (const [path, text] of Object.entries(etc)) {
+      mkdirSync(dirname(join(system, "etc", path)), { recursive: true });
+      if (text.startsWith("->")) symlinkSync(text.slice(2), join(system, "etc", path));
+      else writeFileSync(join(system, "etc", path), text);
+    }
+    mkdirSync(join(system, "etc"), { recursive: true });
+    writeFileSync(join(system, "etc-entries"), lines.map((line) => `${line}\n`).join(""));
+    return system;
+  }
+
+  /** Run a snippet as activation does. @returns what it wrote to stderr; throws when it fails. */
+  run(snippet: string, system = ""): string {
+    const binds = ["etc", "var", "home"].flatMap((name) => ["--bind", join(this.root, name), `/${name}`]);
+    const systems = ["--bind", this.root, this.root];
+    const script = `system=${system}\nFLOE_ACTION=switch\numask 0022\n( set -e\n${snippet}\n)\n`;
+    const done = spawnSync("bwrap", ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", ...systems, ...binds, "--", "bash", "-c", script], { encoding: "utf8" });
+    if (done.status !== 0) throw new Error(`the snippet ended with ${done.status}: ${done.stderr}`);
+    return done.stderr;
+  }
+
+  path(...parts: string[]): string {
+    return join(this.root, ...parts);
+  }
+}
