@@ -23,7 +23,7 @@ export function missingOptional(packages: Readonly<Record<string, LockedPackage>
   const missing: Record<string, LockedPackage> = {};
   for (const { dev, optionalDependencies } of Object.values(packages)) {
     for (const [name, version] of Object.entries(optionalDependencies ?? {})) {
-      const platform = /-(?<os>[a-z0-9]+)-(?<cpu>[a-z0-9]+)(?<musl>-musl)?$/.exec(name)?.groups;
+      const platform = /[-/](?<os>[a-z0-9]+)-(?<cpu>[a-z0-9]+)(?<musl>-musl)?$/.exec(name)?.groups;
       if (platform?.["os"] === undefined || platform["cpu"] === undefined) continue;
       if (packages[`node_modules/${name}`] !== undefined) continue;
       missing[`node_modules/${name}`] = {
