@@ -1,0 +1,145 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { EMPTY_LOCK, formatLock, type DeclaredInputs, type LockedSource, type LockFile } from "./lock-file.ts";
+import { type FetchedInput, findStaleInputs, type InputFetcher, lockInputs } from "./lock-inputs.ts";
+import { formatReference } from "./reference.ts";
+import { resolveInputs } from "./resolve-inputs.ts";
+
+const HASH = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+function source(url: string, version = 1): LockedSource {
+  return { type: "git", url, rev: String(version).padStart(40, "0"), narHash: HASH, lastModified: version };
+}
+
+/** A world of sources: what each declares and locks itself; counts what is fetched. */
+function world(sources: Readonly<Record<string, Partial<FetchedInput> & { version?: number }>>): InputFetcher & { fetched: string[] } {
+  const fetched: string[] = [];
+  return {
+    fetched,
+    async fetch(reference) {
+      const url = formatReference(reference);
+      fetched.push(url);
+      const { version = 1, ...known } = sources[url] ?? {};
+      return { locked: source(url, version), ownLock: [], ...known };
+    },
+  };
+}
+
+const lockOnce = (declared: DeclaredInputs, fetcher: InputFetcher, lock: LockFile = EMPTY_LOCK, update: "none" | "all" | string[][] = "none") => lockInputs({ declared, lock, update, fetcher });
+const git = (name: string): string => `git+https://example.org/${name}`;
+
+test("lockInputs() fills gaps and moves nothing that is locked", async () => {
+  const first = await lockOnce({ a: { url: git("a") } }, world({}));
+  const later = world({ [git("a")]: { version: 2 }, [git("b")]: { version: 2 } });
+  const { lock, changes } = await lockOnce({ a: { url: git("a") }, b: { url: git("b") } }, later, first.lock);
+  assert.equal(later.fetched, [git("b")]);
+  assert.equal(changes.map(({ kind, input }) => [kind, input]), [["added", ["b"]]]);
+  assert.equal(lock.nodes.a, first.lock.nodes.a);
+});
+
+test("lockInputs() fetches an input that is declared otherwise, and drops one that is gone", async () => {
+  const first = await lockOnce({ a: { url: git("a") }, b: { url: git("b") } }, world({}));
+  const { lock, changes } = await lockOnce({ a: { url: git("c") } }, world({}), first.lock);
+  assert.equal(changes.map(({ kind, input }) => [kind, input.join("/")]), [["updated", "a"], ["removed", "b"]]);
+  assert.equal(Object.keys(lock.nodes), ["a", "root"]);
+});
+
+test("lockInputs() updates only what is named", async () => {
+  const declared = { a: { url: git("a") }, b: { url: git("b") } };
+  const first = await lockOnce(declared, world({}));
+  const later = world({ [git("a")]: { version: 2 }, [git("b")]: { version: 2 } });
+  const { changes } = await lockOnce(declared, later, first.lock, [["a"]]);
+  assert.equal(later.fetched, [git("a")]);
+  assert.equal(changes, [{ kind: "updated", input: ["a"], before: source(git("a"), 1), after: source(git("a"), 2) }]);
+});
+
+test("lockInputs() refuses to update an input that is not there", async () => {
+  const declared = { pages: { url: git("a") } };
+  try {
+    await lockOnce(declared, world({}), EMPTY_LOCK, [["page"]]);
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as { code: string }).code, "flake.unknown-input");
+    assert.is((error as { hint: string }).hint, 'Did you mean "pages"?');
+  }
+});
+
+test("lockInputs() refuses an input without address", async () => {
+  try {
+    await lockOnce({ a: {} }, world({}));
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as { code: string }).code, "flake.input-without-url");
+  }
+});
+
+test("lockInputs() leaves to a dependency what its own lock pins, and locks the rest", async () => {
+  const fetcher = world({ [git("b")]: { declared: { x: { url: git("x") }, y: { url: git("y") } }, ownLock: ["x"] } });
+  const { lock } = await lockOnce({ b: { url: git("b") } }, fetcher);
+  assert.equal(Object.keys(lock.nodes).sort(), ["b", "b/y", "root"]);
+  assert.equal((lock.nodes.b as { inputs: unknown }).inputs, { y: "b/y" });
+});
+
+test("lockInputs() records follows, drops empty ones, and warns of an override nobody asks for", async () => {
+  const fetcher = world({ [git("b")]: { declared: { a: { url: git("old") }, z: { url: git("z") } }, ownLock: [] } });
+  const declared: DeclaredInputs = { a: { url: git("a") }, b: { url: git("b"), inputs: { a: { follows: "a" }, z: { follows: "" }, zz: { follows: "a" } } } };
+  const { lock, warnings } = await lockOnce(declared, fetcher);
+  assert.equal((lock.nodes.b as { inputs: unknown }).inputs, { a: ["a"], zz: ["a"] });
+  assert.equal(fetcher.fetched, [git("a"), git("b")]);
+  assert.equal(warnings, ['The input "b" has no input "zz" to replace. Did you mean "z"?']);
+});
+
+test("findStaleInputs() is silent about a fresh lock and names every difference of a stale one", async () => {
+  const declared: DeclaredInputs = { a: { url: git("a") }, b: { url: git("b"), flake: false }, c: { follows: "a" } };
+  const { lock } = await lockOnce(declared, world({}));
+  assert.equal(findStaleInputs(declared, lock), []);
+  assert.equal(findStaleInputs({ a: { url: git("other") }, c: { follows: "b" }, d: { url: git("d") } }, lock), [
+    '"a" is declared as "git+https://example.org/other", locked as "git+https://example.org/a"',
+    '"c" follows something else now',
+    '"d" has no entry',
+    '"b" is no longer declared',
+  ]);
+  assert.is(findStaleInputs({ ...declared, b: { url: git("b") } }, lock).length, 1, "a flake is not a plain source");
+});
+
+test("formatLock() sorts keys by bytes and ends with a line break", async () => {
+  const { lock } = await lockOnce({ b: { url: git("b") }, a: { url: git("a") } }, world({}));
+  const text = formatLock(lock);
+  assert.ok(text.endsWith("}\n"));
+  assert.ok(text.indexOf('"a"') < text.indexOf('"b"'));
+  assert.is(formatLock(JSON.parse(text) as LockFile), text);
+});
+
+const node = (url: string, inputs?: Record<string, string | string[]>): object => ({ original: url, locked: source(url), ...(inputs === undefined ? {} : { inputs }) });
+const lockOf = (inputs: Record<string, string | string[]>, nodes: Record<string, object>): LockFile => ({ version: 1, root: "root", nodes: { root: { inputs }, ...nodes } }) as LockFile;
+
+test("resolveInputs() reads the lock inside a dependency and lets the outer one override it", () => {
+  const outer = lockOf({ a: "a", b: "b" }, { a: node("a"), b: node("b", { a: ["a"] }) });
+  const inner = lockOf({ a: "a", c: "c", d: ["c", "e"] }, { a: node("old-a"), c: node("c", { e: "e" }), e: node("e") });
+  const { nodes } = resolveInputs(outer, ({ id }) => (id === "b" ? inner : undefined));
+  assert.equal(nodes.get("b")?.inputs, { c: "b/c", d: "b/e", a: "a" });
+  assert.equal([...nodes.keys()].sort(), ["a", "b", "b/c", "b/e"]);
+  assert.is(nodes.get("b/c")?.parent, "b");
+});
+
+test("resolveInputs() follows a path into what a dependency pins itself", () => {
+  const outer = lockOf({ b: "b", x: ["b", "c"] }, { b: node("b") });
+  const { inputs } = resolveInputs(outer, ({ id }) => (id === "b" ? lockOf({ c: "c" }, { c: node("c") }) : undefined));
+  assert.equal(inputs, { b: "b", x: "b/c" });
+});
+
+test("resolveInputs() refuses follows that lead nowhere or in a circle, and missing nodes", () => {
+  const code = (lock: LockFile): string => {
+    try {
+      resolveInputs(lock, () => undefined);
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    return "resolved";
+  };
+  assert.is(code(lockOf({ a: ["b"], b: ["a"] }, {})), "flake.follows-cycle");
+  assert.is(code(lockOf({ a: ["b"] }, {})), "flake.follows-missing");
+  assert.is(code(lockOf({ a: "a" }, {})), "flake.lock-malformed");
+});
+
+test.run();
