@@ -29,6 +29,8 @@ export type BuildEvent =
       /** Sum of the NAR sizes of the outputs. */
       readonly sizeBytes: number;
     }
+  /** Another process made the outputs while this one waited. */
+  | { readonly kind: "already-valid"; readonly drvPath: StorePath }
   | {
       readonly kind: "failed";
       readonly drvPath: StorePath;

@@ -1,5 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hashBytes, formatHash } from "../../base/index.ts";
@@ -202,13 +204,12 @@ if (typeof bench === "string") {
   });
 
   test("a cancelled run kills every process and leaves nothing behind", async () => {
-    const stamp = mkdtempSync(`${tmpdir()}/floe-cancel-`);
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-long-"));
     // A second process outlives its parent unless the whole name space is ended.
     const value = await bench.script("sleep 3456 & sleep 3457 & echo ready; wait", { name: "long" });
     const abort = new AbortController();
     const run = bench.build(value, { signal: abort.signal });
-    while (!isRunning("sleep 3457")) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => isRunning("sleep 3457"));
     abort.abort();
     const report = await run;
     assert.equal([report.exitCode, report.cancelled, report.failures.length], [130, true, 0]);
@@ -217,7 +218,6 @@ if (typeof bench === "string") {
     assert.not.ok(store.isValid(value.outPath));
     assert.equal(leftovers().filter((name) => name.includes("long")), []);
     assert.equal(readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-long-")), before);
-    rmSync(stamp, { recursive: true });
   });
 
   test("what a builder left running dies with it", async () => {
@@ -231,6 +231,23 @@ if (typeof bench === "string") {
   test("a builder that is killed is told by its signal", async () => {
     const report = await bench.build(await bench.script("sh -c 'kill -9 $$'; exit 0", { name: "child-killed" }));
     assert.is(report.failures[0]?.error.message, `Cannot build "child-killed": the builder was killed by SIGKILL`);
+  });
+
+  test("a killed run leaves no process and nothing half-registered, and the next one succeeds", async () => {
+    const value = await bench.script("test ! -e /tmp/x; echo half > $out; sleep 5678; echo whole > $out", { name: "murdered" });
+    const script = fileURLToPath(new URL("testdata/build-once.ts", import.meta.url));
+    const child = spawn(process.execPath, [script, store.root, value.drvPath], { stdio: "ignore" });
+    await until(() => isRunning("sleep 5678"));
+    child.kill("SIGKILL");
+    await until(() => !isRunning("sleep 5678"));
+    assert.not.ok(store.isValid(value.outPath));
+    const quick = await bench.script("echo whole > $out", { name: "murdered" });
+    assert.is((await bench.build(quick)).exitCode, 0);
+    const run = bench.build(value);
+    await until(() => isRunning("sleep 5678"));
+    endAll("sleep 5678");
+    await run;
+    assert.equal(leftovers().filter((name) => name.includes("murdered")), []);
   });
 
   test("leftovers of a killed build are cleared away", async () => {
@@ -280,15 +297,30 @@ if (typeof bench === "string") {
   test.after(() => bench.close());
 }
 
-/** Whether a process with this command line is alive. */
-function isRunning(command: string): boolean {
-  return readdirSync("/proc").some((pid) => {
+/** Processes with this command line, of any owner. */
+function processes(command: string): number[] {
+  return readdirSync("/proc").filter((pid) => {
     try {
       return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === command;
     } catch {
       return false;
     }
-  });
+  }).map(Number);
+}
+
+function isRunning(command: string): boolean {
+  return processes(command).length > 0;
+}
+
+function endAll(command: string): void {
+  for (const pid of processes(command)) process.kill(pid);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 500) throw new Error("the condition did not come true within 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 test.run();

@@ -110,6 +110,7 @@ export class Run {
     const succeeded = outcome.kind === "built" || outcome.kind === "already-valid";
     const lost = this.#schedule.finish(drvPath, succeeded);
     if (outcome.kind === "built") this.#settle(drvPath, outcome);
+    else if (outcome.kind === "already-valid") this.#emit({ kind: "already-valid", drvPath });
     else if (outcome.kind === "cancelled") this.#emit({ kind: "cancelled", drvPath });
     else if (outcome.kind === "failed") {
       this.failures.push({ drvPath, error: outcome.error });

@@ -48,7 +48,9 @@ const JOB_LINES = 8;
 /** Make the renderer of build events for people. */
 export function makeBuildProgress(options: BuildProgressOptions): BuildProgress {
   const { write, quiet = false } = options;
-  const paint = options.color ? (code: string, text: string) => `\u001b[${code}m${text}\u001b[0m` : (_code: string, text: string) => text;
+  const paint = options.color
+    ? (code: string, text: string) => `\u001b[${code}m${text}\u001b[0m`
+    : (_code: string, text: string) => text;
   const running = new Map<string, Running>();
   let plan: BuildPlan | undefined;
   let built = 0;
@@ -58,7 +60,8 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
   let lastLine = "";
   const startMs = performance.now();
 
-  const block = options.interactive && !quiet ? new LiveBlock({ write, columns: options.columns, lines: blockLines }) : undefined;
+  const block =
+    options.interactive && !quiet ? new LiveBlock({ write, columns: options.columns, lines: blockLines }) : undefined;
   const say = (line: string): void => {
     if (block === undefined) write(`${line}\n`);
     else block.print(line);
@@ -72,10 +75,14 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
       ...(failed > 0 ? [`${failed} failed`] : []),
       `${plan.jobs.length - built - fetched - failed - running.size} waiting`,
     ];
-    const lines = [`${paint("1", `[${built + fetched}/${plan.jobs.length}]`)} ${counts.join(", ")}, ${formatElapsed(performance.now() - startMs)}`];
+    const lines = [
+      `${paint("1", `[${built + fetched}/${plan.jobs.length}]`)} ${counts.join(", ")}, ${formatElapsed(performance.now() - startMs)}`,
+    ];
     const jobs = [...running.values()];
     for (const { job, name, phase, startedMs } of jobs.slice(0, JOB_LINES)) {
-      lines.push(`  ${paint(job === "build" ? "33" : "36", job)} ${name}${phase === "" ? "" : ` ${phase}`} ${paint("2", formatElapsed(performance.now() - startedMs))}`);
+      lines.push(
+        `  ${paint(job === "build" ? "33" : "36", job)} ${name}${phase === "" ? "" : ` ${phase}`} ${paint("2", formatElapsed(performance.now() - startedMs))}`,
+      );
     }
     if (jobs.length > JOB_LINES) lines.push(`  and ${jobs.length - JOB_LINES} more`);
     if (lastLine !== "") lines.push(paint("2", `  > ${lastLine}`));
@@ -89,7 +96,8 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
     say(`${builds.length} to build, ${fetches} to fetch:`);
     // What is fetched says little about why; what is built comes first.
     const ordered = [...builds, ...made.jobs.filter((job) => job.kind === "fetch")];
-    for (const { kind, drvPath, why } of ordered.slice(0, PLAN_LINES)) say(`  ${kind} ${shortName(drvPath)}: ${showReason(why)}`);
+    for (const { kind, drvPath, why } of ordered.slice(0, PLAN_LINES))
+      say(`  ${kind} ${shortName(drvPath)}: ${showReason(why)}`);
     if (ordered.length > PLAN_LINES) say(`  and ${ordered.length - PLAN_LINES} more`);
   }
 
@@ -134,9 +142,18 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
           fetched++;
           fetchedBytes += event.sizeBytes;
         } else built++;
-        if (!quiet) say(`${paint("32", job?.job === "fetch" ? "fetched" : "built")} ${shortName(event.drvPath)} in ${formatElapsed(event.elapsedMs)} (${formatBytes(event.sizeBytes)})`);
+        if (!quiet)
+          say(
+            `${paint("32", job?.job === "fetch" ? "fetched" : "built")} ${shortName(event.drvPath)} in ${formatElapsed(event.elapsedMs)} (${formatBytes(event.sizeBytes)})`,
+          );
         break;
       }
+      case "already-valid":
+        if (running.get(event.drvPath)?.job === "fetch") fetched++;
+        else built++;
+        running.delete(event.drvPath);
+        if (!quiet) say(`${shortName(event.drvPath)} was made by another process`);
+        break;
       case "failed":
         running.delete(event.drvPath);
         failed++;
@@ -161,7 +178,9 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
       if (quiet || plan === undefined || plan.jobs.length === 0) return;
       const ending = cancelled ? "cancelled after" : failed > 0 ? "failed after" : "done in";
       const counts = [`${built} built`, `${fetched} fetched`, ...(failed > 0 ? [`${failed} failed`] : [])];
-      write(`${ending} ${formatElapsed(elapsedMs)}: ${counts.join(", ")}${options.logDirectory === undefined ? "" : `; logs below ${options.logDirectory}/drvs`}\n`);
+      write(
+        `${ending} ${formatElapsed(elapsedMs)}: ${counts.join(", ")}${options.logDirectory === undefined ? "" : `; logs below ${options.logDirectory}/drvs`}\n`,
+      );
     },
   };
 }

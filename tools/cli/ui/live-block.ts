@@ -91,7 +91,7 @@ function cut(line: string, width: number): string {
       i++;
     }
   }
-  return `${result}…${COLOR.test(result) ? "\u001b[0m" : ""}`;
+  return `${result}…${result.includes("\u001b[") ? "\u001b[0m" : ""}`;
 }
 
 /** A time for people: `0.4 s`, `12 s`, `3 min 05 s`, `1 h 02 min`. */

@@ -1,0 +1,45 @@
+import { spawn } from "node:child_process";
+import { closeSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { TerminalPool } from "./terminal.ts";
+
+const test = suite("TerminalPool");
+const pool = new TerminalPool();
+const first = await pool.take();
+if (first !== undefined) pool.giveBack(first);
+
+async function output(command: string): Promise<Buffer> {
+  const terminal = await pool.take();
+  if (terminal === undefined) throw new Error("no terminal");
+  const chunks: Buffer[] = [];
+  const descriptor = terminal.begin((chunk) => chunks.push(chunk));
+  const child = spawn("/bin/sh", ["-c", command], { stdio: ["ignore", descriptor, descriptor], detached: true });
+  closeSync(descriptor);
+  await new Promise((resolve) => child.once("exit", resolve));
+  await terminal.end();
+  pool.giveBack(terminal);
+  return Buffer.concat(chunks);
+}
+
+if (first === undefined) {
+  console.log("skipped: this machine gives no pseudo terminals");
+} else {
+  test("a program sees a terminal, and its bytes arrive unchanged", async () => {
+    assert.is(String(await output("test -t 1 && test -t 2 && printf 'a\\nb\\r\\n\\t\\001'")), "a\nb\r\n\t\u0001");
+  });
+
+  test("much output arrives whole and in order, and the next program's is apart", async () => {
+    const text = String(await output("seq 1 100000"));
+    assert.is(text, Array.from({ length: 100_000 }, (_, i) => `${i + 1}\n`).join(""));
+    assert.is(String(await output("echo next")), "next\n");
+  });
+
+  test("several terminals work at once", async () => {
+    const texts = await Promise.all(["a", "b", "c"].map((name) => output(`for i in 1 2 3; do echo ${name}; done`)));
+    assert.equal(texts.map(String), ["a\na\na\n", "b\nb\nb\n", "c\nc\nc\n"]);
+  });
+}
+
+test.after(() => pool.close());
+test.run();
