@@ -49,6 +49,8 @@ export interface FlakeInput extends FlakeOutputs {
   readonly outPath: string;
   readonly sourceInfo: SourceInfo;
   // biome-ignore lint/suspicious/noExplicitAny: what another flake gives out is known to that flake only
+  readonly packages: any;
+  // biome-ignore lint/suspicious/noExplicitAny: what another flake gives out is known to that flake only
   readonly [name: string]: any;
   toString(): string;
 }
