@@ -1,5 +1,13 @@
 import { join } from "node:path";
-import { type Accelerator, createOverlay, type Disk, makeRunDirectory, type RunDirectory } from "qemu-wrapper";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Accelerator,
+  createOverlay,
+  type Disk,
+  makeRunDirectory,
+  type RunDirectory,
+  rejectKvm,
+} from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import type { BootOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
@@ -10,6 +18,9 @@ import { type RunLog, showSeconds } from "./run-log.ts";
 /** Seconds of the guest until the agent has to answer. */
 const BOOT_SECONDS = 120;
 
+/** Within this time even a slow kernel has said its first word, so that one that has not is one that does not run. */
+const FIRST_LIGHT_SECONDS = 10;
+
 /** What the driver adds to every kernel command line: where to speak, and not to sit there after a panic. */
 const DRIVER_PARAMETERS = "console=ttyS0,115200 panic=-1";
 
@@ -17,6 +28,8 @@ export interface MachineHostOptions {
   readonly name: string;
   readonly manifest: MachineManifest;
   readonly accelerator: Accelerator;
+  /** Whether a guest that shows no life under KVM is started again under TCG. */
+  readonly mayFallBack: boolean;
   /** Run folder of this machine. */
   readonly folder: string;
   /** Folder of the story, from which relative host paths start. */
@@ -38,12 +51,14 @@ export class MachineHost {
   readonly #sockets: RunDirectory = makeRunDirectory();
   #disks: readonly Disk[] | undefined;
   readonly #past: ConsoleTrouble[] = [];
+  #accelerator: Accelerator;
   #boot: Boot | undefined;
   #boots = 0;
 
   constructor(options: MachineHostOptions) {
     this.#options = options;
     this.name = options.name;
+    this.#accelerator = options.accelerator;
     this.folder = options.folder;
     this.storyFolder = options.storyFolder;
     this.log = options.log;
@@ -77,16 +92,32 @@ export class MachineHost {
 
   /** Boot the default generation, or the one whose number is given, and wait for the agent. */
   async boot(options: BootOptions): Promise<void> {
-    const { manifest, accelerator, realPath } = this.#options;
-    const { base } = manifest.generations;
-    const chosen = options.generation === undefined ? "" : ` floe.generation=${options.generation}`;
     const begin = performance.now();
     this.#disks ??= await this.#makeDisks();
     const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
     this.log({ kind: "machine", machine: this.name, text: `boots ${which}` });
+    let boot = await this.#start(options);
+    if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) {
+      const reason = `a guest wrote nothing to its console within ${FIRST_LIGHT_SECONDS} s under KVM`;
+      rejectKvm(reason);
+      this.log({ kind: "trouble", machine: this.name, line: `${reason}: starting it again under TCG` });
+      boot.expectEnd();
+      await boot.machine.cutPower();
+      this.#accelerator = "tcg";
+      boot = await this.#start(options);
+    }
+    await boot.waitForAgent(BOOT_SECONDS);
+    const seconds = (performance.now() - begin) / 1000;
+    this.log({ kind: "machine", machine: this.name, text: `answers after ${showSeconds(seconds)}`, seconds });
+  }
+
+  async #start({ generation }: BootOptions): Promise<Boot> {
+    const { manifest, realPath } = this.#options;
+    const { base } = manifest.generations;
+    const chosen = generation === undefined ? "" : ` floe.generation=${generation}`;
     const boot = await Boot.start({
       name: this.name,
-      accelerator,
+      accelerator: this.#accelerator,
       memoryMiB: manifest.memoryMiB,
       cpus: manifest.cpus,
       kernel: {
@@ -94,16 +125,14 @@ export class MachineHost {
         initrd: realPath(base.initrd),
         commandLine: `${base.kernelParameters} ${DRIVER_PARAMETERS}${chosen}`.trim(),
       },
-      disks: this.#disks,
+      disks: this.#disks ?? [],
       socketFolder: this.#sockets.path,
       folder: this.folder,
       number: ++this.#boots,
     });
     this.#past.push(...(this.#boot?.troubles ?? []));
     this.#boot = boot;
-    await boot.waitForAgent(BOOT_SECONDS);
-    const seconds = (performance.now() - begin) / 1000;
-    this.log({ kind: "machine", machine: this.name, text: `answers after ${showSeconds(seconds)}`, seconds });
+    return boot;
   }
 
   /** End what runs and remove the sockets. */
@@ -125,4 +154,13 @@ export class MachineHost {
       { file: realPath(manifest.storeImage), format: "raw", readOnly: true },
     ];
   }
+}
+
+/** Whether anything reached the console in time. */
+async function showsLife(boot: Boot): Promise<boolean> {
+  for (let waited = 0; waited < FIRST_LIGHT_SECONDS * 1000; waited += 100) {
+    if (boot.console.lines().length > 0 || !boot.running) return true;
+    await sleep(100);
+  }
+  return false;
 }

@@ -63,6 +63,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
           name,
           manifest: machine,
           accelerator,
+          mayFallBack: (options.accelerator ?? "auto") === "auto",
           log,
           folder: folder.machine(name),
           storyFolder: dirname(options.storyFile),
