@@ -2,17 +2,44 @@ import { closeSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { CodedError } from "../../base/index.ts";
-import { type BuildEvent, type BuildOutcome, type BuildRequest, buildEnvironment, type Executor, outputPath, shortName } from "../../build/index.ts";
+import {
+  type BuildEvent,
+  type BuildOutcome,
+  type BuildRequest,
+  buildEnvironment,
+  type Executor,
+  outputPath,
+  shortName,
+} from "../../build/index.ts";
 import { fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import type { PathInfo, StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import { TerminalPool } from "../process/index.ts";
-import { findReadOnlyProc, findSandboxSupport, probeSandbox, type ProcessEnd, type RunningProcess, runInSandbox, runPlain, sandboxUnavailable, type SandboxSupport, writeSandboxEtc } from "../sandbox/index.ts";
+import {
+  findReadOnlyProc,
+  findSandboxSupport,
+  probeSandbox,
+  type ProcessEnd,
+  type RunningProcess,
+  runInSandbox,
+  runPlain,
+  sandboxUnavailable,
+  type SandboxSupport,
+  writeSandboxEtc,
+} from "../sandbox/index.ts";
 import type { Closures } from "./closures.ts";
 import { compareOutputs } from "./compare.ts";
-import { builderFailed, diskFull, type FailureContext, findFullDisk, isNoSpace, logTooLarge, timedOut } from "./failures.ts";
+import {
+  builderFailed,
+  diskFull,
+  type FailureContext,
+  findFullDisk,
+  isNoSpace,
+  logTooLarge,
+  timedOut,
+} from "./failures.ts";
 import { collectOutputs, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform, requiredFeatures } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
@@ -52,7 +79,9 @@ export class LocalExecutor implements Executor {
 
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
-    this.#registration = new RegistrationQueue(options.store);
+    this.#registration = new RegistrationQueue({
+      registerOutputs: (infos) => options.store.registerOutputsLater(infos),
+    });
     this.#platform = options.platform ?? findPlatform();
   }
 
@@ -69,7 +98,12 @@ export class LocalExecutor implements Executor {
 
   async execute(request: BuildRequest, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildOutcome> {
     const started = performance.now();
-    const failed = (error: CodedError, logPath?: string): BuildOutcome => ({ kind: "failed", error, elapsedMs: performance.now() - started, logPath });
+    const failed = (error: CodedError, logPath?: string): BuildOutcome => ({
+      kind: "failed",
+      error,
+      elapsedMs: performance.now() - started,
+      logPath,
+    });
     const { drv, drvPath } = request;
     const { store } = this.#options;
     const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
@@ -95,7 +129,10 @@ export class LocalExecutor implements Executor {
       };
     } catch (error) {
       if (signal.aborted) return { kind: "cancelled" };
-      if (isNoSpace(error)) return failed(diskFull(drvPath, findFullDisk([store.realStoreDirectory, tmpdir()]) ?? store.realStoreDirectory, error));
+      if (isNoSpace(error))
+        return failed(
+          diskFull(drvPath, findFullDisk([store.realStoreDirectory, tmpdir()]) ?? store.realStoreDirectory, error),
+        );
       if (error instanceof CodedError) return failed(error);
       throw error;
     } finally {
@@ -104,12 +141,18 @@ export class LocalExecutor implements Executor {
   }
 
   /** Lock without blocking, so that waiting for another process can be seen and cancelled. */
-  async #lock(paths: readonly StorePath[], drvPath: StorePath, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<{ release(): void }> {
+  async #lock(
+    paths: readonly StorePath[],
+    drvPath: StorePath,
+    emit: (event: BuildEvent) => void,
+    signal: AbortSignal,
+  ): Promise<{ release(): void }> {
     for (let told = false; ; told = true) {
       signal.throwIfAborted();
       const lock = await this.#options.store.lockPaths([...paths], { wait: false });
       if (lock !== undefined) return lock;
-      if (!told) emit({ kind: "notice", drvPath, message: `waiting for another process that makes ${shortName(drvPath)}` });
+      if (!told)
+        emit({ kind: "notice", drvPath, message: `waiting for another process that makes ${shortName(drvPath)}` });
       await pause(200, undefined, { signal });
     }
   }
@@ -136,13 +179,26 @@ export class LocalExecutor implements Executor {
         keepDirectory = ran.keptDirectory;
         if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath };
       }
-      const directory = this.#options.sandbox || drv.builder.startsWith("builtin:") ? workspace.storeDirectory : store.realStoreDirectory;
-      const infos = await collectOutputs({ drvPath, drv, directory, inputClosure: request.inputClosure, infoOf: (path) => closures.infoOf(path) });
+      const directory =
+        this.#options.sandbox || drv.builder.startsWith("builtin:")
+          ? workspace.storeDirectory
+          : store.realStoreDirectory;
+      const infos = await collectOutputs({
+        drvPath,
+        drv,
+        directory,
+        inputClosure: request.inputClosure,
+        infoOf: (path) => closures.infoOf(path),
+      });
       const all = Object.values(infos);
       if (request.mode === "compare") {
         const error = await compareOutputs({
-          drvPath, built: all, directory, keep: this.#options.keepFailed,
-          infoOf: (path) => closures.infoOf(path), realPath: (path) => store.realPath(path),
+          drvPath,
+          built: all,
+          directory,
+          keep: this.#options.keepFailed,
+          infoOf: (path) => closures.infoOf(path),
+          realPath: (path) => store.realPath(path),
         });
         return error === undefined ? { kind: "built", all, fresh: [], logPath } : { kind: "failed", error, logPath };
       }
@@ -157,7 +213,12 @@ export class LocalExecutor implements Executor {
     }
   }
 
-  async #runBuiltin({ drv, drvPath }: BuildRequest, workspace: Workspace, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<void> {
+  async #runBuiltin(
+    { drv, drvPath }: BuildRequest,
+    workspace: Workspace,
+    emit: (event: BuildEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const output = outputPath(drvPath, drv, "out");
     const { runBuiltin } = await import("../fetch/index.ts");
     await runBuiltin({
@@ -190,7 +251,11 @@ export class LocalExecutor implements Executor {
 
     const log = new BuildLogWriter(store.logDirectory, drvPath);
     const lines = new LogLines((item) => {
-      emit(item.kind === "line" ? { kind: "log-line", drvPath, line: item.text } : { kind: "phase", drvPath, phase: item.phase });
+      emit(
+        item.kind === "line"
+          ? { kind: "log-line", drvPath, line: item.text }
+          : { kind: "phase", drvPath, phase: item.phase },
+      );
     });
     const guard = watch({ timeoutSeconds, maxSilentSeconds, maxLogBytes, signal });
     const receive = (chunk: Buffer): void => {
@@ -221,16 +286,25 @@ export class LocalExecutor implements Executor {
     }
     signal.throwIfAborted();
     const stopped = guard.stoppedBy();
-    if (stopped === undefined && end.kind === "exited" && end.code === 0) return { error: undefined, logPath: log.path, keptDirectory: false };
+    if (stopped === undefined && end.kind === "exited" && end.code === 0)
+      return { error: undefined, logPath: log.path, keptDirectory: false };
 
     if (end.kind === "not-started" && sandbox) throw explainSandbox(drvPath, lines.tail());
     const keptDirectory = this.#options.keepFailed;
     if (keptDirectory) writeEnvironmentScript(workspace.buildDirectory, environment.environment);
-    const context: FailureContext = { drvPath, tail: lines.tail(), keptDirectory: keptDirectory ? workspace.buildDirectory : undefined };
+    const context: FailureContext = {
+      drvPath,
+      tail: lines.tail(),
+      keptDirectory: keptDirectory ? workspace.buildDirectory : undefined,
+    };
     return { error: this.#failure(stopped, end, context), logPath: log.path, keptDirectory };
   }
 
-  #failure(stopped: ReturnType<ReturnType<typeof watch>["stoppedBy"]>, end: ProcessEnd, context: FailureContext): CodedError {
+  #failure(
+    stopped: ReturnType<ReturnType<typeof watch>["stoppedBy"]>,
+    end: ProcessEnd,
+    context: FailureContext,
+  ): CodedError {
     const { maxLogBytes, maxSilentSeconds, timeoutSeconds, store } = this.#options;
     if (stopped === "time") return timedOut(`it took longer than ${timeoutSeconds} s`, context);
     if (stopped === "silence") return timedOut(`it wrote nothing for ${maxSilentSeconds} s`, context);
@@ -254,10 +328,14 @@ export class LocalExecutor implements Executor {
     this.#support ??= (this.#options.support ?? findSandboxSupport)();
     if (this.#support.kind !== "available") throw sandboxUnavailable(this.#support);
     if (drv.env["__noChroot"] === "1") {
-      throw new CodedError("build.no-chroot", `Cannot build "${drv.name}": it asks to run outside the sandbox ("__noChroot")`, {
-        hint: "Take the attribute away, or say --no-sandbox to build without isolation.",
-        exitCode: 100,
-      });
+      throw new CodedError(
+        "build.no-chroot",
+        `Cannot build "${drv.name}": it asks to run outside the sandbox ("__noChroot")`,
+        {
+          hint: "Take the attribute away, or say --no-sandbox to build without isolation.",
+          exitCode: 100,
+        },
+      );
     }
     const network = fixedOutputOf(drv) !== undefined;
     return runInSandbox({
@@ -290,10 +368,14 @@ export class LocalExecutor implements Executor {
     receive: (chunk: Buffer) => void,
   ): RunningProcess {
     if (this.#options.store.root !== "/") {
-      throw new CodedError("build.no-sandbox-elsewhere", `Cannot build "${request.drv.name}" without a sandbox: the store lies below "${this.#options.store.root}", builders expect /nix/store`, {
-        hint: "Leave --no-sandbox away, or use the store at /nix/store.",
-        exitCode: 100,
-      });
+      throw new CodedError(
+        "build.no-sandbox-elsewhere",
+        `Cannot build "${request.drv.name}" without a sandbox: the store lies below "${this.#options.store.root}", builders expect /nix/store`,
+        {
+          hint: "Leave --no-sandbox away, or use the store at /nix/store.",
+          exitCode: 100,
+        },
+      );
     }
     return runPlain({
       builder: environment.builder,
@@ -322,6 +404,9 @@ function explainSandbox(drvPath: StorePath, tail: readonly string[]): CodedError
   const support = probeSandbox();
   if (support.kind !== "available") return sandboxUnavailable(support);
   const said = tail.filter((line) => line.startsWith("bwrap: "));
-  return new CodedError("sandbox.failed", `Cannot make a sandbox for "${shortName(drvPath)}": ${said.at(-1) ?? "bubblewrap ended early"}`, { exitCode: 100 });
+  return new CodedError(
+    "sandbox.failed",
+    `Cannot make a sandbox for "${shortName(drvPath)}": ${said.at(-1) ?? "bubblewrap ended early"}`,
+    { exitCode: 100 },
+  );
 }
-

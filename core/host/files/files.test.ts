@@ -42,7 +42,9 @@ import {
   scanTree,
   symlinkAtomic,
   syncFilesystem,
+  syncFilesystemLater,
   syncTrees,
+  syncTreesLater,
   walkNar,
   writeFileAtomic,
 } from "./index.ts";
@@ -200,11 +202,14 @@ test("writeFileAtomic() and symlinkAtomic() replace in one step and leave nothin
   assert.throws(() => writeFileAtomic(join(work, "no/such/folder"), "x"));
 });
 
-test("syncTrees() and syncFilesystem() end; a place that does not exist is an error", () => {
+test("syncing ends, at once or later; a place that does not exist is an error", async () => {
   const root = sampleTree();
   syncTrees([root], work);
+  await syncTreesLater([root], work);
   for (let i = 0; i < 20; i++) writeFileSync(join(root, `n${i}`), "x");
   syncTrees([root], work);
+  await syncTreesLater([root], work);
+  await rejects("files.sync-failed", syncFilesystemLater(join(work, "absent")));
   assert.throws(() => syncFilesystem(join(work, "absent")), hasCode("files.sync-failed"));
 });
 

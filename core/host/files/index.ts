@@ -7,10 +7,8 @@ export { walkNar, type WalkOptions } from "./walk.ts";
 export {
   removeTree,
   symlinkAtomic,
-  syncFilesystem,
-  syncPath,
-  syncTrees,
   temporaryName,
   writeFileAtomic,
   type WriteFileAtomicOptions,
 } from "./write.ts";
+export { syncFilesystem, syncFilesystemLater, syncPath, syncTrees, syncTreesLater } from "./sync.ts";

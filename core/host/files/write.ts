@@ -10,10 +10,9 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { spawnSync } from "node:child_process";
 import { dirname } from "node:path";
-import { CodedError } from "../../base/index.ts";
 import { hostPath, readNames } from "./host-path.ts";
+import { syncPath } from "./sync.ts";
 
 let counter = 0;
 
@@ -64,63 +63,6 @@ export function symlinkAtomic(target: string, path: string): void {
     unlinkSync(temporary);
     throw error;
   }
-}
-
-/** Wait until a file, or the names in a directory, are on disk. */
-export function syncPath(path: string): void {
-  const fd = openSync(hostPath(path), "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/**
- * Wait until everything written to the file system of `path` so far is on disk.
- *
- * Node has no `syncfs`; `sync -f` of coreutils and busybox calls it, which costs one process but not one call per file.
- *
- * @throws {CodedError} `files.sync-failed`
- */
-export function syncFilesystem(path: string): void {
-  const { status, error, stderr } = spawnSync("sync", ["-f", path], {
-    stdio: ["ignore", "ignore", "pipe"],
-    encoding: "utf8",
-  });
-  if (status === 0) return;
-  const found = error?.message ?? (stderr.trim() || `status ${status}`);
-  throw new CodedError("files.sync-failed", `Cannot write "${path}" to disk: sync -f ended with ${found}`, {
-    cause: error,
-  });
-}
-
-/** Up to so many files are synced one by one; beyond, one `sync -f` is cheaper (0.3 ms each against about 3 ms). */
-const SINGLE_SYNCS = 16;
-
-/**
- * Wait until complete trees are on disk, together with their names in `directory`. A few files are synced alone, so that a
- * small object does not wait for everything else the machine is writing.
- *
- * @throws {CodedError} `files.sync-failed`
- */
-export function syncTrees(paths: readonly string[], directory: string): void {
-  const files: string[] = [];
-  if (paths.every((path) => collectFiles(path, files))) {
-    for (const file of files) syncPath(file);
-    syncPath(directory);
-  } else {
-    syncFilesystem(directory);
-  }
-}
-
-/** False as soon as there are too many. Links have nothing of their own to sync: their targets are part of the directory. */
-function collectFiles(path: string, files: string[]): boolean {
-  const stat = lstatSync(hostPath(path));
-  if (stat.isSymbolicLink()) return true;
-  if (files.length === SINGLE_SYNCS) return false;
-  files.push(path);
-  return !stat.isDirectory() || readNames(path).every((name) => collectFiles(`${path}/${name}`, files));
 }
 
 /** Remove a tree, its read-only directories too. Nothing there is fine. */

@@ -22,7 +22,7 @@ import {
   STORE_DIRECTORY,
   type StorePath,
 } from "../../store/index.ts";
-import { dumpTree, removeTree, restoreNar, syncTrees } from "../files/index.ts";
+import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { StoreDatabase } from "./database.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
@@ -197,7 +197,7 @@ export class LocalStore implements Store {
 
   /**
    * Add many objects with one wait for the disk and one transaction at the end. Inside, what was added counts as valid.
-   * When `run` fails nothing of the batch is registered.
+   * When `run` fails nothing of the batch is registered. A batch begun inside another one is part of it.
    */
   async batch<T>(run: () => T | Promise<T>): Promise<T> {
     if (this.#batch !== undefined) return run();
@@ -205,8 +205,8 @@ export class LocalStore implements Store {
     this.#batch = batch;
     try {
       const result = await run();
-      this.#batch = undefined;
-      this.registerOutputs([...batch.infos.values()]);
+      // What others add while we wait for the disk is registered in the next round.
+      while (batch.infos.size > 0) await this.registerOutputsLater([]);
       return result;
     } finally {
       this.#batch = undefined;
@@ -220,23 +220,18 @@ export class LocalStore implements Store {
    * @throws {CodedError} as `register`, and `files.sync-failed`
    */
   registerOutputs(infos: readonly PathInfo[]): void {
-    const waiting = [...(this.#batch?.infos.values() ?? [])];
-    const all = [...waiting, ...infos];
+    const all = this.#withWaiting(infos);
     if (all.length === 0) return;
-    syncTrees(
-      all.map((info) => this.realPath(info.path)),
-      this.realStoreDirectory,
-    );
-    register(
-      {
-        database: this.#database,
-        queries: this.#queries,
-        readDerivation: (path) => this.#readDerivationFile(path),
-        inputs: this.#inputs,
-      },
-      all,
-    );
-    for (const info of waiting) this.#batch?.infos.delete(info.path);
+    syncTrees(this.#realPaths(all), this.realStoreDirectory);
+    this.#register(all);
+  }
+
+  /** {@link registerOutputs} that leaves the process free while it waits for the disk. */
+  async registerOutputsLater(infos: readonly PathInfo[]): Promise<void> {
+    const all = this.#withWaiting(infos);
+    if (all.length === 0) return;
+    await syncTreesLater(this.#realPaths(all), this.realStoreDirectory);
+    this.#register(all);
   }
 
   /** Keep a path, valid or about to be, from being collected while this process lives. */
@@ -280,6 +275,28 @@ export class LocalStore implements Store {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Objects of an open batch go first: what is registered now may refer to them. */
+  #withWaiting(infos: readonly PathInfo[]): PathInfo[] {
+    return [...(this.#batch?.infos.values() ?? []), ...infos];
+  }
+
+  #realPaths(infos: readonly PathInfo[]): string[] {
+    return infos.map((info) => this.realPath(info.path));
+  }
+
+  #register(infos: readonly PathInfo[]): void {
+    register(
+      {
+        database: this.#database,
+        queries: this.#queries,
+        readDerivation: (path) => this.#readDerivationFile(path),
+        inputs: this.#inputs,
+      },
+      infos,
+    );
+    for (const info of infos) this.#batch?.infos.delete(info.path);
   }
 
   #readDerivationFile(path: StorePath): Derivation {
