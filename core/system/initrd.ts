@@ -29,8 +29,6 @@ export function makeInitrd(options: InitrdOptions): DerivationValue {
       busybox: `${busybox}/bin/busybox`,
       files,
       bin: `${coreutils}/bin`,
-      // The archive holds a copy of busybox, and no store path that the running system would need.
-      outputChecks: { out: { allowedReferences: [] } },
     },
   });
 }
