@@ -36,14 +36,19 @@ function graphSource(infos: readonly PathInfo[]): GraphSource {
       return [...seen];
     },
     // The one derivation in the vectors' graphs is that of "dep".
-    readDerivation: () => ({ outputs: { out: { path: "/nix/store/2gs74mzf7qwz9qi1gg9mm0zawj666i9n-dep" } } }) as unknown as Derivation,
+    readDerivation: () =>
+      ({ outputs: { out: { path: "/nix/store/2gs74mzf7qwz9qi1gg9mm0zawj666i9n-dep" } } }) as unknown as Derivation,
   };
 }
 
 for (const vector of vectors.cases) {
   test(`buildEnvironment() gives what Nix gives: ${vector.name}`, () => {
     const drv = parseDerivation(vector.drv, vector.name);
-    const infos = (vector.pathInfos ?? []).map((info) => ({ ...info, narHash: parseHash(info.narHash), signatures: [] }));
+    const infos = (vector.pathInfos ?? []).map((info) => ({
+      ...info,
+      narHash: parseHash(info.narHash),
+      signatures: [],
+    }));
     const made = buildEnvironment({
       drv,
       inputClosure: infos.map((info) => info.path),
@@ -55,7 +60,10 @@ for (const vector of vectors.cases) {
     // Nix builds a fixed output under a scratch path of its own choice; in our sandbox every output has its final one.
     if (vector.name === "fixed") expected["out"] = drv.outputs["out"]?.path ?? "";
     assert.equal(Object.fromEntries(made.environment), expected);
-    assert.equal(made.environment.map(([name]) => name), vector.environmentOrder);
+    assert.equal(
+      made.environment.map(([name]) => name),
+      vector.environmentOrder,
+    );
     assert.equal(made.files, vector.files);
     assert.equal(made.builder, drv.builder);
   });
@@ -84,24 +92,35 @@ test("buildEnvironment() replaces placeholders in arguments, values and files", 
 });
 
 test("buildEnvironment() reads no caller's variable for a derivation without a declared hash", () => {
-  const made = buildEnvironment({ drv: { ...plain, env: { impureEnvVars: "SECRET" } }, ...options, callerEnvironment: { SECRET: "s" } });
+  const made = buildEnvironment({
+    drv: { ...plain, env: { impureEnvVars: "SECRET" } },
+    ...options,
+    callerEnvironment: { SECRET: "s" },
+  });
   assert.is(new Map(made.environment).has("SECRET"), false);
 });
 
 test("buildEnvironment() refuses a malformed exportReferencesGraph", () => {
   const drv = { ...plain, env: { exportReferencesGraph: "../etc /nix/store/yx89yzbrnnk9p6vsak4r0z299dw4wq6q-t" } };
-  assert.throws(() => buildEnvironment({ drv, ...options }), (error: { code?: string }) => error.code === "build.graph-malformed");
+  assert.throws(
+    () => buildEnvironment({ drv, ...options }),
+    (error: { code?: string }) => error.code === "build.graph-malformed",
+  );
 });
 
 test("buildEnvironment() refuses the graph of a path that is no input", () => {
   const drv = { ...plain, env: { exportReferencesGraph: "g /nix/store/2gs74mzf7qwz9qi1gg9mm0zawj666i9n-dep" } };
-  assert.throws(() => buildEnvironment({ drv, ...options }), (error: { code?: string }) => error.code === "build.graph-not-input");
+  assert.throws(
+    () => buildEnvironment({ drv, ...options }),
+    (error: { code?: string }) => error.code === "build.graph-not-input",
+  );
 });
 
 test("buildEnvironment() refuses the graph of an input that is not valid", () => {
   const path = "/nix/store/2gs74mzf7qwz9qi1gg9mm0zawj666i9n-dep" as StorePath;
   const drv = { ...plain, env: { exportReferencesGraph: `g ${path}` } };
-  const made = (): unknown => buildEnvironment({ drv, ...options, inputClosure: [path], graph: { ...graphSource([]), closure: () => [path] } });
+  const made = (): unknown =>
+    buildEnvironment({ drv, ...options, inputClosure: [path], graph: { ...graphSource([]), closure: () => [path] } });
   assert.throws(made, (error: { code?: string }) => error.code === "build.graph-not-valid");
 });
 

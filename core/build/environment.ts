@@ -63,8 +63,10 @@ export function buildEnvironment(options: BuildEnvironmentOptions): BuildEnviron
   } else {
     const outputs = Object.fromEntries(Object.entries(drv.outputs).map(([name, output]) => [name, output.path]));
     const graphs: Record<string, object[]> = {};
-    const asked = (JSON.parse(json) as { exportReferencesGraph?: Record<string, readonly StorePath[]> }).exportReferencesGraph;
-    for (const [key, paths] of Object.entries(asked ?? {})) graphs[key] = graphObjects(graphPaths(paths, inputs, graph), graph);
+    const asked = (JSON.parse(json) as { exportReferencesGraph?: Record<string, readonly StorePath[]> })
+      .exportReferencesGraph;
+    for (const [key, paths] of Object.entries(asked ?? {}))
+      graphs[key] = graphObjects(graphPaths(paths, inputs, graph), graph);
     const made = structuredAttributes(rewrite(json), outputs, graphs);
     files[".attrs.json"] = made.json;
     files[".attrs.sh"] = made.shell;

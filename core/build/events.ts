@@ -6,7 +6,13 @@ import type { BuildPlan } from "./plan.ts";
 export type BuildEvent =
   /** The first event: what will be done and why. */
   | { readonly kind: "plan"; readonly plan: BuildPlan }
-  | { readonly kind: "started"; readonly drvPath: StorePath; readonly job: "build" | "fetch"; readonly why: string; readonly cores: number }
+  | {
+      readonly kind: "started";
+      readonly drvPath: StorePath;
+      readonly job: "build" | "fetch";
+      readonly why: string;
+      readonly cores: number;
+    }
   /** The builder says which phase it has reached. */
   | { readonly kind: "phase"; readonly drvPath: StorePath; readonly phase: string }
   /** One line of the builder's output, without its line end. */

@@ -30,7 +30,12 @@ export type BuildOutcome =
     }
   /** Somebody else made the outputs while we waited for their lock. */
   | { readonly kind: "already-valid" }
-  | { readonly kind: "failed"; readonly error: CodedError; readonly elapsedMs: number; readonly logPath: string | undefined }
+  | {
+      readonly kind: "failed";
+      readonly error: CodedError;
+      readonly elapsedMs: number;
+      readonly logPath: string | undefined;
+    }
   | { readonly kind: "cancelled" };
 
 /**

@@ -5,7 +5,11 @@ import { EXIT_CODES } from "./exit-code.ts";
 export function hashMismatch(name: string, declared: Hash, found: Hash, urls: readonly string[] = []): CodedError {
   const right = formatHash(found, "sri");
   return new CodedError("build.hash-mismatch", `Cannot accept "${name}": its content has another hash than declared`, {
-    details: [...urls.map((url) => `from:     ${url}`), `declared: ${formatHash(declared, "sri")}`, `found:    ${right}`],
+    details: [
+      ...urls.map((url) => `from:     ${url}`),
+      `declared: ${formatHash(declared, "sri")}`,
+      `found:    ${right}`,
+    ],
     hint: `If the new content is what you want, write:  hash: "${right}"`,
     exitCode: EXIT_CODES.hashMismatch,
   });

@@ -16,7 +16,11 @@ const store = new Map<StorePath, PathInfo>([info("lib", ["libc"]), info("libc", 
 
 function check(env: Record<string, string>, references: string[]): string[] {
   const derivation = { ...graph({})(drv("app")), env };
-  return checkOutputs({ drv: derivation, built: { out: info("app", references) }, infoOf: (path) => store.get(path) }).map((fault) => fault.code);
+  return checkOutputs({
+    drv: derivation,
+    built: { out: info("app", references) },
+    infoOf: (path) => store.get(path),
+  }).map((fault) => fault.code);
 }
 const FORBIDDEN = ["build.forbidden-reference"];
 

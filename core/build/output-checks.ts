@@ -35,7 +35,8 @@ export function outputRules(drv: Derivation, output: string): OutputRules {
     }
     return { ...rules, ignoreSelfRefs: true };
   }
-  const stated = (JSON.parse(json) as { outputChecks?: Record<string, Record<string, unknown>> }).outputChecks?.[output] ?? {};
+  const stated =
+    (JSON.parse(json) as { outputChecks?: Record<string, Record<string, unknown>> }).outputChecks?.[output] ?? {};
   for (const name of LIST_RULES) if (Array.isArray(stated[name])) rules[name] = (stated[name] as unknown[]).map(String);
   for (const name of ["maxSize", "maxClosureSize"]) if (typeof stated[name] === "number") rules[name] = stated[name];
   return { ...rules, ignoreSelfRefs: stated["ignoreSelfRefs"] === true };
@@ -74,7 +75,8 @@ export function checkOutputs({ drv, built, infoOf }: CheckOutputsOptions): Diagn
         message: `Cannot accept output "${info.path}": it has ${info.narSize} bytes, at most ${rules.maxSize} are allowed`,
       });
     }
-    const closure = rules.maxClosureSize === undefined ? 0 : closureOf(info.path).reduce((sum, each) => sum + each.narSize, 0);
+    const closure =
+      rules.maxClosureSize === undefined ? 0 : closureOf(info.path).reduce((sum, each) => sum + each.narSize, 0);
     if (rules.maxClosureSize !== undefined && closure > rules.maxClosureSize) {
       faults.push({
         code: "build.too-large",

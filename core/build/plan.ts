@@ -86,11 +86,22 @@ export function planBuild(options: PlanBuildOptions): BuildPlan {
   const queue: Node[] = [];
   let validCount = 0;
 
-  function want(drvPath: StorePath, outputs: readonly string[] | undefined, neededBy: StorePath | undefined): Node | undefined {
+  function want(
+    drvPath: StorePath,
+    outputs: readonly string[] | undefined,
+    neededBy: StorePath | undefined,
+  ): Node | undefined {
     let node = nodes.get(drvPath);
     const isNew = node === undefined;
     if (node === undefined) {
-      node = { drvPath, drv: readDerivation(drvPath), missing: new Set(), neededBy, dependencies: new Map(), queued: false };
+      node = {
+        drvPath,
+        drv: readDerivation(drvPath),
+        missing: new Set(),
+        neededBy,
+        dependencies: new Map(),
+        queued: false,
+      };
       nodes.set(drvPath, node);
     }
     for (const name of outputs ?? outputNames(node.drv)) {
@@ -197,7 +208,8 @@ function rankByDependents(order: readonly Node[]): Map<Node, number> {
 /** A short sentence for people: why this job is to be done. */
 export function showReason(why: BuildReason): string {
   if (why.kind === "rebuild") return "asked to build again";
-  const outputs = why.outputs.length === 1 && why.outputs[0] === "out" ? "missing" : `missing output ${why.outputs.join(", ")}`;
+  const outputs =
+    why.outputs.length === 1 && why.outputs[0] === "out" ? "missing" : `missing output ${why.outputs.join(", ")}`;
   return why.neededBy === undefined ? outputs : `${outputs}, needed by ${shortName(why.neededBy)}`;
 }
 

@@ -65,7 +65,10 @@ export function graphObjects(paths: readonly StorePath[], source: GraphSource): 
 function getInfo(path: StorePath, source: GraphSource): PathInfo {
   const info = source.infoOf(path);
   if (info === undefined) {
-    throw new CodedError("build.graph-not-valid", `Cannot export the references of "${path}": it is not valid in this store`);
+    throw new CodedError(
+      "build.graph-not-valid",
+      `Cannot export the references of "${path}": it is not valid in this store`,
+    );
   }
   return info;
 }

@@ -6,10 +6,15 @@ import { Schedule, type ScheduleLimits } from "./schedule.ts";
 import { drv, graph } from "./testdata/graph.ts";
 
 function schedule(edges: Record<string, string[]>, limits: Partial<ScheduleLimits> = {}, targets = ["top"]): Schedule {
-  const plan = planBuild({ targets: targets.map((name) => ({ drvPath: drv(name) })), readDerivation: graph(edges), isValid: () => false });
+  const plan = planBuild({
+    targets: targets.map((name) => ({ drvPath: drv(name) })),
+    readDerivation: graph(edges),
+    isValid: () => false,
+  });
   return new Schedule(plan, { maxJobs: 2, cores: 2, keepGoing: false, ...limits });
 }
-const names = (started: readonly { job: { drvPath: string } }[]): string[] => started.map(({ job }) => shortName(job.drvPath));
+const names = (started: readonly { job: { drvPath: string } }[]): string[] =>
+  started.map(({ job }) => shortName(job.drvPath));
 
 test("Schedule.start() gives as many jobs as slots, the longest chain of dependents first", () => {
   const plan = schedule({ top: ["a", "b", "c"], a: [], b: ["b1"], b1: ["b2"], b2: [], c: ["c1"], c1: [] });
@@ -26,15 +31,27 @@ test("Schedule.start() gives downloads slots of their own", () => {
 
 test("Schedule.start() divides the processors when they are limited", () => {
   const plan = schedule({ top: ["a", "b", "c"] }, { maxJobs: 3, cores: 4, totalCores: 6 });
-  assert.equal(plan.start().map(({ cores }) => cores), [4, 2]);
+  assert.equal(
+    plan.start().map(({ cores }) => cores),
+    [4, 2],
+  );
   plan.finish(drv("a"), true);
-  assert.equal(plan.start().map(({ job, cores }) => [shortName(job.drvPath), cores]), [["c", 4]]);
+  assert.equal(
+    plan.start().map(({ job, cores }) => [shortName(job.drvPath), cores]),
+    [["c", 4]],
+  );
 });
 
 test("Schedule.finish() after a failure names what is lost and starts nothing more", () => {
   const plan = schedule({ top: ["a", "b"], a: ["x"], b: [] }, { maxJobs: 1 });
   assert.equal(names(plan.start()), ["x"]);
-  assert.equal(plan.finish(drv("x"), false).map((lost) => [shortName(lost.drvPath), shortName(lost.because)]), [["a", "x"], ["top", "x"]]);
+  assert.equal(
+    plan.finish(drv("x"), false).map((lost) => [shortName(lost.drvPath), shortName(lost.because)]),
+    [
+      ["a", "x"],
+      ["top", "x"],
+    ],
+  );
   assert.equal(plan.start(), []);
   assert.ok(plan.isIdle);
   assert.equal(plan.notStarted(), [drv("b")]);
@@ -57,7 +74,9 @@ test("Schedule runs every job exactly once, never before its dependencies, never
       const edges: Record<string, string[]> = {};
       // Edges point to larger numbers only, so there are no cycles.
       lists.forEach((list, i) => {
-        edges[`n${i}`] = [...new Set(list.map((step) => i + 1 + step).filter((j) => j < lists.length))].map((j) => `n${j}`);
+        edges[`n${i}`] = [...new Set(list.map((step) => i + 1 + step).filter((j) => j < lists.length))].map(
+          (j) => `n${j}`,
+        );
       });
       const plan = schedule(edges, { maxJobs }, Object.keys(edges));
       const done = new Set<string>();

@@ -23,10 +23,14 @@ export function parseAr(archive: Uint8Array): ArMember[] {
   while (at < archive.length) {
     const header = fromUtf8(archive.subarray(at, at + HEADER_BYTES));
     const size = Number(header.slice(48, 58).trim() || Number.NaN);
-    if (header.length < HEADER_BYTES || header.slice(58) !== "`\n" || !Number.isInteger(size)) throw bad(`no member begins at byte ${at}`);
+    if (header.length < HEADER_BYTES || header.slice(58) !== "`\n" || !Number.isInteger(size))
+      throw bad(`no member begins at byte ${at}`);
     const start = at + HEADER_BYTES;
     if (start + size > archive.length) throw bad("it ends too early");
-    members.push({ name: header.slice(0, 16).trimEnd().replace(/\/$/, ""), bytes: archive.subarray(start, start + size) });
+    members.push({
+      name: header.slice(0, 16).trimEnd().replace(/\/$/, ""),
+      bytes: archive.subarray(start, start + size),
+    });
     // Members begin at even offsets.
     at = start + size + (size % 2);
   }

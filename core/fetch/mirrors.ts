@@ -11,18 +11,27 @@ export interface ResolveMirrorsOptions {
  *
  * @throws {CodedError} `fetch.unknown-mirror` when the settings know no address for the name.
  */
-export function resolveMirrors(url: string, settings: FetchSettings, { timestamp }: ResolveMirrorsOptions = {}): string[] {
+export function resolveMirrors(
+  url: string,
+  settings: FetchSettings,
+  { timestamp }: ResolveMirrorsOptions = {},
+): string[] {
   const parts = /^mirror:\/\/([A-Za-z0-9_.-]+)\/+(.*)$/.exec(url);
   if (parts === null) return [url];
   const [, name = "", path = ""] = parts;
   const bases = [...(settings.mirrors[name] ?? [])];
   if (timestamp !== undefined) {
-    for (const template of settings.mirrors[`${name}-snapshot`] ?? []) bases.push(template.replaceAll("{timestamp}", timestamp));
+    for (const template of settings.mirrors[`${name}-snapshot`] ?? [])
+      bases.push(template.replaceAll("{timestamp}", timestamp));
   }
   if (bases.length === 0) {
-    throw new CodedError("fetch.unknown-mirror", `Cannot fetch "${url}": no address is known for the mirror "${name}"`, {
-      hint: `Name one in ~/.config/floe/settings.json: { "mirrors": { "${name}": ["https://…/"] } }, or in the variable FLOE_MIRRORS.`,
-    });
+    throw new CodedError(
+      "fetch.unknown-mirror",
+      `Cannot fetch "${url}": no address is known for the mirror "${name}"`,
+      {
+        hint: `Name one in ~/.config/floe/settings.json: { "mirrors": { "${name}": ["https://…/"] } }, or in the variable FLOE_MIRRORS.`,
+      },
+    );
   }
   return bases.map((base) => `${base.replace(/\/+$/, "")}/${path}`);
 }

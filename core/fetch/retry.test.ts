@@ -6,8 +6,10 @@ const policy = { attempts: 3, baseDelayMs: 100, maxDelayMs: 5000 };
 const failure = { attempt: 1, nowMs: 0, random: 0 };
 
 test("decideRetry() tries again after broken transfers and passing faults", () => {
-  for (const status of [undefined, 408, 429, 500, 502, 503]) assert.equal(decideRetry({ ...failure, status }, policy), { kind: "again", delayMs: 50 });
-  for (const status of [400, 401, 403, 404, 410, 501]) assert.equal(decideRetry({ ...failure, status }, policy), { kind: "next" });
+  for (const status of [undefined, 408, 429, 500, 502, 503])
+    assert.equal(decideRetry({ ...failure, status }, policy), { kind: "again", delayMs: 50 });
+  for (const status of [400, 401, 403, 404, 410, 501])
+    assert.equal(decideRetry({ ...failure, status }, policy), { kind: "next" });
 });
 
 test("decideRetry() doubles the pause, half of it by chance, up to a number of attempts", () => {
@@ -17,7 +19,10 @@ test("decideRetry() doubles the pause, half of it by chance, up to a number of a
 
 test("decideRetry() obeys Retry-After in both forms, within reason", () => {
   assert.equal(decideRetry({ ...failure, status: 429, retryAfter: "2" }, policy), { kind: "again", delayMs: 2000 });
-  assert.equal(decideRetry({ ...failure, status: 503, retryAfter: "Thu, 01 Jan 1970 00:00:03 GMT" }, policy), { kind: "again", delayMs: 3000 });
+  assert.equal(decideRetry({ ...failure, status: 503, retryAfter: "Thu, 01 Jan 1970 00:00:03 GMT" }, policy), {
+    kind: "again",
+    delayMs: 3000,
+  });
   assert.equal(decideRetry({ ...failure, status: 503, retryAfter: "3600" }, policy), { kind: "again", delayMs: 5000 });
 });
 

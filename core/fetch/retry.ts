@@ -35,7 +35,8 @@ export interface AttemptFailure {
  */
 export function decideRetry(failure: AttemptFailure, policy: RetryPolicy = DEFAULT_RETRY_POLICY): RetryDecision {
   const { status } = failure;
-  const passing = status === undefined || status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
+  const passing =
+    status === undefined || status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
   if (!passing || failure.attempt >= policy.attempts) return { kind: "next" };
   const full = policy.baseDelayMs * 2 ** (failure.attempt - 1);
   const backOff = full / 2 + (full / 2) * failure.random;

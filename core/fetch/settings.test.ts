@@ -4,7 +4,8 @@ import { mergeFetchSettings, parseAptSources, parseFetchSettings, parseNpmrc } f
 
 test("parseAptSources() reads one-line and deb822 style", () => {
   // Shapes from sources.list(5).
-  const oneLine = "# comment\ndeb [arch=amd64 signed-by=/k.gpg] http://a.example/debian bookworm main\ndeb-src http://b.example/debian bookworm main\n";
+  const oneLine =
+    "# comment\ndeb [arch=amd64 signed-by=/k.gpg] http://a.example/debian bookworm main\ndeb-src http://b.example/debian bookworm main\n";
   assert.equal(parseAptSources(oneLine), ["http://a.example/debian"]);
   const stanzas = `Types: deb
 # http://archive.example/debian/20250520T000000Z
@@ -27,25 +28,37 @@ Suites: stable
 });
 
 test("parseNpmrc() finds the registry", () => {
-  assert.is(parseNpmrc("fund=false\nregistry = \"https://r.example/npm/\"\n"), "https://r.example/npm/");
+  assert.is(parseNpmrc('fund=false\nregistry = "https://r.example/npm/"\n'), "https://r.example/npm/");
   assert.is(parseNpmrc("@scope:registry=https://s.example/\n"), undefined);
 });
 
 test("parseFetchSettings() takes lists and single addresses", () => {
   const expected = { mirrors: { gnu: ["https://g.example/"], debian: ["http://a.example/debian"] } };
-  assert.equal(parseFetchSettings(`{"mirrors":{"gnu":"https://g.example/","debian":["http://a.example/debian"]},"other":1}`, "f"), expected);
-  assert.equal(parseFetchSettings(`{"gnu":["https://g.example/"],"debian":["http://a.example/debian"]}`, "v", { bare: true }), expected);
+  assert.equal(
+    parseFetchSettings(`{"mirrors":{"gnu":"https://g.example/","debian":["http://a.example/debian"]},"other":1}`, "f"),
+    expected,
+  );
+  assert.equal(
+    parseFetchSettings(`{"gnu":["https://g.example/"],"debian":["http://a.example/debian"]}`, "v", { bare: true }),
+    expected,
+  );
   assert.equal(parseFetchSettings("{}", "f"), { mirrors: {} });
 });
 
 test("parseFetchSettings() refuses what is no settings object", () => {
   for (const text of ["nonsense", "[]", `{"mirrors":3}`, `{"mirrors":{"a":["ftp://x"]}}`, `{"mirrors":{"a":7}}`]) {
-    assert.throws(() => parseFetchSettings(text, "f"), (error: { code?: string }) => error.code === "fetch.settings-malformed");
+    assert.throws(
+      () => parseFetchSettings(text, "f"),
+      (error: { code?: string }) => error.code === "fetch.settings-malformed",
+    );
   }
 });
 
 test("mergeFetchSettings() keeps the order and drops doubles", () => {
-  const merged = mergeFetchSettings([{ mirrors: { a: ["http://1", "http://2"] } }, { mirrors: { a: ["http://2", "http://3"], b: ["http://4"] } }]);
+  const merged = mergeFetchSettings([
+    { mirrors: { a: ["http://1", "http://2"] } },
+    { mirrors: { a: ["http://2", "http://3"], b: ["http://4"] } },
+  ]);
   assert.equal(merged, { mirrors: { a: ["http://1", "http://2", "http://3"], b: ["http://4"] } });
 });
 

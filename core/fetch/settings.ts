@@ -47,7 +47,10 @@ export function parseFetchSettings(text: string, from: string, { bare = false } 
   const mirrors: Record<string, string[]> = {};
   for (const [name, addresses] of Object.entries(found)) {
     const list = typeof addresses === "string" ? [addresses] : addresses;
-    if (!Array.isArray(list) || !list.every((address) => typeof address === "string" && /^(https?|file):\/\//.test(address))) {
+    if (
+      !Array.isArray(list) ||
+      !list.every((address) => typeof address === "string" && /^(https?|file):\/\//.test(address))
+    ) {
       throw malformed(from, `expected a list of http, https or file addresses for mirror "${name}"`);
     }
     mirrors[name] = list as string[];

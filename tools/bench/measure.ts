@@ -19,7 +19,10 @@ export interface Contender {
 
 /** Time both, alternating, and print medians and their ratio (below 1: ours is faster). */
 export async function compare({ title, rounds, ours, theirs }: Comparison): Promise<void> {
-  const times = new Map<Contender, number[]>([[ours, []], [theirs, []]]);
+  const times = new Map<Contender, number[]>([
+    [ours, []],
+    [theirs, []],
+  ]);
   for (let round = 0; round <= rounds; round++) {
     for (const contender of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
       await contender.prepare?.(round);
@@ -32,9 +35,14 @@ export async function compare({ title, rounds, ours, theirs }: Comparison): Prom
   const [our, their] = [ours, theirs].map((contender) => median(times.get(contender) ?? [])) as [number, number];
   const width = Math.max(ours.name.length, theirs.name.length, "ratio".length);
   console.log(`${title} (median of ${rounds} runs)`);
-  for (const [contender, value] of [[ours, our], [theirs, their]] as const) {
+  for (const [contender, value] of [
+    [ours, our],
+    [theirs, their],
+  ] as const) {
     const list = times.get(contender) ?? [];
-    console.log(`  ${contender.name.padEnd(width)}  ${showMs(value)}  (${showMs(Math.min(...list))} … ${showMs(Math.max(...list))})`);
+    console.log(
+      `  ${contender.name.padEnd(width)}  ${showMs(value)}  (${showMs(Math.min(...list))} … ${showMs(Math.max(...list))})`,
+    );
   }
   console.log(`  ${"ratio".padEnd(width)}  ${(our / their).toFixed(2)}`);
 }
@@ -42,7 +50,9 @@ export async function compare({ title, rounds, ours, theirs }: Comparison): Prom
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] as number)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] as number)) / 2;
 }
 
 function showMs(ms: number): string {
@@ -62,6 +72,8 @@ export function runQuietly(program: string, args: readonly string[], cwd: string
       words += text;
     });
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(out) : reject(new Error(`${program} ended with ${code}:\n${words.slice(-2000)}`))));
+    child.on("close", (code) =>
+      code === 0 ? resolve(out) : reject(new Error(`${program} ended with ${code}:\n${words.slice(-2000)}`)),
+    );
   });
 }

@@ -27,13 +27,21 @@ derivation { name = "one"; system = "x86_64-linux"; builder = "\${bin}/busybox";
 export async function benchNoOp({ directory, store }: BuildBench): Promise<void> {
   writeFileSync(`${directory}/flake.config.ts`, FLAKE);
   writeFileSync(`${directory}/default.nix`, NIX);
-  const ours = (await runQuietly(FLOE, ["build", ".", "--store", store.root, "--no-link", "--print-out-paths"], directory)).trim();
+  const ours = (
+    await runQuietly(FLOE, ["build", ".", "--store", store.root, "--no-link", "--print-out-paths"], directory)
+  ).trim();
   const theirs = (await runQuietly("nix-build", ["--store", store.root, "--no-out-link"], directory)).trim();
   console.log(ours === theirs ? `both make ${ours}` : `the derivations differ: ${ours} and ${theirs}`);
   await compare({
     title: "no-op build",
     rounds: 11,
-    ours: { name: "floe build", run: () => runQuietly(FLOE, ["build", ".", "--store", store.root, "--no-link"], directory).then(() => {}) },
-    theirs: { name: "nix-build", run: () => runQuietly("nix-build", ["--store", store.root, "--no-out-link"], directory).then(() => {}) },
+    ours: {
+      name: "floe build",
+      run: () => runQuietly(FLOE, ["build", ".", "--store", store.root, "--no-link"], directory).then(() => {}),
+    },
+    theirs: {
+      name: "nix-build",
+      run: () => runQuietly("nix-build", ["--store", store.root, "--no-out-link"], directory).then(() => {}),
+    },
   });
 }

@@ -19,7 +19,9 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 if (findProgram("nix-build") === undefined) {
-  console.error("skipped: nix-build is not on PATH, so there is nothing to compare with (Debian: apt-get install nix-bin)");
+  console.error(
+    "skipped: nix-build is not on PATH, so there is nothing to compare with (Debian: apt-get install nix-bin)",
+  );
   process.exit(0);
 }
 const bench = await openBuildBench();

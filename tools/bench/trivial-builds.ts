@@ -22,13 +22,33 @@ export async function benchTrivialBuilds(bench: BuildBench): Promise<void> {
     ours: {
       name: "floe build",
       prepare: prepare("ours"),
-      run: () => runQuietly(FLOE, ["build", ...paths, "--store", store.root, "--no-link", "--max-jobs", JOBS], directory).then(() => {}),
+      run: () =>
+        runQuietly(FLOE, ["build", ...paths, "--store", store.root, "--no-link", "--max-jobs", JOBS], directory).then(
+          () => {},
+        ),
     },
     theirs: {
       name: "nix-build",
       prepare: prepare("theirs"),
       run: () =>
-        runQuietly("nix-build", [...paths, "--store", store.root, "--no-out-link", "-j", JOBS, "--option", "sandbox", "true", "--option", "substitute", "false"], directory).then(() => {}),
+        runQuietly(
+          "nix-build",
+          [
+            ...paths,
+            "--store",
+            store.root,
+            "--no-out-link",
+            "-j",
+            JOBS,
+            "--option",
+            "sandbox",
+            "true",
+            "--option",
+            "substitute",
+            "false",
+          ],
+          directory,
+        ).then(() => {}),
     },
   });
 }

@@ -56,12 +56,18 @@ function lines(...chunks: (string | Buffer)[]): { items: LogItem[]; tail: readon
 test("LogLines cuts lines across chunks and characters", () => {
   const bytes = Buffer.from("aé\nb");
   const { items } = lines(bytes.subarray(0, 2), bytes.subarray(2));
-  assert.equal(items, [{ kind: "line", text: "aé" }, { kind: "line", text: "b" }]);
+  assert.equal(items, [
+    { kind: "line", text: "aé" },
+    { kind: "line", text: "b" },
+  ]);
 });
 
 test("LogLines reads phases and leaves them out of the tail", () => {
   const { items, tail } = lines(`@nix {"action":"setPhase","phase":"install"}\n@nix nonsense\nx\n`);
-  assert.equal(items, [{ kind: "phase", phase: "install" }, { kind: "line", text: "x" }]);
+  assert.equal(items, [
+    { kind: "phase", phase: "install" },
+    { kind: "line", text: "x" },
+  ]);
   assert.equal(tail, ["x"]);
 });
 

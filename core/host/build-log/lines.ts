@@ -1,5 +1,7 @@
 /** What one piece of a builder's output means. */
-export type LogItem = { readonly kind: "line"; readonly text: string } | { readonly kind: "phase"; readonly phase: string };
+export type LogItem =
+  | { readonly kind: "line"; readonly text: string }
+  | { readonly kind: "phase"; readonly phase: string };
 
 /** Cuts output into lines, keeps the last ones, and reads what builders say about themselves (`@nix {…}` lines). */
 export class LogLines {
@@ -54,13 +56,14 @@ function phaseOf(json: string): string | undefined {
   }
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to go.
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to go.
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
 /** A line as a terminal would leave it: what follows the last carriage return, without control characters. */
 function showLine(raw: string): string {
   const line = raw.replace(/\r+$/, "");
-  return line.slice(line.lastIndexOf("\r") + 1).replace(ESCAPES, "").replace(CONTROLS, "");
+  return line
+    .slice(line.lastIndexOf("\r") + 1)
+    .replace(ESCAPES, "")
+    .replace(CONTROLS, "");
 }

@@ -21,7 +21,10 @@ export async function readBuildLog(store: LogPlace, drvPath: string): Promise<Bu
   if (existsSync(`${path}.bz2`)) {
     const read = spawnSync("bzip2", ["-dc", `${path}.bz2`], { maxBuffer: 1 << 30 });
     if (read.status !== 0) {
-      throw new CodedError("build-log.unreadable", `Cannot read the build log "${path}.bz2": the program "bzip2" failed or is missing`);
+      throw new CodedError(
+        "build-log.unreadable",
+        `Cannot read the build log "${path}.bz2": the program "bzip2" failed or is missing`,
+      );
     }
     return read.stdout;
   }
@@ -37,7 +40,9 @@ async function readZstd(path: string): Promise<Buffer> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "Z_BUF_ERROR" && code !== "ZSTD_error_srcSize_wrong" && chunks.length === 0) {
-      throw new CodedError("build-log.unreadable", `Cannot read the build log "${path}": it is not zstd data`, { cause: error });
+      throw new CodedError("build-log.unreadable", `Cannot read the build log "${path}": it is not zstd data`, {
+        cause: error,
+      });
     }
   }
   return Buffer.concat(chunks);

@@ -8,6 +8,7 @@ import { hashBytes, formatHash } from "../../base/index.ts";
 import type { BuildEvent } from "../../build/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { readBuildLog } from "../build-log/index.ts";
+import { buildPaths, reportError } from "./build-paths.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
 const test = suite("buildPaths");
@@ -17,12 +18,16 @@ if (typeof bench === "string") {
   console.log(`skipped: ${bench}`);
 } else {
   const { store, real } = bench;
-  const lines = (events: readonly BuildEvent[]): string[] => events.flatMap((event) => (event.kind === "log-line" ? [event.line] : []));
-  const leftovers = (): string[] => readdirSync(store.realStoreDirectory).filter((name) => /\.(chroot|lock|check)$/.test(name));
+  const lines = (events: readonly BuildEvent[]): string[] =>
+    events.flatMap((event) => (event.kind === "log-line" ? [event.line] : []));
+  const leftovers = (): string[] =>
+    readdirSync(store.realStoreDirectory).filter((name) => /\.(chroot|lock|check)$/.test(name));
 
   test("buildPaths() builds, registers and logs", async () => {
     const input = await bench.script("echo input > $out", { name: "input" });
-    const value = await bench.script(`echo one; echo @nix '{"action":"setPhase","phase":"install"}'; echo two >&2; mkdir $out; ln -s ${input} $out/link; touch $out/tool; chmod 751 $out/tool`);
+    const value = await bench.script(
+      `echo one; echo @nix '{"action":"setPhase","phase":"install"}'; echo two >&2; mkdir $out; ln -s ${input} $out/link; touch $out/tool; chmod 751 $out/tool`,
+    );
     const report = await bench.build(value);
     assert.is(report.exitCode, 0);
     assert.equal(report.outputs, [value.outPath]);
@@ -51,33 +56,65 @@ if (typeof bench === "string") {
     const report = await bench.build(value);
     assert.is(report.exitCode, 0);
     assert.equal(lines(report.events).join("\n").split("\n"), [
-      "1000", "100", "/build", "0022", "localhost", "not a tty", "pty", "no-input",
-      "build", "dev", "etc", "nix", "proc", "tmp", "1", "group", "hosts", "passwd",
-      "root:x:0:0:Nix build user:/build:/noshell", "nixbld:x:1000:100:Nix build user:/build:/noshell", "nobody:x:65534:65534:Nobody:/:/noshell",
-      "root-read-only", "inputs-read-only", "no-host", "4", "scratch", "proc-read-only",
+      "1000",
+      "100",
+      "/build",
+      "0022",
+      "localhost",
+      "not a tty",
+      "pty",
+      "no-input",
+      "build",
+      "dev",
+      "etc",
+      "nix",
+      "proc",
+      "tmp",
+      "1",
+      "group",
+      "hosts",
+      "passwd",
+      "root:x:0:0:Nix build user:/build:/noshell",
+      "nixbld:x:1000:100:Nix build user:/build:/noshell",
+      "nobody:x:65534:65534:Nobody:/:/noshell",
+      "root-read-only",
+      "inputs-read-only",
+      "no-host",
+      "4",
+      "scratch",
+      "proc-read-only",
     ]);
   });
 
   test("a builder finds the shell its derivation names at /bin/sh", async () => {
-    const value = await bench.script("readlink /bin/sh; ls /bin; mkdir $out", { name: "shell", env: { sandboxShell: "/build/shell" } });
+    const value = await bench.script("readlink /bin/sh; ls /bin; mkdir $out", {
+      name: "shell",
+      env: { sandboxShell: "/build/shell" },
+    });
     const report = await bench.build(value);
     assert.equal(lines(report.events), ["/build/shell", "sh"]);
   });
 
   test("a builder without a declared hash has no network but its own", async () => {
-    const value = await bench.script("cat /proc/net/dev | wc -l; ifconfig lo | head -n 3 | wc -l; test ! -e /etc/resolv.conf; mkdir $out");
+    const value = await bench.script(
+      "cat /proc/net/dev | wc -l; ifconfig lo | head -n 3 | wc -l; test ! -e /etc/resolv.conf; mkdir $out",
+    );
     const report = await bench.build(value);
     assert.equal([report.exitCode, lines(report.events)[0]], [0, "3"]);
   });
 
   test("a builder with a declared hash shares the network", async () => {
     const digest = hashBytes("sha256", "fixed\n");
-    const value = await bench.script("cat /proc/net/dev | wc -l > /build/n; test $(cat /build/n) -gt 3; echo fixed > $out", { name: "fixed", fixed: { method: "flat", hash: formatHash(digest, "sri") } });
+    const value = await bench.script(
+      "cat /proc/net/dev | wc -l > /build/n; test $(cat /build/n) -gt 3; echo fixed > $out",
+      { name: "fixed", fixed: { method: "flat", hash: formatHash(digest, "sri") } },
+    );
     const report = await bench.build(value);
     // A machine may have no interface besides its own loop.
     const interfaces = readFileSync("/proc/net/dev", "utf8").trim().split("\n").length;
     if (interfaces > 3) assert.is(report.exitCode, 0);
-    if (report.exitCode === 0) assert.is(store.queryPathInfo(value.outPath as StorePath)?.ca, `fixed:${formatHash(digest, "typed-base32")}`);
+    if (report.exitCode === 0)
+      assert.is(store.queryPathInfo(value.outPath as StorePath)?.ca, `fixed:${formatHash(digest, "typed-base32")}`);
   });
 
   test("several outputs may refer to each other", async () => {
@@ -121,7 +158,9 @@ if (typeof bench === "string") {
     const input = await bench.script("echo dep > $out", { name: "dep" });
     await bench.build(input);
     const hash = formatHash(hashBytes("sha256", `${input.outPath}\n`), "sri");
-    const report = await bench.build(await bench.script(`echo ${input} > $out`, { name: "refs", fixed: { method: "flat", hash } }));
+    const report = await bench.build(
+      await bench.script(`echo ${input} > $out`, { name: "refs", fixed: { method: "flat", hash } }),
+    );
     assert.is(report.failures[0]?.error.code, "build.fixed-with-references");
   });
 
@@ -130,6 +169,7 @@ if (typeof bench === "string") {
     const report = await bench.build(value);
     assert.is(report.exitCode, 100);
     const error = report.failures[0]?.error;
+    assert.is(error?.code, "build.failed");
     assert.is(error?.message, `Cannot build "fails": the builder ended with exit code 7`);
     assert.equal(error?.details, ["last 25 lines of the log:", ...Array.from({ length: 25 }, (_, i) => `> ${i + 16}`)]);
     assert.match(error?.hint ?? "", `floe log ${value.drvPath}`);
@@ -163,14 +203,23 @@ if (typeof bench === "string") {
   });
 
   test("time-outs give 101", async () => {
-    const slow = await bench.build(await bench.script("while true; do echo .; sleep 0.1; done", { name: "endless" }), { timeoutSeconds: 1 });
+    const slow = await bench.build(await bench.script("while true; do echo .; sleep 0.1; done", { name: "endless" }), {
+      timeoutSeconds: 1,
+    });
     assert.equal([slow.exitCode, slow.failures[0]?.error.code], [101, "build.timeout"]);
-    const silent = await bench.build(await bench.script("echo begin; sleep 60", { name: "silent" }), { maxSilentSeconds: 1 });
-    assert.equal([silent.exitCode, silent.failures[0]?.error.message], [101, `Cannot build "silent": it wrote nothing for 1 s`]);
+    const silent = await bench.build(await bench.script("echo begin; sleep 60", { name: "silent" }), {
+      maxSilentSeconds: 1,
+    });
+    assert.equal(
+      [silent.exitCode, silent.failures[0]?.error.message],
+      [101, `Cannot build "silent": it wrote nothing for 1 s`],
+    );
   });
 
   test("a log that grows too long ends the build", async () => {
-    const report = await bench.build(await bench.script("seq 1 1000000; touch $out", { name: "chatty" }), { maxLogBytes: 10_000 });
+    const report = await bench.build(await bench.script("seq 1 1000000; touch $out", { name: "chatty" }), {
+      maxLogBytes: 10_000,
+    });
     assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "build.log-too-large"]);
   });
 
@@ -193,12 +242,18 @@ if (typeof bench === "string") {
     const compared = await bench.build(same, { rebuild: true });
     assert.equal([compared.exitCode, compared.built], [0, [same.drvPath]]);
 
-    const random = await bench.script("mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id; echo same > $out/same", { name: "random" });
+    const random = await bench.script("mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id; echo same > $out/same", {
+      name: "random",
+    });
     await bench.build(random);
     const first = readFileSync(`${real(random)}/id`, "utf8");
     const report = await bench.build(random, { rebuild: true, keepFailed: true });
     assert.equal([report.exitCode, report.failures[0]?.error.code], [104, "build.not-deterministic"]);
-    assert.equal(report.failures[0]?.error.details, [`${random.outPath} differs`, "  /id", `  kept as ${real(random)}.check`]);
+    assert.equal(report.failures[0]?.error.details, [
+      `${random.outPath} differs`,
+      "  /id",
+      `  kept as ${real(random)}.check`,
+    ]);
     assert.is(readFileSync(`${real(random)}/id`, "utf8"), first);
     assert.not.equal(readFileSync(`${real(random)}.check/id`, "utf8"), first);
   });
@@ -213,11 +268,18 @@ if (typeof bench === "string") {
     abort.abort();
     const report = await run;
     assert.equal([report.exitCode, report.cancelled, report.failures.length], [130, true, 0]);
+    assert.is(reportError(report)?.code, "build.cancelled");
     assert.not.ok(isRunning("sleep 3456"));
     assert.not.ok(isRunning("sleep 3457"));
     assert.not.ok(store.isValid(value.outPath));
-    assert.equal(leftovers().filter((name) => name.includes("long")), []);
-    assert.equal(readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-long-")), before);
+    assert.equal(
+      leftovers().filter((name) => name.includes("long")),
+      [],
+    );
+    assert.equal(
+      readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-long-")),
+      before,
+    );
   });
 
   test("what a builder left running dies with it", async () => {
@@ -234,7 +296,9 @@ if (typeof bench === "string") {
   });
 
   test("a killed run leaves no process and nothing half-registered, and the next one succeeds", async () => {
-    const value = await bench.script("test ! -e /tmp/x; echo half > $out; sleep 5678; echo whole > $out", { name: "murdered" });
+    const value = await bench.script("test ! -e /tmp/x; echo half > $out; sleep 5678; echo whole > $out", {
+      name: "murdered",
+    });
     const script = fileURLToPath(new URL("testdata/build-once.ts", import.meta.url));
     const child = spawn(process.execPath, [script, store.root, value.drvPath], { stdio: "ignore" });
     await until(() => isRunning("sleep 5678"));
@@ -247,7 +311,10 @@ if (typeof bench === "string") {
     await until(() => isRunning("sleep 5678"));
     endAll("sleep 5678");
     await run;
-    assert.equal(leftovers().filter((name) => name.includes("murdered")), []);
+    assert.equal(
+      leftovers().filter((name) => name.includes("murdered")),
+      [],
+    );
   });
 
   test("leftovers of a killed build are cleared away", async () => {
@@ -259,7 +326,9 @@ if (typeof bench === "string") {
 
   test("a machine without user namespaces or bubblewrap refuses to build, and says what to do", async () => {
     const value = await bench.script("touch $out", { name: "refused" });
-    const refused = await bench.build(value, { sandboxSupport: () => ({ kind: "no-user-namespaces", found: "max_user_namespaces is 0" }) });
+    const refused = await bench.build(value, {
+      sandboxSupport: () => ({ kind: "no-user-namespaces", found: "max_user_namespaces is 0" }),
+    });
     assert.equal([refused.exitCode, refused.failures[0]?.error.code], [100, "sandbox.no-user-namespaces"]);
     assert.match(refused.failures[0]?.error.hint ?? "", "--no-sandbox");
     const missing = await bench.build(value, { sandboxSupport: () => ({ kind: "no-program" }) });
@@ -280,17 +349,52 @@ if (typeof bench === "string") {
   });
 
   test("a derivation that asks out of the sandbox, for another machine or a missing feature is refused", async () => {
-    const code = async (value: Awaited<ReturnType<typeof bench.script>>): Promise<string | undefined> => (await bench.build(value)).failures[0]?.error.code;
-    assert.is(await code(await bench.script("touch $out", { name: "out", env: { __noChroot: true } })), "build.no-chroot");
+    const code = async (value: Awaited<ReturnType<typeof bench.script>>): Promise<string | undefined> =>
+      (await bench.build(value)).failures[0]?.error.code;
+    assert.is(
+      await code(await bench.script("touch $out", { name: "out", env: { __noChroot: true } })),
+      "build.no-chroot",
+    );
     assert.is(await code(await bench.script("touch $out", { system: "riscv64-linux" })), "build.wrong-system");
-    assert.is(await code(await bench.script("touch $out", { env: { requiredSystemFeatures: ["quantum"] } })), "build.missing-feature");
-    assert.is(await code(await bench.add({ name: "b", system: "builtin", builder: "builtin:nope" })), "build.unknown-builtin");
+    assert.is(
+      await code(await bench.script("touch $out", { env: { requiredSystemFeatures: ["quantum"] } })),
+      "build.missing-feature",
+    );
+    assert.is(
+      await code(await bench.add({ name: "b", system: "builtin", builder: "builtin:nope" })),
+      "build.unknown-builtin",
+    );
+  });
+
+  test("reportError() names the first failure, with the others and the code of the run", async () => {
+    const values = [await bench.script("exit 1", { name: "first" }), await bench.script("sleep 9", { name: "second" })];
+    const targets = values.map((value) => ({ drvPath: value.drvPath as StorePath }));
+    const report = await buildPaths({ store, targets, options: { keepGoing: true, maxJobs: 2, timeoutSeconds: 1 } });
+    const error = reportError(report);
+    assert.equal([error?.code, error?.exitCode], ["build.failed", 101]);
+    assert.equal(error?.details, [`Cannot build "second": it took longer than 1 s`]);
+    assert.is(reportError({ ...report, failures: [] }), undefined);
+  });
+
+  test("an input that is gone from the store is named", async () => {
+    const value = await bench.script("touch $out", { name: "needs-tools" });
+    const forgetful = new Proxy(store, {
+      get(target, key) {
+        const member: unknown = key === "queryPathInfo" ? () => undefined : Reflect.get(target, key, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+    const report = await buildPaths({ store: forgetful, targets: [{ drvPath: value.drvPath as StorePath }] });
+    assert.is(report.failures[0]?.error.code, "build.missing-input");
   });
 
   test("two runs at once build a derivation once", async () => {
     const value = await bench.script("sleep 0.5; echo built > $out", { name: "shared" });
     const reports = await Promise.all([bench.build(value), bench.build(value)]);
-    assert.equal(reports.map((report) => report.exitCode), [0, 0]);
+    assert.equal(
+      reports.map((report) => report.exitCode),
+      [0, 0],
+    );
     assert.is(reports.flatMap((report) => report.built).length, 1);
   });
 
@@ -299,13 +403,17 @@ if (typeof bench === "string") {
 
 /** Processes with this command line, of any owner. */
 function processes(command: string): number[] {
-  return readdirSync("/proc").filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === command;
-    } catch {
-      return false;
-    }
-  }).map(Number);
+  return readdirSync("/proc")
+    .filter((pid) => {
+      try {
+        return (
+          /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === command
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 function isRunning(command: string): boolean {

@@ -98,7 +98,8 @@ export async function buildPaths({ store, targets, options = {} }: BuildPathsOpt
 /** One error for a report with failures, to be thrown by callers that need everything; `undefined` when all went well. */
 export function reportError(report: BuildReport): CodedError | undefined {
   const [first] = report.failures;
-  if (report.cancelled) return new CodedError("build.cancelled", "Cannot finish the build: it was cancelled", { exitCode: 130 });
+  if (report.cancelled)
+    return new CodedError("build.cancelled", "Cannot finish the build: it was cancelled", { exitCode: 130 });
   if (first === undefined) return undefined;
   const { error } = first;
   const others = report.failures.slice(1).map((failure) => failure.error.message);
@@ -113,7 +114,11 @@ export function reportError(report: BuildReport): CodedError | undefined {
 const NOTHING_RUN = { built: [], failures: [], dependencyFailed: [] } as const;
 
 /** The machinery of running is loaded only when there is something to run: most builds find everything done. */
-async function runPlan(store: LocalStore, plan: BuildPlan, options: BuildOptions): Promise<Pick<BuildReport, "built" | "failures" | "dependencyFailed">> {
+async function runPlan(
+  store: LocalStore,
+  plan: BuildPlan,
+  options: BuildOptions,
+): Promise<Pick<BuildReport, "built" | "failures" | "dependencyFailed">> {
   const { Run } = await import("./run.ts");
   const run = new Run(store, plan, options);
   await run.toEnd();

@@ -38,11 +38,15 @@ export async function compareOutputs(options: CompareOutputsOptions): Promise<Co
     details.push(`  kept as ${kept}`);
   }
   if (details.length === 0) return undefined;
-  return new CodedError("build.not-deterministic", `Cannot reproduce "${shortName(options.drvPath)}": a second build gave other outputs`, {
-    details,
-    ...(options.keep ? {} : { hint: "Say --keep-failed as well to keep the second result beside the first." }),
-    exitCode: EXIT_CODES.notDeterministic,
-  });
+  return new CodedError(
+    "build.not-deterministic",
+    `Cannot reproduce "${shortName(options.drvPath)}": a second build gave other outputs`,
+    {
+      details,
+      ...(options.keep ? {} : { hint: "Say --keep-failed as well to keep the second result beside the first." }),
+      exitCode: EXIT_CODES.notDeterministic,
+    },
+  );
 }
 
 /** Paths inside two trees at which they differ, relative, in byte order; at most some, then how many more. */
@@ -52,12 +56,17 @@ function differences(a: string, b: string): string[] {
   for (let inner = queue.shift(); inner !== undefined; inner = queue.shift()) {
     const left = lstatSync(a + inner, { throwIfNoEntry: false });
     const right = lstatSync(b + inner, { throwIfNoEntry: false });
-    if (left === undefined || right === undefined) found.push(`${inner} (only in the ${left === undefined ? "second" : "first"})`);
+    if (left === undefined || right === undefined)
+      found.push(`${inner} (only in the ${left === undefined ? "second" : "first"})`);
     else if (left.isDirectory() && right.isDirectory()) {
       const names = new Set([...readdirSync(a + inner), ...readdirSync(b + inner)]);
       queue.push(...[...names].sort().map((name) => `${inner}/${name}`));
     } else if (left.mode !== right.mode) found.push(`${inner || "/"} (kind or mode)`);
-    else if (left.isSymbolicLink() ? readlinkSync(a + inner) !== readlinkSync(b + inner) : !readFileSync(a + inner).equals(readFileSync(b + inner))) {
+    else if (
+      left.isSymbolicLink()
+        ? readlinkSync(a + inner) !== readlinkSync(b + inner)
+        : !readFileSync(a + inner).equals(readFileSync(b + inner))
+    ) {
       found.push(inner || "(the file itself)");
     }
   }

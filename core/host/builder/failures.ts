@@ -16,41 +16,75 @@ export interface FailureContext {
 
 /** The builder itself said no, or was killed. */
 export function builderFailed(ending: string, context: FailureContext): CodedError {
-  return logged("build.failed", `Cannot build "${shortName(context.drvPath)}": the builder ${ending}`, EXIT_CODES.buildFailed, context);
+  return logged(
+    "build.failed",
+    `Cannot build "${shortName(context.drvPath)}": the builder ${ending}`,
+    EXIT_CODES.buildFailed,
+    context,
+  );
 }
 
 export function timedOut(reason: string, context: FailureContext): CodedError {
-  return logged("build.timeout", `Cannot build "${shortName(context.drvPath)}": ${reason}`, EXIT_CODES.timedOut, context);
+  return logged(
+    "build.timeout",
+    `Cannot build "${shortName(context.drvPath)}": ${reason}`,
+    EXIT_CODES.timedOut,
+    context,
+  );
 }
 
 export function logTooLarge(limitBytes: number, context: FailureContext): CodedError {
   const found = `its log grew beyond ${limitBytes} bytes`;
-  return logged("build.log-too-large", `Cannot build "${shortName(context.drvPath)}": ${found}`, EXIT_CODES.buildFailed, context);
+  return logged(
+    "build.log-too-large",
+    `Cannot build "${shortName(context.drvPath)}": ${found}`,
+    EXIT_CODES.buildFailed,
+    context,
+  );
 }
 
-function logged(code: string, message: string, exitCode: number, { drvPath, tail, keptDirectory }: FailureContext): CodedError {
-  const kept = keptDirectory === undefined ? [] : [`build directory kept: ${keptDirectory} (\`. ${keptDirectory}/env-vars\` sets its variables)`];
+function logged(
+  code: string,
+  message: string,
+  exitCode: number,
+  { drvPath, tail, keptDirectory }: FailureContext,
+): CodedError {
+  const kept =
+    keptDirectory === undefined
+      ? []
+      : [`build directory kept: ${keptDirectory} (\`. ${keptDirectory}/env-vars\` sets its variables)`];
   return new CodedError(code, message, {
-    details: [...(tail.length === 0 ? [] : [`last ${tail.length} lines of the log:`, ...tail.map((line) => `> ${line}`)]), ...kept],
+    details: [
+      ...(tail.length === 0 ? [] : [`last ${tail.length} lines of the log:`, ...tail.map((line) => `> ${line}`)]),
+      ...kept,
+    ],
     hint: `See the whole log with \`floe log ${drvPath}\`.`,
     exitCode,
   });
 }
 
 export function missingOutputs(drvPath: StorePath, paths: readonly string[]): CodedError {
-  return new CodedError("build.missing-output", `Cannot build "${shortName(drvPath)}": the builder succeeded but did not make ${paths.join(", ")}`, {
-    hint: `See the whole log with \`floe log ${drvPath}\`.`,
-    exitCode: EXIT_CODES.buildFailed,
-  });
+  return new CodedError(
+    "build.missing-output",
+    `Cannot build "${shortName(drvPath)}": the builder succeeded but did not make ${paths.join(", ")}`,
+    {
+      hint: `See the whole log with \`floe log ${drvPath}\`.`,
+      exitCode: EXIT_CODES.buildFailed,
+    },
+  );
 }
 
 /** A disk is full. */
 export function diskFull(drvPath: StorePath, place: string, cause?: unknown): CodedError {
-  return new CodedError("build.disk-full", `Cannot build "${shortName(drvPath)}": no space is left on the file system of "${place}"`, {
-    hint: "Free some with `floe store gc`, choose another disk with `--store DIR`, or put builds elsewhere by TMPDIR.",
-    exitCode: EXIT_CODES.buildFailed,
-    cause,
-  });
+  return new CodedError(
+    "build.disk-full",
+    `Cannot build "${shortName(drvPath)}": no space is left on the file system of "${place}"`,
+    {
+      hint: "Free some with `floe store gc`, choose another disk with `--store DIR`, or put builds elsewhere by TMPDIR.",
+      exitCode: EXIT_CODES.buildFailed,
+      cause,
+    },
+  );
 }
 
 /** The first of the places whose file system is full. */

@@ -51,12 +51,24 @@ if (typeof bench === "string") {
     for await (const piece of dumpTree(place)) pieces.push(piece);
     const nar = Buffer.concat(pieces);
     files.set("/p.nar", nar);
-    const unpacked = await bench.add({ name: "unpacked", system: "builtin", builder: "builtin:fetchurl", fixed: { method: "recursive", hash }, env: { url: `${base}/p.nar`, unpack: true } });
+    const unpacked = await bench.add({
+      name: "unpacked",
+      system: "builtin",
+      builder: "builtin:fetchurl",
+      fixed: { method: "recursive", hash },
+      env: { url: `${base}/p.nar`, unpack: true },
+    });
     assert.is((await bench.build(unpacked)).exitCode, 0);
     const packed = spawnSync("xz", ["-c"], { input: nar });
     if (packed.status !== 0) return;
     files.set("/p.nar.xz", packed.stdout);
-    const compressed = await bench.add({ name: "compressed", system: "builtin", builder: "builtin:fetchurl", fixed: { method: "recursive", hash }, env: { url: `${base}/p.nar.xz`, unpack: true } });
+    const compressed = await bench.add({
+      name: "compressed",
+      system: "builtin",
+      builder: "builtin:fetchurl",
+      fixed: { method: "recursive", hash },
+      env: { url: `${base}/p.nar.xz`, unpack: true },
+    });
     assert.is((await bench.build(compressed)).exitCode, 0);
   });
 
@@ -65,19 +77,32 @@ if (typeof bench === "string") {
     const value = await fetchurl({ url: `${base}/a` }, sri("content b"));
     const report = await bench.build(value);
     assert.equal([report.exitCode, report.failures[0]?.error.code], [102, "build.hash-mismatch"]);
-    assert.equal(report.failures[0]?.error.details, [`from:     ${base}/a`, `declared: ${sri("content b")}`, `found:    ${sri("content a")}`]);
+    assert.equal(report.failures[0]?.error.details, [
+      `from:     ${base}/a`,
+      `declared: ${sri("content b")}`,
+      `found:    ${sri("content a")}`,
+    ]);
     assert.not.ok(bench.store.isValid(value.outPath));
   });
 
   test("builtin:fetchurl that reaches nothing gives 100 and each address with its answer", async () => {
     const report = await bench.build(await fetchurl({ urls: [`${base}/x`, `${base}/y`] }, sri("never")));
     assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "fetch.unreachable"]);
-    assert.equal(report.failures[0]?.error.details, [`${base}/x: answered 404 Not Found`, `${base}/y: answered 404 Not Found`]);
+    assert.equal(report.failures[0]?.error.details, [
+      `${base}/x: answered 404 Not Found`,
+      `${base}/y: answered 404 Not Found`,
+    ]);
   });
 
   test("builtin:fetchurl refuses a derivation without hash, without address, or with an unknown mirror", async () => {
-    const code = async (value: Awaited<ReturnType<typeof fetchurl>>) => (await bench.build(value)).failures[0]?.error.code;
-    assert.is(await code(await bench.add({ name: "f", system: "builtin", builder: "builtin:fetchurl", env: { url: `${base}/a` } })), "fetch.not-fixed");
+    const code = async (value: Awaited<ReturnType<typeof fetchurl>>) =>
+      (await bench.build(value)).failures[0]?.error.code;
+    assert.is(
+      await code(
+        await bench.add({ name: "f", system: "builtin", builder: "builtin:fetchurl", env: { url: `${base}/a` } }),
+      ),
+      "fetch.not-fixed",
+    );
     assert.is(await code(await fetchurl({}, sri("1"))), "fetch.no-url");
     assert.is(await code(await fetchurl({ url: "mirror://nowhere-known/x" }, sri("2"))), "fetch.unknown-mirror");
   });
@@ -85,7 +110,13 @@ if (typeof bench === "string") {
   test("builtin:fetch-deb-member takes one program out of a package", async () => {
     files.set("/busybox.deb", readDeb(bench.busybox));
     const member = (env: object, hash: string) =>
-      bench.add({ name: "busybox", system: "builtin", builder: "builtin:fetch-deb-member", fixed: { method: "recursive", hash }, env: { url: `${base}/busybox.deb`, ...env } });
+      bench.add({
+        name: "busybox",
+        system: "builtin",
+        builder: "builtin:fetch-deb-member",
+        fixed: { method: "recursive", hash },
+        env: { url: `${base}/busybox.deb`, ...env },
+      });
     const hash = formatHash((await hashTree(bench.busybox.program)).narHash, "sri");
     const alone = await member({ member: "./bin/busybox" }, hash);
     assert.is((await bench.build(alone)).exitCode, 0);
@@ -100,7 +131,8 @@ if (typeof bench === "string") {
     assert.is((await bench.build(inside)).exitCode, 0);
     assert.ok(statSync(`${bench.real(inside)}/bin/busybox`).isFile());
 
-    const code = async (env: object) => (await bench.build(await member(env, sri(JSON.stringify(env))))).failures[0]?.error.code;
+    const code = async (env: object) =>
+      (await bench.build(await member(env, sri(JSON.stringify(env))))).failures[0]?.error.code;
     assert.is(await code({ member: "./bin/nope" }), "fetch.no-such-member");
     assert.is(await code({ member: "./bin/busybox", path: "../escape" }), "fetch.bad-path");
     files.set("/busybox.deb", Buffer.from("no package"));

@@ -68,10 +68,14 @@ async function fixedAddress(name: string, fixed: FixedOutput, place: string, sca
   const found = await declaredHashOf(fixed, place, scanned);
   if (!equalHashes(found, declared)) throw hashMismatch(name, declared, found);
   if (scanned.references.length > 0) {
-    throw new CodedError("build.fixed-with-references", `Cannot accept "${name}": its content is declared by hash but refers to ${scanned.references.join(", ")}`, {
-      hint: "What is fetched must not hold store paths; take them out before the output is finished.",
-      exitCode: 100,
-    });
+    throw new CodedError(
+      "build.fixed-with-references",
+      `Cannot accept "${name}": its content is declared by hash but refers to ${scanned.references.join(", ")}`,
+      {
+        hint: "What is fetched must not hold store paths; take them out before the output is finished.",
+        exitCode: 100,
+      },
+    );
   }
   return formatContentAddress({ method: fixed.method, hash: declared });
 }
@@ -100,7 +104,11 @@ async function hashFile(file: string, algorithm: HashAlgorithm): Promise<Hash> {
 }
 
 /** Move finished outputs into the store. They count for nothing until they are registered. */
-export async function moveOutputs(directory: string, realPath: (path: string) => string, infos: readonly PathInfo[]): Promise<void> {
+export async function moveOutputs(
+  directory: string,
+  realPath: (path: string) => string,
+  infos: readonly PathInfo[],
+): Promise<void> {
   for (const { path } of infos) {
     const from = hostPlace(directory, path);
     const to = realPath(path);

@@ -34,14 +34,21 @@ export function requiredFeatures(drv: Derivation): string[] {
 /** @throws {CodedError} `build.wrong-system`, `build.missing-feature` */
 export function checkPlatform(drv: Derivation, platform: Platform): void {
   if (!drv.builder.startsWith("builtin:") && !platform.systems.includes(drv.system)) {
-    throw new CodedError("build.wrong-system", `Cannot build "${drv.name}": it needs a "${drv.system}", this machine is a "${platform.systems[0]}"`, { exitCode: 100 });
+    throw new CodedError(
+      "build.wrong-system",
+      `Cannot build "${drv.name}": it needs a "${drv.system}", this machine is a "${platform.systems[0]}"`,
+      { exitCode: 100 },
+    );
   }
   const missing = requiredFeatures(drv).filter((feature) => !platform.features.includes(feature));
   if (missing.length > 0) {
     throw new CodedError(
       "build.missing-feature",
       `Cannot build "${drv.name}": it needs ${missing.join(", ")}, this machine has ${platform.features.join(", ")}`,
-      { exitCode: 100, ...(missing.includes("kvm") ? { hint: "The device /dev/kvm is missing, or this user may not open it." } : {}) },
+      {
+        exitCode: 100,
+        ...(missing.includes("kvm") ? { hint: "The device /dev/kvm is missing, or this user may not open it." } : {}),
+      },
     );
   }
 }

@@ -1,6 +1,13 @@
 import { availableParallelism } from "node:os";
 import { CodedError } from "../../base/index.ts";
-import { type BuildEvent, type BuildOutcome, type BuildPlan, Schedule, showReason, type StartedJob } from "../../build/index.ts";
+import {
+  type BuildEvent,
+  type BuildOutcome,
+  type BuildPlan,
+  Schedule,
+  showReason,
+  type StartedJob,
+} from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -129,7 +136,13 @@ export class Run {
     const told = outcome.registered.then(
       () => {
         const sizeBytes = outcome.outputs.reduce((sum, info) => sum + info.narSize, 0);
-        this.#emit({ kind: "built", drvPath, outputs: outcome.outputs.map((info) => info.path), elapsedMs: outcome.elapsedMs, sizeBytes });
+        this.#emit({
+          kind: "built",
+          drvPath,
+          outputs: outcome.outputs.map((info) => info.path),
+          elapsedMs: outcome.elapsedMs,
+          sizeBytes,
+        });
       },
       (error: unknown) => {
         this.#fault ??= { error };
@@ -150,7 +163,11 @@ export class Run {
     }
     for (const path of inputs) {
       if (!this.#closures.has(path)) {
-        throw new CodedError("build.missing-input", `Cannot build "${drv.name}": its input "${path}" is not in the store`, { exitCode: 100 });
+        throw new CodedError(
+          "build.missing-input",
+          `Cannot build "${drv.name}": its input "${path}" is not in the store`,
+          { exitCode: 100 },
+        );
       }
       this.#store.addTempRoot(path);
     }

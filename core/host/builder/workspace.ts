@@ -23,7 +23,11 @@ export async function openWorkspace(realStoreDirectory: string, drvPath: StorePa
 }
 
 /** Inputs to be bound into the sandbox. Links are copied, since a bind would show what they point to. */
-export function placeInputs(workspace: Workspace, inputs: readonly StorePath[], realPath: (path: string) => string): { from: string; to: string }[] {
+export function placeInputs(
+  workspace: Workspace,
+  inputs: readonly StorePath[],
+  realPath: (path: string) => string,
+): { from: string; to: string }[] {
   const binds: { from: string; to: string }[] = [];
   for (const path of inputs) {
     const from = realPath(path);
@@ -36,7 +40,8 @@ export function placeInputs(workspace: Workspace, inputs: readonly StorePath[], 
 
 /** Put the files a builder is to find into its build directory. */
 export function writeBuildFiles(workspace: Workspace, files: Readonly<Record<string, string>>): void {
-  for (const [name, content] of Object.entries(files)) writeFileSync(`${workspace.buildDirectory}/${name}`, utf8(content), { mode: 0o644 });
+  for (const [name, content] of Object.entries(files))
+    writeFileSync(`${workspace.buildDirectory}/${name}`, utf8(content), { mode: 0o644 });
 }
 
 /** Leave a script beside a failed build that sets its variables in a shell: `. env-vars`. A builder's own one is kept. */
@@ -44,7 +49,10 @@ export function writeEnvironmentScript(directory: string, environment: BuildEnvi
   const top = directory;
   const lines = environment
     .filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-    .map(([name, value]) => `export ${name}=${shellQuote(value === "/build" || value.startsWith("/build/") ? top + value.slice("/build".length) : value)}\n`);
+    .map(
+      ([name, value]) =>
+        `export ${name}=${shellQuote(value === "/build" || value.startsWith("/build/") ? top + value.slice("/build".length) : value)}\n`,
+    );
   try {
     writeFileSync(`${directory}/env-vars`, utf8(`${lines.join("")}cd ${shellQuote(top)}\n`), { flag: "wx" });
   } catch (error) {

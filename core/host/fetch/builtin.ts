@@ -30,11 +30,17 @@ export interface BuiltinOptions {
 export async function runBuiltin(options: BuiltinOptions): Promise<void> {
   const { drv } = options;
   if (drv.builder !== "builtin:fetchurl" && drv.builder !== "builtin:fetch-deb-member") {
-    throw new CodedError("build.unknown-builtin", `Cannot build "${drv.name}": there is no built-in builder "${drv.builder}"`, { exitCode: 100 });
+    throw new CodedError(
+      "build.unknown-builtin",
+      `Cannot build "${drv.name}": there is no built-in builder "${drv.builder}"`,
+      { exitCode: 100 },
+    );
   }
   const fixed = fixedOutputOf(drv);
   if (fixed === undefined) {
-    throw new CodedError("fetch.not-fixed", `Cannot fetch "${drv.name}": its derivation declares no output hash`, { exitCode: 100 });
+    throw new CodedError("fetch.not-fixed", `Cannot fetch "${drv.name}": its derivation declares no output hash`, {
+      exitCode: 100,
+    });
   }
   const isMember = drv.builder === "builtin:fetch-deb-member";
   const whole = isMember || fixed.method === "recursive";
@@ -54,7 +60,13 @@ export async function runBuiltin(options: BuiltinOptions): Promise<void> {
   }
   if (isMember) {
     const { fetchDebMember } = await import("./deb-member.ts");
-    await fetchDebMember({ name: drv.name, file, member: drv.env["member"] ?? "", output: options.output, path: drv.env["path"] });
+    await fetchDebMember({
+      name: drv.name,
+      file,
+      member: drv.env["member"] ?? "",
+      output: options.output,
+      path: drv.env["path"],
+    });
   } else {
     const { placeFetched } = await import("./place.ts");
     await placeFetched({
@@ -72,7 +84,11 @@ async function addressesOf(drv: Derivation): Promise<string[]> {
   const stated = (drv.env["urls"] ?? "").split(/\s+/).concat((drv.env["url"] ?? "").split(/\s+/));
   const urls = [...new Set(stated.filter((url) => url !== ""))];
   if (urls.length === 0) {
-    throw new CodedError("fetch.no-url", `Cannot fetch "${drv.name}": its derivation names no address in "url" or "urls"`, { exitCode: 100 });
+    throw new CodedError(
+      "fetch.no-url",
+      `Cannot fetch "${drv.name}": its derivation names no address in "url" or "urls"`,
+      { exitCode: 100 },
+    );
   }
   const settings = await settingsFor(urls);
   const timestamp = drv.env["snapshotTimestamp"] || undefined;

@@ -25,12 +25,25 @@ export interface FetchDebMemberOptions {
  *
  * @throws {CodedError} `fetch.bad-archive`, `fetch.no-such-member`, `fetch.bad-path`
  */
-export async function fetchDebMember({ name, file, member, output, path: inner = "" }: FetchDebMemberOptions): Promise<void> {
+export async function fetchDebMember({
+  name,
+  file,
+  member,
+  output,
+  path: inner = "",
+}: FetchDebMemberOptions): Promise<void> {
   if (inner.split("/").some((part) => part === "." || part === "..") || inner.startsWith("/")) {
-    throw new CodedError("fetch.bad-path", `Cannot place a file of "${name}" at "${inner}": expected a relative path inside the output`, { exitCode: 100 });
+    throw new CodedError(
+      "fetch.bad-path",
+      `Cannot place a file of "${name}" at "${inner}": expected a relative path inside the output`,
+      { exitCode: 100 },
+    );
   }
   const data = parseAr(await readFile(file)).find((each) => /^data\.tar(\.|$)/.test(each.name));
-  if (data === undefined) throw new CodedError("fetch.bad-archive", `Cannot read the package "${name}": it has no data archive`, { exitCode: 100 });
+  if (data === undefined)
+    throw new CodedError("fetch.bad-archive", `Cannot read the package "${name}": it has no data archive`, {
+      exitCode: 100,
+    });
   const wanted = normalise(member);
   const archive = extract();
   const plain = decompress(data.name, Buffer.from(data.bytes.buffer, data.bytes.byteOffset, data.bytes.byteLength));
@@ -51,10 +64,14 @@ export async function fetchDebMember({ name, file, member, output, path: inner =
     if (path.split("/").at(-1) === wanted.split("/").at(-1)) similar.push(`./${path} (${entry.header.type})`);
     entry.resume();
   }
-  throw new CodedError("fetch.no-such-member", `Cannot take "${member}" out of the package "${name}": it has no such regular file`, {
-    ...(similar.length > 0 ? { hint: `It has ${similar.join(", ")}.` } : {}),
-    exitCode: 100,
-  });
+  throw new CodedError(
+    "fetch.no-such-member",
+    `Cannot take "${member}" out of the package "${name}": it has no such regular file`,
+    {
+      ...(similar.length > 0 ? { hint: `It has ${similar.join(", ")}.` } : {}),
+      exitCode: 100,
+    },
+  );
 }
 
 function normalise(path: string): string {
@@ -66,5 +83,9 @@ function decompress(name: string, bytes: Buffer): Readable {
   if (name.endsWith(".zst")) return Readable.from([bytes]).pipe(createZstdDecompress());
   if (name.endsWith(".gz")) return Readable.from([bytes]).pipe(createGunzip());
   if (name.endsWith(".tar")) return Readable.from([bytes]);
-  throw new CodedError("fetch.bad-archive", `Cannot read the package's "${name}": its compression is unknown, expected xz, zst, gz or none`, { exitCode: 100 });
+  throw new CodedError(
+    "fetch.bad-archive",
+    `Cannot read the package's "${name}": its compression is unknown, expected xz, zst, gz or none`,
+    { exitCode: 100 },
+  );
 }

@@ -90,7 +90,10 @@ test("download() goes on where a broken transfer ended", async () => {
         return;
       }
       const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1]);
-      response.writeHead(206, { "content-range": `bytes ${from}-${CONTENT.length - 1}/${CONTENT.length}`, "content-length": CONTENT.length - from });
+      response.writeHead(206, {
+        "content-range": `bytes ${from}-${CONTENT.length - 1}/${CONTENT.length}`,
+        "content-length": CONTENT.length - from,
+      });
       response.end(CONTENT.subarray(from));
     },
     async (base, requests) => {
@@ -139,7 +142,9 @@ test("download() takes the next address, and says what each answered when none w
     async (base, requests) => {
       assert.is((await get([`${base}/a`, `${base}/good`])).url, `${base}/good`);
       assert.is(requests.length, 2);
-      const error = await get([`${base}/a?token=secret`, "http://127.0.0.1:1/b"], { policy: { ...policy, attempts: 1 } }).then(
+      const error = await get([`${base}/a?token=secret`, "http://127.0.0.1:1/b"], {
+        policy: { ...policy, attempts: 1 },
+      }).then(
         () => undefined,
         (thrown: { code: string; details: string[]; exitCode: number }) => thrown,
       );
@@ -158,7 +163,10 @@ test("download() leaves an address with wrong content, and reports its hash when
       const good = await get([`${base}/bad`, `${base}/good`], { expected });
       assert.ok(equalHashes(good.hash, expected));
       assert.ok(readFileSync(to).equals(CONTENT));
-      const bad = await get([`${base}/bad`, "http://127.0.0.1:1/gone"], { expected, policy: { ...policy, attempts: 1 } });
+      const bad = await get([`${base}/bad`, "http://127.0.0.1:1/gone"], {
+        expected,
+        policy: { ...policy, attempts: 1 },
+      });
       assert.ok(equalHashes(bad.hash, hashBytes("sha256", "an error page")));
     },
   );

@@ -97,7 +97,8 @@ class DownloadTarget {
 
   async write(chunk: Uint8Array): Promise<void> {
     let at = 0;
-    while (at < chunk.length) at += (await this.file.write(chunk, at, chunk.length - at, this.sizeBytes + at)).bytesWritten;
+    while (at < chunk.length)
+      at += (await this.file.write(chunk, at, chunk.length - at, this.sizeBytes + at)).bytesWritten;
     this.#hasher.update(chunk);
     this.sizeBytes += chunk.length;
   }
@@ -125,7 +126,9 @@ async function downloadFrom(
     let retryAfter: string | undefined;
     let said: string;
     try {
-      const failure = url.startsWith("file:") ? await copyFile(url, target, options) : await request(url, target, options);
+      const failure = url.startsWith("file:")
+        ? await copyFile(url, target, options)
+        : await request(url, target, options);
       if (failure === undefined) return { url, hash: target.hash(), sizeBytes: target.sizeBytes };
       ({ status, retryAfter, said } = failure);
     } catch (error) {
@@ -173,7 +176,11 @@ async function request(url: string, target: DownloadTarget, options: DownloadOpt
     }
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
-      return { status: response.status, retryAfter: response.headers.get("retry-after") ?? undefined, said: `answered ${response.status} ${response.statusText}`.trim() };
+      return {
+        status: response.status,
+        retryAfter: response.headers.get("retry-after") ?? undefined,
+        said: `answered ${response.status} ${response.statusText}`.trim(),
+      };
     }
     if (already > 0 && !continuesAt(response, already)) await target.restart();
     const length = Number(response.headers.get("content-length") ?? Number.NaN);
@@ -205,7 +212,8 @@ async function copyFile(url: string, target: DownloadTarget, options: DownloadOp
   const found = await stat(path);
   if (!found.isFile()) return { said: "is no regular file" };
   await target.restart();
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal: options.signal })) await target.write(chunk as Buffer);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal: options.signal }))
+    await target.write(chunk as Buffer);
   options.progress?.(url, target.sizeBytes, found.size);
   return undefined;
 }

@@ -12,12 +12,21 @@ const places = (environment: Record<string, string> = {}) => ({ environment, hom
 
 test("readFetchSettings() takes apt's mirrors first, then the variable, then the files", () => {
   writeFileSync(`${root}/etc/apt/sources.list`, "deb http://one.example/debian bookworm main\n");
-  writeFileSync(`${root}/etc/apt/sources.list.d/debian.sources`, "Types: deb\nURIs: http://two.example/debian\nSuites: bookworm\n");
+  writeFileSync(
+    `${root}/etc/apt/sources.list.d/debian.sources`,
+    "Types: deb\nURIs: http://two.example/debian\nSuites: bookworm\n",
+  );
   writeFileSync(`${root}/etc/apt/sources.list.d/off.disabled`, "deb http://off.example/debian x main\n");
-  writeFileSync(`${root}/home/.config/floe/settings.json`, `{"mirrors":{"debian":["http://four.example/debian"],"gnu":["http://gnu.example"]}}`);
+  writeFileSync(
+    `${root}/home/.config/floe/settings.json`,
+    `{"mirrors":{"debian":["http://four.example/debian"],"gnu":["http://gnu.example"]}}`,
+  );
   writeFileSync(`${root}/etc/floe/settings.json`, `{"mirrors":{"debian":["http://five.example/debian"]}}`);
   const { mirrors } = readFetchSettings(places({ FLOE_MIRRORS: `{"debian":"http://three.example/debian"}` }));
-  assert.equal(mirrors["debian"]?.map((url) => /\/\/(\w+)\./.exec(url)?.[1]), ["one", "two", "three", "four", "five"]);
+  assert.equal(
+    mirrors["debian"]?.map((url) => /\/\/(\w+)\./.exec(url)?.[1]),
+    ["one", "two", "three", "four", "five"],
+  );
   assert.equal(mirrors["gnu"], ["http://gnu.example"]);
   assert.is(mirrors["npm"], undefined);
 });
@@ -25,14 +34,17 @@ test("readFetchSettings() takes apt's mirrors first, then the variable, then the
 test("readFetchSettings() finds the package registry in the environment and in .npmrc", () => {
   writeFileSync(`${root}/home/.npmrc`, "registry=https://file.example/\n");
   assert.equal(readFetchSettings(places()).mirrors["npm"], ["https://file.example/"]);
-  assert.equal(readFetchSettings(places({ npm_config_registry: "https://variable.example/" })).mirrors["npm"], ["https://variable.example/"]);
+  assert.equal(readFetchSettings(places({ npm_config_registry: "https://variable.example/" })).mirrors["npm"], [
+    "https://variable.example/",
+  ]);
 });
 
 test("readFetchSettings() names the file that is malformed", () => {
   writeFileSync(`${root}/etc/floe/settings.json`, "oops");
   assert.throws(
     () => readFetchSettings(places()),
-    (error: { code?: string; message: string }) => error.code === "fetch.settings-malformed" && error.message.includes("/etc/floe/settings.json"),
+    (error: { code?: string; message: string }) =>
+      error.code === "fetch.settings-malformed" && error.message.includes("/etc/floe/settings.json"),
   );
   rmSync(root, { recursive: true });
 });

@@ -25,11 +25,14 @@ export interface SettingsPlaces {
  *
  * @throws {CodedError} `fetch.settings-malformed`
  */
-export function readFetchSettings(places: SettingsPlaces = { environment: process.env, home: homedir() }): FetchSettings {
+export function readFetchSettings(
+  places: SettingsPlaces = { environment: process.env, home: homedir() },
+): FetchSettings {
   const { environment, home, root = "" } = places;
   const parts: FetchSettings[] = [{ mirrors: { debian: aptSources(`${root}/etc/apt`) } }];
   const fromVariable = environment["FLOE_MIRRORS"];
-  if (fromVariable !== undefined && fromVariable !== "") parts.push(parseFetchSettings(fromVariable, "FLOE_MIRRORS", { bare: true }));
+  if (fromVariable !== undefined && fromVariable !== "")
+    parts.push(parseFetchSettings(fromVariable, "FLOE_MIRRORS", { bare: true }));
   const configHome = environment["XDG_CONFIG_HOME"] ?? `${home}/.config`;
   for (const file of [`${configHome}/floe/settings.json`, `${root}/etc/floe/settings.json`]) {
     const text = tryRead(file);

@@ -22,6 +22,11 @@ export interface SandboxSpec {
   readonly statusDescriptor: number;
 }
 
+const NAMESPACES =
+  "--unshare-user --uid 1000 --gid 100 --unshare-pid --as-pid-1 --unshare-ipc --unshare-uts --unshare-cgroup-try".split(
+    " ",
+  );
+
 /**
  * Arguments for bubblewrap that make the sandbox of the specification, without the command.
  *
@@ -33,17 +38,29 @@ export interface SandboxSpec {
  */
 export function sandboxArguments(spec: SandboxSpec): string[] {
   const args = [
-    "--unshare-user", "--uid", "1000", "--gid", "100",
-    "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-    "--hostname", "localhost", "--die-with-parent", "--new-session",
-    "--json-status-fd", String(spec.statusDescriptor),
-    "--proc", "/proc",
+    ...NAMESPACES,
+    ...["--hostname", "localhost", "--die-with-parent", "--new-session"],
+    ...["--json-status-fd", String(spec.statusDescriptor), "--proc", "/proc"],
   ];
   if (!spec.network) args.push("--unshare-net");
   for (const path of spec.readOnlyProc) args.push("--ro-bind", path, path);
   args.push("--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm", "--perms", "1777", "--tmpfs", "/tmp");
   for (const device of spec.devices) args.push("--dev-bind", device, device);
-  args.push("--ro-bind", spec.etcDirectory, "/etc", "--perms", "0755", "--dir", "/nix", "--bind", spec.buildDirectory, "/build", "--bind", spec.storeDirectory, "/nix/store");
+  args.push(
+    "--ro-bind",
+    spec.etcDirectory,
+    "/etc",
+    "--perms",
+    "0755",
+    "--dir",
+    "/nix",
+    "--bind",
+    spec.buildDirectory,
+    "/build",
+    "--bind",
+    spec.storeDirectory,
+    "/nix/store",
+  );
   for (const { from, to } of spec.inputs) args.push("--ro-bind", from, `/nix/store/${to}`);
   if (spec.shell !== undefined) args.push("--symlink", spec.shell, "/bin/sh");
   args.push("--remount-ro", "/", "--chdir", "/build", "--clearenv");

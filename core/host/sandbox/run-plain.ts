@@ -35,7 +35,9 @@ export function runPlain(options: RunPlainOptions): RunningProcess {
     child.once("error", () => resolve({ kind: "not-started" }));
     // What the builder left running in its group must not write into outputs that are being registered.
     child.once("exit", killAll);
-    child.once("close", (code, signal) => resolve(code === null ? { kind: "killed", signal: signal ?? "SIGKILL" } : { kind: "exited", code }));
+    child.once("close", (code, signal) =>
+      resolve(code === null ? { kind: "killed", signal: signal ?? "SIGKILL" } : { kind: "exited", code }),
+    );
   });
   return { ended, kill: killAll };
 }

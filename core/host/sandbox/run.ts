@@ -84,7 +84,13 @@ export function runInSandbox(options: RunInSandboxOptions): RunningProcess {
 
 /** bubblewrap reports a death by signal as 128 + signal, as shells do. */
 function decodeExit(code: number): ProcessEnd {
-  const signals: Readonly<Record<number, string>> = { 134: "SIGABRT", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM" };
+  const signals: Readonly<Record<number, string>> = {
+    134: "SIGABRT",
+    136: "SIGFPE",
+    137: "SIGKILL",
+    139: "SIGSEGV",
+    143: "SIGTERM",
+  };
   const signal = signals[code];
   return signal === undefined ? { kind: "exited", code } : { kind: "killed", signal };
 }

@@ -32,28 +32,51 @@ export function probeSandbox(): SandboxSupport {
   if (support.kind !== "available") return support;
   const tried = spawnSync(
     support.program,
-    ["--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
+    [
+      "--unshare-user",
+      "--unshare-pid",
+      "--unshare-net",
+      "--ro-bind",
+      "/",
+      "/",
+      "--proc",
+      "/proc",
+      "--dev",
+      "/dev",
+      "true",
+    ],
     { encoding: "utf8", stdio: ["ignore", "ignore", "pipe"] },
   );
   if (tried.status === 0) return support;
-  return { kind: "no-user-namespaces", found: tried.stderr.trim().split("\n").at(-1) ?? `bwrap ended with ${tried.status}` };
+  return {
+    kind: "no-user-namespaces",
+    found: tried.stderr.trim().split("\n").at(-1) ?? `bwrap ended with ${tried.status}`,
+  };
 }
 
 /** The error for a machine that cannot isolate builds. We never build without a sandbox by ourselves. */
 export function sandboxUnavailable(support: Exclude<SandboxSupport, { kind: "available" }>): CodedError {
   if (support.kind === "no-program") {
-    return new CodedError("sandbox.no-program", `Cannot build in a sandbox: the program "bwrap" was not found on PATH`, {
-      hint: "Install it with `apt-get install bubblewrap`. To build without isolation, say --no-sandbox.",
-      exitCode: 100,
-    });
+    return new CodedError(
+      "sandbox.no-program",
+      `Cannot build in a sandbox: the program "bwrap" was not found on PATH`,
+      {
+        hint: "Install it with `apt-get install bubblewrap`. To build without isolation, say --no-sandbox.",
+        exitCode: 100,
+      },
+    );
   }
-  return new CodedError("sandbox.no-user-namespaces", `Cannot build in a sandbox: this machine refuses user namespaces (${support.found})`, {
-    hint:
-      "Allow them with `sysctl -w user.max_user_namespaces=15000` (on Debian also kernel.unprivileged_userns_clone=1, on Ubuntu " +
-      "kernel.apparmor_restrict_unprivileged_userns=0); in a container, start it with permission to make namespaces. " +
-      "To build without isolation, say --no-sandbox.",
-    exitCode: 100,
-  });
+  return new CodedError(
+    "sandbox.no-user-namespaces",
+    `Cannot build in a sandbox: this machine refuses user namespaces (${support.found})`,
+    {
+      hint:
+        "Allow them with `sysctl -w user.max_user_namespaces=15000` (on Debian also kernel.unprivileged_userns_clone=1, on Ubuntu " +
+        "kernel.apparmor_restrict_unprivileged_userns=0); in a container, start it with permission to make namespaces. " +
+        "To build without isolation, say --no-sandbox.",
+      exitCode: 100,
+    },
+  );
 }
 
 /**

@@ -6,11 +6,21 @@ import { drv, graph, out } from "../../../core/build/testdata/graph.ts";
 import { type BuildProgressOptions, makeBuildProgress } from "./build-progress.ts";
 import { formatElapsed, LiveBlock } from "./live-block.ts";
 
-const plan = planBuild({ targets: [{ drvPath: drv("app") }], readDerivation: graph({ app: ["fetch-source"] }), isValid: () => false });
+const plan = planBuild({
+  targets: [{ drvPath: drv("app") }],
+  readDerivation: graph({ app: ["fetch-source"] }),
+  isValid: () => false,
+});
 const EVENTS: BuildEvent[] = [
   { kind: "plan", plan },
   { kind: "started", drvPath: drv("fetch-source"), job: "fetch", why: "", cores: 1 },
-  { kind: "progress", drvPath: drv("fetch-source"), url: "https://mirror.example/x?secret", doneBytes: 1024, totalBytes: 2048 },
+  {
+    kind: "progress",
+    drvPath: drv("fetch-source"),
+    url: "https://mirror.example/x?secret",
+    doneBytes: 1024,
+    totalBytes: 2048,
+  },
   { kind: "built", drvPath: drv("fetch-source"), outputs: [out("fetch-source")], elapsedMs: 1500, sizeBytes: 2048 },
   { kind: "started", drvPath: drv("app"), job: "build", why: "", cores: 2 },
   { kind: "phase", drvPath: drv("app"), phase: "compile" },
@@ -19,21 +29,36 @@ const EVENTS: BuildEvent[] = [
 const FAILURE: BuildEvent = {
   kind: "failed",
   drvPath: drv("app"),
-  error: new CodedError("build.failed", `Cannot build "app": the builder ended with exit code 1`, { details: ["> boom"], hint: "See the log." }),
+  error: new CodedError("build.failed", `Cannot build "app": the builder ended with exit code 1`, {
+    details: ["> boom"],
+    hint: "See the log.",
+  }),
   elapsedMs: 61_000,
   logTail: [],
 };
 
 function show(events: readonly BuildEvent[], options: Partial<BuildProgressOptions> = {}): string {
   let text = "";
-  const progress = makeBuildProgress({ write: (each) => void (text += each), interactive: false, color: false, columns: () => 60, ...options });
+  const progress = makeBuildProgress({
+    write: (each) => void (text += each),
+    interactive: false,
+    color: false,
+    columns: () => 60,
+    ...options,
+  });
   for (const event of events) progress.event(event);
   progress.end({ elapsedMs: 62_500, cancelled: false });
   return text;
 }
 
 test("makeBuildProgress() writes plain lines where there is no terminal", () => {
-  const built: BuildEvent = { kind: "built", drvPath: drv("app"), outputs: [out("app")], elapsedMs: 12_000, sizeBytes: 3 * 1024 * 1024 };
+  const built: BuildEvent = {
+    kind: "built",
+    drvPath: drv("app"),
+    outputs: [out("app")],
+    elapsedMs: 12_000,
+    sizeBytes: 3 * 1024 * 1024,
+  };
   assert.is(
     show([...EVENTS, built], { logDirectory: "/log" }),
     `1 to build, 1 to fetch:
@@ -65,7 +90,12 @@ test("makeBuildProgress() says nothing when nothing is to be done", () => {
 
 test("makeBuildProgress() draws a block on a terminal and takes it away", async () => {
   let text = "";
-  const progress = makeBuildProgress({ write: (each) => void (text += each), interactive: true, color: false, columns: () => 60 });
+  const progress = makeBuildProgress({
+    write: (each) => void (text += each),
+    interactive: true,
+    color: false,
+    columns: () => 60,
+  });
   for (const event of EVENTS) progress.event(event);
   await new Promise((resolve) => setTimeout(resolve, 150));
   assert.match(text, "[1/2] 0 built, 1 fetched (2.0 KiB), 0 waiting");
@@ -77,7 +107,11 @@ test("makeBuildProgress() draws a block on a terminal and takes it away", async 
 
 test("LiveBlock redraws at most ten times a second and cuts long lines", async () => {
   const writes: string[] = [];
-  const block = new LiveBlock({ write: (text) => writes.push(text), columns: () => 21, lines: () => ["\u001b[31m0123456789abcdefghijKLM\u001b[0m"] });
+  const block = new LiveBlock({
+    write: (text) => writes.push(text),
+    columns: () => 21,
+    lines: () => ["\u001b[31m0123456789abcdefghijKLM\u001b[0m"],
+  });
   const started = performance.now();
   for (let i = 0; i < 50; i++) {
     block.changed();
@@ -90,7 +124,15 @@ test("LiveBlock redraws at most ten times a second and cuts long lines", async (
 });
 
 test("formatElapsed() is for people", () => {
-  assert.equal([0, 9949, 10_000, 59_400, 59_600, 3_599_000, 3_600_000].map(formatElapsed), ["0.0 s", "9.9 s", "10 s", "59 s", "1 min 00 s", "59 min 59 s", "1 h 00 min"]);
+  assert.equal([0, 9949, 10_000, 59_400, 59_600, 3_599_000, 3_600_000].map(formatElapsed), [
+    "0.0 s",
+    "9.9 s",
+    "10 s",
+    "59 s",
+    "1 min 00 s",
+    "59 min 59 s",
+    "1 h 00 min",
+  ]);
 });
 
 test.run();

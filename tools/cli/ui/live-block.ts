@@ -11,7 +11,6 @@ const REDRAW_MS = 100;
 /** Elapsed times go on when nothing else happens. */
 const TICK_MS = 1000;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colour sequences are what is looked for.
 const COLOR = /\u001b\[[0-9;]*m/g;
 
 /**

@@ -1,0 +1,46 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runPlain } from "./run-plain.ts";
+
+function run(script: string): { output: () => string; process: ReturnType<typeof runPlain> } {
+  let output = "";
+  const process = runPlain({
+    builder: "/bin/sh",
+    args: ["-c", script],
+    environment: [["ONLY", "this"]],
+    directory: "/",
+    output: undefined,
+    receive: (chunk) => {
+      output += chunk.toString();
+    },
+  });
+  return { output: () => output, process };
+}
+
+test("runPlain() gives the builder its own environment, directory and both outputs", async () => {
+  const { output, process } = run('echo "$ONLY ${HOME-unset} $(pwd)"; echo error >&2; exit 3');
+  assert.equal(await process.ended, { kind: "exited", code: 3 });
+  assert.is(output(), "this unset /\nerror\n");
+});
+
+test("runPlain() ends everything the builder started", async () => {
+  const { process } = run("sleep 60 & sleep 60");
+  process.kill();
+  assert.equal(await process.ended, { kind: "killed", signal: "SIGKILL" });
+  const left = run("sleep 60 & exit 0");
+  assert.equal(await left.process.ended, { kind: "exited", code: 0 });
+});
+
+test("runPlain() tells when the builder cannot be started", async () => {
+  const { ended } = runPlain({
+    builder: "/nope/builder",
+    args: [],
+    environment: [],
+    directory: "/",
+    output: undefined,
+    receive: () => {},
+  });
+  assert.equal(await ended, { kind: "not-started" });
+});
+
+test.run();
