@@ -27,12 +27,14 @@ export default defineModule(options, ({ config, define, check }) => {
     const flags = root.options.length === 0 ? [] : [`rootflags=${root.options.join(",")}`];
     define({ boot: { kernelParams: [`root=${root.device}`, `rootfstype=${root.fsType}`, ...flags] } });
   }
-  const lines = Object.entries(config.fileSystems).map(([point, { device, fsType, options: flags, check: checked }]) => {
-    check(point.startsWith("/"), `Cannot mount "${device}" at "${point}": expected an absolute path`);
-    if (point === "/") return "";
-    const words = [device, point, fsType, flags.join(",") || "defaults", "0", checked ? "2" : "0"];
-    return `${words.map(escapeField).join(" ")}\n`;
-  });
+  const lines = Object.entries(config.fileSystems).map(
+    ([point, { device, fsType, options: flags, check: checked }]) => {
+      check(point.startsWith("/"), `Cannot mount "${device}" at "${point}": expected an absolute path`);
+      if (point === "/") return "";
+      const words = [device, point, fsType, flags.join(",") || "defaults", "0", checked ? "2" : "0"];
+      return `${words.map(escapeField).join(" ")}\n`;
+    },
+  );
   const swaps = config.swapDevices.map((device) => `${escapeField(device)} none swap defaults 0 0\n`);
   define({ environment: { etc: { fstab: { text: [...lines, ...swaps].join("") } } } });
 });

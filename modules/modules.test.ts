@@ -14,7 +14,8 @@ const web = (config: Defs) => makeSystem({ name: "web", pkgs, modules, config })
 
 /** The structured attributes of the derivation with a name that a system's own etc was made with. */
 function textsOf(system: System, name: string): Record<string, string> {
-  const path = name === "etc" ? system.config.system.build.etc : system.config.environment.etc["systemd/system"]?.source;
+  const path =
+    name === "etc" ? system.config.system.build.etc : system.config.environment.etc["systemd/system"]?.source;
   for (const text of currentEvaluation().derivations.values()) {
     if (!text.includes(`"out","${path}"`)) continue;
     const json = /\("__json","((?:[^"\\]|\\.)*)"\)/.exec(text)?.[1] ?? "{}";
@@ -24,7 +25,12 @@ function textsOf(system: System, name: string): Record<string, string> {
   throw new Error(`no derivation makes ${path}`);
 }
 
-function failure(run: () => unknown): { code: string; message: string; hint?: string; at?: { file: string; line: number } } {
+function failure(run: () => unknown): {
+  code: string;
+  message: string;
+  hint?: string;
+  at?: { file: string; line: number };
+} {
   try {
     run();
   } catch (error) {
@@ -36,15 +42,27 @@ function failure(run: () => unknown): { code: string; message: string; hint?: st
 test("a web system: units, users, kernel parameters and the page", () => {
   const system = web({
     fileSystems: { "/": { device: "/dev/vda" }, "/data disk": { device: "LABEL=d", options: ["ro"] } },
-    services: { nginx: { enable: true, virtualHosts: { "one.example": { default: true, locations: { "/": { return: '200 "one\\n"' } } } } } },
+    services: {
+      nginx: {
+        enable: true,
+        virtualHosts: { "one.example": { default: true, locations: { "/": { return: '200 "one\\n"' } } } },
+      },
+    },
     users: { users: { alice: { isNormalUser: true, extraGroups: ["wheel"] } } },
     environment: { etc: { motd: { text: "hello\n" } } },
-    systemd: { services: { old: { exec: "/x", wantedBy: ["multi-user.target"], environment: { A: 'b "c" %d' }, path: [pkgs.kmod] } } },
+    systemd: {
+      services: {
+        old: { exec: "/x", wantedBy: ["multi-user.target"], environment: { A: 'b "c" %d' }, path: [pkgs.kmod] },
+      },
+    },
   });
   assert.match(system.drvPath, /-floe-system-web\.drv$/);
   assert.ok(system.kernelParams.includes("root=/dev/vda"));
   const units = textsOf(system, "units");
-  assert.match(units["nginx.service"] ?? "", /ExecStart=\/nix\/store\/\w+-nginx-[^/]+\/sbin\/nginx -c \/etc\/nginx\/nginx\.conf/);
+  assert.match(
+    units["nginx.service"] ?? "",
+    /ExecStart=\/nix\/store\/\w+-nginx-[^/]+\/sbin\/nginx -c \/etc\/nginx\/nginx\.conf/,
+  );
   assert.is(units["multi-user.target.wants/nginx.service"], "../nginx.service");
   assert.is(units["getty.target.wants/serial-getty@ttyS0.service"], "../serial-getty@.service");
   assert.match(units["old.service"] ?? "", /Environment="A=b \\"c\\" %%d"\nEnvironment="PATH=\/nix\/store\/\w+-kmod/);
@@ -94,19 +112,30 @@ test("a misspelt option is an error of the type checker, and of the evaluation w
 });
 
 test("checks of modules are told together", () => {
-  const error = failure(() =>
-    web({
-      users: { users: { a: { group: "nowhere" }, b: { hashedPassword: "", hashedPasswordFile: "/x" }, c: { uid: 0 } } },
-      environment: { etc: { empty: {} } },
-    }).config,
+  const error = failure(
+    () =>
+      web({
+        users: {
+          users: { a: { group: "nowhere" }, b: { hashedPassword: "", hashedPasswordFile: "/x" }, c: { uid: 0 } },
+        },
+        environment: { etc: { empty: {} } },
+      }).config,
   );
   assert.is(error.code, "module.assertion");
-  assert.match((error as { details?: string[] }).details?.join("\n") ?? "", /"nowhere"[\s\S]*both hashedPassword[\s\S]*uid 0/);
+  assert.match(
+    (error as { details?: string[] }).details?.join("\n") ?? "",
+    /"nowhere"[\s\S]*both hashedPassword[\s\S]*uid 0/,
+  );
 });
 
 test("every option has a description, or a name that is one", () => {
-  const bare = documentOptions(modules).filter(({ path, description }) => description === undefined && path.split(".").length <= 2);
-  assert.equal(bare.map(({ path }) => path), []);
+  const bare = documentOptions(modules).filter(
+    ({ path, description }) => description === undefined && path.split(".").length <= 2,
+  );
+  assert.equal(
+    bare.map(({ path }) => path),
+    [],
+  );
 });
 
 test.run();

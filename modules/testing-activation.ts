@@ -11,7 +11,8 @@ export class ActivationRoot {
   readonly root = mkdtempSync(join(tmpdir(), "floe-activation-"));
 
   constructor() {
-    for (const name of ["etc", "var/lib/floe", "home", "systems"]) mkdirSync(join(this.root, name), { recursive: true });
+    for (const name of ["etc", "var/lib/floe", "home", "systems"])
+      mkdirSync(join(this.root, name), { recursive: true });
   }
 
   /** Make a system with this /etc; values starting with `->` are links. */
@@ -32,7 +33,11 @@ export class ActivationRoot {
     const binds = ["etc", "var", "home"].flatMap((name) => ["--bind", join(this.root, name), `/${name}`]);
     const systems = ["--bind", this.root, this.root];
     const script = `system=${system}\nFLOE_ACTION=switch\numask 0022\n( set -e\n${snippet}\n)\n`;
-    const done = spawnSync("bwrap", ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", ...systems, ...binds, "--", "bash", "-c", script], { encoding: "utf8" });
+    const done = spawnSync(
+      "bwrap",
+      ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", ...systems, ...binds, "--", "bash", "-c", script],
+      { encoding: "utf8" },
+    );
     if (done.status !== 0) throw new Error(`the snippet ended with ${done.status}: ${done.stderr}`);
     return done.stderr;
   }

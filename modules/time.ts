@@ -1,7 +1,10 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
 
 const options = declare("time", {
-  zone: option.str({ default: "UTC", description: "The time zone as TZ has it; without zone data only `UTC` and offsets such as `CET-1` are known." }),
+  zone: option.str({
+    default: "UTC",
+    description: "The time zone as TZ has it; without zone data only `UTC` and offsets such as `CET-1` are known.",
+  }),
   synchronise: option.bool({ default: false, description: "Ask time servers for the time." }),
 });
 

@@ -108,8 +108,7 @@ export function coercedType(from: OptionType, convert: (value: never) => unknown
       : { ...definition, value: convert(definition.value as never) };
   return {
     name,
-    mismatch: (value) =>
-      to.mismatch(value) === undefined || from.mismatch(value) === undefined ? undefined : name,
+    mismatch: (value) => (to.mismatch(value) === undefined || from.mismatch(value) === undefined ? undefined : name),
     merge: (path, definitions, report) => mergeDefinitions(to, path, definitions.map(convertOne), report),
     ...(to.empty === undefined ? {} : { empty: to.empty }),
     ...(to.inner === undefined ? {} : { inner: to.inner }),

@@ -71,12 +71,7 @@ export function showDefinitions(definitions: readonly Definition[]): string {
 }
 
 /** A diagnostic with the optional parts left out when they are absent. */
-export function diagnose(
-  code: string,
-  message: string,
-  at: SourceLocation | undefined,
-  hint?: string,
-): Diagnostic {
+export function diagnose(code: string, message: string, at: SourceLocation | undefined, hint?: string): Diagnostic {
   return {
     code,
     message,

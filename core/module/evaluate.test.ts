@@ -38,13 +38,12 @@ const web = declare("web", {
   name: option.str(),
   paths: option.listOf(option.str()),
   notes: option.lines(),
-  hosts: option.attrsOf(
-    option.submodule({ root: option.nullOr(option.path()), weight: option.int({ default: 1 }) }),
-  ),
+  hosts: option.attrsOf(option.submodule({ root: option.nullOr(option.path()), weight: option.int({ default: 1 }) })),
   extra: option.anything({ default: {} }),
 });
 const webModule = defineModule(web);
-const rule = (key: string, body: (context: RuleContext & { config: any }) => void) => defineModule({ key }, body as never);
+const rule = (key: string, body: (context: RuleContext & { config: any }) => void) =>
+  defineModule({ key }, body as never);
 
 test("evaluateModules() gives declared defaults, and empty collections", () => {
   const config = read([webModule]);
@@ -69,7 +68,9 @@ test("lists, lines and attribute sets merge; before and after choose the place",
     [
       webModule,
       rule("a", ({ define }) => define(says({ web: { paths: ["a"], notes: "a", hosts: { x: { weight: 2 } } } }))),
-      rule("b", ({ define }) => define(says({ web: { paths: before(["b"]), notes: after("b"), hosts: { x: { root: "/b" } } } }))),
+      rule("b", ({ define }) =>
+        define(says({ web: { paths: before(["b"]), notes: after("b"), hosts: { x: { root: "/b" } } } })),
+      ),
     ],
     { web: { paths: ["c", "d"], hosts: { y: {} }, extra: { deep: { one: 1 } } } },
   );
@@ -81,7 +82,10 @@ test("lists, lines and attribute sets merge; before and after choose the place",
 
 test("marks inside free names decide for that name alone", () => {
   const config = read(
-    [webModule, rule("a", ({ define }) => define(says({ web: { hosts: { x: { weight: force(5) }, y: { weight: 6 } } } })))],
+    [
+      webModule,
+      rule("a", ({ define }) => define(says({ web: { hosts: { x: { weight: force(5) }, y: { weight: 6 } } } }))),
+    ],
     { web: { hosts: { x: { weight: 7 }, y: { weight: defaults(8) } } } },
   );
   assert.is(config.web.hosts.x.weight, 5);
@@ -89,22 +93,20 @@ test("marks inside free names decide for that name alone", () => {
 });
 
 test("a rule may test an option that it also sets, and one that another rule computes", () => {
-  const config = read(
-    [
-      webModule,
-      rule("on", ({ define }) => define(says({ web: { enable: true } }))),
-      rule("port", ({ config, define }) => {
-        if (!config.web.enable) return;
-        define(says({ web: { port: defaults(8080) } }));
-        for (const path of config.web.paths) define(says({ web: { hosts: { [path]: {} } } }));
-      }),
-      rule("paths", ({ config, define }) => {
-        if (config.web.port === 8080) define(says({ web: { paths: ["p", "q"] } }));
-        // Sets the option it tests: settles, since the definition does not change any more.
-        if (config.web.paths.length > 0) define(says({ web: { paths: after(["last"]) } }));
-      }),
-    ],
-  );
+  const config = read([
+    webModule,
+    rule("on", ({ define }) => define(says({ web: { enable: true } }))),
+    rule("port", ({ config, define }) => {
+      if (!config.web.enable) return;
+      define(says({ web: { port: defaults(8080) } }));
+      for (const path of config.web.paths) define(says({ web: { hosts: { [path]: {} } } }));
+    }),
+    rule("paths", ({ config, define }) => {
+      if (config.web.port === 8080) define(says({ web: { paths: ["p", "q"] } }));
+      // Sets the option it tests: settles, since the definition does not change any more.
+      if (config.web.paths.length > 0) define(says({ web: { paths: after(["last"]) } }));
+    }),
+  ]);
   assert.equal(config.web.paths, ["p", "q", "last"]);
   assert.equal(Object.keys(config.web.hosts), ["last", "p", "q"]);
 });
@@ -141,9 +143,12 @@ test("option.no-value: reading the result, or a required option of a submodule",
 
 test("option.unknown: has the definition's own place and the name that was meant", () => {
   const error = failure(() =>
-    read([webModule, rule("typo", ({ define }) => {
-      define(says({ web: { prot: 1 } }));
-    })]),
+    read([
+      webModule,
+      rule("typo", ({ define }) => {
+        define(says({ web: { prot: 1 } }));
+      }),
+    ]),
   );
   assert.is(error.code, "option.unknown");
   assert.is(error.hint, 'Did you mean "web.port"?');
@@ -178,8 +183,14 @@ test("option.conflict: lists every definition with its place", () => {
 });
 
 test("option.declared-twice, option.read-only, option.bad-path, option.assigned", () => {
-  assert.is(failure(() => read([webModule, defineModule(declare("web", { port: option.int() }))])).code, "option.declared-twice");
-  assert.is(failure(() => read([webModule, defineModule(declare("web.port", { x: option.int() }))])).code, "option.declared-twice");
+  assert.is(
+    failure(() => read([webModule, defineModule(declare("web", { port: option.int() }))])).code,
+    "option.declared-twice",
+  );
+  assert.is(
+    failure(() => read([webModule, defineModule(declare("web.port", { x: option.int() }))])).code,
+    "option.declared-twice",
+  );
   const fixed = defineModule(declare("fixed", { id: option.listOf(option.str(), { readOnly: true }) }), ({ define }) =>
     define(says({ fixed: { id: ["a"] } })),
   );
@@ -219,15 +230,22 @@ test("module.rule-failed: names the module; a failure that passes is no failure"
 
 test("module.unsettled: shows the circle of options and rules with places", () => {
   const grow = rule("grow", ({ config, define }) => define(says({ web: { port: config.web.hosts.n?.weight ?? 1 } })));
-  const feed = rule("feed", ({ config, define }) => define(says({ web: { hosts: { n: { weight: config.web.port + 1 } } } })));
+  const feed = rule("feed", ({ config, define }) =>
+    define(says({ web: { hosts: { n: { weight: config.web.port + 1 } } } })),
+  );
   const error = failure(() => read([webModule, grow, feed]));
   assert.is(error.code, "module.unsettled");
-  assert.match(error.message, /"web\.hosts" is read by module "grow".*defines "web\.port" \(.*evaluate\.test\.ts:\d+:\d+\)/);
+  assert.match(
+    error.message,
+    /"web\.hosts" is read by module "grow".*defines "web\.port" \(.*evaluate\.test\.ts:\d+:\d+\)/,
+  );
   assert.match(error.message, /"web\.port" is read by module "feed".*defines "web\.hosts"/);
 });
 
 test("module.unsettled: two rules that each wait for the other's absence", () => {
-  const pair = defineModule(declare("pair", { a: option.bool({ default: false }), b: option.bool({ default: false }) }));
+  const pair = defineModule(
+    declare("pair", { a: option.bool({ default: false }), b: option.bool({ default: false }) }),
+  );
   const a = rule("a", ({ config, define }) => {
     if (!config.pair.b) define(says({ pair: { a: true } }));
   });
@@ -235,7 +253,11 @@ test("module.unsettled: two rules that each wait for the other's absence", () =>
     if (!config.pair.a) define(says({ pair: { b: true } }));
   });
   // Depending on who runs first, one or the other would win: not a result to rely on.
-  for (const modules of [[pair, a, b], [b, a, pair]]) assert.is(failure(() => read(modules)).code, "module.unsettled");
+  for (const modules of [
+    [pair, a, b],
+    [b, a, pair],
+  ])
+    assert.is(failure(() => read(modules)).code, "module.unsettled");
 });
 
 test("module.unstable: a rule with a memory of its own", () => {
@@ -263,7 +285,8 @@ test("the result does not depend on the order of modules (100 random orders)", (
   const modules = names.map((name, index) =>
     rule(name, ({ config, define }) => {
       define(says({ web: { paths: [name], notes: `${name} ${config.web.port}` } }));
-      if (config.web.paths.length >= index) define(says({ web: { hosts: { [name]: { weight: config.web.paths.length } } } }));
+      if (config.web.paths.length >= index)
+        define(says({ web: { hosts: { [name]: { weight: config.web.paths.length } } } }));
       if (index === 3) define(says({ web: { name: `n${Object.keys(config.web.hosts).length > 0}` } }));
       if (index === 5) define(says({ web: { port: defaults(5), extra: { got: config.web.name } } }));
       if (index === 7) define(says({ web: { paths: before(["first"]), port: force(7) } }));

@@ -82,7 +82,11 @@ function faultsOf(settled: Settled): Diagnostic[] {
   return faults;
 }
 
-function noValue(node: { readonly path: string; readonly option: { readonly type: { readonly name: string } } }, found: string, at: SourceLocation | undefined): Diagnostic {
+function noValue(
+  node: { readonly path: string; readonly option: { readonly type: { readonly name: string } } },
+  found: string,
+  at: SourceLocation | undefined,
+): Diagnostic {
   return diagnose(
     "option.no-value",
     `Cannot read option "${node.path}": ${found}, expected ${node.option.type.name}`,

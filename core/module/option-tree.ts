@@ -32,12 +32,7 @@ export function makeOptionTree(modules: readonly Module[], report: Report): Grou
   return root;
 }
 
-function groupAt(
-  root: GroupNode,
-  path: readonly string[],
-  module: Module,
-  report: Report,
-): GroupNode | undefined {
+function groupAt(root: GroupNode, path: readonly string[], module: Module, report: Report): GroupNode | undefined {
   let group = root;
   for (const name of path) {
     const next = addGroup(group, name, module, report);

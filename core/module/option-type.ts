@@ -55,7 +55,9 @@ export type ReadGroup<Group> = {
 
 /** What a definition of a group of options may say. */
 export type WriteGroup<Group> = {
-  [Name in keyof Group]?: (Group[Name] extends Option<infer _, infer Defined> ? Defined : WriteGroup<Group[Name]>) | undefined;
+  [Name in keyof Group]?:
+    | (Group[Name] extends Option<infer _, infer Defined> ? Defined : WriteGroup<Group[Name]>)
+    | undefined;
 };
 
 /**

@@ -9,8 +9,9 @@ function merged(one: Parameters<typeof declare>[1][string], ...values: unknown[]
   return (evaluateModules({ modules: [module], config }).config as unknown as { t: { one: unknown } }).t.one;
 }
 const refuses = (one: Parameters<typeof declare>[1][string], ...values: unknown[]) =>
-  assert.throws(() => merged(one, ...values), (error: { code: string }) =>
-    ["option.wrong-type", "option.conflict"].includes(error.code),
+  assert.throws(
+    () => merged(one, ...values),
+    (error: { code: string }) => ["option.wrong-type", "option.conflict"].includes(error.code),
   );
 
 test("option.int() and option.port() keep their bounds", () => {
@@ -69,7 +70,10 @@ test("option.anything() merges attribute sets deeply and refuses to choose", () 
 test("documentOptions() needs no configuration and follows submodules", () => {
   const hosts = option.attrsOf(option.submodule({ root: option.path({ description: "Where files lie." }) }));
   const docs = documentOptions([defineModule(declare("web", { hosts, hidden: option.bool({ internal: true }) }))]);
-  assert.equal(docs.map(({ path }) => path), ["web.hosts", "web.hosts.<name>.root"]);
+  assert.equal(
+    docs.map(({ path }) => path),
+    ["web.hosts", "web.hosts.<name>.root"],
+  );
   assert.is(docs[1]?.description, "Where files lie.");
   assert.is(docs[0]?.default, "{}");
   assert.match(docs[0]?.declaredAt?.file ?? "", /option\.test\.ts$/);

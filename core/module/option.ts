@@ -1,13 +1,15 @@
-import {
-  anythingType,
-  attrsType,
-  coercedType,
-  listType,
-  nullableType,
-  oneOfType,
-} from "./collection-types.ts";
+import { anythingType, attrsType, coercedType, listType, nullableType, oneOfType } from "./collection-types.ts";
 import type { AnyOption, Option, OptionGroup, OptionType, ReadGroup, WriteGroup } from "./option-type.ts";
-import { boolType, enumerationType, intType, joinedType, numberType, packageType, pathType, strType } from "./scalar-types.ts";
+import {
+  boolType,
+  enumerationType,
+  intType,
+  joinedType,
+  numberType,
+  packageType,
+  pathType,
+  strType,
+} from "./scalar-types.ts";
 import { submoduleType } from "./submodule-type.ts";
 import type { PackageLike, Stringable } from "./value.ts";
 
@@ -78,7 +80,8 @@ export const option = {
   lines: (settings?: OptionSettings<string>): Option<string> => make(joinedType("lines of text", "\n"), settings),
 
   /** Text of which several definitions are joined by commas. */
-  commas: (settings?: OptionSettings<string>): Option<string> => make(joinedType("comma-separated text", ","), settings),
+  commas: (settings?: OptionSettings<string>): Option<string> =>
+    make(joinedType("comma-separated text", ","), settings),
 
   /** One of a few literal values. */
   enumeration: <const Choice extends string | number | boolean>(

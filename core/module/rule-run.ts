@@ -112,9 +112,7 @@ export class RunRecord {
 
   readonly check = (holds: boolean, message: string, hint?: string): void => {
     if (holds) return;
-    this.diagnostics.push(
-      diagnose("module.assertion", message, callerLocation(this.check) ?? this.#module.at, hint),
-    );
+    this.diagnostics.push(diagnose("module.assertion", message, callerLocation(this.check) ?? this.#module.at, hint));
   };
 
   readonly warn = (message: string): void => {

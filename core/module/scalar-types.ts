@@ -32,7 +32,10 @@ export const numberType: OptionType = scalar("a number", (value) => Number.isFin
 export function strType(pattern?: RegExp, shape?: string): OptionType {
   if (pattern === undefined) return scalar("text", (value) => typeof value === "string");
   const whole = new RegExp(`^(?:${pattern.source})$`, pattern.flags);
-  return scalar(shape ?? `text of the form ${pattern.source}`, (value) => typeof value === "string" && whole.test(value));
+  return scalar(
+    shape ?? `text of the form ${pattern.source}`,
+    (value) => typeof value === "string" && whole.test(value),
+  );
 }
 
 /** Text of which several definitions are joined by a separator, in order. */

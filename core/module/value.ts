@@ -37,8 +37,7 @@ export function sameValue(a: unknown, b: unknown): boolean {
     if (!isPlainObject(b)) return false;
     const keys = Object.keys(a);
     return (
-      keys.length === Object.keys(b).length &&
-      keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]))
+      keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]))
     );
   }
   if (Array.isArray(b) || isPlainObject(b)) return false;

@@ -11,7 +11,10 @@ test("parseGenerationLinkName() is the reverse of generationLinkName(), and refu
 
 test("planGeneration() counts from the highest and reuses the newest", () => {
   assert.equal(planGeneration([], "/a"), { kind: "create", number: 1 });
-  const two = [{ number: 9, target: "/b" }, { number: 4, target: "/a" }];
+  const two = [
+    { number: 9, target: "/b" },
+    { number: 4, target: "/a" },
+  ];
   assert.equal(planGeneration(two, "/a"), { kind: "create", number: 10 });
   assert.equal(planGeneration(two, "/b"), { kind: "reuse", number: 9 });
 });

@@ -24,8 +24,7 @@ export function parseGenerationLinkName(profile: string, name: string): number |
 /** What making a generation comes to. */
 export type NewGeneration =
   /** The newest one has the same content. */
-  | { readonly kind: "reuse"; readonly number: number }
-  | { readonly kind: "create"; readonly number: number };
+  { readonly kind: "reuse"; readonly number: number } | { readonly kind: "create"; readonly number: number };
 
 /**
  * The generation for a store path: the newest one if it is the same, else the next number. Numbers are never

@@ -3,11 +3,18 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SELF, formatActivationScript, sortSnippets } from "./index.ts";
 
-const snippet = (text: string, deps: string[] = [], supportsDryActivation = false) => ({ text, deps, supportsDryActivation });
+const snippet = (text: string, deps: string[] = [], supportsDryActivation = false) => ({
+  text,
+  deps,
+  supportsDryActivation,
+});
 
 function run(snippets: Record<string, ReturnType<typeof snippet>>, action?: string) {
   const script = formatActivationScript({ shell: "/usr", path: ["/usr"], snippets }).replaceAll(SELF, "/the/system");
-  return spawnSync("bash", ["-c", script], { encoding: "utf8", env: action === undefined ? {} : { FLOE_ACTION: action } });
+  return spawnSync("bash", ["-c", script], {
+    encoding: "utf8",
+    env: action === undefined ? {} : { FLOE_ACTION: action },
+  });
 }
 
 test("sortSnippets() puts dependencies first, and free ones by name", () => {
@@ -22,7 +29,11 @@ test("activation.cycle, activation.unknown-dep", () => {
 });
 
 test("one failing snippet does not hide the others, and activation ends with 2", () => {
-  const done = run({ a: snippet("echo a; false; echo not here"), b: snippet("echo b", ["a"]), c: snippet("echo $system; exit 3") });
+  const done = run({
+    a: snippet("echo a; false; echo not here"),
+    b: snippet("echo b", ["a"]),
+    c: snippet("echo $system; exit 3"),
+  });
   assert.is(done.stdout, "a\nb\n/the/system\n");
   assert.is(done.status, 2);
   assert.match(done.stderr, /activation script "a" failed with status 1\n/);
@@ -30,7 +41,7 @@ test("one failing snippet does not hide the others, and activation ends with 2",
 });
 
 test("activation ends with 0 when all is well; snippets do not see each other's variables", () => {
-  const done = run({ a: snippet("x=1"), b: snippet("echo ${x-none}"), empty: snippet("") });
+  const done = run({ a: snippet("x=1"), b: snippet("[[ -v x ]] || echo none"), empty: snippet("") });
   assert.is(done.status, 0, done.stderr);
   assert.is(done.stdout, "none\n");
 });

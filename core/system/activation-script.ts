@@ -60,7 +60,9 @@ export function formatActivationScript(options: ActivationScriptOptions): string
     const snippet = options.snippets[name] as ActivationSnippet;
     // The status is read afterwards: inside `( … ) ||` bash would ignore errexit.
     const step = `( set -e\n${snippet.text.trimEnd()}\n)\nended $? ${quoteShell(name)}\n`;
-    return snippet.supportsDryActivation ? `#### ${name}\n${step}` : `#### ${name}\nif [[ $FLOE_ACTION != dry-activate ]]; then\n${step}fi\n`;
+    return snippet.supportsDryActivation
+      ? `#### ${name}\n${step}`
+      : `#### ${name}\nif [[ $FLOE_ACTION != dry-activate ]]; then\n${step}fi\n`;
   });
   return `#!${options.shell}/bin/bash
 # Make this system the running one, as far as files are concerned. Safe to repeat, and to interrupt at any instant.

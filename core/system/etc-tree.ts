@@ -4,7 +4,9 @@ import { type DerivationValue, derivation } from "../derivation/index.ts";
 /** One file below /etc. */
 export interface EtcEntry {
   /** The content itself, or where it lies. */
-  readonly content: { readonly kind: "text"; readonly text: string } | { readonly kind: "source"; readonly path: string };
+  readonly content:
+    | { readonly kind: "text"; readonly text: string }
+    | { readonly kind: "source"; readonly path: string };
   /** `symlink`, or the octal mode of a copy, such as `0600`. */
   readonly mode: string;
   readonly user: string;
@@ -53,7 +55,13 @@ export function makeEtcTree(options: EtcTreeOptions): EtcTree {
     system: options.platform,
     builder: `${options.bash}/bin/bash`,
     args: ["-euc", BUILD],
-    structuredAttrs: { texts, links, folders: [...folders], mkdir: `${options.coreutils}/bin/mkdir`, ln: `${options.coreutils}/bin/ln` },
+    structuredAttrs: {
+      texts,
+      links,
+      folders: [...folders],
+      mkdir: `${options.coreutils}/bin/mkdir`,
+      ln: `${options.coreutils}/bin/ln`,
+    },
   });
   return { tree, lines };
 }
@@ -76,7 +84,10 @@ function checkPaths(paths: readonly string[]): void {
     for (let end = 1; end < parts.length; end += 1) {
       const above = parts.slice(0, end).join("/");
       if (!all.has(above)) continue;
-      throw new CodedError("etc.inside", `Cannot put "${path}" below /etc: found the entry "${above}", expected a folder there`);
+      throw new CodedError(
+        "etc.inside",
+        `Cannot put "${path}" below /etc: found the entry "${above}", expected a folder there`,
+      );
     }
   }
 }

@@ -3,7 +3,14 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { structuredAttributes } from "../build/index.ts";
-import { type DerivationValue, type SourceHost, beginEvaluation, currentEvaluation, derivation, parseDerivation } from "../derivation/index.ts";
+import {
+  type DerivationValue,
+  type SourceHost,
+  beginEvaluation,
+  currentEvaluation,
+  derivation,
+  parseDerivation,
+} from "../derivation/index.ts";
 
 /** Begin an evaluation without sources, for tests. */
 export function beginTestEvaluation(): void {
@@ -40,7 +47,11 @@ export function runBuilder(made: DerivationValue, places: ReadonlyMap<Derivation
   const json = drv.env["__json"];
   if (json === undefined) throw new Error("expected structured attributes");
   writeFileSync(join(top, "attrs.sh"), structuredAttributes(map(json), { out }, {}).shell);
-  const done = spawnSync("bash", drv.args.map(map), { cwd: top, env: { NIX_ATTRS_SH_FILE: join(top, "attrs.sh") }, encoding: "utf8" });
+  const done = spawnSync("bash", drv.args.map(map), {
+    cwd: top,
+    env: { NIX_ATTRS_SH_FILE: join(top, "attrs.sh") },
+    encoding: "utf8",
+  });
   if (done.status !== 0) throw new Error(`the builder ended with ${done.status}: ${done.stderr}`);
   return out;
 }

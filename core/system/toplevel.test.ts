@@ -36,10 +36,18 @@ test("makeSystem() gives a toplevel with everything a boot needs", () => {
   assert.is(system.toplevel.name, "floe-system-web");
   assert.is(`${system}`, system.outPath);
   assert.equal(system.kernelParams, ["quiet"]);
-  const out = runBuilder(system.toplevel, new Map([[bash, "/usr"], [coreutils, "/usr"]]));
+  const out = runBuilder(
+    system.toplevel,
+    new Map([
+      [bash, "/usr"],
+      [coreutils, "/usr"],
+    ]),
+  );
   assert.equal(
     readdirSync(out).sort(),
-    "activate boot.json etc etc-entries floe-version init init-interface-version initrd kernel kernel-params name sw system systemd".split(" "),
+    "activate boot.json etc etc-entries floe-version init init-interface-version initrd kernel kernel-params name sw system systemd".split(
+      " ",
+    ),
   );
   assert.is(readlinkSync(join(out, "kernel")), "/k/bzImage");
   assert.is(statSync(join(out, "init")).mode & 0o777, 0o555);

@@ -13,12 +13,16 @@ const busybox = testPackage("busybox");
 const host = mkdtempSync(join(tmpdir(), "floe-trees-"));
 mkdirSync(join(host, "bin"));
 writeFileSync(join(host, "bin/busybox"), "BUSYBOX!");
-const places = new Map([[bash, "/usr"], [coreutils, "/usr"], [busybox, host]]);
+const places = new Map([
+  [bash, "/usr"],
+  [coreutils, "/usr"],
+  [busybox, host],
+]);
 const base = { platform: "x86_64-linux", bash, coreutils };
 const link = { mode: "symlink", user: "root", group: "root" };
 
 test("makeEtcTree() writes texts as they are, links sources, and lists entries", () => {
-  const text = "it's \"odd\" $HOME `x` & \\n\n";
+  const text = 'it\'s "odd" $HOME `x` & \\n\n';
   const { tree, lines } = makeEtcTree({
     ...base,
     entries: {
@@ -35,9 +39,12 @@ test("makeEtcTree() writes texts as they are, links sources, and lists entries",
 
 test("etc.path, etc.inside", () => {
   const content = { kind: "text", text: "" } as const;
-  const make = (...paths: string[]) => () =>
-    makeEtcTree({ ...base, entries: Object.fromEntries(paths.map((path) => [path, { ...link, content }])) });
-  for (const path of ["/a", "a/../b", "a//b", "", "a\tb"]) assert.throws(make(path), (error: { code: string }) => error.code === "etc.path");
+  const make =
+    (...paths: string[]) =>
+    () =>
+      makeEtcTree({ ...base, entries: Object.fromEntries(paths.map((path) => [path, { ...link, content }])) });
+  for (const path of ["/a", "a/../b", "a//b", "", "a\tb"])
+    assert.throws(make(path), (error: { code: string }) => error.code === "etc.path");
   assert.throws(make("a", "a/b"), (error: { code: string }) => error.code === "etc.inside");
   assert.not.throws(make("a", "ab/c"));
 });
@@ -45,13 +52,19 @@ test("etc.path, etc.inside", () => {
 test("makeProgramTree() merges bin and sbin; the earlier package wins", () => {
   const one = testPackage("one");
   const two = testPackage("two");
-  for (const [name, files] of [["one", ["bin/x", "sbin/y"]], ["two", ["bin/x", "bin/z"]]] as const) {
+  for (const [name, files] of [
+    ["one", ["bin/x", "sbin/y"]],
+    ["two", ["bin/x", "bin/z"]],
+  ] as const) {
     for (const file of files) {
       mkdirSync(join(host, name, file, ".."), { recursive: true });
       writeFileSync(join(host, name, file), "");
     }
   }
-  const out = runBuilder(makeProgramTree({ ...base, packages: [one, two, one] }), new Map([...places, [one, join(host, "one")], [two, join(host, "two")]]));
+  const out = runBuilder(
+    makeProgramTree({ ...base, packages: [one, two, one] }),
+    new Map([...places, [one, join(host, "one")], [two, join(host, "two")]]),
+  );
   assert.equal(readdirSync(join(out, "bin")).sort(), ["x", "y", "z"]);
   assert.is(readlinkSync(join(out, "bin/x")), join(host, "one/bin/x"));
 });
@@ -63,7 +76,23 @@ test("makeInitrd() writes an archive that the kernel unpacks", () => {
   const map = new Map([...places, [module, join(host, "module")]]);
   const out = runBuilder(made, map);
   const entries = readArchive(readFileSync(out));
-  assert.equal([...entries.keys()], ["bin", "dev", "mnt", "proc", "sys", "bin/busybox", "bin/sh", "init", "lib", "lib/modules", "lib/modules/10-x.ko", "TRAILER!!!"]);
+  assert.equal(
+    [...entries.keys()],
+    [
+      "bin",
+      "dev",
+      "mnt",
+      "proc",
+      "sys",
+      "bin/busybox",
+      "bin/sh",
+      "init",
+      "lib",
+      "lib/modules",
+      "lib/modules/10-x.ko",
+      "TRAILER!!!",
+    ],
+  );
   assert.equal(entries.get("bin/busybox"), { mode: 0o100755, text: "BUSYBOX!" });
   assert.equal(entries.get("bin/sh"), { mode: 0o120777, text: "busybox" });
   assert.equal(entries.get("lib/modules/10-x.ko"), { mode: 0o100644, text: "abc" });
@@ -78,7 +107,8 @@ function readArchive(bytes: Buffer): Map<string, { mode: number; text: string }>
   let at = 0;
   while (at < bytes.length) {
     assert.is(bytes.toString("latin1", at, at + 6), "070701");
-    const field = (index: number) => Number.parseInt(bytes.toString("latin1", at + 6 + 8 * index, at + 14 + 8 * index), 16);
+    const field = (index: number) =>
+      Number.parseInt(bytes.toString("latin1", at + 6 + 8 * index, at + 14 + 8 * index), 16);
     const [mode, size, nameSize] = [field(1), field(6), field(11)];
     const name = bytes.toString("utf8", at + 110, at + 110 + nameSize - 1);
     const start = (at + 110 + nameSize + 3) & ~3;

@@ -16,11 +16,13 @@ const options = declare("boot", {
   }),
   initrd: {
     files: option.attrsOf(option.path(), {
-      description: "Further files of the initial RAM disk, by their path in it. Modules in `lib/modules` are loaded in the order of their names.",
+      description:
+        "Further files of the initial RAM disk, by their path in it. Modules in `lib/modules` are loaded in the order of their names.",
     }),
   },
   storeImage: option.nullOr(option.str(), {
-    description: "A read-only image with the store, below a writable layer: `erofs:/dev/vdb`. Default: the store lies on the root file system.",
+    description:
+      "A read-only image with the store, below a writable layer: `erofs:/dev/vdb`. Default: the store lies on the root file system.",
   }),
 });
 

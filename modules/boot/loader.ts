@@ -4,11 +4,13 @@ const options = declare("boot.loader", {
   entries: {
     enable: option.bool({
       default: true,
-      description: "Whether each generation gets an entry in /boot/loader/entries, as systemd-boot and others read them.",
+      description:
+        "Whether each generation gets an entry in /boot/loader/entries, as systemd-boot and others read them.",
     }),
     copyKernels: option.bool({
       default: false,
-      description: "Whether kernels are copied to /boot. Needed when /boot is a file system of its own, which cannot see the store.",
+      description:
+        "Whether kernels are copied to /boot. Needed when /boot is a file system of its own, which cannot see the store.",
     }),
     limit: option.int({ default: 20, min: 1, description: "How many generations have an entry, the newest ones." }),
   },

@@ -1,4 +1,13 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ActivationRoot } from "../testing-activation.ts";
@@ -7,7 +16,12 @@ import { ETC_SNIPPET } from "./apply-etc.ts";
 test("/etc follows the generation: links, copies, and entries that go away", () => {
   const root = new ActivationRoot();
   writeFileSync(root.path("etc/mine"), "user");
-  const one = root.addSystem("one", { a: "a1", "dir/b": "b1", "deep/er/c": "c1", key: "k1" }, ["a", "dir/b", "deep/er/c", "key\t0600\t0\t0"]);
+  const one = root.addSystem("one", { a: "a1", "dir/b": "b1", "deep/er/c": "c1", key: "k1" }, [
+    "a",
+    "dir/b",
+    "deep/er/c",
+    "key\t0600\t0\t0",
+  ]);
   root.run(ETC_SNIPPET, one);
   assert.is(readlinkSync(root.path("etc/static")), `${one}/etc`);
   assert.is(readlinkSync(root.path("etc/dir/b")), "/etc/static/dir/b");

@@ -16,9 +16,15 @@ declare module "#floe/module" {
 const PROGRAMS = "/run/current-system/sw/bin";
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
-  define({ environment: { systemPackages: [pkgs.bash, pkgs.coreutils, pkgs["util-linux"], pkgs.kmod, pkgs.iproute2, pkgs.floe] } });
+  define({
+    environment: {
+      systemPackages: [pkgs.bash, pkgs.coreutils, pkgs["util-linux"], pkgs.kmod, pkgs.iproute2, pkgs.floe],
+    },
+  });
   define({ environment: { variables: { PATH: PROGRAMS, LANG: "C.UTF-8", PAGER: "cat", SYSTEMD_PAGER: "cat" } } });
-  const variables = Object.entries(cfg.variables).map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`);
+  const variables = Object.entries(cfg.variables).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
+  );
   define({
     environment: {
       etc: {

@@ -34,13 +34,19 @@ export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
   for (const [path, { enable, text, source, mode, user, group }] of Object.entries(cfg.etc)) {
     if (!enable) continue;
     const whole = (text === null) !== (source === null);
-    check(whole, `Cannot make "/etc/${path}": found ${text === null ? "neither" : "both"} of text and source, expected one of them`);
+    check(
+      whole,
+      `Cannot make "/etc/${path}": found ${text === null ? "neither" : "both"} of text and source, expected one of them`,
+    );
     if (!whole) continue;
-    const content = source === null ? ({ kind: "text", text: text ?? "" } as const) : ({ kind: "source", path: source } as const);
+    const content =
+      source === null ? ({ kind: "text", text: text ?? "" } as const) : ({ kind: "source", path: source } as const);
     entries[path] = { content, mode, user, group };
   }
   const { bash, coreutils } = pkgs;
   const { tree, lines } = makeEtcTree({ platform: config.system.platform, bash, coreutils, entries });
   define({ system: { build: { etc: tree, etcEntries: lines } } });
-  define({ system: { activationScripts: { etc: { text: ETC_SNIPPET, deps: ["users"], supportsDryActivation: false } } } });
+  define({
+    system: { activationScripts: { etc: { text: ETC_SNIPPET, deps: ["users"], supportsDryActivation: false } } },
+  });
 });

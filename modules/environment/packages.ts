@@ -24,5 +24,7 @@ declare module "#floe/module" {
 export default defineModule(options, ({ cfg, config, pkgs, define }) => {
   const { bash, coreutils } = pkgs;
   const packages = cfg.systemPackages;
-  define({ system: { build: { sw: makeProgramTree({ platform: config.system.platform, bash, coreutils, packages }) } } });
+  define({
+    system: { build: { sw: makeProgramTree({ platform: config.system.platform, bash, coreutils, packages }) } },
+  });
 });

@@ -57,7 +57,8 @@ export default defineModule(options, ({ cfg, pkgs, define }) => {
 
 function busConfig(packages: readonly { toString(): string }[]): string {
   const folders = packages.map(
-    (one) => `  <servicedir>${one}/share/dbus-1/system-services</servicedir>\n  <includedir>${one}/share/dbus-1/system.d</includedir>\n`,
+    (one) =>
+      `  <servicedir>${one}/share/dbus-1/system-services</servicedir>\n  <includedir>${one}/share/dbus-1/system.d</includedir>\n`,
   );
   return `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
   "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">

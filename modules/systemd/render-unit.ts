@@ -26,7 +26,10 @@ export function renderUnit(name: string, head: UnitHead, own: UnitSections): Uni
   } else {
     files.push({ path: name, content: { kind: "text", text } });
   }
-  const link = (path: string): UnitFile => ({ path, content: { kind: "source", path: path.includes("/") ? `../${name}` : name } });
+  const link = (path: string): UnitFile => ({
+    path,
+    content: { kind: "source", path: path.includes("/") ? `../${name}` : name },
+  });
   return [
     ...files,
     ...head.wantedBy.map((target) => link(`${target}.wants/${name}`)),

@@ -20,12 +20,21 @@ declare module "#floe/module" {
 }
 
 /** Owners and modes of devices, links by disk, and the tag by which devices become units. */
-const BASE = ["50-udev-default.rules", "60-block.rules", "60-persistent-storage.rules", "60-serial.rules", "99-systemd.rules"];
+const BASE = [
+  "50-udev-default.rules",
+  "60-block.rules",
+  "60-persistent-storage.rules",
+  "60-serial.rules",
+  "99-systemd.rules",
+];
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
   define({ services: { udev: { packageRules: BASE } } });
   for (const name of cfg.packageRules) {
-    define({ environment: { etc: { [`udev/rules.d/${name}`]: { source: `${pkgs.systemd}/lib/udev/rules.d/${name}` } } } });
+    define({
+      environment: { etc: { [`udev/rules.d/${name}`]: { source: `${pkgs.systemd}/lib/udev/rules.d/${name}` } } },
+    });
   }
-  if (cfg.extraRules !== "") define({ environment: { etc: { "udev/rules.d/99-local.rules": { text: cfg.extraRules } } } });
+  if (cfg.extraRules !== "")
+    define({ environment: { etc: { "udev/rules.d/99-local.rules": { text: cfg.extraRules } } } });
 });

@@ -40,8 +40,12 @@ export const unitOptions = {
   onFailure: units(),
   unitConfig: section,
   onChange,
-  restartTriggers: option.listOf(option.path(), { description: "The unit counts as changed when one of these paths changes." }),
-  reloadTriggers: option.listOf(option.path(), { description: "A running unit is reloaded when one of these paths changes." }),
+  restartTriggers: option.listOf(option.path(), {
+    description: "The unit counts as changed when one of these paths changes.",
+  }),
+  reloadTriggers: option.listOf(option.path(), {
+    description: "A running unit is reloaded when one of these paths changes.",
+  }),
   overrides: option.bool({
     default: false,
     description: "Whether this is a drop-in for a unit that a package brings, instead of a unit of its own.",

@@ -64,7 +64,11 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
   const { bash, coreutils } = pkgs;
   const { platform } = config.system;
   const files: UnitFile[] = [];
-  const add = <Unit extends UnitHead>(kind: string, all: { readonly [name: string]: Unit }, own: (unit: Unit, name: string) => object) => {
+  const add = <Unit extends UnitHead>(
+    kind: string,
+    all: { readonly [name: string]: Unit },
+    own: (unit: Unit, name: string) => object,
+  ) => {
     for (const [name, unit] of Object.entries(all)) {
       files.push(...renderUnit(`${name}.${kind}`, unit, own(unit, name) as never));
     }
@@ -88,11 +92,13 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
   for (const [name, unit] of Object.entries(cfg.packageUnits)) {
     const path = `${unit.package}/lib/systemd/system/${name}`;
     files.push({ path: name, content: { kind: "source", path } });
-    for (const target of unit.wantedBy) files.push({ path: `${target}.wants/${name}`, content: { kind: "source", path: `../${name}` } });
+    for (const target of unit.wantedBy)
+      files.push({ path: `${target}.wants/${name}`, content: { kind: "source", path: `../${name}` } });
   }
   for (const [name, { wantedBy }] of Object.entries(cfg.instances)) {
     const template = name.replace(/@[^.]*\./, "@.");
-    for (const target of wantedBy) files.push({ path: `${target}.wants/${name}`, content: { kind: "source", path: `../${template}` } });
+    for (const target of wantedBy)
+      files.push({ path: `${target}.wants/${name}`, content: { kind: "source", path: `../${template}` } });
   }
   for (const name of cfg.maskedUnits) files.push({ path: name, content: { kind: "source", path: "/dev/null" } });
   files.push({

@@ -5,9 +5,13 @@ import { ActivationRoot } from "../testing-activation.ts";
 import { USERS_SNIPPET } from "./apply-users.ts";
 
 const row = (...fields: (string | number)[]) => `${fields.join("\t")}\n`;
-const root = row("group", "root", 0, "-") + row("user", "root", 0, "root", "/root", "/bin/sh", "system", "hash:", "System administrator");
-const service = (name: string) => row("group", name, "-", "-") + row("user", name, "-", name, "/var/empty", "/nologin", "system", "locked", "-");
-const person = (name: string) => row("user", name, "-", "users", `/home/${name}`, "/bin/sh", "normal", "hash:$6$x", "-");
+const root =
+  row("group", "root", 0, "-") +
+  row("user", "root", 0, "root", "/root", "/bin/sh", "system", "hash:", "System administrator");
+const service = (name: string) =>
+  row("group", name, "-", "-") + row("user", name, "-", name, "/var/empty", "/nologin", "system", "locked", "-");
+const person = (name: string) =>
+  row("user", name, "-", "users", `/home/${name}`, "/bin/sh", "normal", "hash:$6$x", "-");
 const users = row("group", "users", 100, "alice");
 
 class Machine extends ActivationRoot {
@@ -20,7 +24,11 @@ class Machine extends ActivationRoot {
   }
 
   idOf(name: string): number {
-    return Number(this.read("passwd").find((line) => line.startsWith(`${name}:`))?.split(":")[2]);
+    return Number(
+      this.read("passwd")
+        .find((line) => line.startsWith(`${name}:`))
+        ?.split(":")[2],
+    );
   }
 }
 
@@ -62,16 +70,28 @@ test("a declared id is kept free for its name, also when the name comes later", 
 test("what was made by hand stays, and what is not declared any more goes", () => {
   const machine = new Machine();
   machine.apply(root + users + person("alice"));
-  writeFileSync(machine.path("etc/passwd"), `${machine.read("passwd").join("\n")}\nbob:x:1001:100::/home/bob:/bin/sh\n`);
-  writeFileSync(machine.path("etc/shadow"), `${machine.read("shadow").join("\n").replace("$6$x", "$6$changed")}\nbob:$6$b:2::::::\n`);
+  writeFileSync(
+    machine.path("etc/passwd"),
+    `${machine.read("passwd").join("\n")}\nbob:x:1001:100::/home/bob:/bin/sh\n`,
+  );
+  writeFileSync(
+    machine.path("etc/shadow"),
+    `${machine.read("shadow").join("\n").replace("$6$x", "$6$changed")}\nbob:$6$b:2::::::\n`,
+  );
   machine.apply(root + users + person("alice") + person("carol"));
   assert.is(machine.idOf("bob"), 1001);
   assert.is(machine.idOf("carol"), 1002);
   assert.ok(machine.read("shadow").includes("alice:$6$changed:1::::::"), "a password changed by hand stays");
   machine.apply(root + users);
-  assert.equal(machine.read("passwd").map((line) => line.split(":")[0]), ["root", "bob"]);
+  assert.equal(
+    machine.read("passwd").map((line) => line.split(":")[0]),
+    ["root", "bob"],
+  );
   machine.apply(root + users + person("alice"), 0);
-  assert.equal(machine.read("passwd").map((line) => line.split(":")[0]), ["root", "alice"]);
+  assert.equal(
+    machine.read("passwd").map((line) => line.split(":")[0]),
+    ["root", "alice"],
+  );
   assert.ok(machine.read("shadow").includes("alice:$6$x:1::::::"));
 });
 

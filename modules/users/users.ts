@@ -7,13 +7,21 @@ const NAME = { pattern: /[a-z_][a-z0-9_-]{0,30}/, shape: "a user or group name" 
 const options = declare("users", {
   mutableUsers: option.bool({
     default: true,
-    description: "Whether users and passwords made by hand on the machine stay. When false, each activation makes the files anew.",
+    description:
+      "Whether users and passwords made by hand on the machine stay. When false, each activation makes the files anew.",
   }),
   users: option.attrsOf(
     option.submodule({
-      uid: option.nullOr(option.int({ min: 0, max: 65534 }), { description: "Default: the next free one, kept for ever." }),
-      isNormalUser: option.bool({ default: false, description: "A person: an id from 1000, a home, and the group `users`." }),
-      group: option.nullOr(option.str(NAME), { description: "Default: `users` for a person, otherwise one with the user's name." }),
+      uid: option.nullOr(option.int({ min: 0, max: 65534 }), {
+        description: "Default: the next free one, kept for ever.",
+      }),
+      isNormalUser: option.bool({
+        default: false,
+        description: "A person: an id from 1000, a home, and the group `users`.",
+      }),
+      group: option.nullOr(option.str(NAME), {
+        description: "Default: `users` for a person, otherwise one with the user's name.",
+      }),
       extraGroups: option.listOf(option.str(NAME)),
       description: option.str({ default: "", pattern: /[^:\n]*/, shape: "text without colons" }),
       home: option.nullOr(option.str({ pattern: /\/[^:\n]*/, shape: "an absolute path" }), {
@@ -21,7 +29,7 @@ const options = declare("users", {
       }),
       shell: option.nullOr(option.path(), { description: "Default: bash for a person, otherwise nologin." }),
       hashedPassword: option.nullOr(option.str({ pattern: /[^:\n]*/, shape: "a hash as crypt(5) writes it" }), {
-        description: "The hash, readable by everybody in the store; `\"\"` needs no password. Default: no password fits.",
+        description: 'The hash, readable by everybody in the store; `""` needs no password. Default: no password fits.',
       }),
       hashedPasswordFile: option.nullOr(option.str(), { description: "A file on the machine with the hash." }),
     }),
@@ -29,7 +37,9 @@ const options = declare("users", {
   ),
   groups: option.attrsOf(
     option.submodule({
-      gid: option.nullOr(option.int({ min: 0, max: 65534 }), { description: "Default: the next free one, kept for ever." }),
+      gid: option.nullOr(option.int({ min: 0, max: 65534 }), {
+        description: "Default: the next free one, kept for ever.",
+      }),
       members: option.listOf(option.str(NAME)),
     }),
     { description: "Groups by name." },
@@ -73,26 +83,40 @@ export default defineModule(options, ({ cfg, pkgs, define, check }) => {
       `Cannot choose the password of user "${name}": found both hashedPassword and hashedPasswordFile, expected one`,
     );
   }
-  checkUnique("uid", Object.entries(cfg.users).map(([name, { uid }]) => [name, uid]), check);
-  checkUnique("gid", Object.entries(cfg.groups).map(([name, { gid }]) => [name, gid]), check);
+  checkUnique(
+    "uid",
+    Object.entries(cfg.users).map(([name, { uid }]) => [name, uid]),
+    check,
+  );
+  checkUnique(
+    "gid",
+    Object.entries(cfg.groups).map(([name, { gid }]) => [name, gid]),
+    check,
+  );
 
   // Empty fields would be lost when bash splits at tabs, hence the dash.
-  const row = (...fields: readonly (string | number)[]) => `${fields.map((field) => (field === "" ? "-" : field)).join("\t")}\n`;
+  const row = (...fields: readonly (string | number)[]) =>
+    `${fields.map((field) => (field === "" ? "-" : field)).join("\t")}\n`;
   const groupRows = Object.entries(cfg.groups).map(([name, { gid }]) =>
     row("group", name, gid ?? "-", [...(members.get(name) ?? [])].sort().join(",")),
   );
-  const userRows = users.map(({ name, uid, isNormalUser, group, home, shell, description, hashedPassword, hashedPasswordFile }) =>
-    row(
-      "user",
-      name,
-      uid ?? "-",
-      group,
-      home,
-      shell,
-      isNormalUser ? "normal" : "system",
-      hashedPasswordFile === null ? (hashedPassword === null ? "locked" : `hash:${hashedPassword}`) : `file:${hashedPasswordFile}`,
-      description,
-    ),
+  const userRows = users.map(
+    ({ name, uid, isNormalUser, group, home, shell, description, hashedPassword, hashedPasswordFile }) =>
+      row(
+        "user",
+        name,
+        uid ?? "-",
+        group,
+        home,
+        shell,
+        isNormalUser ? "normal" : "system",
+        hashedPasswordFile === null
+          ? hashedPassword === null
+            ? "locked"
+            : `hash:${hashedPassword}`
+          : `file:${hashedPasswordFile}`,
+        description,
+      ),
   );
   // Written into the script: what is applied is what this very generation says.
   const spec = `mutable\t${cfg.mutableUsers ? 1 : 0}\n${groupRows.join("")}${userRows.join("")}`;
@@ -114,7 +138,10 @@ function checkUnique(
   for (const [name, id] of ids) {
     if (id === null) continue;
     const owner = owners.get(id);
-    check(owner === undefined, `Cannot give ${what} ${id} to "${name}": found that "${owner}" has it, expected a free one`);
+    check(
+      owner === undefined,
+      `Cannot give ${what} ${id} to "${name}": found that "${owner}" has it, expected a free one`,
+    );
     owners.set(id, name);
   }
 }

@@ -15,26 +15,48 @@ function write(path: string, text: string): void {
 }
 
 for (const name of ["one", "two"]) {
-  write(`nix/store/${name}/etc/floe/boot-loader.json`, '{"enable":true,"copyKernels":true,"limit":9,"timeoutSeconds":0}');
+  write(
+    `nix/store/${name}/etc/floe/boot-loader.json`,
+    '{"enable":true,"copyKernels":true,"limit":9,"timeoutSeconds":0}',
+  );
   write(`nix/store/${name}-linux/bzImage`, `kernel ${name}`);
-  write(`nix/store/${name}/boot.json`, formatBootSpec({
-    kernel: `/nix/store/${name}-linux/bzImage`,
-    initrd: "/nix/store/one-linux/bzImage",
-    init: `/nix/store/${name}/init`,
-    kernelParams: [],
-    label: name,
-    system: "x86_64-linux",
-    toplevel: `/nix/store/${name}`,
-  }));
+  write(
+    `nix/store/${name}/boot.json`,
+    formatBootSpec({
+      kernel: `/nix/store/${name}-linux/bzImage`,
+      initrd: "/nix/store/one-linux/bzImage",
+      init: `/nix/store/${name}/init`,
+      kernelParams: [],
+      label: name,
+      system: "x86_64-linux",
+      toplevel: `/nix/store/${name}`,
+    }),
+  );
 }
-const generation = (number: number, name: string) => ({ number, target: `/nix/store/${name}`, date: new Date(0), current: number === 2 });
+const generation = (number: number, name: string) => ({
+  number,
+  target: `/nix/store/${name}`,
+  date: new Date(0),
+  current: number === 2,
+});
 const boot = join(root, "boot");
 mkdirSync(boot);
 
 test("boot.no-space: the need is known before anything is written", () => {
   const run = () =>
-    writeBootMenu({ boot, generations: [generation(1, "one")], defaultGeneration: 1, root, say: () => {}, freeBytes: () => 5 });
-  assert.throws(run, (error: { code: string; message: string }) => error.code === "boot.no-space" && /found 5 bytes free/.test(error.message));
+    writeBootMenu({
+      boot,
+      generations: [generation(1, "one")],
+      defaultGeneration: 1,
+      root,
+      say: () => {},
+      freeBytes: () => 5,
+    });
+  assert.throws(
+    run,
+    (error: { code: string; message: string }) =>
+      error.code === "boot.no-space" && /found 5 bytes free/.test(error.message),
+  );
   assert.equal(readdirSync(join(boot, "loader/entries")), []);
 });
 

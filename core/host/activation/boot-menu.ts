@@ -61,11 +61,18 @@ export function writeBootMenu(options: BootMenuOptions): void {
   });
   const folder = join(boot, "loader/entries");
   mkdirSync(folder, { recursive: true });
-  const plan = planBootEntries({ ...settings, generations: bootable, defaultGeneration, existing: readdirSync(folder) });
+  const plan = planBootEntries({
+    ...settings,
+    generations: bootable,
+    defaultGeneration,
+    existing: readdirSync(folder),
+  });
 
   for (const name of plan.remove) rmSync(join(folder, name));
   removeUnusedCopies(boot, plan.copies);
-  const missing = [...plan.copies].filter(([path]) => !existsSync(join(boot, path))).map(([, from]) => `${root}${from}`);
+  const missing = [...plan.copies]
+    .filter(([path]) => !existsSync(join(boot, path)))
+    .map(([, from]) => `${root}${from}`);
   checkSpace(boot, missing, freeBytes(boot));
   for (const [path, from] of plan.copies) copyDurably(`${root}${from}`, join(boot, path));
   for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);

@@ -32,7 +32,8 @@ export function makeSystemdHost(): SwitchHost {
     return done.stdout;
   };
   return {
-    listUnits: () => parseUnitList(read("systemctl", ["list-units", "--all", "--full", "--plain", "--no-legend", "--no-pager"])),
+    listUnits: () =>
+      parseUnitList(read("systemctl", ["list-units", "--all", "--full", "--plain", "--no-legend", "--no-pager"])),
     systemctl: (...words) => show("systemctl", words),
     property: (unit, name) => read("systemctl", ["show", "--value", "--property", name, "--", unit]).trim(),
     activate: (toplevel, action) => show(`${toplevel}/activate`, [], { FLOE_ACTION: action }),

@@ -1,11 +1,27 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { LoadedUnit } from "../../system/switch/index.ts";
 import { Profile } from "../profile/index.ts";
-import { type SwitchHost, type SwitchOptions, parseUnitList, switchPaths, switchSystem, withSwitchLock } from "./index.ts";
+import {
+  type SwitchHost,
+  type SwitchOptions,
+  parseUnitList,
+  switchPaths,
+  switchSystem,
+  withSwitchLock,
+} from "./index.ts";
 
 /** A machine in a temporary directory: systems are real trees, and the host writes down what it is asked to do. */
 class TestMachine {
@@ -35,7 +51,15 @@ class TestMachine {
       "etc/floe/boot-loader.json": JSON.stringify({ enable: true, copyKernels: false, limit: 5, timeoutSeconds: 1 }),
       "etc/systemd/system/.keep": "",
       "boot.json": JSON.stringify({
-        "org.nixos.bootspec.v1": { kernel: "/k", initrd: "/i", init: `/store/${name}/init`, kernelParams: [], label: name, system: "x", toplevel: `/store/${name}` },
+        "org.nixos.bootspec.v1": {
+          kernel: "/k",
+          initrd: "/i",
+          init: `/store/${name}/init`,
+          kernelParams: [],
+          label: name,
+          system: "x",
+          toplevel: `/store/${name}`,
+        },
       }),
       ...more,
     };
@@ -78,7 +102,14 @@ class TestMachine {
 
   run(mode: SwitchOptions["mode"], target: SwitchOptions["target"]) {
     this.acts.length = 0;
-    return switchSystem({ mode, target, paths: this.paths, host: this.host, say: (line) => this.words.push(line), root: this.root });
+    return switchSystem({
+      mode,
+      target,
+      paths: this.paths,
+      host: this.host,
+      say: (line) => this.words.push(line),
+      root: this.root,
+    });
   }
 
   current(): string {
@@ -104,152 +135,204 @@ function withMachine(run: (machine: TestMachine) => void): () => void {
   };
 }
 
-test("switchSystem(): stop, activate, reload the manager, start, then commit", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  const result = machine.run("switch", toplevel("two"));
-  assert.is(result.exitCode, 0);
-  assert.is(result.generation, 2);
-  assert.equal(machine.acts, [
-    "stop -- a.service",
-    "activate /store/two switch",
-    "reset-failed",
-    "daemon-reload",
-    "start -- a.service",
-  ]);
-  assert.is(machine.current(), "system-2-link");
-  assert.is(machine.loaderConf(), "timeout 1\ndefault floe-generation-2.conf\n");
-  assert.ok(existsSync(join(machine.paths.boot, "loader/entries/floe-generation-1.conf")));
-  assert.not(existsSync(join(machine.paths.run, "start-list")));
-}));
-
-test("switchSystem(): `boot` touches nothing that runs, `test` nothing that boots", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  assert.is(machine.run("test", toplevel("two")).generation, undefined);
-  assert.is(machine.current(), "system-1-link");
-  assert.is(machine.profile.list().length, 1);
-  assert.is(machine.run("boot", toplevel("two")).exitCode, 0);
-  assert.equal(machine.acts, []);
-  assert.is(machine.current(), "system-2-link");
-}));
-
-test("switchSystem(): `dry-activate` says what would happen, and does nothing else", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  machine.activation = () => 0;
-  const before = readlinkSync(machine.paths.currentSystem);
-  machine.host;
-  const result = switchSystem({
-    mode: "dry-activate",
-    target: toplevel("two"),
-    paths: machine.paths,
-    host: { ...machine.host, activate: (path, action) => void machine.acts.push(`${path.slice(machine.root.length)} ${action}`) as never },
-    say: (line) => machine.words.push(line),
-    root: machine.root,
-  });
-  assert.is(result.exitCode, 0);
-  assert.equal(machine.acts, ["/store/two dry-activate"]);
-  assert.ok(machine.words.includes("would stop the following units: a.service"));
-  assert.ok(machine.words.includes("would start the following units: a.service"));
-  assert.is(readlinkSync(machine.paths.currentSystem), before);
-  assert.is(machine.profile.list().length, 1);
-}));
-
-test("switchSystem(): a failed activation brings the old system back, and leaves no generation", withMachine((machine) => {
-  machine.addSystem("broken", TWO);
-  machine.activation = (name) => (name === "/store/broken" ? 2 : 0);
-  const result = machine.run("switch", toplevel("broken"));
-  assert.is(result.exitCode, 2);
-  assert.equal(machine.acts, [
-    "stop -- a.service",
-    "activate /store/broken switch",
-    "activate /store/one switch",
-    "daemon-reload",
-    "start -- a.service",
-  ]);
-  assert.is(machine.current(), "system-1-link");
-  assert.equal(machine.profile.list().map(({ number }) => number), [1]);
-  assert.is(readlinkSync(machine.paths.currentSystem), `${machine.root}/store/one`);
-  assert.not(existsSync(join(machine.paths.boot, "loader/loader.conf")));
-}));
-
-test("switchSystem(): failed units give 4, and the switch stands", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  machine.activation = () => {
-    machine.units = [
-      { name: "b.service", active: "failed", sub: "failed" },
-      { name: "c.service", active: "activating", sub: "auto-restart" },
-    ];
-    return 0;
-  };
-  const result = machine.run("switch", toplevel("two"));
-  assert.is(result.exitCode, 4);
-  assert.equal(result.failedUnits, ["b.service", "c.service"]);
-  assert.is(machine.current(), "system-2-link");
-}));
-
-test("switchSystem(): going to an older generation makes no new one", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  machine.run("switch", toplevel("two"));
-  assert.is(machine.run("switch", { kind: "generation", number: 1 }).generation, 1);
-  assert.is(machine.current(), "system-1-link");
-  assert.is(machine.profile.list().length, 2);
-  // The newest is the same: it is taken again, and becomes the default.
-  assert.is(machine.run("switch", toplevel("two")).generation, 2);
-}));
-
-test("switchSystem(): another init interface needs a reboot", withMachine((machine) => {
-  machine.addSystem("new", TWO, { "init-interface-version": "systemd 2\n" });
-  const result = machine.run("switch", toplevel("new"));
-  assert.is(result.exitCode, 100);
-  assert.equal(machine.acts, []);
-  assert.is(machine.profile.list().length, 1);
-  assert.is(machine.run("boot", toplevel("new")).exitCode, 0);
-}));
-
-test("switchSystem(): an interrupted switch is taken up, and activation may ask for restarts", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  mkdirSync(machine.paths.run, { recursive: true });
-  writeFileSync(join(machine.paths.run, "start-list"), "left.service\n");
-  writeFileSync(join(machine.paths.run, "activation-restart-list"), "asked.service\n");
-  machine.run("switch", toplevel("two"));
-  assert.ok(machine.acts.includes("restart -- asked.service"));
-  assert.ok(machine.acts.includes("start -- a.service left.service"));
-  assert.not(existsSync(join(machine.paths.run, "activation-restart-list")));
-}));
-
-test("switchSystem(): lists are written before anything is done", withMachine((machine) => {
-  machine.addSystem("two", TWO);
-  machine.activation = () => {
-    assert.is(readFileSync(join(machine.paths.run, "start-list"), "utf8"), "a.service\n");
-    return 0;
-  };
-  machine.run("switch", toplevel("two"));
-}));
-
-test("system.not-a-system, profile.no-generation", withMachine((machine) => {
-  assert.throws(() => machine.run("switch", toplevel("none")), (error: { code: string }) => error.code === "system.not-a-system");
-  assert.throws(() => machine.run("switch", { kind: "generation", number: 7 }), (error: { code: string }) => error.code === "profile.no-generation");
-}));
-
-test("switchSystem(): a boot menu that cannot be written gives 1", withMachine((machine) => {
-  const copying = { enable: true, copyKernels: true, limit: 5, timeoutSeconds: 1 };
-  machine.addSystem("big", TWO, { "etc/floe/boot-loader.json": JSON.stringify(copying) });
-  // A kernel that is not there cannot be copied: an error of the boot menu, and not of the switch.
-  const result = machine.run("switch", toplevel("big"));
-  assert.is(result.exitCode, 1);
-  assert.is(machine.current(), "system-2-link");
-}));
-
-test("system.locked: a second switch fails at once", withMachine((machine) => {
-  withSwitchLock(machine.paths.run, () => {
+test(
+  "switchSystem(): stop, activate, reload the manager, start, then commit",
+  withMachine((machine) => {
     machine.addSystem("two", TWO);
-    assert.throws(() => machine.run("switch", toplevel("two")), (error: { code: string }) => error.code === "system.locked");
-  });
-  assert.is(machine.run("switch", toplevel("two")).exitCode, 0);
-}));
+    const result = machine.run("switch", toplevel("two"));
+    assert.is(result.exitCode, 0);
+    assert.is(result.generation, 2);
+    assert.equal(machine.acts, [
+      "stop -- a.service",
+      "activate /store/two switch",
+      "reset-failed",
+      "daemon-reload",
+      "start -- a.service",
+    ]);
+    assert.is(machine.current(), "system-2-link");
+    assert.is(machine.loaderConf(), "timeout 1\ndefault floe-generation-2.conf\n");
+    assert.ok(existsSync(join(machine.paths.boot, "loader/entries/floe-generation-1.conf")));
+    assert.not(existsSync(join(machine.paths.run, "start-list")));
+  }),
+);
+
+test(
+  "switchSystem(): `boot` touches nothing that runs, `test` nothing that boots",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    assert.is(machine.run("test", toplevel("two")).generation, undefined);
+    assert.is(machine.current(), "system-1-link");
+    assert.is(machine.profile.list().length, 1);
+    assert.is(machine.run("boot", toplevel("two")).exitCode, 0);
+    assert.equal(machine.acts, []);
+    assert.is(machine.current(), "system-2-link");
+  }),
+);
+
+test(
+  "switchSystem(): `dry-activate` says what would happen, and does nothing else",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.activation = () => 0;
+    const before = readlinkSync(machine.paths.currentSystem);
+    machine.host;
+    const result = switchSystem({
+      mode: "dry-activate",
+      target: toplevel("two"),
+      paths: machine.paths,
+      host: {
+        ...machine.host,
+        activate: (path, action) => void machine.acts.push(`${path.slice(machine.root.length)} ${action}`) as never,
+      },
+      say: (line) => machine.words.push(line),
+      root: machine.root,
+    });
+    assert.is(result.exitCode, 0);
+    assert.equal(machine.acts, ["/store/two dry-activate"]);
+    assert.ok(machine.words.includes("would stop the following units: a.service"));
+    assert.ok(machine.words.includes("would start the following units: a.service"));
+    assert.is(readlinkSync(machine.paths.currentSystem), before);
+    assert.is(machine.profile.list().length, 1);
+  }),
+);
+
+test(
+  "switchSystem(): a failed activation brings the old system back, and leaves no generation",
+  withMachine((machine) => {
+    machine.addSystem("broken", TWO);
+    machine.activation = (name) => (name === "/store/broken" ? 2 : 0);
+    const result = machine.run("switch", toplevel("broken"));
+    assert.is(result.exitCode, 2);
+    assert.equal(machine.acts, [
+      "stop -- a.service",
+      "activate /store/broken switch",
+      "activate /store/one switch",
+      "daemon-reload",
+      "start -- a.service",
+    ]);
+    assert.is(machine.current(), "system-1-link");
+    assert.equal(
+      machine.profile.list().map(({ number }) => number),
+      [1],
+    );
+    assert.is(readlinkSync(machine.paths.currentSystem), `${machine.root}/store/one`);
+    assert.not(existsSync(join(machine.paths.boot, "loader/loader.conf")));
+  }),
+);
+
+test(
+  "switchSystem(): failed units give 4, and the switch stands",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.activation = () => {
+      machine.units = [
+        { name: "b.service", active: "failed", sub: "failed" },
+        { name: "c.service", active: "activating", sub: "auto-restart" },
+      ];
+      return 0;
+    };
+    const result = machine.run("switch", toplevel("two"));
+    assert.is(result.exitCode, 4);
+    assert.equal(result.failedUnits, ["b.service", "c.service"]);
+    assert.is(machine.current(), "system-2-link");
+  }),
+);
+
+test(
+  "switchSystem(): going to an older generation makes no new one",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.run("switch", toplevel("two"));
+    assert.is(machine.run("switch", { kind: "generation", number: 1 }).generation, 1);
+    assert.is(machine.current(), "system-1-link");
+    assert.is(machine.profile.list().length, 2);
+    // The newest is the same: it is taken again, and becomes the default.
+    assert.is(machine.run("switch", toplevel("two")).generation, 2);
+  }),
+);
+
+test(
+  "switchSystem(): another init interface needs a reboot",
+  withMachine((machine) => {
+    machine.addSystem("new", TWO, { "init-interface-version": "systemd 2\n" });
+    const result = machine.run("switch", toplevel("new"));
+    assert.is(result.exitCode, 100);
+    assert.equal(machine.acts, []);
+    assert.is(machine.profile.list().length, 1);
+    assert.is(machine.run("boot", toplevel("new")).exitCode, 0);
+  }),
+);
+
+test(
+  "switchSystem(): an interrupted switch is taken up, and activation may ask for restarts",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    mkdirSync(machine.paths.run, { recursive: true });
+    writeFileSync(join(machine.paths.run, "start-list"), "left.service\n");
+    writeFileSync(join(machine.paths.run, "activation-restart-list"), "asked.service\n");
+    machine.run("switch", toplevel("two"));
+    assert.ok(machine.acts.includes("restart -- asked.service"));
+    assert.ok(machine.acts.includes("start -- a.service left.service"));
+    assert.not(existsSync(join(machine.paths.run, "activation-restart-list")));
+  }),
+);
+
+test(
+  "switchSystem(): lists are written before anything is done",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.activation = () => {
+      assert.is(readFileSync(join(machine.paths.run, "start-list"), "utf8"), "a.service\n");
+      return 0;
+    };
+    machine.run("switch", toplevel("two"));
+  }),
+);
+
+test(
+  "system.not-a-system, profile.no-generation",
+  withMachine((machine) => {
+    assert.throws(
+      () => machine.run("switch", toplevel("none")),
+      (error: { code: string }) => error.code === "system.not-a-system",
+    );
+    assert.throws(
+      () => machine.run("switch", { kind: "generation", number: 7 }),
+      (error: { code: string }) => error.code === "profile.no-generation",
+    );
+  }),
+);
+
+test(
+  "switchSystem(): a boot menu that cannot be written gives 1",
+  withMachine((machine) => {
+    const copying = { enable: true, copyKernels: true, limit: 5, timeoutSeconds: 1 };
+    machine.addSystem("big", TWO, { "etc/floe/boot-loader.json": JSON.stringify(copying) });
+    // A kernel that is not there cannot be copied: an error of the boot menu, and not of the switch.
+    const result = machine.run("switch", toplevel("big"));
+    assert.is(result.exitCode, 1);
+    assert.is(machine.current(), "system-2-link");
+  }),
+);
+
+test(
+  "system.locked: a second switch fails at once",
+  withMachine((machine) => {
+    withSwitchLock(machine.paths.run, () => {
+      machine.addSystem("two", TWO);
+      assert.throws(
+        () => machine.run("switch", toplevel("two")),
+        (error: { code: string }) => error.code === "system.locked",
+      );
+    });
+    assert.is(machine.run("switch", toplevel("two")).exitCode, 0);
+  }),
+);
 
 test("parseUnitList() reads what systemctl prints", () => {
   // systemctl list-units --all --full --plain --no-legend, systemd 252
-  const text = "  proc-sys.mount loaded active mounted Some words\n● bad.service loaded failed failed Bad\nx.service not-found inactive dead x.service\n\n";
+  const text =
+    "  proc-sys.mount loaded active mounted Some words\n● bad.service loaded failed failed Bad\nx.service not-found inactive dead x.service\n\n";
   assert.equal(parseUnitList(text), [
     { name: "proc-sys.mount", active: "active", sub: "mounted" },
     { name: "bad.service", active: "failed", sub: "failed" },

@@ -97,7 +97,8 @@ class Switch {
       return { generation: undefined, plan, failedUnits: [], exitCode: SWITCH_EXIT.activation };
     }
     const committed = mode === "switch" ? this.#commit(made?.number) : SWITCH_EXIT.done;
-    const exitCode = committed !== SWITCH_EXIT.done ? committed : failedUnits.length > 0 ? SWITCH_EXIT.units : SWITCH_EXIT.done;
+    const exitCode =
+      committed !== SWITCH_EXIT.done ? committed : failedUnits.length > 0 ? SWITCH_EXIT.units : SWITCH_EXIT.done;
     return { generation: made?.number, plan, failedUnits, exitCode };
   }
 
@@ -136,7 +137,8 @@ class Switch {
 
   #tell(plan: SwitchPlan, would: "would" | ""): void {
     const words = (list: readonly string[], text: string, textIfWould: string) => {
-      if (list.length > 0) this.#options.say(`${would === "" ? text : textIfWould} the following units: ${list.join(", ")}`);
+      if (list.length > 0)
+        this.#options.say(`${would === "" ? text : textIfWould} the following units: ${list.join(", ")}`);
     };
     words(plan.stop, "stopping", "would stop");
     words(plan.keep, "NOT restarting, although changed,", "would NOT restart, although changed,");
@@ -217,7 +219,13 @@ class Switch {
     const { paths, say } = this.#options;
     this.#profile.switchTo(number);
     try {
-      writeBootMenu({ boot: paths.boot, generations: this.#profile.list(), defaultGeneration: number, root: this.#root, say });
+      writeBootMenu({
+        boot: paths.boot,
+        generations: this.#profile.list(),
+        defaultGeneration: number,
+        root: this.#root,
+        say,
+      });
       return SWITCH_EXIT.done;
     } catch (error) {
       say(`the boot menu could not be written: ${(error as Error).message}`);

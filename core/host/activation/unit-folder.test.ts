@@ -29,7 +29,10 @@ test("readUnits() finds units, templates, masks and drop-ins in the order of fol
   assert.equal(unitValues(units.find("b@one.service") as never, "Service", "Nice"), ["1", "2"]);
   assert.is(units.find("c.service")?.masked, true);
   assert.is(units.find("d.service"), undefined);
-  assert.equal(units.fstab.map(({ point }) => point), ["/x"]);
+  assert.equal(
+    units.fstab.map(({ point }) => point),
+    ["/x"],
+  );
 });
 
 test.run();

@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { type Generation, generationLinkName, parseGenerationLinkName, planGeneration } from "../../profile/index.ts";

@@ -19,10 +19,13 @@ test("Profile: generations are made, listed, chosen and deleted", () => {
   // Relative, so that the profile means the same wherever the root is mounted.
   assert.is(readlinkSync(profile.path), "system-1-link");
   profile.switchTo(2);
-  assert.equal(profile.list().map(({ number, target, current }) => [number, target, current]), [
-    [1, "/nix/store/one", false],
-    [2, "/nix/store/two", true],
-  ]);
+  assert.equal(
+    profile.list().map(({ number, target, current }) => [number, target, current]),
+    [
+      [1, "/nix/store/one", false],
+      [2, "/nix/store/two", true],
+    ],
+  );
   assert.ok(Math.abs(profile.get(1).date.getTime() - Date.now()) < 60_000);
   assert.throws(() => profile.delete(2), code("profile.current"));
   assert.throws(() => profile.switchTo(3), code("profile.no-generation"));

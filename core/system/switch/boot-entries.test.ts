@@ -16,14 +16,25 @@ const options = { generations, defaultGeneration: 2, existing: [], timeoutSecond
 
 test("formatBootSpec() writes bootspec version 1, tryParseBootSpec() reads it", () => {
   const text = formatBootSpec(spec);
-  assert.equal(Object.keys(JSON.parse(text)["org.nixos.bootspec.v1"]).sort(), ["init", "initrd", "kernel", "kernelParams", "label", "system", "toplevel"]);
+  assert.equal(Object.keys(JSON.parse(text)["org.nixos.bootspec.v1"]).sort(), [
+    "init",
+    "initrd",
+    "kernel",
+    "kernelParams",
+    "label",
+    "system",
+    "toplevel",
+  ]);
   assert.equal(tryParseBootSpec(text), spec);
   for (const bad of ["", "{}", "null", '{"org.nixos.bootspec.v1":{}}']) assert.is(tryParseBootSpec(bad), undefined);
 });
 
 test("planBootEntries() names kernels in place and chooses the default", () => {
   const plan = planBootEntries(options);
-  assert.equal([...plan.entries.keys()], [3, 2, 1].map((number) => `loader/entries/floe-generation-${number}.conf`));
+  assert.equal(
+    [...plan.entries.keys()],
+    [3, 2, 1].map((number) => `loader/entries/floe-generation-${number}.conf`),
+  );
   assert.is(
     plan.entries.get("loader/entries/floe-generation-2.conf"),
     "title Floe\nsort-key floe\nversion Generation 2: Floe web, made 1970-01-01\nlinux /nix/store/k-linux/bzImage\ninitrd /nix/store/i-initrd\noptions init=/nix/store/t-system/init console=ttyS0 quiet\n",
@@ -33,18 +44,28 @@ test("planBootEntries() names kernels in place and chooses the default", () => {
 });
 
 test("planBootEntries() keeps the newest and the default, removes its own others, leaves foreign ones", () => {
-  const plan = planBootEntries({ ...options, limit: 1, existing: ["floe-generation-1.conf", "floe-generation-9.conf", "windows.conf"] });
+  const plan = planBootEntries({
+    ...options,
+    limit: 1,
+    existing: ["floe-generation-1.conf", "floe-generation-9.conf", "windows.conf"],
+  });
   assert.equal([...plan.entries.keys()].length, 2);
   assert.equal(plan.remove, ["floe-generation-1.conf", "floe-generation-9.conf"]);
 });
 
 test("planBootEntries() copies each kernel once, under a name of its content", () => {
   const plan = planBootEntries({ ...options, copyKernels: true });
-  assert.equal([...plan.copies], [
-    ["EFI/floe/k-linux-bzImage.efi", "/nix/store/k-linux/bzImage"],
-    ["EFI/floe/i-initrd.efi", "/nix/store/i-initrd"],
-  ]);
-  assert.match(plan.entries.get("loader/entries/floe-generation-3.conf") ?? "", /\nlinux \/EFI\/floe\/k-linux-bzImage\.efi\n/);
+  assert.equal(
+    [...plan.copies],
+    [
+      ["EFI/floe/k-linux-bzImage.efi", "/nix/store/k-linux/bzImage"],
+      ["EFI/floe/i-initrd.efi", "/nix/store/i-initrd"],
+    ],
+  );
+  assert.match(
+    plan.entries.get("loader/entries/floe-generation-3.conf") ?? "",
+    /\nlinux \/EFI\/floe\/k-linux-bzImage\.efi\n/,
+  );
 });
 
 test("mountUnitName() escapes as systemd-escape does", () => {

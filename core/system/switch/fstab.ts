@@ -10,7 +10,11 @@ export interface FstabEntry {
 /** Read an fstab. Lines with fewer than three fields are left out, as mount(8) does. */
 export function parseFstab(text: string): FstabEntry[] {
   return text.split("\n").flatMap((line) => {
-    const [device, point, type, options = "defaults"] = line.replace(/^\s*#.*/, "").trim().split(/\s+/).map(unescapeField);
+    const [device, point, type, options = "defaults"] = line
+      .replace(/^\s*#.*/, "")
+      .trim()
+      .split(/\s+/)
+      .map(unescapeField);
     return device && point && type ? [{ device, point, type, options }] : [];
   });
 }

@@ -1,6 +1,14 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type PlanSwitchOptions, type SwitchPlan, type UnitSource, MASKED_UNIT, parseFstab, parseUnit, planSwitch } from "./index.ts";
+import {
+  type PlanSwitchOptions,
+  type SwitchPlan,
+  type UnitSource,
+  MASKED_UNIT,
+  parseFstab,
+  parseUnit,
+  planSwitch,
+} from "./index.ts";
 
 type Units = Readonly<Record<string, string>>;
 
@@ -28,7 +36,9 @@ function plan(
     next: source(after, fstabAfter),
     ...(more.pending === undefined ? {} : { pending: more.pending }),
   });
-  return Object.fromEntries(Object.entries(result).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value)));
+  return Object.fromEntries(
+    Object.entries(result).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value)),
+  );
 }
 
 const service = (exec: string, unit = "") => `[Unit]\n${unit}\n[Service]\nExecStart=${exec}\n`;
@@ -49,7 +59,9 @@ test("a changed service follows its X-OnChange", () => {
 });
 
 test("a unit of a package, without a policy, is restarted", () => {
-  assert.equal(plan(["a.service"], { "a.service": service("/a") }, { "a.service": service("/b") }), { restart: ["a.service"] });
+  assert.equal(plan(["a.service"], { "a.service": service("/a") }, { "a.service": service("/b") }), {
+    restart: ["a.service"],
+  });
 });
 
 test("reload triggers reload what can be reloaded, whatever the policy for real changes", () => {
@@ -67,7 +79,10 @@ test("a unit that is gone or masked is stopped, unless it says otherwise", () =>
 
 test("units that do not run are not touched", () => {
   const result = planSwitch({
-    loaded: [{ name: "a.service", active: "inactive", sub: "dead" }, { name: "b.service", active: "failed", sub: "failed" }],
+    loaded: [
+      { name: "a.service", active: "inactive", sub: "dead" },
+      { name: "b.service", active: "failed", sub: "failed" },
+    ],
     current: source({ "a.service": service("/a"), "b.service": service("/b") }),
     next: source({ "a.service": service("/c") }),
   });
@@ -75,14 +90,26 @@ test("units that do not run are not touched", () => {
 });
 
 test("active targets are started again, so that what is new in them starts", () => {
-  const targets = { "multi-user.target": "[Unit]\n", "shutdown.target": "[Unit]\n", "odd.target": "[Unit]\nRefuseManualStart=yes\n" };
+  const targets = {
+    "multi-user.target": "[Unit]\n",
+    "shutdown.target": "[Unit]\n",
+    "odd.target": "[Unit]\nRefuseManualStart=yes\n",
+  };
   assert.equal(plan(Object.keys(targets), targets, targets), { start: ["multi-user.target"] });
-  const manual = { "a.target": "[Unit]\nX-OnlyManualStart=true\n", "b.target": "[Unit]\nX-StopOnReconfiguration=true\n" };
+  const manual = {
+    "a.target": "[Unit]\nX-OnlyManualStart=true\n",
+    "b.target": "[Unit]\nX-StopOnReconfiguration=true\n",
+  };
   assert.equal(plan(Object.keys(manual), manual, manual), { stop: ["b.target"], start: ["b.target"] });
 });
 
 test("core targets, slices, paths and the root are never stopped or restarted", () => {
-  const before = { "basic.target": "[Unit]\n", "user.slice": "[Slice]\nA=1\n", "a.path": "[Path]\nA=1\n", "-.mount": "[Mount]\nWhat=a\n" };
+  const before = {
+    "basic.target": "[Unit]\n",
+    "user.slice": "[Slice]\nA=1\n",
+    "a.path": "[Path]\nA=1\n",
+    "-.mount": "[Mount]\nWhat=a\n",
+  };
   const after = { "user.slice": "[Slice]\nA=2\n", "a.path": "[Path]\nA=2\n", "-.mount": "[Mount]\nWhat=b\n" };
   assert.equal(plan(Object.keys(before), before, after), {});
 });
@@ -95,14 +122,20 @@ test("a manual unit keeps running", () => {
 test("a socket-activated service is cycled through its socket", () => {
   const before = { "a.service": service("/a"), "a.socket": "[Socket]\nListenStream=1\n" };
   const after = { "a.service": service("/b"), "a.socket": "[Socket]\nListenStream=2\n" };
-  assert.equal(plan(["a.service", "a.socket"], before, after), { stop: ["a.service", "a.socket"], start: ["a.socket"] });
+  assert.equal(plan(["a.service", "a.socket"], before, after), {
+    stop: ["a.service", "a.socket"],
+    start: ["a.socket"],
+  });
   // A socket alone waits for its service; one that is not running has nothing to cycle.
   assert.equal(plan(["a.socket"], before, after), {});
   assert.equal(plan(["a.service"], before, after), { restart: ["a.service"] });
   const apart = { ...after, "a.service": `${service("/b")}X-NotSocketActivated=true\n` };
   assert.equal(plan(["a.service", "a.socket"], before, apart), { restart: ["a.service"] });
   const named = { "b.service": `${service("/b")}Sockets=a.socket\n`, "a.socket": "[Socket]\n" };
-  assert.equal(plan(["b.service", "a.socket"], { "b.service": service("/a") }, named), { stop: ["a.socket", "b.service"], start: ["a.socket"] });
+  assert.equal(plan(["b.service", "a.socket"], { "b.service": service("/a") }, named), {
+    stop: ["a.socket", "b.service"],
+    start: ["a.socket"],
+  });
 });
 
 test("mount units: options are reloaded, a new device is mounted again", () => {
@@ -128,7 +161,13 @@ test("what an interrupted switch left is done, and each unit gets one verb", () 
     ["a.service"],
     { "a.service": service("/a") },
     { "a.service": service("/b", "X-OnChange=stop-start") },
-    { pending: { start: ["b.service"], restart: ["a.service", "c.service"], reload: ["a.service", "c.service", "d.service"] } },
+    {
+      pending: {
+        start: ["b.service"],
+        restart: ["a.service", "c.service"],
+        reload: ["a.service", "c.service", "d.service"],
+      },
+    },
   );
   assert.equal(change, {
     stop: ["a.service"],

@@ -166,14 +166,16 @@ function planChanged(
 ): void {
   // A slice holds what runs in it, a path and a scope follow others: none is restarted for itself.
   if (NEVER_TOUCHED.has(name) || /\.(slice|path|scope|device)$/.test(name)) return;
-  if (name.endsWith(".mount")) return void lists[difference === "reload" || isRootMount(name) ? "reload" : "restart"].add(name);
+  if (name.endsWith(".mount"))
+    return void lists[difference === "reload" || isRootMount(name) ? "reload" : "restart"].add(name);
   // A socket is cycled together with its service; its own change waits for that.
   if (name.endsWith(".socket")) return;
   const policy = unitValues(after, "Unit", "X-OnChange").at(-1) ?? "restart";
   if (policy === "ignore") return void lists.keep.add(name);
   const reloads = unitValues(after, "Service", "ExecReload").length > 0;
   if ((difference === "reload" || policy === "reload") && reloads) return void lists.reload.add(name);
-  const manual = unitFlag(after, "Unit", "RefuseManualStop", false) || unitFlag(after, "Unit", "X-OnlyManualStart", false);
+  const manual =
+    unitFlag(after, "Unit", "RefuseManualStop", false) || unitFlag(after, "Unit", "X-OnlyManualStart", false);
   if (manual) return void lists.keep.add(name);
 
   const sockets = socketsOf(name, after, next).filter((socket) => lists.isRunning(socket));
@@ -214,7 +216,8 @@ function planMounts(current: UnitSource, next: UnitSource, lists: Lists): string
   const swapOff: string[] = [];
   for (const before of current.fstab) {
     if (before.type === "swap") {
-      if (!next.fstab.some(({ type, device }) => type === "swap" && device === before.device)) swapOff.push(before.device);
+      if (!next.fstab.some(({ type, device }) => type === "swap" && device === before.device))
+        swapOff.push(before.device);
       continue;
     }
     const name = mountUnitName(before.point);

@@ -62,5 +62,7 @@ function text(lines: string): string[] {
 }
 
 function indent(lines: string): string {
-  return text(lines).map((line) => `  ${line}\n`).join("");
+  return text(lines)
+    .map((line) => `  ${line}\n`)
+    .join("");
 }

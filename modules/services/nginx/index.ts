@@ -6,9 +6,19 @@ import { nginxOptions } from "./options.ts";
 export default defineModule(nginxOptions, ({ cfg, config, pkgs, define, check }) => {
   if (!cfg.enable) return;
   const nginx = cfg.package ?? pkgs.nginx;
-  const conf = writeText({ name: "nginx.conf", text: formatNginx(cfg, MIME_TYPES), pkgs, platform: config.system.platform });
-  const defaults = Object.entries(cfg.virtualHosts).filter(([, host]) => host.default).map(([name]) => name);
-  check(defaults.length <= 1, `Cannot choose the default virtual host: found ${defaults.join(", ")}, expected at most one`);
+  const conf = writeText({
+    name: "nginx.conf",
+    text: formatNginx(cfg, MIME_TYPES),
+    pkgs,
+    platform: config.system.platform,
+  });
+  const defaults = Object.entries(cfg.virtualHosts)
+    .filter(([, host]) => host.default)
+    .map(([name]) => name);
+  check(
+    defaults.length <= 1,
+    `Cannot choose the default virtual host: found ${defaults.join(", ")}, expected at most one`,
+  );
 
   define({ users: { users: { nginx: { description: "nginx web server", group: "nginx" } }, groups: { nginx: {} } } });
   define({ environment: { etc: { "nginx/nginx.conf": { source: conf }, "nginx/mime.types": { text: mimeTypes() } } } });
@@ -24,7 +34,10 @@ export default defineModule(nginxOptions, ({ cfg, config, pkgs, define, check })
           onChange: "restart",
           exec: `${nginx}/sbin/nginx -c /etc/nginx/nginx.conf`,
           serviceConfig: {
-            ExecReload: [`${nginx}/sbin/nginx -c /etc/nginx/nginx.conf -t -q`, `${pkgs.coreutils}/bin/kill -HUP $MAINPID`],
+            ExecReload: [
+              `${nginx}/sbin/nginx -c /etc/nginx/nginx.conf -t -q`,
+              `${pkgs.coreutils}/bin/kill -HUP $MAINPID`,
+            ],
             Restart: "always",
             RestartSec: "10s",
             RuntimeDirectory: "nginx",

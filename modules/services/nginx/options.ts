@@ -19,9 +19,12 @@ const virtualHost = option.submodule({
   serverName: option.nullOr(option.str(), { description: "Default: the name of the virtual host." }),
   serverAliases: option.listOf(option.str(), { description: "Further names." }),
   default: option.bool({ default: false, description: "Whether it answers requests for unknown names." }),
-  listen: option.listOf(option.submodule({ address: option.str({ default: "*" }), port: option.port({ default: 80 }) }), {
-    description: "Default: the server's port on all addresses.",
-  }),
+  listen: option.listOf(
+    option.submodule({ address: option.str({ default: "*" }), port: option.port({ default: 80 }) }),
+    {
+      description: "Default: the server's port on all addresses.",
+    },
+  ),
   root: option.nullOr(option.path(), { description: "The folder whose files are served." }),
   index: option.nullOr(option.str(), { description: "The file served for a folder." }),
   locations: option.attrsOf(location, { description: "What happens below a path, such as `/` or `= /status`." }),

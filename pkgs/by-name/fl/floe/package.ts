@@ -7,7 +7,9 @@ const CLI = [
   "commands/system/generations.ts",
   "commands/system/machine-commands.ts",
   "commands/system/switch.ts",
-  ..."target context errors flags interrupt program system-errors text usage-errors version".split(" ").map((name) => `${name}.ts`),
+  ..."target context errors flags interrupt program system-errors text usage-errors version"
+    .split(" ")
+    .map((name) => `${name}.ts`),
 ];
 
 const core = local("../../../../core", { name: "floe-core", filter: only(CORE) });
@@ -56,7 +58,10 @@ export default definePackage(({ stdenv, fetchUrl, esbuild, nodejs, bash }) =>
 /** Tests and all else that the program is not made from stay out of its hash. */
 function only(wanted: readonly string[]) {
   return (relative: string, kind: "file" | "directory" | "symlink"): boolean => {
-    if (kind === "directory") return wanted.some((path) => path === relative || path.startsWith(`${relative}/`) || relative.startsWith(`${path}/`));
+    if (kind === "directory")
+      return wanted.some(
+        (path) => path === relative || path.startsWith(`${relative}/`) || relative.startsWith(`${path}/`),
+      );
     if (!relative.endsWith(".ts") || relative.endsWith(".test.ts")) return false;
     return wanted.some((path) => path === relative || relative.startsWith(`${path}/`));
   };

@@ -3,7 +3,11 @@ import type { BuildCommandFlags } from "../build/index.ts";
 import build from "../build/build.ts";
 
 /** `floe system build`: as `floe build`, and a name means a system. */
-export default async function buildSystem(this: CliContext, flags: BuildCommandFlags, ...texts: string[]): Promise<void> {
+export default async function buildSystem(
+  this: CliContext,
+  flags: BuildCommandFlags,
+  ...texts: string[]
+): Promise<void> {
   await build.call(this, flags, ...texts.map(amongSystems));
 }
 

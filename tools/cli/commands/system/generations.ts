@@ -18,7 +18,9 @@ export function listGenerations(this: CliContext, flags: JsonFlags): void {
     }));
   if (flags.json) return this.printJson(rows);
   for (const { generation, date, current, label, toplevel } of rows) {
-    this.print(`${String(generation).padStart(4)}  ${date.slice(0, 19).replace("T", " ")}  ${current ? "current" : "       "}  ${label ?? toplevel}`);
+    this.print(
+      `${String(generation).padStart(4)}  ${date.slice(0, 19).replace("T", " ")}  ${current ? "current" : "       "}  ${label ?? toplevel}`,
+    );
   }
 }
 

@@ -12,17 +12,27 @@ export const systemCommands = buildRouteMap<string, CliContext>({
         flags: {
           ...buildFlags,
           ...jsonFlags,
-          link: { kind: "boolean", default: true, brief: "Link to the system, which also keeps it from being collected" },
+          link: {
+            kind: "boolean",
+            default: true,
+            brief: "Link to the system, which also keeps it from being collected",
+          },
           outLink: { kind: "parsed", parse: String, default: "result", placeholder: "PATH", brief: "The link's name" },
           printOutPaths: { kind: "boolean", default: true, brief: "Print the system's store path" },
-          dryRun: { kind: "boolean", default: false, withNegated: false, brief: "Only say what would be done, and why" },
+          dryRun: {
+            kind: "boolean",
+            default: false,
+            withNegated: false,
+            brief: "Only say what would be done, and why",
+          },
         },
         aliases: { ...buildAliases, o: "outLink" },
         positional: installables,
       },
       docs: {
         brief: "Build a system's toplevel",
-        fullDescription: "Build a system of a flake: `floe system build .#web`. What runs and what boots stay as they are.",
+        fullDescription:
+          "Build a system of a flake: `floe system build .#web`. What runs and what boots stay as they are.",
       },
     }),
     ...machineCommands,

@@ -45,9 +45,21 @@ export const machineCommands = {
     "Run a system now, and boot it from now on",
     "Make a generation of a system, run it without a reboot, and make it what boots. A power cut before the end boots the old one, whole.",
   ),
-  boot: switchCommand("boot", "Boot a system from now on", "Make a generation of a system and make it what boots. What runs stays as it is."),
-  test: switchCommand("test", "Run a system now, until the next boot", "Run a system without a reboot. What boots stays as it is."),
-  dryActivate: switchCommand("dry-activate", "Say what a switch would do", "Say which units a switch would stop, restart, reload and start."),
+  boot: switchCommand(
+    "boot",
+    "Boot a system from now on",
+    "Make a generation of a system and make it what boots. What runs stays as it is.",
+  ),
+  test: switchCommand(
+    "test",
+    "Run a system now, until the next boot",
+    "Run a system without a reboot. What boots stays as it is.",
+  ),
+  dryActivate: switchCommand(
+    "dry-activate",
+    "Say what a switch would do",
+    "Say which units a switch would stop, restart, reload and start.",
+  ),
   rollback: buildCommand<Record<never, never>, [], CliContext>({
     loader: async () => (await import("./switch.ts")).rollback,
     parameters: {},

@@ -40,11 +40,16 @@ export function systemProfile(): Profile {
 
 function chooseTarget({ storePath, generation }: SwitchFlags): SwitchTarget {
   if (storePath !== undefined && generation !== undefined) {
-    throw new CodedError("cli.conflicting-flags", "Cannot use --store-path together with --generation: expected one of them");
+    throw new CodedError(
+      "cli.conflicting-flags",
+      "Cannot use --store-path together with --generation: expected one of them",
+    );
   }
   if (storePath !== undefined) return { kind: "toplevel", path: storePath };
   if (generation !== undefined) return { kind: "generation", number: generation };
-  const current = systemProfile().list().find((one) => one.current);
+  const current = systemProfile()
+    .list()
+    .find((one) => one.current);
   if (current !== undefined) return { kind: "generation", number: current.number };
   throw new CodedError("system.no-generation", "Cannot switch: this machine has no current generation", {
     hint: "Name a system with --store-path.",
@@ -62,6 +67,7 @@ function run(context: CliContext, mode: SwitchMode, target: SwitchTarget): void 
     host: makeSystemdHost(),
     say: (line) => context.say(line),
   });
-  if (result.exitCode === 0 && result.generation !== undefined) context.say(`generation ${result.generation} is the default now`);
+  if (result.exitCode === 0 && result.generation !== undefined)
+    context.say(`generation ${result.generation} is the default now`);
   context.exitWith(result.exitCode);
 }
