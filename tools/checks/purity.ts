@@ -14,9 +14,16 @@ export const purityCheck: Check = {
       .flatMap((file) => checkPurity(file, readSource(file))),
 };
 
+/** Programs that people run beside the packages they are about. */
+const SCRIPTS = ["pkgs/generate.ts", "pkgs/bootstrap/refresh-pins.ts"];
+
+/** Programs for people who work on the package set; no package imports them. */
+const PKGS_SCRIPTS = ["pkgs/generate.ts", "pkgs/bootstrap/refresh-pins.ts"];
+
 /** Whether a file is loaded inside the evaluation. */
 export function isPure(file: string): boolean {
-  if (/\.(test|contract)\.ts$/.test(file) || file.includes("/testdata/") || file === "pkgs/generate.ts") return false;
+  if (/(\.(test|contract)|\/testing[^/]*)\.ts$/.test(file) || file.includes("/testdata/")) return false;
+  if (SCRIPTS.includes(file)) return false;
   if (file === "flake.config.ts") return true;
   if (/^vm-tests\/(driver|qemu-wrapper)\//.test(file) || file.startsWith("core/host/")) return false;
   return /^(core|pkgs|modules|vm-tests)\//.test(file) && !file.startsWith("pkgs/build-side/");
