@@ -23,7 +23,7 @@ const ROOT_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00002";
 const HASH_SEED = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00003";
 
 /** Kept in MiB. What machines write goes here; most of it is never touched and costs nothing. */
-const ROOT_SIZE_MIB = 512;
+const ROOT_SIZE_MIB = 256;
 
 /**
  * A read-only image of the closures of all generations: the lower layer of the machine's store.
@@ -61,7 +61,7 @@ export function makeRootImage(options: ImageOptions): DerivationValue {
 registration > registration
 export E2FSPROGS_FAKE_TIME=1
 truncate -s "$size" "$out"
-mke2fs -q -F -t ext4 -b 4096 -i 16384 -m 0 -U "$uuid" -E "hash_seed=$seedOfHash,root_owner=0:0" "$out"
+mke2fs -q -F -t ext4 -b 4096 -i 16384 -m 0 -J size=8 -U "$uuid" -E "hash_seed=$seedOfHash,root_owner=0:0" "$out"
 # Written from the inside, so that owners and times are those of the image and not those of the build.
 cat > commands << END
 mkdir nix

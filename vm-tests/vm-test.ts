@@ -1,5 +1,5 @@
 import { callerLocation } from "#floe/base";
-import type { Defs, Module } from "#floe/module";
+import { type Defs, defaults, type Module } from "#floe/module";
 import { makeSystem, type System } from "#floe/system";
 import { modules as baseModules } from "../modules/index.ts";
 import agent from "../modules/testing/agent.ts";
@@ -50,7 +50,8 @@ const PLATFORM = "x86_64-linux";
 /** How every machine under test differs from a machine on its own: its disks are images, and the agent runs. */
 const UNDER_TEST: Defs = {
   fileSystems: { "/": { device: "/dev/vda", fsType: "ext4" } },
-  boot: { storeImage: "erofs:/dev/vdb" },
+  // Uncompressed: an emulated processor takes a second to unpack what the host reads at once.
+  boot: { storeImage: "erofs:/dev/vdb", kernel: { file: defaults("vmlinux") } },
   testing: { agent: { enable: true } },
 };
 
