@@ -163,8 +163,11 @@ const canOutlive = HAS_QEMU && process.platform === "linux" && findProgram("setp
   writeFileSync(firmware, spinningRom());
   const wrapper = new URL("./index.ts", import.meta.url).href;
   const program = `
+    import { readFileSync } from "node:fs";
     const { QemuProcess } = await import(${JSON.stringify(wrapper)});
     const qemu = await QemuProcess.start("qemu-system-x86_64", ["-nodefaults", "-display", "none", "-bios", ${JSON.stringify(firmware)}]);
+    // The kernel's promise to end QEMU with us is made by setpriv, which needs a moment to get there.
+    while (!readFileSync("/proc/" + qemu.pid + "/comm", "ascii").startsWith("qemu")) await new Promise((resolve) => setTimeout(resolve, 10));
     console.log(qemu.pid);
     process.kill(process.pid, "SIGKILL");`;
   let printed = "";
