@@ -108,7 +108,13 @@ export class Run {
 
   async #execute({ job, cores }: StartedJob, emit: (event: BuildEvent) => void): Promise<BuildOutcome> {
     const { drvPath, drv, mode } = job;
-    const inputClosure = job.kind === "fetch" ? [] : this.#inputClosure(drv);
+    let inputClosure: StorePath[] = [];
+    try {
+      if (job.kind === "build") inputClosure = this.#inputClosure(drv);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      return { kind: "failed", error, elapsedMs: 0, logPath: undefined };
+    }
     return this.#executor.execute({ drvPath, drv, inputClosure, cores, mode }, emit, this.#abort.signal);
   }
 
