@@ -9,7 +9,23 @@ import { type StorePath, storePathName } from "../core/store/index.ts";
 import { makePkgs } from "./index.ts";
 
 /** What machines are made of. */
-const SHIPPED = ["bash", "coreutils", "dbus", "glibc", "gcclib", "iproute2", "kmod", "libcap", "libxcrypt", "linux", "nginx", "nodejs", "systemd", "util-linux", "zlib"];
+const SHIPPED = [
+  "bash",
+  "coreutils",
+  "dbus",
+  "glibc",
+  "gcclib",
+  "iproute2",
+  "kmod",
+  "libcap",
+  "libxcrypt",
+  "linux",
+  "nginx",
+  "nodejs",
+  "systemd",
+  "util-linux",
+  "zlib",
+];
 
 function begin(): { pkgs: Pkgs; evaluation: ReturnType<typeof beginEvaluation> } {
   const evaluation = beginEvaluation(makeSourceHost());
@@ -66,7 +82,10 @@ test("no package that was built here knows the build directory, the seed or the 
     for (const [file, text] of contents(outPath)) {
       assert.not(text.includes(seed), `${file} names the seed`);
       assert.not(/\/build\/(source|build|destination)\b/.test(text), `${file} names the build directory`);
-      assert.not(/\/lib(64)?\/(x86_64-linux-gnu|ld-linux)/.test(text.replaceAll(/\/nix\/store\/[^\0\s]*/g, "")), `${file} names the host's libraries`);
+      assert.not(
+        /\/lib(64)?\/(x86_64-linux-gnu|ld-linux)/.test(text.replaceAll(/\/nix\/store\/[^\0\s]*/g, "")),
+        `${file} names the host's libraries`,
+      );
     }
   }
 });

@@ -24,16 +24,21 @@ function folders(path: string): string[] {
 function members(): Member[] {
   const byName = folders(`${PKGS}by-name`).flatMap((letters) =>
     folders(`${PKGS}by-name/${letters}`).map((name) => {
-      if (letters !== name.slice(0, 2)) throw new Error(`by-name/${letters}/${name} belongs in by-name/${name.slice(0, 2)}/${name}`);
+      if (letters !== name.slice(0, 2))
+        throw new Error(`by-name/${letters}/${name} belongs in by-name/${name.slice(0, 2)}/${name}`);
       return { name, file: `./${letters}/${name}/package.ts` };
     }),
   );
   const bootstrap = folders(`${PKGS}bootstrap`).map((name) => ({ name, file: `../bootstrap/${name}/package.ts` }));
-  return [...byName, ...bootstrap].filter(({ file }) => existsSync(`${PKGS}by-name/${file}`)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...byName, ...bootstrap]
+    .filter(({ file }) => existsSync(`${PKGS}by-name/${file}`))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function identifier(name: string): string {
-  return name.replace(/[^a-zA-Z0-9]+(.)?/g, (_, next: string | undefined) => (next ?? "").toUpperCase()).replace(/^(\d)/, "_$1");
+  return name
+    .replace(/[^a-zA-Z0-9]+(.)?/g, (_, next: string | undefined) => (next ?? "").toUpperCase())
+    .replace(/^(\d)/, "_$1");
 }
 
 function text(list: readonly Member[]): string {

@@ -5,6 +5,7 @@ import type { SourcePin } from "./source-pin.ts";
  *
  * Written by `node pkgs/bootstrap/refresh-pins.ts`, which keeps names and suites and looks up the rest.
  */
+// biome-ignore format: a table, one pin a line.
 export const SOURCES = {
   bash: { source: "bash", suite: "trixie", version: "5.2.37", url: "mirror://debian/pool/main/b/bash/bash_5.2.37.orig.tar.xz", hash: "sha256-NwcEychZ9AYLffGQVeQ7ubX6CdiHaZz2uoeIXFSF02o=" },
   busybox: { source: "busybox", suite: "trixie", version: "1.37.0", url: "mirror://debian/pool/main/b/busybox/busybox_1.37.0.orig.tar.bz2", hash: "sha256-MxHf8y50ZJn03w1d8E1+s5Y4LX4Qi7klDntRm4NwQ6Q=" },

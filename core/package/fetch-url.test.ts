@@ -11,7 +11,11 @@ test.before.each(() => {
 
 test("fetchUrl() makes the derivation Nix makes", () => {
   const evaluation = beginTinyEvaluation();
-  const { drvPath, outPath } = fetchUrl({ url: "https://example.org/9/hello-2.10.tar.gz", hash: HASH, executable: true });
+  const { drvPath, outPath } = fetchUrl({
+    url: "https://example.org/9/hello-2.10.tar.gz",
+    hash: HASH,
+    executable: true,
+  });
   // Nix 2.8: nix-instantiate of <nix/fetchurl.nix> with the same address, hash and executable = true
   assert.is(outPath, "/nix/store/9i32hgcssc4w40yhv7a31rmhpg9x5705-hello-2.10.tar.gz");
   assert.is(
@@ -24,12 +28,21 @@ test("fetchUrl() takes a store name out of any address", () => {
   const value = fetchUrl({ url: "mirror://debian/pool/main/l/less/less_668~rc1+b1.tar.gz", hash: HASH });
   assert.is(value.name, "less_668-rc1+b1.tar.gz");
   // The path depends on content and name alone.
-  assert.is(fetchUrl({ urls: ["https://a.example/x", "https://b.example/x"], name: value.name, hash: HASH }).outPath, value.outPath);
+  assert.is(
+    fetchUrl({ urls: ["https://a.example/x", "https://b.example/x"], name: value.name, hash: HASH }).outPath,
+    value.outPath,
+  );
 });
 
 test("fetchUrl() needs an address and an SRI hash", () => {
-  assert.throws(() => fetchUrl({ hash: HASH }), (error: { code: string }) => error.code === "fetch-url.no-address");
-  assert.throws(() => fetchUrl({ url: "https://example.org/x", hash: "sha256:abc" }), (error: { code: string }) => error.code === "fetch-url.hash");
+  assert.throws(
+    () => fetchUrl({ hash: HASH }),
+    (error: { code: string }) => error.code === "fetch-url.no-address",
+  );
+  assert.throws(
+    () => fetchUrl({ url: "https://example.org/x", hash: "sha256:abc" }),
+    (error: { code: string }) => error.code === "fetch-url.hash",
+  );
 });
 
 test.run();

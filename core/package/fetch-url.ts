@@ -24,7 +24,11 @@ export interface FetchUrlOptions {
 export function fetchUrl(options: FetchUrlOptions): DerivationValue {
   const urls = options.urls ?? (options.url === undefined ? [] : [options.url]);
   const [first] = urls;
-  if (first === undefined) throw new CodedError("fetch-url.no-address", `Cannot fetch "${options.name ?? "a file"}": found neither "url" nor "urls"`);
+  if (first === undefined)
+    throw new CodedError(
+      "fetch-url.no-address",
+      `Cannot fetch "${options.name ?? "a file"}": found neither "url" nor "urls"`,
+    );
   checkSri(first, options.hash);
   const { executable = false } = options;
   const name = options.name ?? defaultName(first);
@@ -58,7 +62,11 @@ function checkSri(url: string, hash: string): void {
     parseHash(hash);
     return;
   }
-  throw new CodedError("fetch-url.hash", `Cannot pin "${url}": found the hash "${hash}", expected the form "sha256-…"`, {
-    hint: "Convert it with: floe hash convert --to sri HASH",
-  });
+  throw new CodedError(
+    "fetch-url.hash",
+    `Cannot pin "${url}": found the hash "${hash}", expected the form "sha256-…"`,
+    {
+      hint: "Convert it with: floe hash convert --to sri HASH",
+    },
+  );
 }

@@ -11,6 +11,14 @@ export * from "./define.ts";
 export * from "./fetch-url.ts";
 export type { Meta, MetaAttributes } from "./meta.ts";
 export * from "./overlay.ts";
-export { type Attributes, type AttributesChange, isPackage, makePackage, type MakePackageOptions, type Package, type PackageAttributes } from "./package.ts";
+export {
+  type Attributes,
+  type AttributesChange,
+  isPackage,
+  makePackage,
+  type MakePackageOptions,
+  type Package,
+  type PackageAttributes,
+} from "./package.ts";
 export { makePackageSet, type PackageSetOptions } from "./package-set.ts";
 export { getPlatform, type Platform, PLATFORM_NAMES } from "./platform.ts";

@@ -37,20 +37,36 @@ export function makeMeta(name: string, attributes: MetaAttributes, at?: SourceLo
   return { summary, homepage, license, platforms, ...(mainProgram === undefined ? {} : { mainProgram }) };
 }
 
-function checkMeta(name: string, { summary, homepage, license, platforms, mainProgram }: Partial<MetaAttributes>): Diagnostic[] {
+function checkMeta(
+  name: string,
+  { summary, homepage, license, platforms, mainProgram }: Partial<MetaAttributes>,
+): Diagnostic[] {
   const faults: Diagnostic[] = [];
   const fault = (field: string, problem: string, hint?: string): void => {
-    faults.push({ code: "package.meta", message: `Cannot describe the package "${name}": its ${field} ${problem}`, ...(hint === undefined ? {} : { hint }) });
+    faults.push({
+      code: "package.meta",
+      message: `Cannot describe the package "${name}": its ${field} ${problem}`,
+      ...(hint === undefined ? {} : { hint }),
+    });
   };
-  if (typeof summary !== "string" || summary === "") fault("summary", "is missing, expected one line that says what it is for");
-  else if (summary.endsWith(".") || summary.includes("\n") || summary.length > 100) fault("summary", `is "${summary}", expected one line of at most 100 characters without a final period`);
-  if (typeof homepage !== "string" || !/^https?:\/\/[^\s/]+(\/\S*)?$/.test(homepage)) fault("homepage", `is "${homepage ?? ""}", expected an http(s) address`);
+  if (typeof summary !== "string" || summary === "")
+    fault("summary", "is missing, expected one line that says what it is for");
+  else if (summary.endsWith(".") || summary.includes("\n") || summary.length > 100)
+    fault("summary", `is "${summary}", expected one line of at most 100 characters without a final period`);
+  if (typeof homepage !== "string" || !/^https?:\/\/[^\s/]+(\/\S*)?$/.test(homepage))
+    fault("homepage", `is "${homepage ?? ""}", expected an http(s) address`);
   if (typeof license !== "string") fault("license", "is missing, expected an SPDX expression");
   else for (const [problem, hint] of checkLicense(license)) fault("license", problem, hint);
   for (const system of platforms ?? []) {
-    if (!PLATFORM_NAMES.includes(system)) fault("platforms", `name "${system}", expected some of ${PLATFORM_NAMES.join(", ")}`, didYouMean(system, PLATFORM_NAMES));
+    if (!PLATFORM_NAMES.includes(system))
+      fault(
+        "platforms",
+        `name "${system}", expected some of ${PLATFORM_NAMES.join(", ")}`,
+        didYouMean(system, PLATFORM_NAMES),
+      );
   }
-  if (mainProgram !== undefined && !/^[^\s/]+$/.test(mainProgram)) fault("mainProgram", `is "${mainProgram}", expected the name of a file in bin`);
+  if (mainProgram !== undefined && !/^[^\s/]+$/.test(mainProgram))
+    fault("mainProgram", `is "${mainProgram}", expected the name of a file in bin`);
   return faults;
 }
 
@@ -59,9 +75,14 @@ function* checkLicense(expression: string): Iterable<[problem: string, hint?: st
   const words = expression.replace(/[()]/g, " ").trim().split(/\s+/);
   for (const [i, word] of words.entries()) {
     const connective = word === "AND" || word === "OR" || word === "WITH";
-    if (connective !== (i % 2 === 1)) return yield [`is "${expression}", expected an SPDX expression such as "MIT" or "MIT OR Apache-2.0"`];
+    if (connective !== (i % 2 === 1))
+      return yield [`is "${expression}", expected an SPDX expression such as "MIT" or "MIT OR Apache-2.0"`];
     if (connective || LICENSES.has(word)) continue;
-    yield [`names "${word}", which is no SPDX identifier known here`, didYouMean(word, LICENSES) ?? "Add it to core/package/spdx.ts when it is on the SPDX list."];
+    yield [
+      `names "${word}", which is no SPDX identifier known here`,
+      didYouMean(word, LICENSES) ?? "Add it to core/package/spdx.ts when it is on the SPDX list.",
+    ];
   }
-  if (words.length % 2 === 0) yield [`is "${expression}", expected an SPDX expression such as "MIT" or "MIT OR Apache-2.0"`];
+  if (words.length % 2 === 0)
+    yield [`is "${expression}", expected an SPDX expression such as "MIT" or "MIT OR Apache-2.0"`];
 }

@@ -47,7 +47,10 @@ test("a package in a string is its output path, and becomes an input of what use
 });
 
 test("asking for a package that is missing names the package that asks, its file and the likely name", () => {
-  const definitions = { ...DEFINITIONS, wrong: definePackage((pkgs) => tiny({ name: "wrong", inputs: [get(pkgs, "libary")] })) };
+  const definitions = {
+    ...DEFINITIONS,
+    wrong: definePackage((pkgs) => tiny({ name: "wrong", inputs: [get(pkgs, "libary")] })),
+  };
   const definedAt = definitions.wrong.at;
   const error = errorOf(() => get(makeTinySet([], definitions), "wrong"));
   assert.is(error.code, "package.missing");
@@ -75,13 +78,17 @@ test("packages that need each other are a cycle", () => {
 
 test("an overlay's change reaches the packages that depend on it", () => {
   const plain = makeTinySet();
-  const changed = makeTinySet([defineOverlay({ override: { library: (previous) => previous.overrideAttrs(() => ({ version: "2.0" })) } })]);
+  const changed = makeTinySet([
+    defineOverlay({ override: { library: (previous) => previous.overrideAttrs(() => ({ version: "2.0" })) } }),
+  ]);
   assert.is(get(changed, "library").version, "2.0");
   assert.is.not(get(changed, "tool").outPath, get(plain, "tool").outPath);
 });
 
 test("overlays apply in order, and see the set after all of them", () => {
-  const first = defineOverlay({ override: { library: (previous) => previous.overrideAttrs((_, { version }) => ({ version: `${version}.1` })) } });
+  const first = defineOverlay({
+    override: { library: (previous) => previous.overrideAttrs((_, { version }) => ({ version: `${version}.1` })) },
+  });
   const second = defineOverlay({
     override: { library: (previous) => previous.overrideAttrs((_, { version }) => ({ version: `${version}.2` })) },
     add: { extra: (final) => tiny({ name: "extra", inputs: [get(final, "library")] }) },
@@ -128,7 +135,11 @@ test("override() of a package that is in no set is an error", () => {
 
 test("definePackage() arguments are the set's own members", () => {
   const seen: unknown[] = [];
-  const set = makeTinySet([], { ...DEFINITIONS, look: definePackage((pkgs: Pkgs) => (seen.push((pkgs as unknown as TinyPkgs)["library"]), tiny({ name: "look" }))) });
+  const look = definePackage((pkgs: Pkgs) => {
+    seen.push((pkgs as unknown as TinyPkgs)["library"]);
+    return tiny({ name: "look" });
+  });
+  const set = makeTinySet([], { ...DEFINITIONS, look });
   get(set, "look");
   assert.equal(seen, [get(set, "library")]);
 });

@@ -25,7 +25,9 @@ type Maker = (scope: Pkgs) => Package;
  *   `package.missing` for a name it does not have and `package.cycle` for packages that need each other.
  */
 export function makePackageSet({ definitions, tools, overlays = [] }: PackageSetOptions): Pkgs {
-  const makers = new Map<string, Maker>(Object.entries(definitions).map(([name, definition]) => [name, makerOf(name, definition)]));
+  const makers = new Map<string, Maker>(
+    Object.entries(definitions).map(([name, definition]) => [name, makerOf(name, definition)]),
+  );
   for (const overlay of overlays) applyOverlay(makers, overlay, definitions);
 
   const made = new Map<string, Package>();
@@ -35,7 +37,9 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
     if (found !== undefined) return found;
     if (making.includes(name)) {
       const chain = [...making.slice(making.indexOf(name)), name].map((link) => `"${link}"`).join(" needs ");
-      throw new CodedError("package.cycle", `Cannot make the package "${name}": ${chain}`, { at: definitions[name]?.at });
+      throw new CodedError("package.cycle", `Cannot make the package "${name}": ${chain}`, {
+        at: definitions[name]?.at,
+      });
     }
     making.push(name);
     try {
@@ -57,7 +61,14 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
   const set = new Proxy(Object.create(null) as object, {
     get(_, name) {
       // What runtimes ask of any value: promises, printing, JSON.
-      if (typeof name === "symbol" || name === "then" || name === "toJSON" || name === "$$typeof" || name === "constructor") return undefined;
+      if (
+        typeof name === "symbol" ||
+        name === "then" ||
+        name === "toJSON" ||
+        name === "$$typeof" ||
+        name === "constructor"
+      )
+        return undefined;
       const maker = makers.get(name);
       if (maker !== undefined) return getPackage(name, maker);
       const tool = getTool(name);
@@ -67,22 +78,32 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
     has: (_, name) => typeof name === "string" && (makers.has(name) || getTool(name) !== undefined),
     ownKeys: () => [...makers.keys()],
     getOwnPropertyDescriptor: (_, name) =>
-      typeof name === "string" && makers.has(name) ? { enumerable: true, configurable: true, get: () => (set as unknown as Record<string, Package>)[name] } : undefined,
+      typeof name === "string" && makers.has(name)
+        ? { enumerable: true, configurable: true, get: () => (set as unknown as Record<string, Package>)[name] }
+        : undefined,
     set: () => false,
     deleteProperty: () => false,
   }) as Pkgs;
   return set;
 }
 
-function applyOverlay(makers: Map<string, Maker>, overlay: Overlay, definitions: PackageSetOptions["definitions"]): void {
+function applyOverlay(
+  makers: Map<string, Maker>,
+  overlay: Overlay,
+  definitions: PackageSetOptions["definitions"],
+): void {
   const names = [...makers.keys()];
   for (const [name, change] of Object.entries(overlay.override)) {
     const below = makers.get(name);
     if (below === undefined) {
-      throw new CodedError("package.unknown-override", `Cannot override the package "${name}": the set has no package of this name`, {
-        at: overlay.at,
-        hint: didYouMean(name, names) ?? `Name a package of the set, or put "${name}" under "add" when it is new.`,
-      });
+      throw new CodedError(
+        "package.unknown-override",
+        `Cannot override the package "${name}": the set has no package of this name`,
+        {
+          at: overlay.at,
+          hint: didYouMean(name, names) ?? `Name a package of the set, or put "${name}" under "add" when it is new.`,
+        },
+      );
     }
     makers.set(name, (set) => change(below(set), set));
   }
@@ -107,10 +128,15 @@ function makerOf(name: string, definition: PackageDefinition): Maker {
     attachRemake(made, (replacements) => {
       for (const argument of Object.keys(replacements)) {
         if (taken.has(argument)) continue;
-        throw new CodedError("package.unknown-argument", `Cannot override "${argument}" of the package "${name}": it takes ${[...taken].join(", ")}`, {
-          at: callerLocation(),
-          hint: didYouMean(argument, taken) ?? `See ${definition.at?.file ?? "the package's file"} for what it takes.`,
-        });
+        throw new CodedError(
+          "package.unknown-argument",
+          `Cannot override "${argument}" of the package "${name}": it takes ${[...taken].join(", ")}`,
+          {
+            at: callerLocation(),
+            hint:
+              didYouMean(argument, taken) ?? `See ${definition.at?.file ?? "the package's file"} for what it takes.`,
+          },
+        );
       }
       const scope = replace(set, replacements);
       const again = make(scope);
@@ -133,15 +159,27 @@ function watch(set: Pkgs, taken: Set<string>): Pkgs {
 
 function replace(set: Pkgs, replacements: Readonly<Record<string, unknown>>): Pkgs {
   return new Proxy(set, {
-    get: (target, name) => (typeof name === "string" && Object.hasOwn(replacements, name) ? replacements[name] : Reflect.get(target, name)),
+    get: (target, name) =>
+      typeof name === "string" && Object.hasOwn(replacements, name) ? replacements[name] : Reflect.get(target, name),
   });
 }
 
-function missing(name: string, names: readonly string[], asker: string | undefined, definitions: PackageSetOptions["definitions"]): CodedError {
-  const at: SourceLocation | undefined = asker === undefined ? callerLocation() : (definitions[asker]?.at ?? callerLocation());
+function missing(
+  name: string,
+  names: readonly string[],
+  asker: string | undefined,
+  definitions: PackageSetOptions["definitions"],
+): CodedError {
+  const at: SourceLocation | undefined =
+    asker === undefined ? callerLocation() : (definitions[asker]?.at ?? callerLocation());
   const by = asker === undefined ? "" : `, which "${asker}" takes as an argument`;
-  return new CodedError("package.missing", `Cannot find the package "${name}"${by}: the set has no package or builder of this name`, {
-    at,
-    hint: didYouMean(name, names) ?? "Packages are folders of pkgs/by-name; after adding one, run: node pkgs/generate.ts",
-  });
+  return new CodedError(
+    "package.missing",
+    `Cannot find the package "${name}"${by}: the set has no package or builder of this name`,
+    {
+      at,
+      hint:
+        didYouMean(name, names) ?? "Packages are folders of pkgs/by-name; after adding one, run: node pkgs/generate.ts",
+    },
+  );
 }

@@ -28,8 +28,18 @@ test("makePackage() instantiates nothing before a path is asked for", () => {
 });
 
 test("makePackage() checks the descriptive fields and lists every fault", () => {
-  const broken = { name: "tool", version: "1", summary: "A tool.", homepage: "example", license: "GPL3", platforms: ["x86-linux"], mainProgram: "bin/tool" };
-  const error = errorOf(() => makePackage({ attributes: broken, derive: () => ({ name: "tool", system: "x", builder: "b" }) }));
+  const broken = {
+    name: "tool",
+    version: "1",
+    summary: "A tool.",
+    homepage: "example",
+    license: "GPL3",
+    platforms: ["x86-linux"],
+    mainProgram: "bin/tool",
+  };
+  const error = errorOf(() =>
+    makePackage({ attributes: broken, derive: () => ({ name: "tool", system: "x", builder: "b" }) }),
+  );
   assert.is(error.code, "package.meta");
   assert.is(error.details?.length, 5);
   assert.match(error.at?.file ?? "", /package\.test\.ts$/);
@@ -43,7 +53,8 @@ test("a licence is an SPDX expression", () => {
       return (error as CodedError).hint ?? (error as CodedError).code;
     }
   };
-  for (const good of ["MIT", "MIT OR Apache-2.0", "GPL-2.0-only WITH Linux-syscall-note", "(MIT AND ISC) OR Zlib"]) assert.is(license(good), good);
+  for (const good of ["MIT", "MIT OR Apache-2.0", "GPL-2.0-only WITH Linux-syscall-note", "(MIT AND ISC) OR Zlib"])
+    assert.is(license(good), good);
   assert.is(license("Apache-2.1"), 'Did you mean "Apache-2.0"?');
   assert.is(license("MIT Apache-2.0"), "package.meta");
   assert.is(license("MIT OR"), "package.meta");

@@ -39,7 +39,7 @@ export interface PackageAttributes extends MetaAttributes {
 }
 
 export type Attributes = Readonly<Record<string, unknown>>;
-// The changed attributes are checked by the builder that reads them.
+// biome-ignore lint/suspicious/noExplicitAny: each builder has attributes of its own, and checks the changed ones when it reads them.
 export type AttributesChange = (final: any, previous: any) => Attributes;
 
 export interface MakePackageOptions<A extends PackageAttributes> {
@@ -69,12 +69,20 @@ const states = new WeakMap<Package, State>();
  */
 export function makePackage<A extends PackageAttributes>(options: MakePackageOptions<A>): Package {
   // The builder has checked its attributes; from here on only it reads more than the common ones.
-  return assemble({ options: options as unknown as MakePackageOptions<PackageAttributes>, changes: [], at: options.at ?? callerLocation(makePackage) });
+  return assemble({
+    options: options as unknown as MakePackageOptions<PackageAttributes>,
+    changes: [],
+    at: options.at ?? callerLocation(makePackage),
+  });
 }
 
 function assemble(state: State): Package {
   const { options, at } = state;
-  const attributes = settle(options.attributes as unknown as Attributes, state.changes, at) as unknown as PackageAttributes;
+  const attributes = settle(
+    options.attributes as unknown as Attributes,
+    state.changes,
+    at,
+  ) as unknown as PackageAttributes;
   const { name, version } = attributes;
   const meta = makeMeta(name, attributes, at);
   let made: DerivationValue | undefined;
@@ -114,12 +122,17 @@ function remakeOf(made: Package): Remake {
   const state = states.get(made);
   const remake = state?.remake;
   if (state === undefined || remake === undefined) {
-    throw new CodedError("package.not-overridable", `Cannot override the arguments of "${made.name}": it was made outside a package set`, {
-      at: callerLocation(),
-      hint: "Wrap it in definePackage and add it to the set with an overlay.",
-    });
+    throw new CodedError(
+      "package.not-overridable",
+      `Cannot override the arguments of "${made.name}": it was made outside a package set`,
+      {
+        at: callerLocation(),
+        hint: "Wrap it in definePackage and add it to the set with an overlay.",
+      },
+    );
   }
-  return (replacements) => state.changes.reduce<Package>((next, change) => next.overrideAttrs(change), remake(replacements));
+  return (replacements) =>
+    state.changes.reduce<Package>((next, change) => next.overrideAttrs(change), remake(replacements));
 }
 
 /** Whether a value is a package, in any realm's eyes. */

@@ -15,8 +15,20 @@ export interface Platform {
 }
 
 const PLATFORMS: readonly Platform[] = [
-  { system: "x86_64-linux", triple: "x86_64-linux-gnu", processor: "x86_64", kernelArchitecture: "x86_64", loader: "ld-linux-x86-64.so.2" },
-  { system: "aarch64-linux", triple: "aarch64-linux-gnu", processor: "aarch64", kernelArchitecture: "arm64", loader: "ld-linux-aarch64.so.1" },
+  {
+    system: "x86_64-linux",
+    triple: "x86_64-linux-gnu",
+    processor: "x86_64",
+    kernelArchitecture: "x86_64",
+    loader: "ld-linux-x86-64.so.2",
+  },
+  {
+    system: "aarch64-linux",
+    triple: "aarch64-linux-gnu",
+    processor: "aarch64",
+    kernelArchitecture: "arm64",
+    loader: "ld-linux-aarch64.so.1",
+  },
 ];
 
 /** Names of all platforms that packages can be made for. */
@@ -26,5 +38,8 @@ export const PLATFORM_NAMES: readonly string[] = PLATFORMS.map((platform) => pla
 export function getPlatform(system: string): Platform {
   const found = PLATFORMS.find((platform) => platform.system === system);
   if (found !== undefined) return found;
-  throw new CodedError("platform.unknown", `Cannot make packages for "${system}": expected one of ${PLATFORM_NAMES.join(", ")}`);
+  throw new CodedError(
+    "platform.unknown",
+    `Cannot make packages for "${system}": expected one of ${PLATFORM_NAMES.join(", ")}`,
+  );
 }

@@ -16,14 +16,19 @@ export function settle(base: Attributes, changes: readonly Change[], at?: Source
   if (changes.length === 0) return base;
   let guess = base;
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const next = changes.reduce((previous, change) => ({ ...previous, ...change(guess, previous) }), base);
+    let next = base;
+    for (const change of changes) next = { ...next, ...change(guess, next) };
     if (equal(next, guess)) return next;
     guess = next;
   }
-  throw new CodedError("package.unsettled", `Cannot settle the attributes of "${String(base["name"])}": they still change after ${MOST_ROUNDS} rounds`, {
-    at,
-    hint: 'An attribute feeds itself through "final"; read "previous" where the value before the change is meant.',
-  });
+  throw new CodedError(
+    "package.unsettled",
+    `Cannot settle the attributes of "${String(base["name"])}": they still change after ${MOST_ROUNDS} rounds`,
+    {
+      at,
+      hint: 'An attribute feeds itself through "final"; read "previous" where the value before the change is meant.',
+    },
+  );
 }
 
 /** Equal in structure; objects that have a text form of their own (packages, derivations) by that form. */

@@ -3,7 +3,10 @@ import type { Package, Pkgs } from "#floe/package";
 import { scriptPackage } from "./script-package.ts";
 
 /** The seed's compiler, told where one C library and the compiler's own libraries lie. */
-export function makeCc(pkgs: Pkgs, options: { readonly name: string; readonly libc: Package; readonly gcclib: Package }): Package {
+export function makeCc(
+  pkgs: Pkgs,
+  options: { readonly name: string; readonly libc: Package; readonly gcclib: Package },
+): Package {
   const { name, libc, gcclib } = options;
   return scriptPackage(pkgs, {
     name,

@@ -3,7 +3,10 @@ import type { Package, Pkgs } from "#floe/package";
 import { scriptPackage } from "./script-package.ts";
 
 /** The compiler's run-time libraries, for programs of one C library. */
-export function makeGcclib(pkgs: Pkgs, options: { readonly name: string; readonly libc: Package; readonly forbidden?: readonly Package[] }): Package {
+export function makeGcclib(
+  pkgs: Pkgs,
+  options: { readonly name: string; readonly libc: Package; readonly forbidden?: readonly Package[] },
+): Package {
   const { name, libc, forbidden } = options;
   return scriptPackage(pkgs, {
     name,

@@ -20,7 +20,10 @@ export function fetchPin({ path, hash }: SeedPin): DerivationValue {
  * Derives one file of a binary package, in the store as `<output>/<path>`: the only way to a first program, as unpacking
  * a package takes programs.
  */
-export function pinMember(pin: SeedPin, options: { readonly name: string; readonly member: string; readonly path: string; readonly hash: string }): DerivationOptions {
+export function pinMember(
+  pin: SeedPin,
+  options: { readonly name: string; readonly member: string; readonly path: string; readonly hash: string },
+): DerivationOptions {
   const { name, member, path, hash } = options;
   const url = `mirror://debian/${pin.path}`;
   return {

@@ -20,14 +20,18 @@ import { SEED_X86_64 } from "./seed.x86_64.ts";
 
 const SEED_SUITE = "bookworm";
 
-const { values: flags } = parseArgs({ options: { mirror: { type: "string" }, check: { type: "boolean", default: false } } });
+const { values: flags } = parseArgs({
+  options: { mirror: { type: "string" }, check: { type: "boolean", default: false } },
+});
 const mirror = (flags.mirror ?? mirrorOfApt()).replace(/\/+$/, "");
 
 /** A stanza of an index, by field name. */
 type Stanza = ReadonlyMap<string, string>;
 
 function mirrorOfApt(): string {
-  const repositories = execFileSync("apt-get", ["indextargets", "--format", "$(REPO_URI)"], { encoding: "utf8" }).split("\n");
+  const repositories = execFileSync("apt-get", ["indextargets", "--format", "$(REPO_URI)"], { encoding: "utf8" }).split(
+    "\n",
+  );
   const found = repositories.find((uri) => /\/debian\/?$/.test(uri));
   if (found === undefined) throw new Error("apt names no mirror of the Debian archive; give one with --mirror URL");
   return found;
@@ -37,13 +41,23 @@ async function readIndex(path: string): Promise<Map<string, Stanza>> {
   const response = await fetch(`${mirror}/dists/${path}.gz`);
   if (!response.ok) throw new Error(`Cannot read the index "${path}": the mirror answered ${response.status}`);
   const text = gunzipSync(Buffer.from(await response.arrayBuffer())).toString("utf8");
-  const stanzas = text.split("\n\n").map((stanza) => new Map([...stanza.matchAll(/^([\w-]+):[ \t]*((?:.*)(?:\n[ \t].*)*)/gm)].map((m) => [m[1] as string, m[2] as string])));
+  const stanzas = text
+    .split("\n\n")
+    .map(
+      (stanza) =>
+        new Map(
+          [...stanza.matchAll(/^([\w-]+):[ \t]*((?:.*)(?:\n[ \t].*)*)/gm)].map((m) => [m[1] as string, m[2] as string]),
+        ),
+    );
   return new Map(stanzas.map((stanza) => [stanza.get("Package") ?? "", stanza]));
 }
 
 function field(stanza: Stanza | undefined, name: string, owner: string): string {
   const value = stanza?.get(name);
-  if (value === undefined) throw new Error(`Cannot pin "${owner}": the archive has no ${stanza === undefined ? "package" : `field ${name}`} of this name`);
+  if (value === undefined)
+    throw new Error(
+      `Cannot pin "${owner}": the archive has no ${stanza === undefined ? "package" : `field ${name}`} of this name`,
+    );
   return value;
 }
 
@@ -51,19 +65,38 @@ const sri = (hex: string): string => `sha256-${Buffer.from(hex, "hex").toString(
 
 function seedPin(packages: Map<string, Stanza>, { package: name }: SeedPin): SeedPin {
   const stanza = packages.get(name);
-  return { package: name, version: field(stanza, "Version", name), path: field(stanza, "Filename", name), hash: sri(field(stanza, "SHA256", name)) };
+  return {
+    package: name,
+    version: field(stanza, "Version", name),
+    path: field(stanza, "Filename", name),
+    hash: sri(field(stanza, "SHA256", name)),
+  };
 }
 
 function sourcePin(sources: Map<string, Stanza>, { source, suite }: SourcePin): SourcePin {
   const stanza = sources.get(source);
-  const line = field(stanza, "Checksums-Sha256", source).split("\n").find((each) => /\.orig\.tar\.\w+$/.test(each));
+  const line = field(stanza, "Checksums-Sha256", source)
+    .split("\n")
+    .find((each) => /\.orig\.tar\.\w+$/.test(each));
   const [hex, , file] = line?.trim().split(/\s+/) ?? [];
   if (hex === undefined || file === undefined) throw new Error(`Cannot pin "${source}": it has no original archive`);
-  const version = file.replace(/^[^_]*_/, "").replace(/\.orig\..*$/, "").replace(/^.*really/, "");
-  return { source, suite, version, url: `mirror://debian/${field(stanza, "Directory", source)}/${file}`, hash: sri(hex) };
+  const version = file
+    .replace(/^[^_]*_/, "")
+    .replace(/\.orig\..*$/, "")
+    .replace(/^.*really/, "");
+  return {
+    source,
+    suite,
+    version,
+    url: `mirror://debian/${field(stanza, "Directory", source)}/${file}`,
+    hash: sri(hex),
+  };
 }
 
-const literal = (pin: object): string => `{ ${Object.entries(pin).map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join(", ")} }`;
+const literal = (pin: object): string =>
+  `{ ${Object.entries(pin)
+    .map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
+    .join(", ")} }`;
 
 /** Replaces the text between the first line that ends in `open` and the last one that is `close`. */
 function rewrite(file: string, text: string, open: RegExp, close: string, body: string): string {
@@ -73,13 +106,23 @@ function rewrite(file: string, text: string, open: RegExp, close: string, body: 
 }
 
 const suites = [...new Set(Object.values(SOURCES).map(({ suite }) => suite))];
-const [packages, ...sourceIndexes] = await Promise.all([readIndex(`${SEED_SUITE}/main/binary-amd64/Packages`), ...suites.map((suite) => readIndex(`${suite}/main/source/Sources`))]);
+const [packages, ...sourceIndexes] = await Promise.all([
+  readIndex(`${SEED_SUITE}/main/binary-amd64/Packages`),
+  ...suites.map((suite) => readIndex(`${suite}/main/source/Sources`)),
+]);
 const sourcesOf = new Map(suites.map((suite, i) => [suite as string, sourceIndexes[i] as Map<string, Stanza>]));
 
-const seed = Object.entries(SEED_X86_64).map(([group, pins]) => [group, pins.map((pin) => seedPin(packages, pin))] as const);
-const seedBody = seed.map(([group, pins]) => `  ${group}: [\n${pins.map((pin) => `    ${literal(pin)},\n`).join("")}  ],`).join("\n");
+const seed = Object.entries(SEED_X86_64).map(
+  ([group, pins]) => [group, pins.map((pin) => seedPin(packages, pin))] as const,
+);
+const seedBody = seed
+  .map(([group, pins]) => `  ${group}: [\n${pins.map((pin) => `    ${literal(pin)},\n`).join("")}  ],`)
+  .join("\n");
 const sourceBody = Object.entries(SOURCES)
-  .map(([name, pin]) => `  ${/^\w+$/.test(name) ? name : JSON.stringify(name)}: ${literal(sourcePin(sourcesOf.get(pin.suite) as Map<string, Stanza>, pin))},`)
+  .map(
+    ([name, pin]) =>
+      `  ${/^\w+$/.test(name) ? name : JSON.stringify(name)}: ${literal(sourcePin(sourcesOf.get(pin.suite) as Map<string, Stanza>, pin))},`,
+  )
   .join("\n");
 
 for (const [name, open, body] of [

@@ -5,6 +5,7 @@ import type { SeedPin } from "./pins.ts";
  *
  * Written by `node pkgs/bootstrap/refresh-pins.ts`, which keeps the names and looks up the rest.
  */
+// biome-ignore format: a table, one pin a line.
 export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools", readonly SeedPin[]>> = {
   busybox: [
     { package: "busybox-static", version: "1:1.35.0-4+deb12u1+b1", path: "pool/main/b/busybox/busybox-static_1.35.0-4+deb12u1+b1_amd64.deb", hash: "sha256-PT/b6R1GYMhz4UsJLCE/6BwdpjYtqiNusl0BcesQh0Q=" },

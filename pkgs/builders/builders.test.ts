@@ -12,7 +12,14 @@ function derive(make: (pkgs: Pkgs) => { readonly drvPath: string }): Derivation 
   return parseDerivation(derivations.get(make(makePkgs({ platform: "x86_64-linux" })).drvPath) as string, "x");
 }
 
-const COMMON = { name: "tool", version: "1.0", summary: "Test package", homepage: "https://example.org", license: "MIT", check: "tool" } as const;
+const COMMON = {
+  name: "tool",
+  version: "1.0",
+  summary: "Test package",
+  homepage: "https://example.org",
+  license: "MIT",
+  check: "tool",
+} as const;
 
 test("shellWords() lets variables expand and nothing else", () => {
   assert.is(shellWords(["--prefix=$out", "--opt=-O2 -g"]), '"--prefix=$out" "--opt=-O2 -g"');
@@ -20,7 +27,9 @@ test("shellWords() lets variables expand and nothing else", () => {
 });
 
 test("stdenv() passes attributes on as the variables of its phases, and leaves out what is not given", () => {
-  const { env } = derive(({ stdenv, zlib }) => stdenv({ ...COMMON, inputs: [zlib], build: "make all", makeFlags: ["A=b c"], env: { CFLAGS: "-O2" } }));
+  const { env } = derive(({ stdenv, zlib }) =>
+    stdenv({ ...COMMON, inputs: [zlib], build: "make all", makeFlags: ["A=b c"], env: { CFLAGS: "-O2" } }),
+  );
   assert.is(env["buildPhase"], "make all");
   assert.is(env["makeFlags"], '"A=b c"');
   assert.is(env["CFLAGS"], "-O2");
@@ -41,8 +50,13 @@ test("stdenv() with static links without shared libraries", () => {
 });
 
 test("autotools() makes the configure script first when asked to", () => {
-  const { env } = derive(({ autotools }) => autotools({ ...COMMON, autoreconf: true, configureFlags: ["--disable-nls"] }));
-  assert.match(env["configurePhase"] ?? "", /^autoreconf -fi\nwithFlags "\$configureFlags" \.\/configure --prefix="\$out"/);
+  const { env } = derive(({ autotools }) =>
+    autotools({ ...COMMON, autoreconf: true, configureFlags: ["--disable-nls"] }),
+  );
+  assert.match(
+    env["configurePhase"] ?? "",
+    /^autoreconf -fi\nwithFlags "\$configureFlags" \.\/configure --prefix="\$out"/,
+  );
   assert.match(env["nativeBuildInputs"] ?? "", /-seed-autotools-/);
 });
 
@@ -53,7 +67,12 @@ test("meson() takes options by name", () => {
 
 test("overrideAttrs() reaches the derivation through every builder", () => {
   for (const name of ["zlib", "hello", "kmod"]) {
-    const { env } = derive((pkgs) => (pkgs as unknown as Record<string, Pkgs["zlib"]>)[name]?.overrideAttrs(() => ({ postInstall: "echo changed" })) as Pkgs["zlib"]);
+    const { env } = derive(
+      (pkgs) =>
+        (pkgs as unknown as Record<string, Pkgs["zlib"]>)[name]?.overrideAttrs(() => ({
+          postInstall: "echo changed",
+        })) as Pkgs["zlib"],
+    );
     assert.is(env["postInstall"], "echo changed", name);
   }
 });

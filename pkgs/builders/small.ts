@@ -26,7 +26,14 @@ export function makeRunCommand(pkgs: Pkgs): RunCommand {
       system: platform.system,
       builder: `${seed}/bin/bash`,
       args: ["-c", RUN],
-      env: { seed, sandboxShell: `${seed}/bin/sh`, disallowedReferences: seed, ...env, commands, passAsFile: ["commands"] },
+      env: {
+        seed,
+        sandboxShell: `${seed}/bin/sh`,
+        disallowedReferences: seed,
+        ...env,
+        commands,
+        passAsFile: ["commands"],
+      },
     });
   };
 }

@@ -67,10 +67,25 @@ const SETUP = local("../build-side/setup.sh");
 /** The derivation of a package that is built in phases. */
 export function deriveStdenv(pkgs: Pkgs, attributes: StdenvAttributes): DerivationOptions {
   const { seed, cc, platform } = pkgs;
-  const { name, version, check, source, patches, nativeInputs, inputs, configureFlags, makeFlags, buildFlags, installFlags } = attributes;
-  const { unpack, configure, build, install, postUnpack, postPatch, preConfigure, postConfigure, preBuild, postBuild } = attributes;
-  const { preInstall, postInstall, preFixup, postFixup, sourceRoot, dontStrip, keepDocumentation, runtimeShell } = attributes;
-  const flags = (list: readonly unknown[] | undefined): string | undefined => (list === undefined ? undefined : shellWords(list));
+  const {
+    name,
+    version,
+    check,
+    source,
+    patches,
+    nativeInputs,
+    inputs,
+    configureFlags,
+    makeFlags,
+    buildFlags,
+    installFlags,
+  } = attributes;
+  const { unpack, configure, build, install, postUnpack, postPatch, preConfigure, postConfigure, preBuild, postBuild } =
+    attributes;
+  const { preInstall, postInstall, preFixup, postFixup, sourceRoot, dontStrip, keepDocumentation, runtimeShell } =
+    attributes;
+  const flags = (list: readonly unknown[] | undefined): string | undefined =>
+    list === undefined ? undefined : shellWords(list);
   return {
     name: `${name}-${version}`,
     system: platform.system,

@@ -16,6 +16,11 @@ export default definePackage((pkgs) =>
     platforms: ["x86_64-linux"],
     interpreter: [`${pkgs["seed-busybox"]}/bin/busybox`, "sh"],
     script: local("../../build-side/unpack-seed.sh"),
-    env: { ...seedAddition(pkgs), debs: SEED_X86_64.autotools.map(fetchPin), relocate: true, links: "automake=automake-1.16 aclocal=aclocal-1.16" },
+    env: {
+      ...seedAddition(pkgs),
+      debs: SEED_X86_64.autotools.map(fetchPin),
+      relocate: true,
+      links: "automake=automake-1.16 aclocal=aclocal-1.16",
+    },
   }),
 );

@@ -17,7 +17,12 @@ export default definePackage(() =>
     derive: ({ name, version }) => {
       const [pin] = SEED_X86_64.busybox;
       if (pin === undefined) throw new Error("the seed has no busybox");
-      return pinMember(pin, { name: `${name}-${version}`, member: "./bin/busybox", path: "bin/busybox", hash: "sha256-SUza0DfPfQp17oFvwGC5JmPeEwlgKv9DwvnOVdreTEA=" });
+      return pinMember(pin, {
+        name: `${name}-${version}`,
+        member: "./bin/busybox",
+        path: "bin/busybox",
+        hash: "sha256-SUza0DfPfQp17oFvwGC5JmPeEwlgKv9DwvnOVdreTEA=",
+      });
     },
   }),
 );

@@ -16,7 +16,13 @@ export default definePackage(({ autotools, fetchUrl }) =>
         printf '#undef %s\\n#define %s "/run/current-system/sw/bin"\\n' $name $name >> config-top.h
       done
     `,
-    configureFlags: ["--without-bash-malloc", "--disable-nls", "--without-curses", "--disable-rpath", "bash_cv_termcap_lib=gnutermcap"],
+    configureFlags: [
+      "--without-bash-malloc",
+      "--disable-nls",
+      "--without-curses",
+      "--disable-rpath",
+      "bash_cv_termcap_lib=gnutermcap",
+    ],
     env: { CFLAGS: "-O2 -g0 -std=gnu17" },
     // Parts for building loadable builtins record the toolchain.
     postInstall: `

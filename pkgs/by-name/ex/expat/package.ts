@@ -11,7 +11,13 @@ export default definePackage(({ autotools, fetchUrl }) =>
     source: fetchUrl(SOURCES.expat),
     sourceRoot: "expat",
     autoreconf: true,
-    configureFlags: ["--without-xmlwf", "--without-docbook", "--without-examples", "--without-tests", "--disable-static"],
+    configureFlags: [
+      "--without-xmlwf",
+      "--without-docbook",
+      "--without-examples",
+      "--without-tests",
+      "--disable-static",
+    ],
     check: `
       printf '#include <expat.h>\\n#include <stdio.h>\\nint main(void) { puts(XML_ExpatVersion()); }' > version.c
       gcc version.c -I"$out/include" -L"$out/lib" -lexpat -o version

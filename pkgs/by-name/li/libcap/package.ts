@@ -9,7 +9,18 @@ export default definePackage(({ stdenv, fetchUrl }) =>
     homepage: "https://sites.google.com/site/fullycapable/",
     license: "BSD-3-Clause OR GPL-2.0-only",
     source: fetchUrl(SOURCES.libcap),
-    makeFlags: ["SHELL=$SHELL", "prefix=$out", "lib=lib", "sbindir=bin", "CC=gcc", "BUILD_CC=gcc", "GOLANG=no", "PAM_CAP=no", "RAISE_SETFCAP=no", "DYNAMIC=yes"],
+    makeFlags: [
+      "SHELL=$SHELL",
+      "prefix=$out",
+      "lib=lib",
+      "sbindir=bin",
+      "CC=gcc",
+      "BUILD_CC=gcc",
+      "GOLANG=no",
+      "PAM_CAP=no",
+      "RAISE_SETFCAP=no",
+      "DYNAMIC=yes",
+    ],
     build: `
       withFlags "$makeFlags" make -j"$jobs" -C libcap
       withFlags "$makeFlags" make -j"$jobs" -C progs

@@ -10,7 +10,12 @@ export default definePackage(({ autotools, fetchUrl }) =>
     license: "LGPL-2.1-or-later",
     source: fetchUrl(SOURCES.libxcrypt),
     autoreconf: true,
-    configureFlags: ["--enable-hashes=strong", "--enable-obsolete-api=no", "--disable-failure-tokens", "--disable-static"],
+    configureFlags: [
+      "--enable-hashes=strong",
+      "--enable-obsolete-api=no",
+      "--disable-failure-tokens",
+      "--disable-static",
+    ],
     check: `
       printf '#include <crypt.h>\\n#include <stdio.h>\\nint main(void) { puts(crypt("a", "$6$salt")); }' > hash.c
       gcc hash.c -I"$out/include" -L"$out/lib" -lcrypt -o hash

@@ -9,7 +9,13 @@ export default definePackage(({ autotools, fetchUrl }) =>
     homepage: "https://www.pcre.org",
     license: "BSD-3-Clause WITH PCRE2-exception",
     source: fetchUrl(SOURCES.pcre2),
-    configureFlags: ["--disable-static", "--enable-jit", "--disable-pcre2grep-libz", "--disable-pcre2grep-libbz2", "--disable-pcre2grep-jit"],
+    configureFlags: [
+      "--disable-static",
+      "--enable-jit",
+      "--disable-pcre2grep-libz",
+      "--disable-pcre2grep-libbz2",
+      "--disable-pcre2grep-jit",
+    ],
     postInstall: 'rm "$out/bin/pcre2test"',
     check: `
       pcre2-config --version | grep -Fx "$version"

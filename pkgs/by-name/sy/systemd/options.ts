@@ -1,16 +1,24 @@
 /** Features, all of them named: meson would take what is not from whatever it finds. */
-const ON = "networkd resolve timesyncd logind timedated hostnamed tmpfiles sysusers utmp randomseed analyze split-bin".split(" ");
+const ON =
+  "networkd resolve timesyncd logind timedated hostnamed tmpfiles sysusers utmp randomseed analyze split-bin".split(
+    " ",
+  );
 const ENABLED = ["kmod", "blkid"];
 const OFF =
   `adm-group backlight binfmt coredump create-log-dirs default-network dns-over-tls efi environment-d firstboot gshadow hibernate hwdb ima
   install-tests kernel-install ldconfig localed machined mountfsd nscd nsresourced nss-myhostname nss-systemd oomd portabled pstore
-  quotacheck rfkill smack standalone-binaries storagetm sysext tests tpm translations userdb vconsole wheel-group xdg-autostart`.split(/\s+/);
+  quotacheck rfkill smack standalone-binaries storagetm sysext tests tpm translations userdb vconsole wheel-group xdg-autostart`.split(
+    /\s+/,
+  );
 const DISABLED =
   `acl apparmor audit bootloader bpf-framework bzip2 dbus elfutils fdisk gcrypt glib gnutls homed html importd libarchive libcryptsetup libcurl
   libfido2 libidn libidn2 libiptc lz4 man microhttpd nss-mymachines nss-resolve openssl p11kit pam passwdqc pcre2 polkit
-  pwquality qrencode remote repart seccomp selinux sysupdate sysupdated tpm2 ukify vmspawn xenctrl xkbcommon xz zlib zstd`.split(/\s+/);
+  pwquality qrencode remote repart seccomp selinux sysupdate sysupdated tpm2 ukify vmspawn xenctrl xkbcommon xz zlib zstd`.split(
+    /\s+/,
+  );
 
-const every = (names: readonly string[], value: string | boolean): Record<string, string | boolean> => Object.fromEntries(names.map((name) => [name, value]));
+const every = (names: readonly string[], value: string | boolean): Record<string, string | boolean> =>
+  Object.fromEntries(names.map((name) => [name, value]));
 
 export const FEATURES: Readonly<Record<string, string | boolean>> = {
   ...every(ON, true),

@@ -19,7 +19,9 @@ export default definePackage(({ autotools, fetchUrl, zlib, libxcrypt }) =>
       ..."nls static asciidoc poman bash-completion makeinstall-chown makeinstall-setuid liblastlog2 pam-lastlog2 login su runuser chfn-chsh more ul pg setterm hwclock-gplv3"
         .split(" ")
         .map((feature) => `--disable-${feature}`),
-      ..."python systemd udev ncursesw ncurses tinfo readline cap-ng audit selinux econf btrfs libmagic".split(" ").map((library) => `--without-${library}`),
+      ..."python systemd udev ncursesw ncurses tinfo readline cap-ng audit selinux econf btrfs libmagic"
+        .split(" ")
+        .map((library) => `--without-${library}`),
     ],
     check: `
       mount --version | grep -F "$version"
