@@ -1,4 +1,5 @@
 export * from "./agent-client.ts";
+export * from "./check-host.ts";
 export * from "./reporter.ts";
 export * from "./run.ts";
 export * from "./run-folder.ts";

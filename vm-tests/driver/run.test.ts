@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { HAS_QEMU } from "../qemu-wrapper/testing.ts";
 import type { VmTestManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
+import { checkHost } from "./check-host.ts";
 import { Reporter } from "./reporter.ts";
 import { runVmTest, type Script } from "./run.ts";
 import type { RunEvent } from "./run-log.ts";
@@ -171,6 +172,14 @@ withQemu("a run ends at its time limit, and when it is interrupted", async () =>
   setTimeout(() => controller.abort(new Error("interrupted")), 50);
   const { result: stopped } = await runStory(hang, { signal: controller.signal });
   assert.match(stopped.error?.message ?? "", "interrupted");
+});
+
+test("checkHost() names what is missing before anything is built", () => {
+  assert.throws(
+    () => checkHost(folder),
+    (error: { name: string; code: string; hint: string }) =>
+      error.name === "CodedError" && error.code === "qemu.missing" && error.hint.includes("apt-get install"),
+  );
 });
 
 test("Reporter writes plain lines where there is no terminal, and redraws where there is one", () => {

@@ -18,6 +18,7 @@ import { isVmTest, loadStory } from "./load-story.ts";
 
 /** `floe vm-test run`: evaluate, build, boot, tell. One test after the other; a failed one does not hide the next. */
 export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
+  checkHost(this.env["PATH"]);
   using store = openStore(flags);
   const failed: string[] = [];
   for (const name of names) {

@@ -1,0 +1,15 @@
+import { getProgram } from "qemu-wrapper";
+import { fromQemu } from "./call-site.ts";
+
+/**
+ * Make sure that machines can be run here, before an hour goes into building them.
+ *
+ * @throws {CodedError} `qemu.missing` with what to install.
+ */
+export function checkHost(searchPath?: string): void {
+  try {
+    for (const program of ["qemu-system-x86_64", "qemu-img"]) getProgram(program, searchPath);
+  } catch (error) {
+    throw fromQemu(error);
+  }
+}
