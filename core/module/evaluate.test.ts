@@ -14,6 +14,8 @@ import {
   evaluateModules,
   force,
   option,
+  removedOption,
+  renamedOption,
 } from "./index.ts";
 
 // The test's own options are not part of the real configuration's types, hence these two doors.
@@ -274,6 +276,25 @@ test("imports bring modules along once", () => {
   const one = defineModule({ key: "one", imports: [base, webModule] });
   const two = defineModule({ key: "two", imports: [base] });
   assert.equal(read([one, two]).web.paths, ["base"]);
+});
+
+test("renamedOption() keeps an old name working, for definitions and for reads, with a warning", () => {
+  const reader = rule("reader", ({ config, define }) =>
+    define(says({ web: { paths: [`${config.http.server.port}`] } })),
+  );
+  const modules = [webModule, renamedOption("http.server", "web"), reader];
+  const evaluated = evaluateModules({ modules, config: says({ http: { server: { port: 81 } } }) });
+  assert.equal((evaluated.config as any).web.port, 81);
+  assert.equal((evaluated.config as any).web.paths, ["81"]);
+  assert.is(evaluated.warnings[0]?.message, '"http.server" has another name now. Use "web".');
+  assert.match(evaluated.warnings[0]?.at?.file ?? "", /evaluate\.test\.ts$/);
+});
+
+test("option.removed: gives the advice", () => {
+  const gone = removedOption("web.old", "Write it into web.extra.");
+  const error = failure(() => read([webModule, gone], { web: { old: 1 } }));
+  assert.is(error.code, "option.removed");
+  assert.is(error.hint, "Write it into web.extra.");
 });
 
 test("a configuration may be several literals", () => {

@@ -6,7 +6,15 @@ export type { AnyOption, Option, OptionGroup, ReadGroup, WriteGroup } from "./op
 export { option } from "./option.ts";
 export type { DefinedBy, OptionSettings, ValueOf } from "./option.ts";
 export { type Declaration, type Read, type Write, declare } from "./declare.ts";
-export { type Module, type ModuleHead, type Rule, type RuleContext, defineModule } from "./module.ts";
+export {
+  type Module,
+  type ModuleHead,
+  type Rule,
+  type RuleContext,
+  defineModule,
+  removedOption,
+  renamedOption,
+} from "./module.ts";
 export { type EvaluateModulesOptions, type EvaluatedModules, evaluateModules } from "./evaluate.ts";
 export { type OptionDocumentation, documentOptions } from "./docs.ts";
 export { suggest } from "./suggest.ts";

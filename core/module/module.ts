@@ -29,6 +29,17 @@ export interface Module {
   readonly imports: readonly Module[];
   readonly rule: Rule | undefined;
   readonly at: SourceLocation | undefined;
+  /** Options that have another name now, or are gone. */
+  readonly formerNames?: readonly FormerName[];
+}
+
+/** An option's old name. */
+export interface FormerName {
+  readonly from: readonly string[];
+  /** Where definitions go; `undefined` when the option is gone. */
+  readonly to: readonly string[] | undefined;
+  /** What to do instead, for an option that is gone. */
+  readonly advice: string;
 }
 
 /** A module without options of its own. */
@@ -59,6 +70,27 @@ export function defineModule<const Group extends OptionGroup = Record<never, nev
     rule: rule as Rule | undefined,
     at: declaration?.at ?? callerLocation(defineModule),
   };
+}
+
+/**
+ * A module that keeps an option's old name working: definitions go to the new name, with a warning that names
+ * their place. The old name can be an option or a whole group.
+ */
+export function renamedOption(from: string, to: string): Module {
+  return formerName(
+    { from: from.split("."), to: to.split("."), advice: `Use "${to}".` },
+    callerLocation(renamedOption),
+  );
+}
+
+/** A module that answers definitions of an option that is gone with advice, a full sentence. */
+export function removedOption(from: string, advice: string): Module {
+  return formerName({ from: from.split("."), to: undefined, advice }, callerLocation(removedOption));
+}
+
+function formerName(former: FormerName, at: SourceLocation | undefined): Module {
+  const key = `former name ${former.from.join(".")}`;
+  return { kind: "module", key, declaration: undefined, imports: [], rule: undefined, at, formerNames: [former] };
 }
 
 /** All modules that a list of them brings in, each once. */

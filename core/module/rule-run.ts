@@ -124,7 +124,8 @@ export class RunRecord {
     const whole = makeDefinition(value, { at, module: this.#module.key, index: this.#index });
     this.#index += 1;
     const report = (diagnostic: Diagnostic) => this.diagnostics.push(diagnostic);
-    for (const { path, definition } of takeApart(this.#root, whole, report)) {
+    const warn = (diagnostic: Diagnostic) => this.warnings.push(diagnostic);
+    for (const { path, definition } of takeApart(this.#root, whole, { root: this.#root, report, warn })) {
       const list = this.definitions.get(path) ?? [];
       list.push(definition);
       this.definitions.set(path, list);

@@ -1,5 +1,5 @@
 import { CodedError, callerLocation } from "../base/index.ts";
-import type { GroupNode, OptionNode } from "./option-tree.ts";
+import { type GroupNode, type OptionNode, findFormer } from "./option-tree.ts";
 import { unknownOption } from "./submodule-type.ts";
 
 /** Answers for the value of an option; may throw to stop the rule that asks. */
@@ -11,15 +11,15 @@ export type ReadOption = (option: OptionNode) => unknown;
  * Symbols and the names that the language itself asks for (`then`, `toJSON`) are `undefined`, so that
  * printing or awaiting a group does not look like a misspelt option.
  */
-export function makeTrackedConfig(group: GroupNode, read: ReadOption): object {
+export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: GroupNode = group): object {
   const groups = new Map<string, object>();
   const memberOf = (name: string): unknown => {
-    const member = group.members.get(name);
+    const member = group.members.get(name) ?? findFormer(root, group, name);
     if (member === undefined) return unknownRead(group, name);
     if (member.kind === "option") return read(member);
     const known = groups.get(name);
     if (known !== undefined) return known;
-    const made = makeTrackedConfig(member, read);
+    const made = makeTrackedConfig(member, read, root);
     groups.set(name, made);
     return made;
   };
