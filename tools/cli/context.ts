@@ -6,7 +6,7 @@ export interface Terminal {
   readonly interactive: boolean;
   /** Whether colours are wanted on stderr: a terminal, and neither `NO_COLOR` nor `TERM=dumb`. */
   readonly color: boolean;
-  /** Width of the terminal in columns; 80 when there is none. */
+  /** Width of the terminal in columns; 80 when it does not say. */
   columns(): number;
 }
 
@@ -53,7 +53,7 @@ export function makeContext(signal: AbortSignal): CliContext {
     terminal: {
       interactive,
       color: wantsColor(interactive, env),
-      columns: () => stderr.columns ?? 80,
+      columns: () => stderr.columns || 80,
     },
     print: (line) => void stdout.write(`${line}\n`),
     printJson: (value) => void stdout.write(`${JSON.stringify(value, undefined, 2)}\n`),
