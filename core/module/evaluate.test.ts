@@ -156,8 +156,7 @@ test("option.unknown: has the definition's own place and the name that was meant
   assert.is(error.code, "option.unknown");
   assert.is(error.hint, 'Did you mean "web.port"?');
   assert.match(error.at?.file ?? "", /evaluate\.test\.ts$/);
-  const line = readFileSync(import.meta.filename, "utf8").split("
-")[(error.at?.line ?? 0) - 1];
+  const line = readFileSync(import.meta.filename, "utf8").split("\n")[(error.at?.line ?? 0) - 1];
   assert.match(line?.slice((error.at?.column ?? 0) - 1) ?? "", /^define\(says\(\{ web: \{ prot/);
 });
 
