@@ -64,11 +64,13 @@ if [ -n "$packages" ]; then
 fi
 
 # Builds run in namespaces of their own; without them nothing is built.
-bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / true 2>/dev/null ||
-  stop "Cannot isolate builds: bubblewrap may not create user namespaces here" \
-    "Allow them: sysctl -w kernel.unprivileged_userns_clone=1   (Debian)" \
-    "            sysctl -w kernel.apparmor_restrict_unprivileged_userns=0   (Ubuntu)" \
+if ! refused=$(bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / true 2>&1); then
+  stop "Cannot isolate builds: bubblewrap may not create namespaces here ($refused)" \
+    "Allow them: sysctl -w user.max_user_namespaces=15000" \
+    "  Debian:   sysctl -w kernel.unprivileged_userns_clone=1" \
+    "  Ubuntu:   sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" \
     "In a container: run it with --privileged, or with --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+fi
 
 bundle=dist/floe.mjs
 if [ ! -f "$bundle" ] || [ -n "$(find core tools/cli vm-tests/driver vm-tests/qemu-wrapper \
