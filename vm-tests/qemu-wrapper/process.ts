@@ -13,6 +13,12 @@ export interface QemuExit {
 const KEPT_WORDS = 8192;
 
 /**
+ * Becomes the program, unless the parent died before the signal for its death was asked for: that signal never comes.
+ * `$1` is the process id the parent must have.
+ */
+const EXEC_FOR = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+
+/**
  * One QEMU process in a process group of its own, which dies with its parent.
  *
  * Linux kills it when this process ends in whatever way, through `setpriv --pdeathsig`; where that program is missing, an
@@ -53,7 +59,8 @@ export class QemuProcess {
   static async start(program: string, args: readonly string[]): Promise<QemuProcess> {
     const qemu = program.includes("/") ? program : getProgram(program);
     const setpriv = process.platform === "linux" ? findProgram("setpriv") : undefined;
-    const argv = setpriv === undefined ? [qemu, ...args] : [setpriv, "--pdeathsig", "KILL", "--", qemu, ...args];
+    const bound = [setpriv ?? "", "--pdeathsig", "KILL", "--", "/bin/sh", "-c", EXEC_FOR, "sh", `${process.pid}`];
+    const argv = [...(setpriv === undefined ? [] : bound), qemu, ...args];
     const child = spawn(argv[0] ?? qemu, argv.slice(1), { detached: true, stdio: ["ignore", "ignore", "pipe"] });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
+  checkHost,
   defaultRunFolder,
   Reporter,
   type RunResult,
