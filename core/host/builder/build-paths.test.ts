@@ -317,6 +317,18 @@ if (typeof bench === "string") {
     );
   });
 
+  test("a sandbox that is killed from outside fails the build", async () => {
+    const value = await bench.script("sleep 6789; touch $out", { name: "shot" });
+    const run = bench.build(value);
+    await until(() => isRunning("sleep 6789"));
+    for (const pid of processes((command) => command.includes("bwrap") && command.includes("sleep 6789; touch"))) {
+      process.kill(pid, "SIGKILL");
+    }
+    const report = await run;
+    assert.is(report.failures[0]?.error.message, `Cannot build "shot": the builder was killed by SIGKILL`);
+    assert.not.ok(isRunning("sleep 6789"));
+  });
+
   test("leftovers of a killed build are cleared away", async () => {
     const value = await bench.script("echo right > $out", { name: "leftover" });
     writeFileSync(real(value), "half");
@@ -401,14 +413,12 @@ if (typeof bench === "string") {
   test.after(() => bench.close());
 }
 
-/** Processes with this command line, of any owner. */
-function processes(command: string): number[] {
+/** Processes whose command line is such, of any owner. */
+function processes(isSuch: (command: string) => boolean): number[] {
   return readdirSync("/proc")
     .filter((pid) => {
       try {
-        return (
-          /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === command
-        );
+        return /^\d+$/.test(pid) && isSuch(readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim());
       } catch {
         return false;
       }
@@ -417,11 +427,11 @@ function processes(command: string): number[] {
 }
 
 function isRunning(command: string): boolean {
-  return processes(command).length > 0;
+  return processes((each) => each === command).length > 0;
 }
 
 function endAll(command: string): void {
-  for (const pid of processes(command)) process.kill(pid);
+  for (const pid of processes((each) => each === command)) process.kill(pid);
 }
 
 async function until(condition: () => boolean): Promise<void> {

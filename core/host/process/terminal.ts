@@ -37,6 +37,8 @@ export class LogTerminal {
     const host = spawn(script, ["-qfec", "stty raw -echo 2>/dev/null; tty; exec cat <&3 >/dev/null", "/dev/null"], {
       stdio: ["ignore", "pipe", "ignore", "pipe"],
       env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", SHELL: "/bin/sh" },
+      // Out of reach of Ctrl-C, so that the last words of a cancelled builder still arrive.
+      detached: true,
     });
     const output = host.stdout as Readable;
     const path = await new Promise<string | undefined>((resolve) => {

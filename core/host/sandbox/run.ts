@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { concatBytes, utf8 } from "../../base/index.ts";
 import { closeInheritedDescriptors } from "../process/index.ts";
@@ -50,6 +50,8 @@ export function runInSandbox(options: RunInSandboxOptions): RunningProcess {
     child = spawn(options.program, ["--args", String(ARGUMENTS_DESCRIPTOR), "--", options.builder, ...options.args], {
       stdio: ["ignore", out, out, argumentsFile, "pipe"],
       env: {},
+      // Ctrl-C in a terminal goes to its whole process group; here it is us who end a build, in order.
+      detached: true,
     });
   } finally {
     closeSync(argumentsFile);
@@ -61,19 +63,22 @@ export function runInSandbox(options: RunInSandboxOptions): RunningProcess {
   (child.stdio[STATUS_DESCRIPTOR] as Readable).on("data", (chunk: Buffer) => {
     status += chunk.toString("latin1");
   });
+  const innerPid = (): number => Number(/"child-pid"\s*:\s*(\d+)/.exec(status)?.[1] ?? 0);
   const ended = new Promise<ProcessEnd>((resolve) => {
     child.once("error", () => resolve({ kind: "not-started" }));
     child.once("close", (_code, signal) => {
       const code = /"exit-code"\s*:\s*(\d+)/.exec(status)?.[1];
-      if (code !== undefined) resolve(decodeExit(Number(code)));
-      else resolve(signal === null ? { kind: "not-started" } : { kind: "killed", signal });
+      if (code !== undefined) return resolve(decodeExit(Number(code)));
+      if (signal === null) return resolve({ kind: "not-started" });
+      // Somebody killed bubblewrap itself; the kernel is about to kill what was inside.
+      waitUntilGone(innerPid()).then(() => resolve({ kind: "killed", signal }));
     });
   });
   return {
     ended,
     kill() {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const inner = Number(/"child-pid"\s*:\s*(\d+)/.exec(status)?.[1] ?? 0);
+      const inner = innerPid();
       // The first process of the sandbox takes all others with it, and its parent ends after them: so `ended` means none is left.
       if (inner > 0) tryKill(inner);
       else child.kill("SIGKILL");
@@ -93,6 +98,18 @@ function decodeExit(code: number): ProcessEnd {
   };
   const signal = signals[code];
   return signal === undefined ? { kind: "exited", code } : { kind: "killed", signal };
+}
+
+/** A process that is only waited for by nobody (a zombie) holds nothing open any more. */
+async function waitUntilGone(pid: number): Promise<void> {
+  for (let tries = 0; pid > 0 && tries < 400; tries++) {
+    try {
+      if (/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) return;
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 function tryKill(pid: number): void {
