@@ -6,8 +6,11 @@ export interface FailedChild {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** What the runtime prints for a syntax error nobody caught: `file:line`, the line, carets, a blank line, the error. */
-const UNCAUGHT_SYNTAX = /^(\/.*):(\d+)\n(.*)\n(\s*\^+)\s*\n+SyntaxError: (.*)$/m;
+/**
+ * What the runtime prints for a syntax error nobody caught: `file:line`, the line, carets, a blank line, the error; after its
+ * name the chain of prototypes, when it is of another realm.
+ */
+const UNCAUGHT_SYNTAX = /^(\/.*):(\d+)\n(.*)\n(\s*\^+)\s*\n+SyntaxError(?: <.*>)?: (.*)$/m;
 
 /** Why a process ended without an answer. */
 export function childFailure({ errors, status, signal }: FailedChild): CodedError {

@@ -49,16 +49,23 @@ export class Loader {
     );
   }
 
-  /** Load a file with all it imports, and run them. */
-  run(path: string): Module {
-    const mount = this.#options.mounts.find(path);
-    const module = this.#load(path, mount, undefined);
-    if (module.status === "linked") return module;
-    const source = module as SourceTextModule;
-    if (source.status === "unlinked") source.instantiate();
-    void source.evaluate().catch(() => {});
-    if (source.status === "errored") throw source.error;
-    return source;
+  /**
+   * Load a file with all it imports, without running any of it.
+   *
+   * @throws {LoadError} or a `SyntaxError`, whose place the runtime tells only when nobody catches it.
+   */
+  load(path: string): SourceTextModule {
+    const module = this.#load(path, this.#options.mounts.find(path), undefined) as SourceTextModule;
+    if (module.status === "unlinked") module.instantiate();
+    return module;
+  }
+
+  /** Run a loaded file, once; throws what it throws. */
+  run(module: SourceTextModule): Module {
+    // Without waiting at the top level, all of it has run when the call returns.
+    void module.evaluate().catch(() => {});
+    if (module.status === "errored") throw module.error;
+    return module;
   }
 
   #load(path: string, from: Mount | undefined, importedAt: Place | undefined): Module {

@@ -1,6 +1,6 @@
 /** The process of one evaluation: a question comes in on standard input, an answer goes out on standard output. */
 import { readFileSync, writeSync } from "node:fs";
-import type { Module } from "node:vm";
+import type { Module, SourceTextModule } from "node:vm";
 import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
 import { LoadError, Loader } from "./loader.ts";
 import { Mounts } from "./mounts.ts";
@@ -25,44 +25,51 @@ function main(): void {
 
 function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): AgentAnswer {
   /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
-  let broken: { readonly error: SyntaxError } | undefined;
+  let broken: { readonly error: unknown } | undefined;
   const loadFlake = (id: string): unknown => {
+    let module: SourceTextModule;
     try {
-      return exportOf(loader.run(question.agent.nodes[id]?.configFile as string));
+      module = loader.load(question.agent.nodes[id]?.configFile as string);
     } catch (error) {
-      if (!(error instanceof LoadError) && isSyntaxError(error)) broken = { error };
+      if (!(error instanceof LoadError)) broken = { error };
       throw error;
     }
+    try {
+      return exportOf(loader.run(module));
+    } catch (error) {
+      thrown = error;
+      return undefined;
+    }
   };
+  let thrown: unknown;
   const engine = question.mounts.find((mount) => mount.path === question.engine) as Mount;
   const loader = new Loader({
     context: makeRealm(),
     mounts,
     engine,
-    hostCalls: makeHostCalls({ trees, loadFlake }),
+    hostCalls: makeHostCalls({ trees, loadFlake, thrown: () => thrown }),
     refuseImport: (specifier) => agent.refuseImport(`${specifier}`),
   });
   const inside = `${question.engine}/core/host/evaluator/inside`;
-  loader.run(`${inside}/prelude.ts`);
-  const agent = loader.run(`${inside}/agent.ts`).namespace as unknown as Agent;
+  loader.run(loader.load(`${inside}/prelude.ts`));
+  const agent = loader.run(loader.load(`${inside}/agent.ts`)).namespace as unknown as Agent;
   agent.begin();
-  let exported: unknown;
+  let flake: SourceTextModule;
   try {
-    exported = exportOf(loader.run(question.configFile));
+    flake = loader.load(question.configFile);
   } catch (error) {
     if (error instanceof LoadError) return { kind: "error", error: error.report };
-    // Left uncaught, the runtime prints file, line and caret, which it tells nobody else.
-    if (isSyntaxError(error)) throw error;
+    throw error;
+  }
+  let exported: unknown;
+  try {
+    exported = exportOf(loader.run(flake));
+  } catch (error) {
     return JSON.parse(agent.failed(error)) as AgentAnswer;
   }
   const answer = JSON.parse(agent.answer(exported, JSON.stringify(question.agent))) as AgentAnswer;
   if (broken !== undefined) throw broken.error;
   return answer;
-}
-
-/** Loading fails with errors of this realm; what sources throw themselves is of the other one. */
-function isSyntaxError(error: unknown): error is SyntaxError {
-  return error instanceof SyntaxError;
 }
 
 function exportOf(module: Module): unknown {

@@ -17,10 +17,12 @@ export interface HostCallsOptions {
   readonly trees: Trees;
   /** Load an input's flake; gives its default export. */
   readonly loadFlake: (id: string) => unknown;
+  /** What an input's flake threw itself, an object of the realm. */
+  readonly thrown: () => unknown;
 }
 
 /** The functions of `floe:host`; see its declaration for the rules of this border. */
-export function makeHostCalls({ trees, loadFlake }: HostCallsOptions): Readonly<Record<string, unknown>> {
+export function makeHostCalls({ trees, loadFlake, thrown }: HostCallsOptions): Readonly<Record<string, unknown>> {
   const encoder = new TextEncoder();
   let lines = 0;
   let lastFailure = "";
@@ -47,6 +49,7 @@ export function makeHostCalls({ trees, loadFlake }: HostCallsOptions): Readonly<
     listTree: (path: string): string => guarded(() => trees.list(path)),
     hashTree: (path: string, keptJson: string): string => guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]))),
     loadFlake(id: string): unknown {
+      lastFailure = "";
       try {
         return loadFlake(id);
       } catch (error) {
@@ -55,6 +58,7 @@ export function makeHostCalls({ trees, loadFlake }: HostCallsOptions): Readonly<
       }
     },
     failure: (): string => lastFailure,
+    thrown,
   };
 }
 

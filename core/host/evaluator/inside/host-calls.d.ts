@@ -17,6 +17,8 @@ declare module "floe:host" {
   export function hashTree(path: string, keptJson: string): string;
   /** The default export of an input's `flake.config.ts`; `undefined` when it could not be loaded, see `failure`. */
   export function loadFlake(id: string): unknown;
-  /** JSON of the `HostFailure` of the last `loadFlake`. */
+  /** JSON of the `HostFailure` of the last `loadFlake`; empty when the flake itself threw. */
   export function failure(): string;
+  /** What the flake of the last `loadFlake` threw. */
+  export function thrown(): unknown;
 }

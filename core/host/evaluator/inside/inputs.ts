@@ -1,4 +1,4 @@
-import { failure, loadFlake } from "floe:host";
+import { failure, loadFlake, thrown } from "floe:host";
 import { callerLocation, CodedError, sortedText } from "../../../base/index.ts";
 import { local, registerSource } from "../../../derivation/index.ts";
 import { type Flake, type FlakeInput, type FlakeOutputs, nearNames, type SourceInfo } from "../../../flake/index.ts";
@@ -41,7 +41,11 @@ function makeInput(id: string, node: InputNode, inputsOf: (inputs: Readonly<Reco
   const outputs = once((): FlakeOutputs => {
     if (configFile === undefined) return {};
     const exported = loadFlake(id);
-    if (exported === undefined) read(failure());
+    if (exported === undefined) {
+      const failed = failure();
+      if (failed === "") throw thrown();
+      read(failed);
+    }
     const { flake } = readFlake(exported, configFile);
     return checkOutputs(flake.outputs({ inputs: inputsOf(node.inputs), self: input }), configFile);
   });
