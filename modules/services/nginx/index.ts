@@ -32,10 +32,10 @@ export default defineModule(nginxOptions, ({ cfg, config, pkgs, define, check })
           // A new configuration needs no new process: connections live on.
           reloadTriggers: [conf],
           onChange: "restart",
-          exec: `${nginx}/sbin/nginx -c /etc/nginx/nginx.conf`,
+          exec: `${nginx}/bin/nginx -c /etc/nginx/nginx.conf`,
           serviceConfig: {
             ExecReload: [
-              `${nginx}/sbin/nginx -c /etc/nginx/nginx.conf -t -q`,
+              `${nginx}/bin/nginx -c /etc/nginx/nginx.conf -t -q`,
               `${pkgs.coreutils}/bin/kill -HUP $MAINPID`,
             ],
             Restart: "always",
