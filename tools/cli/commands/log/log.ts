@@ -1,5 +1,5 @@
 import { CodedError } from "../../../../core/base/index.ts";
-import { readBuildLog } from "../../../../core/host/build-log/index.ts";
+import { LogLines, readBuildLog } from "../../../../core/host/build-log/index.ts";
 import type { CliContext } from "../../context.ts";
 import { type Resolved, resolveInstallables } from "../../resolve.ts";
 import { openStore } from "../../store.ts";
@@ -18,9 +18,17 @@ export default async function log(this: CliContext, flags: LogFlags, ...texts: s
           hint: "`floe build --rebuild` builds it again and keeps the log.",
         });
       }
-      await writeChunk(this, text);
+      if (flags.raw) await writeChunk(this, text);
+      else printLog(this, text);
     }
   }
+}
+
+/** The log for people: phases as headings, without control characters. */
+function printLog(context: CliContext, text: Buffer): void {
+  const lines = new LogLines((item) => context.print(item.kind === "phase" ? `==> ${item.phase}` : item.text));
+  lines.write(text);
+  lines.end();
 }
 
 function derivationsOf({ targets, paths }: Resolved, store: ReturnType<typeof openStore>): readonly string[] {
