@@ -5,11 +5,8 @@ export const EXIT_CODES = { buildFailed: 100, timedOut: 101, hashMismatch: 102, 
 
 /**
  * Exit status of a whole run: 0 without failures; the failures' codes or-ed bit by bit, so that 101 and 102 give 103.
- * A failure without a build exit code counts as 1 when it is alone.
+ * A failure without a code of its own (a bad setting, a strange file) counts as a failed build.
  */
 export function exitCodeOf(failures: readonly CodedError[]): number {
-  if (failures.length === 0) return 0;
-  const codes = failures.map((failure) => failure.exitCode ?? 1);
-  const build = codes.filter((code) => code >= 100);
-  return build.length === 0 ? 1 : build.reduce((sum, code) => sum | code, 0);
+  return failures.reduce((sum, failure) => sum | (failure.exitCode ?? EXIT_CODES.buildFailed), 0);
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { openBuildBench } from "./testdata/build-bench.ts";
 
 const test = suite("buildPaths");
 const bench = await openBuildBench();
+const script = fileURLToPath(new URL("testdata/build-once.ts", import.meta.url));
 
 if (typeof bench === "string") {
   console.log(`skipped: ${bench}`);
@@ -299,8 +300,8 @@ if (typeof bench === "string") {
     const value = await bench.script("test ! -e /tmp/x; echo half > $out; sleep 5678; echo whole > $out", {
       name: "murdered",
     });
-    const script = fileURLToPath(new URL("testdata/build-once.ts", import.meta.url));
-    const child = spawn(process.execPath, [script, store.root, value.drvPath], { stdio: "ignore" });
+    const env = { ...process.env, TMPDIR: bench.directory };
+    const child = spawn(process.execPath, [script, store.root, value.drvPath], { stdio: "ignore", env });
     await until(() => isRunning("sleep 5678"));
     child.kill("SIGKILL");
     await until(() => !isRunning("sleep 5678"));
@@ -360,6 +361,38 @@ if (typeof bench === "string") {
     assert.is(report.failures[0]?.error.code, "build.no-sandbox-elsewhere");
   });
 
+  test("without a sandbox a builder gets its own environment and nothing else, in the store at /", async () => {
+    const value = await bench.script('echo "$NIX_BUILD_TOP $HOME [$SECRET]" > $out; test "$PWD" = "$NIX_BUILD_TOP"', {
+      name: "unsandboxed",
+    });
+    // A view of this machine in which /nix is the bench's.
+    const enclosed = spawnSync(
+      "bwrap",
+      [
+        "--dev-bind",
+        "/",
+        "/",
+        "--bind",
+        `${bench.directory}/root/nix`,
+        "/nix",
+        "--",
+        process.execPath,
+        script,
+        "/",
+        value.drvPath,
+        "--no-sandbox",
+      ],
+      { encoding: "utf8", env: { ...process.env, SECRET: "s", TMPDIR: bench.directory } },
+    );
+    if (enclosed.stderr.includes("bwrap: ")) return console.log(`skipped: ${enclosed.stderr.trim()}`);
+    assert.equal([enclosed.status, enclosed.stderr], [0, ""]);
+    assert.match(readFileSync(real(value), "utf8"), /^\/\S+\/floe-build-unsandboxed-\w+ \/homeless-shelter \[\]\n$/);
+    assert.equal(
+      leftovers().filter((name) => name.includes("unsandboxed")),
+      [],
+    );
+  });
+
   test("a derivation that asks out of the sandbox, for another machine or a missing feature is refused", async () => {
     const code = async (value: Awaited<ReturnType<typeof bench.script>>): Promise<string | undefined> =>
       (await bench.build(value)).failures[0]?.error.code;
@@ -408,6 +441,15 @@ if (typeof bench === "string") {
       [0, 0],
     );
     assert.is(reports.flatMap((report) => report.built).length, 1);
+  });
+
+  test("real Nix finds nothing wrong with what was registered", () => {
+    const verified = spawnSync("nix-store", ["--store", store.root, "--verify", "--check-contents"], {
+      encoding: "utf8",
+    });
+    if (verified.error !== undefined) return console.log("skipped: nix-store is not on PATH");
+    assert.is(verified.status, 0);
+    assert.not.match(verified.stderr, /error|modified|disappeared/);
   });
 
   test.after(() => bench.close());

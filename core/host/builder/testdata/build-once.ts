@@ -1,9 +1,11 @@
-/** `node build-once.ts ROOT DRV`: build one derivation in a process of its own, to be killed. */
+/** `node build-once.ts ROOT DRV [--no-sandbox]`: build one derivation in a process of its own, to be killed or enclosed. */
 import type { StorePath } from "../../../store/index.ts";
 import { openLocalStore } from "../../local-store/index.ts";
 import { buildPaths } from "../build-paths.ts";
 
-const [root = "", drvPath = ""] = process.argv.slice(2);
+const [root = "", drvPath = "", flag] = process.argv.slice(2);
 using store = openLocalStore({ root });
-const report = await buildPaths({ store, targets: [{ drvPath: drvPath as StorePath }] });
+const options = { sandbox: flag !== "--no-sandbox" };
+const report = await buildPaths({ store, targets: [{ drvPath: drvPath as StorePath }], options });
+for (const { error } of report.failures) console.error(error.message, error.details);
 process.exitCode = report.exitCode;
