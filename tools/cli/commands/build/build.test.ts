@@ -30,7 +30,7 @@ writeFlake(
     broken: shell("broken", "echo first line; echo second line; exit 3"),
     needsBroken: shell("needs-broken", "exit 0", { env: { broken: shell("broken", "echo first line; echo second line; exit 3") } }),
     differing: shell("differing", "read now rest < /proc/uptime; echo $now > $out"),
-    slow: shell("slow", "echo has begun; kill -STOP $$"),
+    slow: shell("slow", "echo has begun; while :; do :; done"),
     fetched: fetch("fetched", "${address}", "${HELLO}"),
     mismatch: fetch("mismatch", "${address}", "${OTHER}"),
     unreachable: fetch("unreachable", "http://127.0.0.1:1/gone", "${OTHER}"),
