@@ -32,6 +32,7 @@ const NOT_NEEDED = [
   "systemd-machine-id-commit.service",
   "systemd-sysusers.service",
   "systemd-update-done.service",
+  "systemd-update-utmp.service",
   "systemd-vconsole-setup.service",
   "systemd-pcrphase.service",
   "systemd-pcrphase-sysinit.service",
