@@ -178,6 +178,24 @@ if (typeof bench === "string") {
     assert.equal(leftovers(), []);
   });
 
+  test("directories nobody may enter are cleared away as well", async () => {
+    const text = "mkdir -p $out/a/b /build/c/d; touch $out/a/b/f; chmod 000 $out/a/b $out/a /build/c/d /build/c";
+    const report = await bench.build(await bench.script(`${text}; exit 1`, { name: "locked" }));
+    assert.is(report.failures[0]?.error.code, "build.failed");
+    assert.equal(
+      leftovers().filter((name) => name.includes("locked")),
+      [],
+    );
+    const kept = await bench.script(`${text}; echo x > $out/g`, { name: "locked-output" });
+    assert.is((await bench.build(kept)).exitCode, 0);
+    assert.is(readFileSync(`${real(kept)}/a/b/f`, "utf8"), "");
+  });
+
+  test("a special file in an output is refused", async () => {
+    const report = await bench.build(await bench.script("mkdir $out; mkfifo $out/pipe", { name: "special" }));
+    assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "files.unsupported-type"]);
+  });
+
   test("a builder that makes no output fails", async () => {
     const report = await bench.build(await bench.script("true", { name: "nothing" }));
     assert.is(report.failures[0]?.error.code, "build.missing-output");
