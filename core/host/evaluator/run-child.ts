@@ -35,7 +35,8 @@ export async function runChild(question: EvaluatorQuestion, options: RunChildOpt
   const sandbox = sandboxCommand(question, limits);
   if (sandbox !== undefined) {
     const result = await runOnce(sandbox, question, options);
-    if (result.greeted) return finish(result, sandbox, options);
+    // Ended by us before it spoke: no fault of the sandbox.
+    if (result.greeted || result.timedOut || options.signal?.aborted === true) return finish(result, sandbox, options);
   }
   const node = nodeCommand(question, limits);
   options.onLine?.(`The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`);
@@ -65,6 +66,7 @@ function finish(outcome: Outcome, { isolation }: ChildCommand, options: RunChild
 }
 
 function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: RunChildOptions): Promise<Outcome> {
+  options.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn(command.program, command.args, { env: { TZ: "UTC" }, stdio: ["pipe", "pipe", "pipe"], cwd: "/" });
     const output: Buffer[] = [];
