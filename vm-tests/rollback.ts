@@ -30,7 +30,7 @@ export default vmTest({
       await machine.start();
       await assertWhole({ machine, assert, runs: "base", defaultGeneration: 1, page: "one" });
       await machine.waitForUnit("old.service");
-      await machine.fail`grep -q ^newcomer: /etc/passwd`;
+      await machine.fail`id newcomer`;
     });
 
     const bootId = await machine.bootId();

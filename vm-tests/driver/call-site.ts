@@ -3,7 +3,8 @@ import { QemuError } from "qemu-wrapper";
 import { CodedError, type SourceLocation } from "../../core/base/index.ts";
 
 const FRAME = /^\s*at (?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
-const DRIVER = fileURLToPath(new URL(".", import.meta.url));
+/** The folder this code runs from: the driver's own, or that of the bundle it was put into. */
+const HERE = folderOf(FRAME.exec(new Error().stack?.split("\n")[1] ?? "")?.[1] ?? import.meta.filename);
 const CORE = fileURLToPath(new URL("../../core/", import.meta.url));
 
 /** Where in a story the running call was made; `undefined` when no frame of the stack is a story's. */
@@ -20,7 +21,11 @@ export function callSite(stack: string = captureStack()): SourceLocation | undef
 /** Frames of the driver and of Node are not the author's; the driver's tests stand for stories. */
 function isOwnFrame(file: string): boolean {
   if (file === "native" || file.startsWith("node:") || file.includes("/node_modules/")) return true;
-  return (file.startsWith(DRIVER) || file.startsWith(CORE)) && !file.endsWith(".test.ts");
+  return (file.startsWith(HERE) || file.startsWith(CORE)) && !file.endsWith(".test.ts");
+}
+
+function folderOf(file: string): string {
+  return file.slice(0, file.lastIndexOf("/") + 1);
 }
 
 function captureStack(): string {

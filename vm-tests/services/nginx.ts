@@ -29,7 +29,7 @@ export default vmTest({
     await step("the declared page is served", async () => {
       const page = await fetchPage(server);
       assert.match(page.status, / 200 /);
-      assert.match(page.body, /A page from a flake input/);
+      assert.match(page.body, /<title>Floe<\/title>/);
     });
     await step("the second virtual host has its own page", async () => {
       assert.equal((await fetchPage(server, { host: "second.example" })).body, "the second host\n");
