@@ -1,0 +1,66 @@
+import { mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { evaluate } from "./evaluate.ts";
+import type { LockedFlake, Question } from "./locked-flake.ts";
+import { Records } from "./record.ts";
+import { flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
+
+const question: Question = { want: "value", attribute: "a", candidates: [["a"]] };
+const text = flakeText('{ a: `${local("./tree")} ${b}` }', 'import { local } from "#floe/derivation";\nimport { b } from "./b.ts";');
+
+async function recorded(): Promise<{ folder: string; flake: LockedFlake; records: Records }> {
+  const folder = makeFolder({ "flake/flake.config.ts": text, "flake/b.ts": "export const b: string = 'b';\n", "flake/tree/file": "one", "flake/unused": "x" });
+  const records = new Records(`${folder}/records`);
+  const flake = flakeIn(`${folder}/flake`);
+  await evaluate({ flake, question, records });
+  return { folder, flake, records };
+}
+
+test("Records find() gives the answer again while nothing it was made from changes", async () => {
+  const { folder, flake, records } = await recorded();
+  const found = records.find(flake, question);
+  assert.ok(found?.fromRecord);
+  assert.match(found?.value as string, /-tree b$/);
+  assert.is(found?.plan.sources.length, 1);
+  assert.is(found?.plan.roots.length, 1);
+  writeFileSync(`${folder}/flake/unused`, "another");
+  assert.ok(records.find(flake, question), "a file that was not read");
+  utimesSync(`${folder}/flake/b.ts`, 1, 1);
+  assert.ok(records.find(flake, question), "another time, the same contents");
+  assert.not.ok(records.find(flake, { ...question, want: "names" }), "another question");
+  assert.not.ok(records.find({ ...flake, lock: { ...flake.lock, root: "other" } }, question), "another lock");
+});
+
+test("Records find() has no answer after a file that was read changed", async () => {
+  const { flake, records } = await recorded();
+  writeFileSync(`${flake.directory}/b.ts`, "export const b: string = 'c';\n");
+  assert.not.ok(records.find(flake, question));
+});
+
+test("Records find() has no answer after a tree that was hashed changed", async () => {
+  for (const change of [
+    (tree: string) => writeFileSync(`${tree}/file`, "two"),
+    (tree: string) => writeFileSync(`${tree}/new`, ""),
+    (tree: string) => renameSync(`${tree}/file`, `${tree}/renamed`),
+    (tree: string) => mkdirSync(`${tree}/folder`),
+  ]) {
+    const { flake, records } = await recorded();
+    change(`${flake.directory}/tree`);
+    assert.not.ok(records.find(flake, question));
+  }
+});
+
+test("Records find() has no answer when a file that was read counts no more", async () => {
+  const { flake, records } = await recorded();
+  assert.not.ok(records.find({ ...flake, files: ["flake.config.ts", "tree/file"] }, question));
+  assert.ok(records.find({ ...flake, files: ["flake.config.ts", "b.ts", "tree/file"] }, question));
+});
+
+test("Records find() takes a broken record for none", async () => {
+  const { folder, flake, records } = await recorded();
+  for (const name of readdirSync(`${folder}/records`)) if (!name.includes("plan")) writeFiles(`${folder}/records`, { [name]: '{"version":1,' });
+  assert.not.ok(records.find(flake, question));
+});
+
+test.run();
