@@ -47,7 +47,8 @@ async function listByProgram(root: string): Promise<Listing> {
   return { tracked, untracked };
 }
 
-async function listByLibrary(root: string): Promise<Listing> {
+/** {@link readCheckout} without the git program. */
+export async function listByLibrary(root: string): Promise<Listing> {
   const { default: git } = await import("isomorphic-git");
   const tracked = await git.listFiles({ fs, dir: root });
   const known = new Set(tracked);
