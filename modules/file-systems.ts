@@ -36,7 +36,11 @@ export default defineModule(options, ({ config, define, check }) => {
     },
   );
   const swaps = config.swapDevices.map((device) => `${escapeField(device)} none swap defaults 0 0\n`);
-  define({ environment: { etc: { fstab: { text: [...lines, ...swaps].join("") } } } });
+  const text = [...lines, ...swaps].join("");
+  define({ environment: { etc: { fstab: { text } } } });
+  if (text === "") {
+    define({ environment: { etc: { "systemd/system-generators/systemd-fstab-generator": { source: "/dev/null" } } } });
+  }
 });
 
 /** fstab separates by blanks and writes them as octal numbers. */

@@ -2,6 +2,7 @@ import type { Module } from "#floe/module";
 import "./arguments.ts";
 import kernel from "./boot/kernel.ts";
 import loader from "./boot/loader.ts";
+import sysctl from "./boot/sysctl.ts";
 import base from "./environment/base.ts";
 import etc from "./environment/etc.ts";
 import packages from "./environment/packages.ts";
@@ -36,6 +37,7 @@ export const modules: readonly Module[] = [
   networkd,
   nginx,
   packages,
+  sysctl,
   time,
   tmpfiles,
   udev,

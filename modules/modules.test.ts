@@ -15,12 +15,15 @@ const web = (config: Defs) => makeSystem({ name: "web", pkgs, modules, config })
 /** The structured attributes of the derivation with a name that a system's own etc was made with. */
 function textsOf(system: System, name: string): Record<string, string> {
   const path =
-    name === "etc" ? system.config.system.build.etc : system.config.environment.etc["systemd/system"]?.source;
+    name === "etc"
+      ? system.config.system.build.etc.replace(/\/etc$/, "")
+      : system.config.environment.etc["systemd/system"]?.source;
   for (const text of currentEvaluation().derivations.values()) {
     if (!text.includes(`"out","${path}"`)) continue;
     const json = /\("__json","((?:[^"\\]|\\.)*)"\)/.exec(text)?.[1] ?? "{}";
     const { texts, links } = JSON.parse(JSON.parse(`"${json}"`)) as Record<string, Record<string, string>>;
-    return { ...texts, ...links };
+    const all = Object.entries({ ...texts, ...links });
+    return Object.fromEntries(all.map(([file, content]) => [file.replace(/^etc\//, ""), content]));
   }
   throw new Error(`no derivation makes ${path}`);
 }
@@ -61,7 +64,7 @@ test("a web system: units, users, kernel parameters and the page", () => {
   const units = textsOf(system, "units");
   assert.match(
     units["nginx.service"] ?? "",
-    /ExecStart=\/nix\/store\/\w+-nginx-[^/]+\/sbin\/nginx -c \/etc\/nginx\/nginx\.conf/,
+    /ExecStart=\/nix\/store\/\w+-nginx-[^/]+\/bin\/nginx -c \/etc\/nginx\/nginx\.conf/,
   );
   assert.is(units["multi-user.target.wants/nginx.service"], "../nginx.service");
   assert.is(units["getty.target.wants/serial-getty@ttyS0.service"], "../serial-getty@.service");

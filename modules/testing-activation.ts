@@ -23,7 +23,12 @@ export class ActivationRoot {
       if (text.startsWith("->")) symlinkSync(text.slice(2), join(system, "etc", path));
       else writeFileSync(join(system, "etc", path), text);
     }
-    mkdirSync(join(system, "etc"), { recursive: true });
+    for (const folder of ["etc", "etc-links"]) mkdirSync(join(system, folder), { recursive: true });
+    for (const line of lines) {
+      if (line.includes("\t")) continue;
+      mkdirSync(dirname(join(system, "etc-links", line)), { recursive: true });
+      symlinkSync(`/etc/static/${line}`, join(system, "etc-links", line));
+    }
     writeFileSync(join(system, "etc-entries"), lines.map((line) => `${line}\n`).join(""));
     return system;
   }

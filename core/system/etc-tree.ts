@@ -24,8 +24,9 @@ export interface EtcTreeOptions {
   readonly entries: Readonly<Record<string, EtcEntry>>;
 }
 
-/** The tree that /etc/static points to, and the list of what activation has to put into /etc. */
+/** The /etc of a generation. */
 export interface EtcTree {
+  /** Has `etc`, which /etc/static points to, and `links`, which are the links of /etc itself. */
   readonly tree: DerivationValue;
   /** One line per entry: the path, and for a copy also mode, user and group, separated by tabs. */
   readonly lines: readonly string[];
@@ -34,44 +35,63 @@ export interface EtcTree {
 /**
  * Make the /etc of a generation: one derivation, whatever the number of files.
  *
- * @throws {CodedError} `etc.path` when an entry's name is not a clean relative path; `etc.inside` when one entry lies in another.
+ * @throws {CodedError} as {@link makeFileTree}
  */
 export function makeEtcTree(options: EtcTreeOptions): EtcTree {
   const paths = Object.keys(options.entries).sort(compareText);
   checkPaths(paths);
-  const texts: Record<string, string> = {};
-  const links: Record<string, string> = {};
-  const folders = new Set<string>();
+  const entries: Record<string, EtcEntry> = {};
   const lines: string[] = [];
   for (const path of paths) {
-    const { content, mode, user, group } = options.entries[path] as EtcEntry;
+    const entry = options.entries[path] as EtcEntry;
+    const { mode, user, group } = entry;
+    entries[`etc/${path}`] = entry;
+    if (mode === "symlink")
+      entries[`links/${path}`] = { ...entry, content: { kind: "source", path: `/etc/static/${path}` } };
+    lines.push(mode === "symlink" ? path : `${path}\t${mode}\t${user}\t${group}`);
+  }
+  return { tree: makeFileTree({ ...options, folders: ["etc", "links"], entries }), lines };
+}
+
+/** What {@link makeFileTree} takes. */
+export interface FileTreeOptions extends EtcTreeOptions {
+  /** Folders that exist even when they have no entry. */
+  readonly folders?: readonly string[];
+}
+
+/**
+ * Make a tree of texts and links. Modes and owners of entries are not those of the tree.
+ *
+ * @throws {CodedError} `etc.path` when an entry's name is not a clean relative path; `etc.inside` when one entry lies in another.
+ */
+export function makeFileTree(options: FileTreeOptions): DerivationValue {
+  const paths = Object.keys(options.entries).sort(compareText);
+  checkPaths(paths);
+  const texts: Record<string, string> = {};
+  const links: Record<string, string> = {};
+  const folders = new Set<string>(options.folders);
+  for (const path of paths) {
+    const { content } = options.entries[path] as EtcEntry;
     if (path.includes("/")) folders.add(path.slice(0, path.lastIndexOf("/")));
     if (content.kind === "text") texts[path] = content.text;
     else links[path] = content.path;
-    lines.push(mode === "symlink" ? path : `${path}\t${mode}\t${user}\t${group}`);
   }
-  const tree = derivation({
+  const { bash, coreutils } = options;
+  return derivation({
     name: options.name ?? "etc",
     system: options.platform,
-    builder: `${options.bash}/bin/bash`,
+    builder: `${bash}/bin/bash`,
     args: ["-euc", BUILD],
-    structuredAttrs: {
-      texts,
-      links,
-      folders: [...folders],
-      mkdir: `${options.coreutils}/bin/mkdir`,
-      ln: `${options.coreutils}/bin/ln`,
-    },
+    structuredAttrs: { texts, links, folders: [...folders], bin: `${coreutils}/bin` },
   });
-  return { tree, lines };
 }
 
 // One process for all folders; links are made one by one, since each has its own name.
 const BUILD = `source "$NIX_ATTRS_SH_FILE"
 out=\${outputs[out]}
-"$mkdir" -p "$out" "\${folders[@]/#/$out/}"
+"$bin/mkdir" -p "$out" "\${folders[@]/#/$out/}"
 for path in "\${!texts[@]}"; do printf '%s' "\${texts[$path]}" > "$out/$path"; done
-for path in "\${!links[@]}"; do "$ln" -s "\${links[$path]}" "$out/$path"; done
+for path in "\${!links[@]}"; do "$bin/ln" -s "\${links[$path]}" "$out/$path"; done
 `;
 
 function checkPaths(paths: readonly string[]): void {

@@ -21,9 +21,8 @@ export function formatInit({ shell, path, init }: InitOptions): string {
   return `#!${shell}/bin/bash
 system=${SELF}
 export PATH=${binPath(path)}
-[[ -d /run/floe ]] || mkdir -p /run/floe
-FLOE_ACTION=boot "$system/activate" || : > /run/floe/activation-failed
-ln -sfn "$system" /run/booted-system
+FLOE_ACTION=boot "$system/activate" || { mkdir -p /run/floe; : > /run/floe/activation-failed; }
+ln -s "$system" /run/booted-system
 # The manager starts from an environment of its own, not from what the kernel made of unknown parameters.
 exec -c ${init} "$@"
 `;

@@ -28,6 +28,9 @@ const options = declare("system", {
     initrd: option.path({ description: "The initial RAM disk itself." }),
     kernelParams: option.listOf(option.str(), { description: "Words of the kernel command line." }),
     etc: option.path({ description: "The tree that /etc/static points to." }),
+    etcLinks: option.path({
+      description: "A tree of the links that /etc itself has, each to its place below /etc/static.",
+    }),
     etcEntries: option.listOf(option.str(), {
       internal: true,
       description: "One line per entry of /etc: its path, and for a copied file its mode, user and group.",

@@ -18,6 +18,7 @@ const filled = defineModule(declare("test", { extra: option.listOf(option.str())
         initrd: "/i",
         kernelParams: ["quiet", ...cfg.extra],
         etc: "/e",
+        etcLinks: "/l",
         etcEntries: ["hosts"],
         sw: "/s",
         init: "/systemd/lib/systemd/systemd",
@@ -45,7 +46,7 @@ test("makeSystem() gives a toplevel with everything a boot needs", () => {
   );
   assert.equal(
     readdirSync(out).sort(),
-    "activate boot.json etc etc-entries floe-version init init-interface-version initrd kernel kernel-params name sw system systemd".split(
+    "activate boot.json etc etc-entries etc-links floe-version init init-interface-version initrd kernel kernel-params name sw system systemd".split(
       " ",
     ),
   );

@@ -15,7 +15,7 @@ export interface ToplevelOptions {
 /**
  * The store object a generation points to.
  *
- * Shape: `init`, `activate`, `kernel`, `initrd`, `kernel-params`, `etc`, `etc-entries`, `sw`, `systemd`, `boot.json`,
+ * Shape: `init`, `activate`, `kernel`, `initrd`, `kernel-params`, `etc`, `etc-links`, `etc-entries`, `sw`, `systemd`, `boot.json`,
  * `init-interface-version`, `system`, `name`, `floe-version`.
  */
 export function makeToplevel({ system, coreutils, floeVersion }: ToplevelOptions): DerivationValue {
@@ -45,6 +45,7 @@ export function makeToplevel({ system, coreutils, floeVersion }: ToplevelOptions
     kernel: build.kernel,
     initrd: build.initrd,
     etc: build.etc,
+    "etc-links": build.etcLinks,
     sw: build.sw,
     systemd: build.manager,
   };

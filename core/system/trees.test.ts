@@ -32,8 +32,10 @@ test("makeEtcTree() writes texts as they are, links sources, and lists entries",
     },
   });
   const out = runBuilder(tree, places);
-  assert.is(readFileSync(join(out, "a/b/c.conf"), "utf8"), text);
-  assert.is(readlinkSync(join(out, "a/link")), "/dev/null");
+  assert.is(readFileSync(join(out, "etc/a/b/c.conf"), "utf8"), text);
+  assert.is(readlinkSync(join(out, "etc/a/link")), "/dev/null");
+  assert.is(readlinkSync(join(out, "links/a/b/c.conf")), "/etc/static/a/b/c.conf");
+  assert.equal(readdirSync(join(out, "links")), ["a"], "a copy has no link");
   assert.equal(lines, ["a/b/c.conf", "a/link", "secret\t0600\troot\twheel"]);
 });
 

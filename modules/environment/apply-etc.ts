@@ -5,24 +5,39 @@
  * their content changes with it at once. `/var/lib/floe/etc-entries` lists every entry that we ever made and
  * not yet removed: it is written before entries are made and after they are removed, so an interruption loses
  * none. A file that was there before us is kept beside, under a name ending in `.before-floe`.
+ *
+ * Few processes: each costs an emulated machine more than all the loops here together.
  */
 export const ETC_SNIPPET = `
 state=/var/lib/floe/etc-entries
-mkdir -p /etc /var/lib/floe
 shopt -s nullglob
 
 declare -A wanted=() known=()
 while IFS=$'\\t' read -r path mode user group; do wanted[$path]=$mode:$user:$group; done < "$system/etc-entries"
 if [[ -e $state ]]; then while read -r path; do known[$path]=1; done < "$state"; fi
-{ for path in "\${!known[@]}" "\${!wanted[@]}"; do printf '%s\\n' "$path"; done; } > "$state.new"
-mv -f "$state.new" "$state"
 
-ln -sfn "$system/etc" /etc/.static.new
-mv -fT /etc/.static.new /etc/static
+# Remember entries: the names of all arrays that are given.
+remember() {
+  local path
+  for path; do printf '%s\\n' "$path"; done > "$state.new"
+  mv -f "$state.new" "$state"
+}
+news=0
+for path in "\${!wanted[@]}"; do [[ -v known[$path] ]] || news=1; done
+[[ $news == 0 ]] || remember "\${!known[@]}" "\${!wanted[@]}"
+
+if [[ ! -e /etc/static && ! -L /etc/static ]]; then
+  ln -s "$system/etc" /etc/static
+elif [[ ! /etc/static -ef $system/etc ]]; then
+  ln -sfn "$system/etc" /etc/.static.new
+  mv -fT /etc/.static.new /etc/static
+fi
 
 # Dropped entries go first: a folder may take the place of a link, and the reverse.
+drops=0
 for path in "\${!known[@]}"; do
   [[ -v wanted[$path] ]] && continue
+  drops=1
   if [[ -L /etc/$path || -f /etc/$path ]]; then rm -f "/etc/$path"; fi
   folder=\${path%/*}
   while [[ $folder != "$path" && -d /etc/$folder ]] && rmdir "/etc/$folder" 2> /dev/null; do
@@ -39,12 +54,7 @@ make_room() { # PATH
   fi
 }
 
-declare -A folders=() links=()
-for path in "\${!wanted[@]}"; do
-  [[ $path == */* && ! -d /etc/\${path%/*} ]] && folders[/etc/\${path%/*}]=1
-done
-[[ \${#folders[@]} == 0 ]] || mkdir -p "\${!folders[@]}"
-
+missing=0
 for path in "\${!wanted[@]}"; do
   IFS=: read -r mode user group <<< "\${wanted[$path]}"
   if [[ -z $mode ]]; then
@@ -52,26 +62,22 @@ for path in "\${!wanted[@]}"; do
     [[ -L /etc/$path && /etc/$path -ef /etc/static/$path ]] && continue
     make_room "$path"
     if [[ ! -e /etc/$path && ! -L /etc/$path ]]; then
-      folder=/etc
-      [[ $path == */* ]] && folder=/etc/\${path%/*}
-      links[$folder]+="/etc/static/$path"$'\\n'
+      missing=1
     else
       ln -sfn "/etc/static/$path" "/etc/.floe-entry.new"
       mv -fT /etc/.floe-entry.new "/etc/$path"
     fi
   else
     make_room "$path"
+    [[ $path != */* || -d /etc/\${path%/*} ]] || mkdir -p "/etc/\${path%/*}"
     cp "$system/etc/$path" "/etc/.floe-entry.new"
     chown "$user:$group" /etc/.floe-entry.new
     chmod "$mode" /etc/.floe-entry.new
     mv -fT /etc/.floe-entry.new "/etc/$path"
   fi
 done
-for folder in "\${!links[@]}"; do
-  mapfile -t targets <<< "\${links[$folder]%$'\\n'}"
-  ln -s -t "$folder" "\${targets[@]}"
-done
+# All that are not there yet, with their folders; nothing that exists is touched.
+[[ $missing == 0 ]] || cp -RP --no-clobber --no-preserve=all "$system/etc-links/." /etc
 
-{ for path in "\${!wanted[@]}"; do printf '%s\\n' "$path"; done; } > "$state.new"
-mv -f "$state.new" "$state"
+[[ $drops == 0 ]] || remember "\${!wanted[@]}"
 `;

@@ -45,7 +45,7 @@ export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
   }
   const { bash, coreutils } = pkgs;
   const { tree, lines } = makeEtcTree({ platform: config.system.platform, bash, coreutils, entries });
-  define({ system: { build: { etc: tree, etcEntries: lines } } });
+  define({ system: { build: { etc: `${tree}/etc`, etcLinks: `${tree}/links`, etcEntries: lines } } });
   define({
     system: { activationScripts: { etc: { text: ETC_SNIPPET, deps: ["users"], supportsDryActivation: false } } },
   });

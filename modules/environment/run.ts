@@ -9,14 +9,10 @@ export default defineModule({ key: "activation" }, ({ pkgs, define }) => {
       activationScripts: {
         folders: {
           text: `
-for folder in /bin /usr/bin /etc /var/lib/floe /var/log /var/empty /root /run/floe /tmp /home /nix/var/nix/gcroots; do
+for folder in /bin /usr/bin /etc/.floe-new /var/lib/floe/.floe-new /var/log /var/empty /root /run/floe /tmp /home /nix/var/nix/gcroots; do
   [[ -d $folder ]] || missing+=("$folder")
 done
-if [[ \${#missing[@]} != 0 ]]; then
-  mkdir -p "\${missing[@]}"
-  chmod 0700 /root
-  chmod 1777 /tmp
-fi
+[[ \${#missing[@]} == 0 ]] || mkdir -p "\${missing[@]}"
 [[ -e /etc/machine-id ]] || : > /etc/machine-id`,
         },
         // The only two programs with a fixed place: what scripts name in their first line.
@@ -24,9 +20,12 @@ fi
           deps: ["folders"],
           text: `
 link() {
-  [[ -L $2 && $1 -ef $2 ]] && return
-  ln -sfn "$1" "$2.new"
-  mv -fT "$2.new" "$2"
+  if [[ ! -e $2 && ! -L $2 ]]; then
+    ln -s "$1" "$2"
+  elif [[ ! -L $2 || ! $1 -ef $2 ]]; then
+    ln -sfn "$1" "$2.new"
+    mv -fT "$2.new" "$2"
+  fi
 }
 link ${bash}/bin/bash /bin/sh
 link ${coreutils}/bin/env /usr/bin/env`,
@@ -35,8 +34,12 @@ link ${coreutils}/bin/env /usr/bin/env`,
         "current-system": {
           deps: ["etc", "programs", "users"],
           text: `
-ln -sfn "$system" /run/current-system.new
-mv -fT /run/current-system.new /run/current-system
+if [[ ! -e /run/current-system ]]; then
+  ln -s "$system" /run/current-system
+else
+  ln -sfn "$system" /run/current-system.new
+  mv -fT /run/current-system.new /run/current-system
+fi
 [[ /nix/var/nix/gcroots/current-system -ef /run/current-system ]] || ln -sfn /run/current-system /nix/var/nix/gcroots/current-system`,
         },
       },

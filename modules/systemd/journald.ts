@@ -3,9 +3,9 @@ import { formatUnit } from "./unit-text.ts";
 import { section } from "./unit-options.ts";
 
 const options = declare("services.journald", {
-  storage: option.enumeration(["volatile", "persistent", "auto", "none"], {
-    default: "auto",
-    description: "Where the journal is kept: `persistent` in /var/log/journal, `auto` there if the folder exists.",
+  storage: option.enumeration(["persistent", "volatile", "none"], {
+    default: "persistent",
+    description: "Where the journal is kept: `persistent` in /var/log/journal, `volatile` in memory.",
   }),
   console: option.nullOr(option.path(), { description: "A device that shows every message, such as /dev/ttyS0." }),
   settings: section,
@@ -27,4 +27,6 @@ export default defineModule(options, ({ cfg, define }) => {
   const console = cfg.console === null ? {} : { ForwardToConsole: true, TTYPath: cfg.console };
   const text = formatUnit({ Journal: { Storage: cfg.storage, ...console, ...cfg.settings } });
   define({ environment: { etc: { "systemd/journald.conf": { text } } } });
+  // Moves the journal from memory to the disk, once that is there.
+  if (cfg.storage !== "persistent") define({ systemd: { maskedUnits: ["systemd-journal-flush.service"] } });
 });

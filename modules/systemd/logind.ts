@@ -20,7 +20,11 @@ declare module "#floe/module" {
 }
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
-  if (!cfg.enable) return;
+  if (!cfg.enable) {
+    // The package itself lets multi-user.target want it.
+    define({ systemd: { maskedUnits: ["systemd-logind.service"] } });
+    return;
+  }
   define({ environment: { etc: { "systemd/logind.conf": { text: formatUnit(cfg.settings) } } } });
   define({
     systemd: {

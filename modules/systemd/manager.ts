@@ -50,7 +50,28 @@ const NOT_NEEDED = [
   "kmod-static-nodes.service",
   "systemd-network-generator.service",
   "systemd-ask-password-console.path",
+  "systemd-creds.socket",
+  "systemd-hostnamed.socket",
+  "systemd-networkd-persistent-storage.service",
+  // The initial RAM disk has mounted the root as it shall be.
+  "systemd-remount-fs.service",
+  // Device nodes beyond those of the kernel would come from tmpfiles, whose rules for /dev we do not have.
+  "systemd-tmpfiles-setup-dev-early.service",
+  "systemd-tmpfiles-setup-dev.service",
+  "systemd-udev-load-credentials.service",
   "systemd-ask-password-wall.path",
+];
+
+/** Generators that look for what we declare otherwise, or do not have. Each is a process before the first unit starts. */
+const NO_GENERATORS = [
+  "systemd-debug-generator",
+  "systemd-getty-generator",
+  // Looks for partitions to mount on /usr, which does not exist.
+  "systemd-gpt-auto-generator",
+  "systemd-run-generator",
+  "systemd-ssh-generator",
+  "systemd-system-update-generator",
+  "systemd-tpm2-generator",
 ];
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
@@ -70,14 +91,20 @@ export default defineModule(options, ({ cfg, pkgs, define }) => {
         "modprobe@": {
           description: "Load Kernel Module %i",
           before: ["sysinit.target"],
-          unitConfig: { DefaultDependencies: false, ConditionCapability: "CAP_SYS_MODULE", StartLimitIntervalSec: 0 },
+          unitConfig: {
+            DefaultDependencies: false,
+            ConditionCapability: "CAP_SYS_MODULE",
+            ConditionPathExists: "/run/booted-system/kernel-modules",
+            StartLimitIntervalSec: 0,
+          },
           serviceConfig: { Type: "oneshot", ExecStart: `-${pkgs.kmod}/bin/modprobe -abq %i` },
         },
       },
     },
   });
   define({ environment: { etc: { "systemd/system.conf": { text: formatUnit(cfg.settings) } } } });
-  // Looks for partitions to mount on /usr, which does not exist.
-  define({ environment: { etc: { "systemd/system-generators/systemd-gpt-auto-generator": { source: "/dev/null" } } } });
+  for (const name of NO_GENERATORS) {
+    define({ environment: { etc: { [`systemd/system-generators/${name}`]: { source: "/dev/null" } } } });
+  }
   define({ environment: { systemPackages: [pkgs.systemd] } });
 });

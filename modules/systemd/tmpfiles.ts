@@ -40,6 +40,7 @@ const BASE = [
   "d /var/tmp 1777 root root 30d -",
   "d /tmp 1777 root root 10d -",
   "d /var/empty 0555 root root - -",
+  "d /root 0700 root root - -",
 ];
 
 export default defineModule(options, ({ cfg, define }) => {

@@ -1,5 +1,5 @@
 import { type Read, type ValueOf, type Write, declare, defineModule, option } from "#floe/module";
-import { type EtcEntry, escapeUnitPath, makeEtcTree } from "#floe/system";
+import { type EtcEntry, escapeUnitPath, makeFileTree } from "#floe/system";
 import { section, serviceOptions, unitOptions } from "./unit-options.ts";
 import { type UnitFile, type UnitHead, renderUnit } from "./render-unit.ts";
 import { serviceSection } from "./service-section.ts";
@@ -108,7 +108,7 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
 
   const entries: Record<string, EtcEntry> = {};
   for (const { path, content } of files) entries[path] = { content, mode: "symlink", user: "root", group: "root" };
-  const { tree } = makeEtcTree({ name: "system-units", platform, bash, coreutils, entries });
+  const tree = makeFileTree({ name: "system-units", platform, bash, coreutils, entries });
   define({ environment: { etc: { "systemd/system": { source: tree } } } });
 });
 

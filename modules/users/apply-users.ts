@@ -108,13 +108,18 @@ if [[ $mutable == 1 ]]; then
   fi
 fi
 
-put() { # FILE MODE TEXT
+# Written beside and then moved: each file is the old or the new one at any instant.
+stage() { # DIRECTORY NAME TEXT
   local old=
-  [[ -e $1 ]] && { IFS= read -r -d '' old < "$1" || :; }
-  [[ $old == "$3" && -e $1 ]] && return
-  (umask 0077; printf '%s' "$3" > "$1.new")
-  chmod "$2" "$1.new"
-  mv -fT "$1.new" "$1"
+  [[ -e $1/$2 ]] && { IFS= read -r -d '' old < "$1/$2" || :; }
+  [[ $old == "$3" && -e $1/$2 ]] && return
+  [[ -d $1/.floe-new ]] || mkdir -p "$1/.floe-new"
+  printf '%s' "$3" > "$1/.floe-new/$2"
+  staged+=("$1/.floe-new/$2")
+}
+move() { # DIRECTORY
+  [[ \${#staged[@]} == 0 ]] || mv -f -t "$1" "\${staged[@]}"
+  staged=()
 }
 map_text() {
   local -n ids=$1 kept=$2
@@ -122,16 +127,20 @@ map_text() {
   text=
   for name in "\${!kept[@]}"; do text+=$name$'\\t'\${ids[$name]}$'\\n'; done
 }
-map_text uid_of managed_user; put "$maps/uid-map" 0644 "$text"
-map_text gid_of managed_group; put "$maps/gid-map" 0644 "$text"
-put /etc/group 0644 "$group_text"
-put /etc/passwd 0644 "$passwd_text"
-put /etc/shadow 0600 "$shadow_text"
+staged=()
+map_text uid_of managed_user; stage "$maps" uid-map "$text"
+map_text gid_of managed_group; stage "$maps" gid-map "$text"
+move "$maps"
+stage /etc group "$group_text"
+stage /etc passwd "$passwd_text"
+umask 0077
+stage /etc shadow "$shadow_text"
+move /etc
 for one in "\${homes[@]}"; do
   IFS=: read -r home id group_id <<< "$one"
   mkdir -p "$home"
   chown "$id:$group_id" "$home"
-  chmod 0700 "$home"
 done
-put "$maps/users-applied" 0600 "$users_spec"
+stage "$maps" users-applied "$users_spec"
+move "$maps"
 `;
