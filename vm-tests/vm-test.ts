@@ -51,8 +51,14 @@ const PLATFORM = "x86_64-linux";
 const UNDER_TEST: Defs = {
   fileSystems: { "/": { device: "/dev/vda", fsType: "ext4" } },
   // Uncompressed: an emulated processor takes a second to unpack what the host reads at once.
-  boot: { storeImage: "erofs:/dev/vdb", kernel: { file: defaults("vmlinux") } },
+  boot: {
+    storeImage: "erofs:/dev/vdb",
+    kernel: { file: defaults("vmlinux") },
+    kernelParams: ["systemd.getty_auto=no"],
+  },
   testing: { agent: { enable: true } },
+  // Nobody sits at the console, and what it shows is the record of the kernel.
+  services: { getty: { serial: [] } },
 };
 
 let ownPkgs: Pkgs | undefined;

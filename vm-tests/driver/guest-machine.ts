@@ -9,7 +9,7 @@ import { Deadline } from "./deadline.ts";
 import type { LineRecorder } from "./line-recorder.ts";
 import type { MachineHost } from "./machine-host.ts";
 import { command, quote } from "./shell.ts";
-import { judgeUnit, UNIT_PROPERTIES } from "./units.ts";
+import { judgeUnit, parseUnitState, UNIT_PROPERTIES } from "./units.ts";
 import { type Attempt, waitUntil, withDeadline } from "./wait.ts";
 
 /** Seconds of the guest that a wait or a command may take. */
@@ -17,6 +17,8 @@ const DEFAULT_SECONDS = 60;
 /** A switch stops, starts and settles units, and may be the guest's largest piece of work. */
 const SWITCH_SECONDS = 300;
 const POWER_OFF_SECONDS = 90;
+/** A unit is looked at this often when the journal says nothing about it, which a journal that is not there does too. */
+const UNIT_LOOK_MS = 3000;
 
 /** A machine as stories see it: {@link MachineHost} makes it run, the agent in it does what is asked. */
 export class GuestMachine implements Machine {
@@ -92,11 +94,22 @@ export class GuestMachine implements Machine {
 
   waitForUnit(unit: string): Promise<void> {
     return placed(async () => {
+      const boot = this.#boot();
       const show = ["systemctl", "show", `--property=${UNIT_PROPERTIES}`, unit];
+      let description = unit;
       try {
-        await this.#until(`wait for the unit "${unit}"`, async () =>
-          judgeUnit(this.name, unit, await this.#exec(show)),
-        );
+        await waitUntil({
+          what: `wait for the unit "${unit}" on "${this.name}"`,
+          deadline: this.#deadline(),
+          signal: boot.signal,
+          // The journal tells when there is news of the unit, so that a guest at work is not asked in vain.
+          pause: () => boot.journal.next(description, UNIT_LOOK_MS, boot.signal),
+          attempt: async () => {
+            const shown = await this.#exec(show);
+            description = parseUnitState(shown.stdout).description || unit;
+            return judgeUnit(this.name, unit, shown);
+          },
+        });
       } catch (error) {
         throw await this.#withUnitStatus(error, unit);
       }

@@ -1,4 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Bytes of one boot's console or journal, kept as lines. */
 export class LineRecorder {
@@ -43,6 +44,21 @@ export class LineRecorder {
     );
   }
 
+  /** Wait for a line from now on that has this text in it; gives up in silence after that time, or when `signal` says so. */
+  async next(text: string, milliseconds: number, signal: AbortSignal): Promise<void> {
+    const found = new AbortController();
+    const stop = this.onLine((line) => {
+      if (line.includes(text)) found.abort();
+    });
+    try {
+      await sleep(milliseconds, undefined, { signal: AbortSignal.any([found.signal, signal]) });
+    } catch {
+      // Either it was found, or there is nothing to wait for any more.
+    } finally {
+      stop();
+    }
+  }
+
   /** Call `listener` for every whole line from now on; the result ends that. */
   onLine(listener: (line: string) => void): () => void {
     this.#listeners.add(listener);
@@ -53,6 +69,6 @@ export class LineRecorder {
 /** Terminal control (colours, cursor movement) and carriage returns are for screens, not for records. */
 function clean(line: string): string {
   return line
-    .replace(/\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\-_]|\][^\x07]*(?:\x07|\x1b\\))/g, "")
+    .replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])/g, "")
     .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
 }

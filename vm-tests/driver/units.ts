@@ -10,9 +10,11 @@ export interface UnitState {
   /** Number of the job that is queued for it; 0 without one. */
   readonly job: number;
   readonly result: string;
+  /** What systemd calls it in its messages; by default its name. */
+  readonly description: string;
 }
 
-export const UNIT_PROPERTIES = "LoadState,ActiveState,SubState,Job,Result";
+export const UNIT_PROPERTIES = "LoadState,ActiveState,SubState,Job,Result,Description";
 
 /** Read what `systemctl show --property=…` prints. */
 export function parseUnitState(text: string): UnitState {
@@ -28,6 +30,7 @@ export function parseUnitState(text: string): UnitState {
     sub: fields.get("SubState") ?? "",
     job: Number(fields.get("Job") || 0),
     result: fields.get("Result") ?? "",
+    description: fields.get("Description") ?? "",
   };
 }
 

@@ -21,8 +21,11 @@ export async function waitUntil<T>(options: {
   readonly deadline: Deadline;
   readonly signal: AbortSignal;
   attempt(): Promise<Attempt<T>>;
+  /** Settles when it is time to look again, at the latest after that many milliseconds. Default: when they are over. */
+  pause?(milliseconds: number): Promise<unknown>;
 }): Promise<T> {
   const { what, deadline, signal, attempt } = options;
+  const rest = options.pause ?? ((milliseconds: number) => sleep(milliseconds, undefined, { signal }));
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted();
     // Asked before the look, so that the last look comes after the end of the time and not before it.
@@ -35,7 +38,7 @@ export async function waitUntil<T>(options: {
         `Cannot ${what}: not so after ${deadline.show()}; last seen: ${result.seen}`,
       );
     }
-    await sleep(pause, undefined, { signal }).catch(() => undefined);
+    await rest(pause).catch(() => undefined);
   }
 }
 

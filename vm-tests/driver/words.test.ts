@@ -103,7 +103,7 @@ test("LineRecorder makes lines of pieces, without terminal control", () => {
   const recorder = new LineRecorder();
   const seen: string[] = [];
   recorder.onLine((line) => seen.push(line));
-  const bytes = Buffer.from("\x1b[0;32m  OK  \x1b[0m gr\u00fcn\r\nnext\r\npart");
+  const bytes = Buffer.from("\x1b]104\x1b\\\x1b[!p\x1b[0;32m  OK  \x1b[0m gr\u00fcn\r\nnext\r\npart");
   for (const byte of bytes) recorder.push(Buffer.from([byte]));
   assert.equal(seen, ["  OK   gr\u00fcn", "next"]);
   assert.equal(recorder.last(2), ["next", "part"]);
