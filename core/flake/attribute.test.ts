@@ -8,7 +8,12 @@ test("parseAttribute() splits at dots outside of quotes", () => {
   assert.equal(parseAttribute("packages.x86_64-linux.hello"), ["packages", "x86_64-linux", "hello"]);
   assert.equal(parseAttribute('a."b.c".d'), ["a", "b.c", "d"]);
   assert.is(formatAttribute(["a", "b.c", "d"]), 'a."b.c".d');
-  for (const bad of ["a.", ".a", "a..b", 'a."b', "a b"]) assert.throws(() => parseAttribute(bad), (error: { code: string }) => error.code === "attribute.malformed", bad);
+  for (const bad of ["a.", ".a", "a..b", 'a."b', "a b"])
+    assert.throws(
+      () => parseAttribute(bad),
+      (error: { code: string }) => error.code === "attribute.malformed",
+      bad,
+    );
 });
 
 test("attributeCandidates() tries outputs in order and the plain path last", () => {
@@ -20,7 +25,10 @@ test("attributeCandidates() tries outputs in order and the plain path last", () 
     "apps.x86_64-linux.hello",
     "hello",
   ]);
-  assert.equal(attributeCandidates("", { platform: "p", kinds: ["packages"] }), [["packages", "p", "default"], ["default"]]);
+  assert.equal(attributeCandidates("", { platform: "p", kinds: ["packages"] }), [
+    ["packages", "p", "default"],
+    ["default"],
+  ]);
 });
 
 test("attributeCandidates() takes a path that begins with an output as it is, first", () => {

@@ -22,14 +22,21 @@ export function parseAttribute(text: string): string[] {
     part.lastIndex = at;
     const match = part.exec(text);
     if (match === null) {
-      throw new CodedError("attribute.malformed", `Cannot read "${text}" as an attribute path: expected a name at column ${at + 1}`, {
-        hint: 'Write names with dots between them; put a name that has dots itself in quotes: packages.x86_64-linux."a.b"',
-      });
+      throw new CodedError(
+        "attribute.malformed",
+        `Cannot read "${text}" as an attribute path: expected a name at column ${at + 1}`,
+        {
+          hint: 'Write names with dots between them; put a name that has dots itself in quotes: packages.x86_64-linux."a.b"',
+        },
+      );
     }
     parts.push(match[1] ?? (match[2] as string));
     if (part.lastIndex === text.length) return parts;
     if (text[part.lastIndex] !== ".") {
-      throw new CodedError("attribute.malformed", `Cannot read "${text}" as an attribute path: expected "." at column ${part.lastIndex + 1}`);
+      throw new CodedError(
+        "attribute.malformed",
+        `Cannot read "${text}" as an attribute path: expected "." at column ${part.lastIndex + 1}`,
+      );
     }
   }
 }
@@ -53,7 +60,9 @@ export interface AttributeCandidatesOptions {
 export function attributeCandidates(text: string, options: AttributeCandidatesOptions): string[][] {
   const path = text === "" ? ["default"] : parseAttribute(text);
   const kinds = options.kinds ?? LOOKUP_ORDER;
-  const placed = kinds.map((kind) => (BY_PLATFORM.includes(kind) ? [kind, options.platform, ...path] : [kind, ...path]));
+  const placed = kinds.map((kind) =>
+    BY_PLATFORM.includes(kind) ? [kind, options.platform, ...path] : [kind, ...path],
+  );
   const whole = OUTPUT_NAMES.includes(path[0] as string);
   return whole ? [path, ...placed] : [...placed, path];
 }

@@ -12,7 +12,9 @@ function source(url: string, version = 1): LockedSource {
 }
 
 /** A world of sources: what each declares and locks itself; counts what is fetched. */
-function world(sources: Readonly<Record<string, Partial<FetchedInput> & { version?: number }>>): InputFetcher & { fetched: string[] } {
+function world(
+  sources: Readonly<Record<string, Partial<FetchedInput> & { version?: number }>>,
+): InputFetcher & { fetched: string[] } {
   const fetched: string[] = [];
   return {
     fetched,
@@ -25,7 +27,12 @@ function world(sources: Readonly<Record<string, Partial<FetchedInput> & { versio
   };
 }
 
-const lockOnce = (declared: DeclaredInputs, fetcher: InputFetcher, lock: LockFile = EMPTY_LOCK, update: "none" | "all" | string[][] = "none") => lockInputs({ declared, lock, update, fetcher });
+const lockOnce = (
+  declared: DeclaredInputs,
+  fetcher: InputFetcher,
+  lock: LockFile = EMPTY_LOCK,
+  update: "none" | "all" | string[][] = "none",
+) => lockInputs({ declared, lock, update, fetcher });
 const git = (name: string): string => `git+https://example.org/${name}`;
 
 test("lockInputs() fills gaps and moves nothing that is locked", async () => {
@@ -33,14 +40,23 @@ test("lockInputs() fills gaps and moves nothing that is locked", async () => {
   const later = world({ [git("a")]: { version: 2 }, [git("b")]: { version: 2 } });
   const { lock, changes } = await lockOnce({ a: { url: git("a") }, b: { url: git("b") } }, later, first.lock);
   assert.equal(later.fetched, [git("b")]);
-  assert.equal(changes.map(({ kind, input }) => [kind, input]), [["added", ["b"]]]);
+  assert.equal(
+    changes.map(({ kind, input }) => [kind, input]),
+    [["added", ["b"]]],
+  );
   assert.equal(lock.nodes.a, first.lock.nodes.a);
 });
 
 test("lockInputs() fetches an input that is declared otherwise, and drops one that is gone", async () => {
   const first = await lockOnce({ a: { url: git("a") }, b: { url: git("b") } }, world({}));
   const { lock, changes } = await lockOnce({ a: { url: git("c") } }, world({}), first.lock);
-  assert.equal(changes.map(({ kind, input }) => [kind, input.join("/")]), [["updated", "a"], ["removed", "b"]]);
+  assert.equal(
+    changes.map(({ kind, input }) => [kind, input.join("/")]),
+    [
+      ["updated", "a"],
+      ["removed", "b"],
+    ],
+  );
   assert.equal(Object.keys(lock.nodes), ["a", "root"]);
 });
 
@@ -82,7 +98,10 @@ test("lockInputs() leaves to a dependency what its own lock pins, and locks the 
 
 test("lockInputs() records follows, drops empty ones, and warns of an override nobody asks for", async () => {
   const fetcher = world({ [git("b")]: { declared: { a: { url: git("old") }, z: { url: git("z") } }, ownLock: [] } });
-  const declared: DeclaredInputs = { a: { url: git("a") }, b: { url: git("b"), inputs: { a: { follows: "a" }, z: { follows: "" }, zz: { follows: "a" } } } };
+  const declared: DeclaredInputs = {
+    a: { url: git("a") },
+    b: { url: git("b"), inputs: { a: { follows: "a" }, z: { follows: "" }, zz: { follows: "a" } } },
+  };
   const { lock, warnings } = await lockOnce(declared, fetcher);
   assert.equal((lock.nodes.b as { inputs: unknown }).inputs, { a: ["a"], zz: ["a"] });
   assert.equal(fetcher.fetched, [git("a"), git("b")]);
@@ -110,8 +129,13 @@ test("formatLock() sorts keys by bytes and ends with a line break", async () => 
   assert.is(formatLock(JSON.parse(text) as LockFile), text);
 });
 
-const node = (url: string, inputs?: Record<string, string | string[]>): object => ({ original: url, locked: source(url), ...(inputs === undefined ? {} : { inputs }) });
-const lockOf = (inputs: Record<string, string | string[]>, nodes: Record<string, object>): LockFile => ({ version: 1, root: "root", nodes: { root: { inputs }, ...nodes } }) as LockFile;
+const node = (url: string, inputs?: Record<string, string | string[]>): object => ({
+  original: url,
+  locked: source(url),
+  ...(inputs === undefined ? {} : { inputs }),
+});
+const lockOf = (inputs: Record<string, string | string[]>, nodes: Record<string, object>): LockFile =>
+  ({ version: 1, root: "root", nodes: { root: { inputs }, ...nodes } }) as LockFile;
 
 test("resolveInputs() reads the lock inside a dependency and lets the outer one override it", () => {
   const outer = lockOf({ a: "a", b: "b" }, { a: node("a"), b: node("b", { a: ["a"] }) });

@@ -92,16 +92,23 @@ function staleLevel(declared: DeclaredInputs, inputs: LockInputs, lock: LockFile
     const entry = inputs[name];
     if (declaration.follows !== undefined) {
       const wanted = followsPath(declaration.follows);
-      if (wanted.length === 0 ? entry !== undefined : !sameFollows(entry, wanted)) reasons.push(`${shown} follows something else now`);
+      if (wanted.length === 0 ? entry !== undefined : !sameFollows(entry, wanted))
+        reasons.push(`${shown} follows something else now`);
       continue;
     }
     const node = typeof entry === "string" ? lock.nodes[entry] : undefined;
     if (!isLockNode(node)) reasons.push(`${shown} has no entry`);
-    else if (!fits(node, declaration)) reasons.push(`${shown} is declared as "${declaration.url}", locked as "${node.original}"`);
-    else reasons.push(...staleLevel(declaration.inputs as DeclaredInputs ?? {}, node.inputs ?? {}, lock, `${prefix}${name}/`));
+    else if (!fits(node, declaration))
+      reasons.push(`${shown} is declared as "${declaration.url}", locked as "${node.original}"`);
+    else
+      reasons.push(
+        ...staleLevel((declaration.inputs as DeclaredInputs) ?? {}, node.inputs ?? {}, lock, `${prefix}${name}/`),
+      );
   }
   // Below an input the lock may also hold what the input itself declares, so only the root can have too much.
-  if (prefix === "") for (const name of Object.keys(inputs)) if (!Object.hasOwn(declared, name)) reasons.push(`"${name}" is no longer declared`);
+  if (prefix === "")
+    for (const name of Object.keys(inputs))
+      if (!Object.hasOwn(declared, name)) reasons.push(`"${name}" is no longer declared`);
   return reasons;
 }
 
@@ -126,7 +133,12 @@ class LockRun {
     this.#options = options;
   }
 
-  async lockLevel(declared: DeclaredInputs, old: LockInputs, path: readonly string[], parent: LockedSource | undefined): Promise<LockInputs> {
+  async lockLevel(
+    declared: DeclaredInputs,
+    old: LockInputs,
+    path: readonly string[],
+    parent: LockedSource | undefined,
+  ): Promise<LockInputs> {
     const inputs: Record<string, string | readonly string[]> = {};
     for (const name of sortedText(Object.keys(declared))) {
       const declaration = declared[name] as InputDeclaration;
@@ -141,11 +153,20 @@ class LockRun {
     return inputs;
   }
 
-  async #lockInput(declaration: InputDeclaration, entry: LockInputs[string] | undefined, path: readonly string[], parent: LockedSource | undefined): Promise<string> {
+  async #lockInput(
+    declaration: InputDeclaration,
+    entry: LockInputs[string] | undefined,
+    path: readonly string[],
+    parent: LockedSource | undefined,
+  ): Promise<string> {
     if (declaration.url === undefined) {
-      throw new CodedError("flake.input-without-url", `Cannot lock the input "${path.join("/")}": it says neither "url" nor "follows"`, {
-        hint: `Write "${path.at(-1)}: 'github:OWNER/REPO'" in the inputs of flake.config.ts.`,
-      });
+      throw new CodedError(
+        "flake.input-without-url",
+        `Cannot lock the input "${path.join("/")}": it says neither "url" nor "follows"`,
+        {
+          hint: `Write "${path.at(-1)}: 'github:OWNER/REPO'" in the inputs of flake.config.ts.`,
+        },
+      );
     }
     const old = typeof entry === "string" ? this.#options.lock.nodes[entry] : undefined;
     const keeps = isLockNode(old) && fits(old, declaration) && !this.#isUpdated(path);
@@ -162,7 +183,12 @@ class LockRun {
       const isFlake = declaration.flake !== false;
       const fetched = await this.#options.fetcher.fetch(parseReference(declaration.url), parent, isFlake);
       locked = fetched.locked;
-      inputs = await this.lockLevel({ ...this.#unpinned(fetched, overrides, path), ...overrides }, oldInputs, path, locked);
+      inputs = await this.lockLevel(
+        { ...this.#unpinned(fetched, overrides, path), ...overrides },
+        oldInputs,
+        path,
+        locked,
+      );
     }
     const name = this.#nodeName(path);
     this.nodes[name] = {
@@ -186,7 +212,9 @@ class LockRun {
     }
     // Its own \`follows\` count from its own root and are resolved there.
     return Object.fromEntries(
-      Object.entries(declared).filter(([name, declaration]) => declaration.follows === undefined && !fetched.ownLock.includes(name)),
+      Object.entries(declared).filter(
+        ([name, declaration]) => declaration.follows === undefined && !fetched.ownLock.includes(name),
+      ),
     );
   }
 
@@ -221,14 +249,18 @@ function checkUpdated(wanted: readonly (readonly string[])[], { declared, lock }
     for (const part of path) {
       if (!known.includes(part)) {
         const near = nearNames(part, known);
-        throw new CodedError("flake.unknown-input", `Cannot update the input "${path.join("/")}": the flake has no input "${part}"`, {
-          hint:
-            near.length > 0
-              ? `Did you mean "${near[0]}"?`
-              : known.length > 0
-                ? `Its inputs are ${sortedText(known).join(", ")}.`
-                : "It declares no inputs.",
-        });
+        throw new CodedError(
+          "flake.unknown-input",
+          `Cannot update the input "${path.join("/")}": the flake has no input "${part}"`,
+          {
+            hint:
+              near.length > 0
+                ? `Did you mean "${near[0]}"?`
+                : known.length > 0
+                  ? `Its inputs are ${sortedText(known).join(", ")}.`
+                  : "It declares no inputs.",
+          },
+        );
       }
       const entry = inputs[part];
       inputs = (typeof entry === "string" ? lock.nodes[entry]?.inputs : undefined) ?? {};
@@ -246,10 +278,17 @@ function findChanges(before: LockFile, after: LockFile): LockChange[] {
       const oldNode = typeof left === "string" ? before.nodes[left] : undefined;
       const newNode = typeof right === "string" ? after.nodes[right] : undefined;
       if (Array.isArray(right)) {
-        if (!sameFollows(left, right)) changes.push({ kind: left === undefined ? "added" : "updated", input, follows: right, ...(isLockNode(oldNode) ? { before: oldNode.locked } : {}) });
+        if (!sameFollows(left, right))
+          changes.push({
+            kind: left === undefined ? "added" : "updated",
+            input,
+            follows: right,
+            ...(isLockNode(oldNode) ? { before: oldNode.locked } : {}),
+          });
       } else if (isLockNode(newNode)) {
         if (!isLockNode(oldNode)) changes.push({ kind: "added", input, after: newNode.locked });
-        else if (JSON.stringify(oldNode.locked) !== JSON.stringify(newNode.locked)) changes.push({ kind: "updated", input, before: oldNode.locked, after: newNode.locked });
+        else if (JSON.stringify(oldNode.locked) !== JSON.stringify(newNode.locked))
+          changes.push({ kind: "updated", input, before: oldNode.locked, after: newNode.locked });
         walk((isLockNode(oldNode) ? oldNode.inputs : undefined) ?? {}, newNode.inputs ?? {}, input);
       } else {
         changes.push({ kind: "removed", input, ...(isLockNode(oldNode) ? { before: oldNode.locked } : {}) });

@@ -5,11 +5,24 @@ import { formatReference, parseReference, withoutCredentials } from "./reference
 const REV = "0123456789abcdef0123456789abcdef01234567";
 
 test("parseReference() reads every scheme", () => {
-  assert.equal(parseReference("git+https://example.org/a.git?ref=main&dir=sub"), { kind: "git", url: "https://example.org/a.git", ref: "main", dir: "sub" });
+  assert.equal(parseReference("git+https://example.org/a.git?ref=main&dir=sub"), {
+    kind: "git",
+    url: "https://example.org/a.git",
+    ref: "main",
+    dir: "sub",
+  });
   assert.equal(parseReference("git+http://localhost:8080/a.git"), { kind: "git", url: "http://localhost:8080/a.git" });
-  assert.equal(parseReference(`git+ssh://git@example.org/a.git?rev=${REV}`), { kind: "git", url: "ssh://git@example.org/a.git", rev: REV });
+  assert.equal(parseReference(`git+ssh://git@example.org/a.git?rev=${REV}`), {
+    kind: "git",
+    url: "ssh://git@example.org/a.git",
+    rev: REV,
+  });
   assert.equal(parseReference("git+file:///srv/a.git"), { kind: "git", url: "file:///srv/a.git" });
-  assert.equal(parseReference("git@example.org:owner/a.git?ref=x"), { kind: "git", url: "ssh://git@example.org/owner/a.git", ref: "x" });
+  assert.equal(parseReference("git@example.org:owner/a.git?ref=x"), {
+    kind: "git",
+    url: "ssh://git@example.org/owner/a.git",
+    ref: "x",
+  });
   assert.equal(parseReference("path:./pages"), { kind: "path", path: "./pages" });
   assert.equal(parseReference("path:pages/"), { kind: "path", path: "./pages" });
   assert.equal(parseReference("../other?dir=flake"), { kind: "path", path: "../other", dir: "flake" });
@@ -18,15 +31,35 @@ test("parseReference() reads every scheme", () => {
 
 test("parseReference() resolves shorthands to git over https", () => {
   assert.equal(parseReference("github:owner/repo"), { kind: "git", url: "https://github.com/owner/repo.git" });
-  assert.equal(parseReference("github:owner/repo/feature/x"), { kind: "git", url: "https://github.com/owner/repo.git", ref: "feature/x" });
-  assert.equal(parseReference(`gitlab:owner/repo/${REV}`), { kind: "git", url: "https://gitlab.com/owner/repo.git", rev: REV });
-  assert.equal(parseReference("gitlab:owner/repo?host=git.example.org"), { kind: "git", url: "https://git.example.org/owner/repo.git" });
+  assert.equal(parseReference("github:owner/repo/feature/x"), {
+    kind: "git",
+    url: "https://github.com/owner/repo.git",
+    ref: "feature/x",
+  });
+  assert.equal(parseReference(`gitlab:owner/repo/${REV}`), {
+    kind: "git",
+    url: "https://gitlab.com/owner/repo.git",
+    rev: REV,
+  });
+  assert.equal(parseReference("gitlab:owner/repo?host=git.example.org"), {
+    kind: "git",
+    url: "https://git.example.org/owner/repo.git",
+  });
   assert.equal(parseReference("sourcehut:~owner/repo"), { kind: "git", url: "https://git.sr.ht/~owner/repo" });
-  assert.equal(parseReference("github:owner/repo?semver=%5E1.4"), { kind: "git", url: "https://github.com/owner/repo.git", semver: "^1.4" });
+  assert.equal(parseReference("github:owner/repo?semver=%5E1.4"), {
+    kind: "git",
+    url: "https://github.com/owner/repo.git",
+    semver: "^1.4",
+  });
 });
 
 test("formatReference() writes what parseReference() reads", () => {
-  for (const text of ["git+https://example.org/a.git?ref=feature/x&dir=sub", "git+https://example.org/a.git?semver=%5E1.4", "path:./pages", "path:/srv?dir=a"]) {
+  for (const text of [
+    "git+https://example.org/a.git?ref=feature/x&dir=sub",
+    "git+https://example.org/a.git?semver=%5E1.4",
+    "path:./pages",
+    "path:/srv?dir=a",
+  ]) {
     assert.is(formatReference(parseReference(text)), text);
     assert.equal(parseReference(formatReference(parseReference(text))), parseReference(text));
   }

@@ -57,7 +57,8 @@ export function parseReference(text: string): FlakeReference {
   if (git !== null) return makeGit(text, `${git[1]}://${git[2]}`, parameters);
   const scheme = SCHEME.exec(address)?.[1];
   const forge = scheme === undefined ? undefined : FORGES[scheme];
-  if (forge !== undefined) return makeForge(text, scheme as string, address.slice((scheme as string).length + 1), parameters);
+  if (forge !== undefined)
+    return makeForge(text, scheme as string, address.slice((scheme as string).length + 1), parameters);
   const scp = SCP_STYLE.exec(address);
   if (scp !== null) return makeGit(text, `ssh://${scp[1]}/${(scp[2] as string).replace(/^\//, "")}`, parameters);
   throw unknownScheme(text, scheme);
@@ -85,9 +86,13 @@ export function withoutCredentials(text: string): string {
 function unknownScheme(text: string, scheme: string | undefined): CodedError {
   const shown = withoutCredentials(text);
   if (scheme === undefined) {
-    return new CodedError("flake-reference.malformed", `Cannot read "${shown}" as a flake reference: it has no scheme`, {
-      hint: `Write "path:./${text}" for a folder, or "github:OWNER/REPO" for a repository.`,
-    });
+    return new CodedError(
+      "flake-reference.malformed",
+      `Cannot read "${shown}" as a flake reference: it has no scheme`,
+      {
+        hint: `Write "path:./${text}" for a folder, or "github:OWNER/REPO" for a repository.`,
+      },
+    );
   }
   const bare = /^(https?|ssh|file)$/.test(scheme) ? `git+${text}` : undefined;
   const near = nearNames(scheme, KNOWN_SCHEMES)[0];
@@ -123,7 +128,11 @@ function splitQuery(text: string): [string, Map<string, string>] {
 }
 
 function malformed(text: string, problem: string, hint?: string): CodedError {
-  return new CodedError("flake-reference.malformed", `Cannot read "${withoutCredentials(text)}" as a flake reference: ${problem}`, { hint });
+  return new CodedError(
+    "flake-reference.malformed",
+    `Cannot read "${withoutCredentials(text)}" as a flake reference: ${problem}`,
+    { hint },
+  );
 }
 
 function checkParameters(text: string, parameters: Map<string, string>, known: readonly string[]): void {
@@ -159,7 +168,8 @@ function makeForge(text: string, scheme: string, rest: string, parameters: Map<s
   checkParameters(text, parameters, [...GIT_PARAMETERS, "host"]);
   const forge = FORGES[scheme] as { host: string; suffix: string };
   const [owner, repository, ...tail] = rest.split("/");
-  if (!owner || !repository) throw malformed(text, "expected OWNER/REPO", `Write "${scheme}:OWNER/REPO" or "${scheme}:OWNER/REPO/BRANCH".`);
+  if (!owner || !repository)
+    throw malformed(text, "expected OWNER/REPO", `Write "${scheme}:OWNER/REPO" or "${scheme}:OWNER/REPO/BRANCH".`);
   const pinned = tail.join("/");
   const more = new Map(parameters);
   more.delete("host");
@@ -176,12 +186,14 @@ function makeGit(text: string, url: string, parameters: Map<string, string>): Gi
   const ref = parameters.get("ref");
   const rev = parameters.get("rev");
   const semver = parameters.get("semver");
-  if (rev !== undefined && !REVISION.test(rev)) throw malformed(text, `the revision "${rev}" is not 40 hexadecimal digits`);
+  if (rev !== undefined && !REVISION.test(rev))
+    throw malformed(text, `the revision "${rev}" is not 40 hexadecimal digits`);
   // A value that begins with "-" would be read as a flag by the git program.
   if (ref !== undefined && (!/^[^\s~^:?*[\\]+$/.test(ref) || ref.includes("..") || ref.startsWith("-"))) {
     throw malformed(text, `"${ref}" is no name of a branch or tag`);
   }
-  if (semver !== undefined && (ref !== undefined || rev !== undefined)) throw malformed(text, "semver goes without ref and rev");
+  if (semver !== undefined && (ref !== undefined || rev !== undefined))
+    throw malformed(text, "semver goes without ref and rev");
   if (/^[a-z]+:\/\/-/.test(url)) throw malformed(text, "the host begins with a dash");
   return {
     kind: "git",

@@ -59,8 +59,17 @@ class Scope {
     this.#nodes = nodes;
   }
 
-  resolveAll(inputs: NonNullable<LockRoot["inputs"]>, owner: string, parent: string | undefined): Record<string, string> {
-    return Object.fromEntries(sortedText(Object.keys(inputs)).map((name) => [name, this.#resolve(inputs[name] as string | readonly string[], `${owner}${name}`, parent)]));
+  resolveAll(
+    inputs: NonNullable<LockRoot["inputs"]>,
+    owner: string,
+    parent: string | undefined,
+  ): Record<string, string> {
+    return Object.fromEntries(
+      sortedText(Object.keys(inputs)).map((name) => [
+        name,
+        this.#resolve(inputs[name] as string | readonly string[], `${owner}${name}`, parent),
+      ]),
+    );
   }
 
   #resolve(entry: string | readonly string[], shown: string, parent: string | undefined): string {
@@ -71,16 +80,24 @@ class Scope {
   #follow(path: readonly string[], shown: string): string {
     const key = path.join("/");
     const failed = (code: string, found: string, hint?: string): CodedError =>
-      new CodedError(code, `Cannot resolve the input "${this.#prefix}${shown}" that follows "${key}": ${found}`, { hint });
-    if (this.#following.has(key)) throw failed("flake.follows-cycle", `it follows itself (${[...this.#following, key].join(" → ")})`);
+      new CodedError(code, `Cannot resolve the input "${this.#prefix}${shown}" that follows "${key}": ${found}`, {
+        hint,
+      });
+    if (this.#following.has(key))
+      throw failed("flake.follows-cycle", `it follows itself (${[...this.#following, key].join(" → ")})`);
     this.#following.add(key);
     let id: string | undefined;
     for (const [i, part] of path.entries()) {
-      const inputs: NonNullable<LockRoot["inputs"]> = id === undefined ? (rootOf(this.#lock).inputs ?? {}) : (this.#nodes.get(id)?.inputs ?? {});
+      const inputs: NonNullable<LockRoot["inputs"]> =
+        id === undefined ? (rootOf(this.#lock).inputs ?? {}) : (this.#nodes.get(id)?.inputs ?? {});
       const entry = Object.hasOwn(inputs, part) ? inputs[part] : undefined;
       if (entry === undefined) {
         const known = sortedText(Object.keys(inputs)).join(", ");
-        throw failed("flake.follows-missing", `there is no input "${path.slice(0, i + 1).join("/")}"`, `Known there: ${known === "" ? "no inputs" : known}.`);
+        throw failed(
+          "flake.follows-missing",
+          `there is no input "${path.slice(0, i + 1).join("/")}"`,
+          `Known there: ${known === "" ? "no inputs" : known}.`,
+        );
       }
       id = id === undefined ? this.#resolve(entry, part, undefined) : (entry as string);
     }
@@ -94,7 +111,9 @@ class Scope {
     if (this.#nodes.has(id)) return id;
     const node: LockNode | LockRoot | undefined = this.#lock.nodes[name];
     if (!isLockNode(node)) {
-      throw new CodedError("flake.lock-malformed", `Cannot resolve the input "${id}": its lock has no node "${name}"`, { hint: "Run: floe flake lock" });
+      throw new CodedError("flake.lock-malformed", `Cannot resolve the input "${id}": its lock has no node "${name}"`, {
+        hint: "Run: floe flake lock",
+      });
     }
     const base = {
       id,
@@ -110,7 +129,9 @@ class Scope {
     if (own !== undefined) {
       const scope = new Scope(own, `${id}/`, this.#readLock, this.#nodes);
       const decidedHere = node.inputs ?? {};
-      const left = Object.fromEntries(Object.entries(rootOf(own).inputs ?? {}).filter(([input]) => !Object.hasOwn(decidedHere, input)));
+      const left = Object.fromEntries(
+        Object.entries(rootOf(own).inputs ?? {}).filter(([input]) => !Object.hasOwn(decidedHere, input)),
+      );
       Object.assign(inputs, scope.resolveAll(left, "", id));
     }
     Object.assign(inputs, this.resolveAll(node.inputs ?? {}, `${name}/`, id));

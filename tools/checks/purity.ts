@@ -17,9 +17,6 @@ export const purityCheck: Check = {
 /** Programs that people run beside the packages they are about. */
 const SCRIPTS = ["pkgs/generate.ts", "pkgs/bootstrap/refresh-pins.ts"];
 
-/** Programs for people who work on the package set; no package imports them. */
-const PKGS_SCRIPTS = ["pkgs/generate.ts", "pkgs/bootstrap/refresh-pins.ts"];
-
 /** Whether a file is loaded inside the evaluation. */
 export function isPure(file: string): boolean {
   if (/(\.(test|contract)|\/testing[^/]*)\.ts$/.test(file) || file.includes("/testdata/")) return false;

@@ -27,13 +27,24 @@ interface Declaration {
   readonly [key: string]: unknown;
 }
 const declaration: v.GenericSchema<Declaration> = v.lazy(() =>
-  v.object({ url: v.optional(text), flake: v.optional(v.boolean()), follows: v.optional(text), inputs: v.optional(v.record(text, declaration)) }),
+  v.object({
+    url: v.optional(text),
+    flake: v.optional(v.boolean()),
+    follows: v.optional(text),
+    inputs: v.optional(v.record(text, declaration)),
+  }),
 ) as v.GenericSchema<Declaration>;
 const inputs = v.record(text, declaration);
 
 const source = v.variant("kind", [
   v.object({ kind: v.literal("text"), path: storePath, name: text, contents: text, references: v.array(storePath) }),
-  v.object({ kind: v.literal("tree"), path: storePath, name: text, from: v.pipe(text, v.startsWith("/")), files: v.optional(v.array(text)) }),
+  v.object({
+    kind: v.literal("tree"),
+    path: storePath,
+    name: text,
+    from: v.pipe(text, v.startsWith("/")),
+    files: v.optional(v.array(text)),
+  }),
 ]);
 
 const answer = v.variant("kind", [
@@ -64,10 +75,15 @@ export function parseAnswer(json: string): EvaluatorAnswer {
   try {
     data = JSON.parse(json);
   } catch (cause) {
-    throw new CodedError("evaluation.malformed-answer", "Cannot read the answer of the evaluation: it is no JSON", { cause });
+    throw new CodedError("evaluation.malformed-answer", "Cannot read the answer of the evaluation: it is no JSON", {
+      cause,
+    });
   }
   const result = v.safeParse(evaluatorAnswer, data);
   if (result.success) return result.output as EvaluatorAnswer;
   const [issue] = result.issues;
-  throw new CodedError("evaluation.malformed-answer", `Cannot read the answer of the evaluation: ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`);
+  throw new CodedError(
+    "evaluation.malformed-answer",
+    `Cannot read the answer of the evaluation: ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`,
+  );
 }

@@ -17,9 +17,13 @@ export function childFailure({ errors, status, signal }: FailedChild): CodedErro
     });
   }
   const tail = lines.filter((line) => line !== "").slice(-8);
-  return new CodedError("evaluation.crashed", `Cannot finish the evaluation: its process ended with ${signal === null ? `exit code ${status}` : `signal ${signal}`}`, {
-    details: tail,
-  });
+  return new CodedError(
+    "evaluation.crashed",
+    `Cannot finish the evaluation: its process ended with ${signal === null ? `exit code ${status}` : `signal ${signal}`}`,
+    {
+      details: tail,
+    },
+  );
 }
 
 /**
@@ -27,7 +31,9 @@ export function childFailure({ errors, status, signal }: FailedChild): CodedErro
  * name of the error comes the chain of its prototypes when it is of another realm.
  */
 function uncaughtSyntax(lines: readonly string[]): CodedError | undefined {
-  const carets = lines.findIndex((line, i) => /^\s*\^+$/.test(line) && lines[i + 1] === "" && lines[i + 2]?.startsWith("SyntaxError") === true);
+  const carets = lines.findIndex(
+    (line, i) => /^\s*\^+$/.test(line) && lines[i + 1] === "" && lines[i + 2]?.startsWith("SyntaxError") === true,
+  );
   const place = /^(\/.*):(\d+)$/.exec(lines[carets - 2] ?? "");
   if (carets < 2 || place === null) return undefined;
   const [, file, line] = place as unknown as [string, string, string];
@@ -35,6 +41,8 @@ function uncaughtSyntax(lines: readonly string[]): CodedError | undefined {
   return new CodedError("evaluation.syntax", `Cannot load "${file}": ${found}`, {
     at: { file, line: Number(line), column: (lines[carets] as string).indexOf("^") + 1 },
     details: [lines[carets - 1] as string, lines[carets] as string],
-    hint: found.includes("does not provide an export named") ? "Check the name, and that the other file exports it as a value; a type is imported with `import type`." : undefined,
+    hint: found.includes("does not provide an export named")
+      ? "Check the name, and that the other file exports it as a value; a type is imported with `import type`."
+      : undefined,
   });
 }

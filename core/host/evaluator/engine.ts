@@ -21,9 +21,13 @@ export function findEngine(): string {
     }
     if (folder === dirname(folder)) break;
   }
-  throw new CodedError("evaluation.no-engine", `Cannot evaluate: no folder above "${start}" holds the engine (core/host/evaluator)`, {
-    hint: "Run floe from its complete tree.",
-  });
+  throw new CodedError(
+    "evaluation.no-engine",
+    `Cannot evaluate: no folder above "${start}" holds the engine (core/host/evaluator)`,
+    {
+      hint: "Run floe from its complete tree.",
+    },
+  );
 }
 
 /** Folders of the engine that `#floe/…` may lead to. */

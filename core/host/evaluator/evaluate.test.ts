@@ -5,7 +5,8 @@ import { evaluate } from "./evaluate.ts";
 import { ask, errorOf, flakeIn, flakeText, makeFolder } from "./testing.ts";
 
 const DERIVATION = 'import { derivation, local, toFile } from "#floe/derivation";';
-const make = (name: string, env = ""): string => `derivation({ name: "${name}", system: "x86_64-linux", builder: "/bin/sh", env: { ${env} } })`;
+const make = (name: string, env = ""): string =>
+  `derivation({ name: "${name}", system: "x86_64-linux", builder: "/bin/sh", env: { ${env} } })`;
 
 test("evaluate() gives value, context and a plan with only what the value needs", async () => {
   const outputs = `{ packages: { "x86_64-linux": {
@@ -22,33 +23,54 @@ test("evaluate() gives value, context and a plan with only what the value needs"
   assert.match(outPath as string, /^\/nix\/store\/.{32}-hello$/);
   assert.equal(context, [{ drvPath, outputs: ["out"] }]);
   assert.equal(plan.roots, [drvPath]);
-  assert.equal(plan.derivations.map(({ path }) => path.slice(44)), ["other.drv", "hello.drv"]);
-  assert.equal(plan.sources.map((source) => [source.kind, source.name]).sort(), [["text", "note"], ["tree", "src"]]);
+  assert.equal(
+    plan.derivations.map(({ path }) => path.slice(44)),
+    ["other.drv", "hello.drv"],
+  );
+  assert.equal(plan.sources.map((source) => [source.kind, source.name]).sort(), [
+    ["text", "note"],
+    ["tree", "src"],
+  ]);
   assert.ok(filesRead.some((file) => file.path === `${folder}/flake.config.ts`));
 });
 
 test("evaluate() finds the dependencies of a plain string", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText(`{ line: \`\${${make("hello")}}/bin/hello --flag\` }`, DERIVATION) });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(`{ line: \`\${${make("hello")}}/bin/hello --flag\` }`, DERIVATION),
+  });
   const { value, context, plan } = await ask(flakeIn(folder), "line");
   assert.ok((value as string).endsWith("-hello/bin/hello --flag"));
-  assert.equal(context.map(({ outputs }) => outputs), [["out"]]);
+  assert.equal(
+    context.map(({ outputs }) => outputs),
+    [["out"]],
+  );
   assert.is(plan.derivations.length, 1);
 });
 
 test("evaluate() lists names without making what they name", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText('{ data: { get b() { throw new Error("made"); }, a: 1 } }') });
-  const result = await evaluate({ flake: flakeIn(folder), question: { want: "names", attribute: "data", candidates: [["data"]] } });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText('{ data: { get b() { throw new Error("made"); }, a: 1 } }'),
+  });
+  const result = await evaluate({
+    flake: flakeIn(folder),
+    question: { want: "names", attribute: "data", candidates: [["data"]] },
+  });
   assert.is(result.kind, "value");
   assert.equal(result.kind === "value" && result.value, ["a", "b"]);
 });
 
 test("evaluate() imports JSON with its type", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText("{ pins }", 'import pins from "./pins.json" with { type: "json" };'), "pins.json": '{ "a": [1] }' });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText("{ pins }", 'import pins from "./pins.json" with { type: "json" };'),
+    "pins.json": '{ "a": [1] }',
+  });
   assert.equal((await ask(flakeIn(folder), "pins")).value, { a: [1] });
 });
 
 test("evaluate() names what is near a missing attribute", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText('{ packages: { "x86_64-linux": { hello: 1 } }, systems: { web: 2 } }') });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText('{ packages: { "x86_64-linux": { hello: 1 } }, systems: { web: 2 } }'),
+  });
   const error = await errorOf(ask(flakeIn(folder), "helo"));
   assert.is(error.code, "flake.attribute-missing");
   assert.is(error.hint, 'Did you mean "hello"?');
@@ -62,16 +84,24 @@ test("evaluate() does not take what every object has for an output", async () =>
 });
 
 test("evaluate() shows a type error of the configuration at its own line", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText("{ get a() { return broken(); } }", 'import { broken } from "./lib.ts";'), "lib.ts": "const none = undefined as any;\nexport function broken() {\n  return none.thing;\n}\n" });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText("{ get a() { return broken(); } }", 'import { broken } from "./lib.ts";'),
+    "lib.ts": "const none = undefined as any;\nexport function broken() {\n  return none.thing;\n}\n",
+  });
   const error = await errorOf(ask(flakeIn(folder), "a"));
   assert.is(error.code, "evaluation.failed");
   assert.is(error.message, `Cannot evaluate "a": TypeError: Cannot read properties of undefined (reading 'thing')`);
   assert.equal(error.at, { file: `${folder}/lib.ts`, line: 3, column: 15 });
-  assert.ok(error.details?.every((line) => line.includes(folder)), "frames of the engine are folded");
+  assert.ok(
+    error.details?.every((line) => line.includes(folder)),
+    "frames of the engine are folded",
+  );
 });
 
 test("evaluate() shows an error of the engine at the line of its caller", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText(`{ get a() { return ${make("bad name")}; } }`, DERIVATION) });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(`{ get a() { return ${make("bad name")}; } }`, DERIVATION),
+  });
   const error = await errorOf(ask(flakeIn(folder), "a"));
   assert.is(error.code, "store-path.name");
   assert.is(error.at?.line, 5);
@@ -84,7 +114,11 @@ for (const [name, text, line, column, expected] of [
   ["a missing export", 'import {\n  nothing } from "./empty.ts";\n', 2, 3, '  nothing } from "./empty.ts";'],
 ] as const) {
   test(`evaluate() shows ${name} with file, line, column and caret`, async () => {
-    const folder = makeFolder({ "flake.config.ts": flakeText("{ a: 1 }", 'import "./lib.ts";'), "lib.ts": text, "empty.ts": "export const some = 1;\n" });
+    const folder = makeFolder({
+      "flake.config.ts": flakeText("{ a: 1 }", 'import "./lib.ts";'),
+      "lib.ts": text,
+      "empty.ts": "export const some = 1;\n",
+    });
     const error = await errorOf(ask(flakeIn(folder), "a"));
     assert.is(error.code, "evaluation.syntax");
     assert.equal(error.at, { file: `${folder}/lib.ts`, line, column });
@@ -101,8 +135,13 @@ test("evaluate() refuses to wait outside of a function", async () => {
 });
 
 test("evaluate() refuses functions, loops and promises as values", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText("{ f: { g: () => 1 }, get loop() { const a: any = {}; a.a = a; return a; }, n: Number.NaN }") });
-  for (const attribute of ["f", "loop", "n"]) assert.is((await errorOf(ask(flakeIn(folder), attribute))).code, "evaluation.not-json", attribute);
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(
+      "{ f: { g: () => 1 }, get loop() { const a: any = {}; a.a = a; return a; }, n: Number.NaN }",
+    ),
+  });
+  for (const attribute of ["f", "loop", "n"])
+    assert.is((await errorOf(ask(flakeIn(folder), attribute))).code, "evaluation.not-json", attribute);
 });
 
 for (const [name, text] of [
@@ -124,8 +163,15 @@ test("evaluate() stops a loop without end", async () => {
 });
 
 test("evaluate() stops a list that grows without end", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText("{ get a() { const all: unknown[] = []; for (;;) all.push(new Array(1000).fill(all.length)); } }") });
-  assert.is((await errorOf(ask(flakeIn(folder), "a", { memoryMiB: 64, timeoutSeconds: 30 }))).code, "evaluation.out-of-memory");
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(
+      "{ get a() { const all: unknown[] = []; for (;;) all.push(new Array(1000).fill(all.length)); } }",
+    ),
+  });
+  assert.is(
+    (await errorOf(ask(flakeIn(folder), "a", { memoryMiB: 64, timeoutSeconds: 30 }))).code,
+    "evaluation.out-of-memory",
+  );
 });
 
 test("evaluate() can be called off", async () => {
@@ -143,7 +189,10 @@ test("evaluate() hides control characters of what the configuration prints", asy
 });
 
 test("evaluate() does not see files the checkout ignores", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText("{ a: secret }", 'import { secret } from "./secret.ts";'), "secret.ts": "export const secret = 1;\n" });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText("{ a: secret }", 'import { secret } from "./secret.ts";'),
+    "secret.ts": "export const secret = 1;\n",
+  });
   const error = await errorOf(ask({ ...flakeIn(folder), files: ["flake.config.ts"] }, "a"));
   assert.is(error.code, "evaluation.import-ignored");
   writeFileSync(`${folder}/secret.ts`, "export const secret = 2;\n");

@@ -50,7 +50,9 @@ export interface EvaluateOptions extends RunChildOptions {
  * @throws {CodedError} `flake.attribute-missing`, `flake.malformed`, `evaluation.*`, and whatever the configuration raises, each
  *   with its place in the configuration.
  */
-export async function evaluate(options: EvaluateOptions): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded> {
+export async function evaluate(
+  options: EvaluateOptions,
+): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded> {
   const { flake, question } = options;
   const asked = makeQuestion(flake, question);
   const { answer: json, isolation } = await runChild(asked, options);
@@ -60,7 +62,11 @@ export async function evaluate(options: EvaluateOptions): Promise<({ readonly ki
     throw toCodedError(answer.error, { engine: asked.engine, subject });
   }
   if (answer.kind === "inputs") {
-    return { kind: "lock-needed", declared: answer.inputs, ...(answer.description === undefined ? {} : { description: answer.description }) };
+    return {
+      kind: "lock-needed",
+      declared: answer.inputs,
+      ...(answer.description === undefined ? {} : { description: answer.description }),
+    };
   }
   const result: EvaluationResult = {
     attribute: formatAttribute(answer.attribute),

@@ -45,7 +45,9 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
 
 const attempts = `{
   results: Object.fromEntries(Object.entries({
-${Object.entries(ATTEMPTS).map(([name, code]) => `    ${name}: () => ${code},`).join("\n")}
+${Object.entries(ATTEMPTS)
+  .map(([name, code]) => `    ${name}: () => ${code},`)
+  .join("\n")}
   }).map(([name, run]) => [name, attempt(run)])),
 }`;
 const head = `
@@ -67,7 +69,16 @@ test("evaluate() keeps clock, chance, environment, network and code from text ou
     Object.entries(results).filter(([, result]) => !result.startsWith("refused ")),
     [],
   );
-  for (const name of ["clock", "newDate", "dateText", "dateSubclass", "dateOfInstance", "random", "locale", "localeNumber"]) {
+  for (const name of [
+    "clock",
+    "newDate",
+    "dateText",
+    "dateSubclass",
+    "dateOfInstance",
+    "random",
+    "locale",
+    "localeNumber",
+  ]) {
     assert.is(results[name], "refused evaluation.impure", name);
   }
 });
@@ -81,13 +92,28 @@ test("evaluate() leaves what is pure: dates from data, own properties that shado
     bytes: [...new TextEncoder().encode("é")],
     text: new TextDecoder().decode(new Uint8Array([195, 169])),
   } }`;
-  const folder = makeFolder({ "flake.config.ts": flakeText(outputs, `const shadow: any = {}; shadow.toString = () => "own"; const named = new Error("x"); named.name = "Own";`) });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(
+      outputs,
+      `const shadow: any = {}; shadow.toString = () => "own"; const named = new Error("x"); named.name = "Own";`,
+    ),
+  });
   const { value } = await ask(flakeIn(folder), "data");
-  assert.equal(value, { date: "1970-01-01T00:00:00.000Z", parsed: 1767225600000, zone: "2026-01-01T10:00:00.000Z", shadow: "own", bytes: [195, 169], text: "é" });
+  assert.equal(value, {
+    date: "1970-01-01T00:00:00.000Z",
+    parsed: 1767225600000,
+    zone: "2026-01-01T10:00:00.000Z",
+    shadow: "own",
+    bytes: [195, 169],
+    text: "é",
+  });
 });
 
 test("evaluate() gives the place of the caller with an impure call", async () => {
-  const folder = makeFolder({ "flake.config.ts": flakeText("{ now: stamp() }", 'import { stamp } from "./stamp.ts";'), "stamp.ts": "export function stamp(): number {\n  return Date.now();\n}\n" });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText("{ now: stamp() }", 'import { stamp } from "./stamp.ts";'),
+    "stamp.ts": "export function stamp(): number {\n  return Date.now();\n}\n",
+  });
   const error = await errorOf(ask(flakeIn(folder), "now"));
   assert.is(error.code, "evaluation.impure");
   assert.equal(error.at, { file: `${folder}/stamp.ts`, line: 2, column: 15 });
@@ -110,11 +136,18 @@ for (const [name, code, expected] of [
   ["the hashes of the engine", 'import { createHash } from "node:crypto";', "evaluation.import-refused"],
   ["a file outside", 'import thing from "../outside.ts";', "evaluation.import-refused"],
   ["a file that a link leads out to", 'import thing from "./link.ts";', "evaluation.import-symlink-escape"],
-  ["a file in a folder that a link leads out to", 'import thing from "./folder/outside.ts";', "evaluation.import-symlink-escape"],
+  [
+    "a file in a folder that a link leads out to",
+    'import thing from "./folder/outside.ts";',
+    "evaluation.import-symlink-escape",
+  ],
   ["a file that is not there", 'import thing from "./nothing.ts";', "evaluation.import-missing"],
 ] as const) {
   test(`evaluate() refuses to import ${name}`, async () => {
-    const folder = makeFolder({ "flake/flake.config.ts": `import { defineFlake } from "#floe/flake";\n${code}\nexport default defineFlake({ outputs() { return { a: 1 }; } });\n`, "outside.ts": "export default 1;\n" });
+    const folder = makeFolder({
+      "flake/flake.config.ts": `import { defineFlake } from "#floe/flake";\n${code}\nexport default defineFlake({ outputs() { return { a: 1 }; } });\n`,
+      "outside.ts": "export default 1;\n",
+    });
     symlinkSync("../outside.ts", `${folder}/flake/link.ts`);
     symlinkSync("..", `${folder}/flake/folder`);
     const error = await errorOf(ask(flakeIn(`${folder}/flake`), "a"));
@@ -132,14 +165,20 @@ test("evaluate() refuses dynamic import, also where its error is caught", async 
 });
 
 test("local() takes nothing outside of the sources", async () => {
-  const folder = makeFolder({ "flake/flake.config.ts": flakeText('{ a: `${local("../secret")}` }', 'import { local } from "#floe/derivation";'), secret: "s" });
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText('{ a: `${local("../secret")}` }', 'import { local } from "#floe/derivation";'),
+    secret: "s",
+  });
   const error = await errorOf(ask(flakeIn(`${folder}/flake`), "a"));
   assert.is(error.code, "source.outside");
   assert.is(error.at?.line, 5);
 });
 
 test("local() takes a link as a link, without following it", async () => {
-  const folder = makeFolder({ "flake/flake.config.ts": flakeText('{ a: `${local("./tree")}` }', 'import { local } from "#floe/derivation";'), secret: "s" });
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText('{ a: `${local("./tree")}` }', 'import { local } from "#floe/derivation";'),
+    secret: "s",
+  });
   mkdirSync(`${folder}/flake/tree`);
   symlinkSync("../../secret", `${folder}/flake/tree/link`);
   const before = await ask(flakeIn(`${folder}/flake`), "a");
@@ -153,7 +192,10 @@ test("evaluate() runs in a sandbox or says that it does not", async () => {
   const folder = makeFolder({ "flake.config.ts": flakeText("{ a: 1 }", 'console.log("printed");') });
   const { isolation } = await ask(flakeIn(folder), "a", { onLine: (line) => lines.push(line) });
   assert.ok(lines.includes("printed"));
-  assert.is(lines.some((line) => line.includes("permission model alone")), isolation === "permission-model");
+  assert.is(
+    lines.some((line) => line.includes("permission model alone")),
+    isolation === "permission-model",
+  );
 });
 
 test.run();

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type LockedSource, type LockFile, type ResolvedInputs, type SourceInfo } from "../../flake/index.ts";
+import type { LockedSource, LockFile, ResolvedInputs, SourceInfo } from "../../flake/index.ts";
 import { ENGINE_FOLDERS, findEngine } from "./engine.ts";
 import type { AgentQuestion, EvaluatorQuestion, InputNode, Mount, Want } from "./protocol.ts";
 
@@ -38,7 +38,12 @@ export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }
   const nodes: Record<string, InputNode> = {};
   const mounts: Mount[] = [
     { path: engine, hostPath: engine, name: "Floe", folders: ENGINE_FOLDERS },
-    { path: flake.sourceDirectory, hostPath: flake.sourceDirectory, name: "the flake", ...(flake.files === undefined ? {} : { files: flake.files }) },
+    {
+      path: flake.sourceDirectory,
+      hostPath: flake.sourceDirectory,
+      name: "the flake",
+      ...(flake.files === undefined ? {} : { files: flake.files }),
+    },
   ];
   for (const [id, input] of flake.resolved.nodes) {
     const hostPath = flake.hostPath(input.storePath);
@@ -54,7 +59,15 @@ export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }
     };
     mounts.push({ path: input.storePath, hostPath, name: `the input ${id}` });
   }
-  const agent: AgentQuestion = { want, candidates, attribute, lock: flake.lock, flakeFolder: flake.directory, inputs: flake.resolved.inputs, nodes };
+  const agent: AgentQuestion = {
+    want,
+    candidates,
+    attribute,
+    lock: flake.lock,
+    flakeFolder: flake.directory,
+    inputs: flake.resolved.inputs,
+    nodes,
+  };
   return { engine, configFile: `${flake.directory}/${FLAKE_FILE_NAME}`, mounts, agent };
 }
 
@@ -62,5 +75,13 @@ function sourceInfoOf(locked: LockedSource): SourceInfo {
   const { narHash, lastModified } = locked;
   if (locked.type === "path") return { type: "path", narHash, lastModified };
   const { url, rev, ref } = locked;
-  return { type: "git", url, rev, shortRev: rev.slice(0, 7), ...(ref === undefined ? {} : { ref }), narHash, lastModified };
+  return {
+    type: "git",
+    url,
+    rev,
+    shortRev: rev.slice(0, 7),
+    ...(ref === undefined ? {} : { ref }),
+    narHash,
+    lastModified,
+  };
 }

@@ -32,7 +32,14 @@ export function makePlan(answer: AgentAnswer & { kind: "value" }, question: Eval
     roots,
     // The order they were made in, so that what a derivation refers to comes before it.
     derivations: answer.derivations.filter(({ path }) => wanted.has(path)),
-    sources: answer.sources.filter(({ path }) => wanted.has(path)).map((source): PlanSource => (source.kind === "text" ? { ...source, references: [...source.references] } : placedTree(source, question.mounts))),
+    sources: answer.sources
+      .filter(({ path }) => wanted.has(path))
+      .map(
+        (source): PlanSource =>
+          source.kind === "text"
+            ? { ...source, references: [...source.references] }
+            : placedTree(source, question.mounts),
+      ),
   };
 }
 
@@ -52,11 +59,18 @@ export function malformed(found: string, cause?: unknown): CodedError {
 type Tree = Extract<(AgentAnswer & { kind: "value" })["sources"][number], { kind: "tree" }>;
 
 function placedTree({ files, ...source }: Tree, mounts: readonly Mount[]): PlanSource {
-  const mount = [...mounts].sort((a, b) => b.path.length - a.path.length).find(({ path }) => source.from === path || source.from.startsWith(`${path}/`));
+  const mount = [...mounts]
+    .sort((a, b) => b.path.length - a.path.length)
+    .find(({ path }) => source.from === path || source.from.startsWith(`${path}/`));
   const relative = mount === undefined ? [] : source.from.slice(mount.path.length).split("/").slice(1);
-  const harmless = relative.every((part) => part !== "" && part !== "." && part !== "..") && (files ?? []).every(isPlainPath);
+  const harmless =
+    relative.every((part) => part !== "" && part !== "." && part !== "..") && (files ?? []).every(isPlainPath);
   if (mount === undefined || !harmless) throw malformed(`the source "${source.from}" lies in no input`);
-  return { ...source, from: [mount.hostPath, ...relative].join("/"), ...(files === undefined ? {} : { files: [...files] }) };
+  return {
+    ...source,
+    from: [mount.hostPath, ...relative].join("/"),
+    ...(files === undefined ? {} : { files: [...files] }),
+  };
 }
 
 function isPlainPath(path: string): boolean {

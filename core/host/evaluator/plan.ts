@@ -1,4 +1,4 @@
-import { type PlannedSource } from "../../derivation/index.ts";
+import type { PlannedSource } from "../../derivation/index.ts";
 
 /** A source the store must be given; trees with the place on the host they are copied from. */
 export type PlanSource = PlannedSource & { readonly path: string };
@@ -12,7 +12,10 @@ export interface EvaluationPlan {
 }
 
 /** A plan whose long lists are read when first asked for. */
-export function lazyPlan(roots: readonly string[], load: () => Pick<EvaluationPlan, "derivations" | "sources">): EvaluationPlan {
+export function lazyPlan(
+  roots: readonly string[],
+  load: () => Pick<EvaluationPlan, "derivations" | "sources">,
+): EvaluationPlan {
   let loaded: Pick<EvaluationPlan, "derivations" | "sources"> | undefined;
   const get = (): Pick<EvaluationPlan, "derivations" | "sources"> => {
     loaded ??= load();

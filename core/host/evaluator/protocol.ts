@@ -66,8 +66,20 @@ export interface ErrorReport {
 
 /** A source as a plan names it; `from` is a path inside a mount. */
 export type SourceReport =
-  | { readonly kind: "text"; readonly path: string; readonly name: string; readonly contents: string; readonly references: readonly string[] }
-  | { readonly kind: "tree"; readonly path: string; readonly name: string; readonly from: string; readonly files?: readonly string[] };
+  | {
+      readonly kind: "text";
+      readonly path: string;
+      readonly name: string;
+      readonly contents: string;
+      readonly references: readonly string[];
+    }
+  | {
+      readonly kind: "tree";
+      readonly path: string;
+      readonly name: string;
+      readonly from: string;
+      readonly files?: readonly string[];
+    };
 
 /** What the agent inside says. */
 export type AgentAnswer =
@@ -112,7 +124,12 @@ export interface EvaluatorAnswer {
 export const GREETING = "floe-evaluator 1";
 
 export interface HostFailure {
-  readonly failed: { readonly code: string; readonly message: string; readonly hint?: string; readonly at?: ErrorReport["at"] };
+  readonly failed: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+    readonly at?: ErrorReport["at"];
+  };
 }
 export interface TreeListing {
   readonly entries: readonly (readonly [relative: string, kind: "file" | "directory" | "symlink"])[];

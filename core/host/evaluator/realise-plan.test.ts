@@ -14,7 +14,10 @@ const outputs = `{ get a() {
 } }`;
 
 async function planned(): Promise<{ folder: string; plan: EvaluationPlan }> {
-  const folder = makeFolder({ "flake.config.ts": flakeText(outputs, 'import { derivation, local, toFile } from "#floe/derivation";'), "src/a": "a" });
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(outputs, 'import { derivation, local, toFile } from "#floe/derivation";'),
+    "src/a": "a",
+  });
   return { folder, plan: (await ask(flakeIn(folder), "a")).plan };
 }
 
@@ -51,8 +54,22 @@ test("realisePlan() refuses a derivation under a path that is not its own", asyn
 
 test("makePlan() refuses what was not made, and trees outside of the sources", async () => {
   const drvPath = `/nix/store/${"0".repeat(32)}-a.drv`;
-  const answer = { kind: "value", inputs: {}, attribute: ["a"], value: null, context: [{ drvPath, outputs: ["out"] }], sourceContext: [], derivations: [], sources: [] } as const;
-  const question = { engine: "/engine", configFile: "/flake/flake.config.ts", mounts: [{ path: "/flake", hostPath: "/flake", name: "flake" }], agent: {} as never };
+  const answer = {
+    kind: "value",
+    inputs: {},
+    attribute: ["a"],
+    value: null,
+    context: [{ drvPath, outputs: ["out"] }],
+    sourceContext: [],
+    derivations: [],
+    sources: [],
+  } as const;
+  const question = {
+    engine: "/engine",
+    configFile: "/flake/flake.config.ts",
+    mounts: [{ path: "/flake", hostPath: "/flake", name: "flake" }],
+    agent: {} as never,
+  };
   const code = (run: () => unknown): string => {
     try {
       run();
@@ -61,17 +78,33 @@ test("makePlan() refuses what was not made, and trees outside of the sources", a
     }
     return "accepted";
   };
-  assert.is(code(() => makePlan(answer, question)), "evaluation.malformed-answer");
+  assert.is(
+    code(() => makePlan(answer, question)),
+    "evaluation.malformed-answer",
+  );
   for (const from of ["/etc", "/flake/../etc", "/flakes"]) {
     const path = `/nix/store/${"0".repeat(32)}-tree`;
     const sources = [{ kind: "tree", path, name: "tree", from }] as const;
-    assert.is(code(() => makePlan({ ...answer, context: [], sourceContext: [path], sources }, question)), "evaluation.malformed-answer", from);
+    assert.is(
+      code(() => makePlan({ ...answer, context: [], sourceContext: [path], sources }, question)),
+      "evaluation.malformed-answer",
+      from,
+    );
   }
 });
 
 test("parseAnswer() refuses what has another shape", () => {
-  for (const json of ["", "{}", '{"answer":{"kind":"value"},"files":[],"trees":[]}', '{"answer":{"kind":"error","error":{"name":1}},"files":[],"trees":[]}']) {
-    assert.throws(() => parseAnswer(json), (error: { code: string }) => error.code === "evaluation.malformed-answer", json);
+  for (const json of [
+    "",
+    "{}",
+    '{"answer":{"kind":"value"},"files":[],"trees":[]}',
+    '{"answer":{"kind":"error","error":{"name":1}},"files":[],"trees":[]}',
+  ]) {
+    assert.throws(
+      () => parseAnswer(json),
+      (error: { code: string }) => error.code === "evaluation.malformed-answer",
+      json,
+    );
   }
 });
 

@@ -28,14 +28,26 @@ async function addSource(store: LocalStore, source: PlanSource): Promise<void> {
   const path = parseStorePath(source.path);
   const added =
     source.kind === "text"
-      ? store.addText(source.name, source.contents, source.references.map((reference) => parseStorePath(reference)))
-      : await store.addTree({ name: source.name, from: source.from, ...(source.files === undefined ? {} : { filter: filterFromFiles(source.files) }) });
+      ? store.addText(
+          source.name,
+          source.contents,
+          source.references.map((reference) => parseStorePath(reference)),
+        )
+      : await store.addTree({
+          name: source.name,
+          from: source.from,
+          ...(source.files === undefined ? {} : { filter: filterFromFiles(source.files) }),
+        });
   if (added !== path) throw changed(source, added);
 }
 
 function changed(source: PlanSource, added: StorePath): CodedError {
   const what = source.kind === "text" ? `the text "${source.name}"` : `the source "${source.from}"`;
-  return new CodedError("evaluation.source-changed", `Cannot add ${what}: its contents belong to "${added}", expected "${source.path}"`, {
-    hint: "If a file was saved during the evaluation, run the command again.",
-  });
+  return new CodedError(
+    "evaluation.source-changed",
+    `Cannot add ${what}: its contents belong to "${added}", expected "${source.path}"`,
+    {
+      hint: "If a file was saved during the evaluation, run the command again.",
+    },
+  );
 }

@@ -7,10 +7,18 @@ import { Records } from "./record.ts";
 import { flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
 
 const question: Question = { want: "value", attribute: "a", candidates: [["a"]] };
-const text = flakeText('{ a: `${local("./tree")} ${b}` }', 'import { local } from "#floe/derivation";\nimport { b } from "./b.ts";');
+const text = flakeText(
+  '{ a: `${local("./tree")} ${b}` }',
+  'import { local } from "#floe/derivation";\nimport { b } from "./b.ts";',
+);
 
 async function recorded(): Promise<{ folder: string; flake: LockedFlake; records: Records }> {
-  const folder = makeFolder({ "flake/flake.config.ts": text, "flake/b.ts": "export const b: string = 'b';\n", "flake/tree/file": "one", "flake/unused": "x" });
+  const folder = makeFolder({
+    "flake/flake.config.ts": text,
+    "flake/b.ts": "export const b: string = 'b';\n",
+    "flake/tree/file": "one",
+    "flake/unused": "x",
+  });
   const records = new Records(`${folder}/records`);
   const flake = flakeIn(`${folder}/flake`);
   await evaluate({ flake, question, records });
@@ -59,7 +67,8 @@ test("Records find() has no answer when a file that was read counts no more", as
 
 test("Records find() takes a broken record for none", async () => {
   const { folder, flake, records } = await recorded();
-  for (const name of readdirSync(`${folder}/records`)) if (!name.includes("plan")) writeFiles(`${folder}/records`, { [name]: '{"version":1,' });
+  for (const name of readdirSync(`${folder}/records`))
+    if (!name.includes("plan")) writeFiles(`${folder}/records`, { [name]: '{"version":1,' });
   assert.not.ok(records.find(flake, question));
 });
 

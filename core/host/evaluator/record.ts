@@ -34,7 +34,14 @@ export class Records {
     const key = keyOf(flake, question);
     const record = this.#read(key);
     if (record === undefined || !isCurrent(record, flake)) return undefined;
-    const plan = lazyPlan(record.roots, () => JSON.parse(readFileSync(`${this.#folder}/${key}.plan.json`, "utf8")) as Pick<EvaluationPlan, "derivations" | "sources">);
+    const plan = lazyPlan(
+      record.roots,
+      () =>
+        JSON.parse(readFileSync(`${this.#folder}/${key}.plan.json`, "utf8")) as Pick<
+          EvaluationPlan,
+          "derivations" | "sources"
+        >,
+    );
     return { ...record.result, plan, filesRead: record.files, fromRecord: true };
   }
 
@@ -89,8 +96,14 @@ function isCurrent({ files, trees }: RecordFile, flake: FlakeLocation): boolean 
   const prefix = `${flake.sourceDirectory}/`;
   const engine = `${findEngine()}/`;
   return (
-    files.every((file) => (listed === undefined || !file.path.startsWith(prefix) || file.path.startsWith(engine) || listed.has(file.path.slice(prefix.length))) && isSameFile(file)) &&
-    trees.every((tree) => isSameTree(tree, flake))
+    files.every(
+      (file) =>
+        (listed === undefined ||
+          !file.path.startsWith(prefix) ||
+          file.path.startsWith(engine) ||
+          listed.has(file.path.slice(prefix.length))) &&
+        isSameFile(file),
+    ) && trees.every((tree) => isSameTree(tree, flake))
   );
 }
 
@@ -117,7 +130,8 @@ function withFolders(files: readonly string[]): ReadonlySet<string> {
   if (all !== undefined) return all;
   all = new Set(files);
   for (const file of files) {
-    for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1)) all.add(file.slice(0, slash));
+    for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1))
+      all.add(file.slice(0, slash));
   }
   folderSets.set(files, all);
   return all;
@@ -128,7 +142,9 @@ function sha256(data: string | Uint8Array): string {
 }
 
 /** The folder for records of this user. */
-export function defaultRecordsFolder(env: Readonly<Record<string, string | undefined>> = process.env): string | undefined {
+export function defaultRecordsFolder(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
   const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
   return cache === undefined ? undefined : `${cache}/floe/evaluations`;
 }

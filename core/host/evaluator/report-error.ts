@@ -19,7 +19,9 @@ export function toCodedError(report: ErrorReport, options: ReportErrorOptions): 
   const message = own ? report.message : `Cannot evaluate ${options.subject}: ${report.name}: ${report.message}`;
   const at = report.at ?? frames[0]?.at;
   const rest = frames.filter((frame) => frame.at.file !== at?.file || frame.at.line !== at.line);
-  const shown = rest.slice(0, MAX_FRAMES).map((frame) => `at ${frame.name}${frame.at.file}:${frame.at.line}:${frame.at.column}`);
+  const shown = rest
+    .slice(0, MAX_FRAMES)
+    .map((frame) => `at ${frame.name}${frame.at.file}:${frame.at.line}:${frame.at.column}`);
   if (rest.length > MAX_FRAMES) shown.push(`… and ${rest.length - MAX_FRAMES} more`);
   const { cause } = report;
   return new CodedError(own ? (report.code as string) : "evaluation.failed", message, {
@@ -35,7 +37,10 @@ function userFrames(stack: string, engine: string): { name: string; at: SourceLo
   return stack.split("\n").flatMap((line) => {
     const match = FRAME.exec(line);
     if (match === null || (match[2] as string).startsWith(`${engine}/core/`)) return [];
-    const name = match[1] === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(match[1]) ? "" : `${match[1].replace(/^(Module|Object)\./, "")} `;
+    const name =
+      match[1] === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(match[1])
+        ? ""
+        : `${match[1].replace(/^(Module|Object)\./, "")} `;
     return [{ name, at: { file: match[2] as string, line: Number(match[3]), column: Number(match[4]) } }];
   });
 }

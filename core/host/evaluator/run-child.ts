@@ -39,7 +39,9 @@ export async function runChild(question: EvaluatorQuestion, options: RunChildOpt
     if (result.greeted || result.timedOut || options.signal?.aborted === true) return finish(result, sandbox, options);
   }
   const node = nodeCommand(question, limits);
-  options.onLine?.(`The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`);
+  options.onLine?.(
+    `The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`,
+  );
   return finish(await runOnce(node, question, options), node, options);
 }
 
@@ -68,15 +70,22 @@ function finish(outcome: Outcome, { isolation }: ChildCommand, options: RunChild
 function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: RunChildOptions): Promise<Outcome> {
   options.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(command.program, command.args, { env: { TZ: "UTC" }, stdio: ["pipe", "pipe", "pipe"], cwd: "/" });
+    const child = spawn(command.program, command.args, {
+      env: { TZ: "UTC" },
+      stdio: ["pipe", "pipe", "pipe"],
+      cwd: "/",
+    });
     const output: Buffer[] = [];
     let size = 0;
     let timedOut = false;
     const kill = (): void => void child.kill("SIGKILL");
-    const timer = setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, (options.timeoutSeconds ?? 300) * 1000);
+    const timer = setTimeout(
+      () => {
+        timedOut = true;
+        kill();
+      },
+      (options.timeoutSeconds ?? 300) * 1000,
+    );
     options.signal?.addEventListener("abort", kill, { once: true });
     child.stdout.on("data", (chunk: Buffer) => {
       output.push(chunk);
@@ -100,7 +109,14 @@ function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: Ru
       settle();
       errors.flush();
       const text = Buffer.concat(output).toString("utf8");
-      resolve({ greeted: text.startsWith(`${GREETING}\n`), output: text, errors: errors.text(), status, signal, timedOut });
+      resolve({
+        greeted: text.startsWith(`${GREETING}\n`),
+        output: text,
+        errors: errors.text(),
+        status,
+        signal,
+        timedOut,
+      });
     });
   });
 }

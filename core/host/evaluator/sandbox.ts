@@ -28,9 +28,13 @@ export function nodeCommand(question: EvaluatorQuestion, limits: ChildLimits): C
   const folders = readableFolders(question);
   const clash = findClash(folders);
   if (clash === undefined) return makeNodeCommand(question, limits, folders);
-  throw new CodedError("evaluation.cannot-confine", `Cannot confine the evaluation: Node 24 cannot tell apart the folders "${clash[0]}" and "${clash[1]}", whose names begin alike`, {
-    hint: "Install bubblewrap, which can, or rename one of the folders.",
-  });
+  throw new CodedError(
+    "evaluation.cannot-confine",
+    `Cannot confine the evaluation: Node 24 cannot tell apart the folders "${clash[0]}" and "${clash[1]}", whose names begin alike`,
+    {
+      hint: "Install bubblewrap, which can, or rename one of the folders.",
+    },
+  );
 }
 
 function makeNodeCommand(question: EvaluatorQuestion, limits: ChildLimits, readable: readonly string[]): ChildCommand {
@@ -53,7 +57,17 @@ export function sandboxCommand(question: EvaluatorQuestion, limits: ChildLimits)
   const folders = readableFolders(question);
   // Where the names clash, what there is to read is still only what is bound below.
   const node = makeNodeCommand(question, limits, findClash(folders) === undefined ? folders : ["*"]);
-  const args = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "TZ", "UTC", "--dev", "/dev"];
+  const args = [
+    "--unshare-all",
+    "--die-with-parent",
+    "--new-session",
+    "--clearenv",
+    "--setenv",
+    "TZ",
+    "UTC",
+    "--dev",
+    "/dev",
+  ];
   for (const file of runtimeFiles()) args.push(...bind(file));
   const hidden: string[] = [];
   for (const { hostPath, folders } of question.mounts) {
@@ -70,7 +84,10 @@ export function sandboxCommand(question: EvaluatorQuestion, limits: ChildLimits)
 
 /** No folder inside another one, shortest first: Node 24 denies a folder that is named after something inside of it. */
 function readableFolders({ engine, mounts }: EvaluatorQuestion): string[] {
-  const folders = [...engineFolders(engine), ...mounts.filter((mount) => mount.folders === undefined).map((mount) => mount.hostPath)];
+  const folders = [
+    ...engineFolders(engine),
+    ...mounts.filter((mount) => mount.folders === undefined).map((mount) => mount.hostPath),
+  ];
   const kept: string[] = [];
   for (const folder of folders.sort((a, b) => a.length - b.length)) {
     if (!kept.some((above) => folder === above || folder.startsWith(`${above}/`))) kept.push(folder);
@@ -88,7 +105,9 @@ function findClash(folders: readonly string[]): readonly [string, string] | unde
 }
 
 function engineFolders(engine: string): string[] {
-  return [...ENGINE_FOLDERS, "package.json"].map((folder) => `${engine}/${folder}`).filter((folder) => existsSync(folder));
+  return [...ENGINE_FOLDERS, "package.json"]
+    .map((folder) => `${engine}/${folder}`)
+    .filter((folder) => existsSync(folder));
 }
 
 /** Parts of a checkout that are no part of the flake and may hold secrets. */
@@ -106,7 +125,13 @@ function runtimeFiles(): string[] {
   const maps = readFileSync("/proc/self/maps", "utf8");
   const libraries = new Set([...maps.matchAll(/ (\/\S+\.so(?:\.[0-9.]+)?)$/gm)].map((match) => match[1] as string));
   // Names under which programs ask for the loader and the libraries, where these are links into /usr.
-  const aliases = ["/lib", "/lib64", "/usr/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib64/ld-linux-x86-64.so.2"];
+  const aliases = [
+    "/lib",
+    "/lib64",
+    "/usr/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib64/ld-linux-x86-64.so.2",
+  ];
   return [...[...libraries].flatMap(withShortNames), ...aliases.filter(isOwnLink)];
 }
 

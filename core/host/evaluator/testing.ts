@@ -11,7 +11,8 @@ const folders: string[] = [];
 /** For tests: a folder with these files, removed at exit. */
 export function makeFolder(files: Readonly<Record<string, string>>): string {
   const folder = realpathSync(mkdtempSync(`${tmpdir()}/floe-test-`));
-  if (folders.length === 0) process.once("exit", () => folders.forEach((one) => rmSync(one, { recursive: true, force: true })));
+  if (folders.length === 0)
+    process.once("exit", () => folders.forEach((one) => rmSync(one, { recursive: true, force: true })));
   folders.push(folder);
   writeFiles(folder, files);
   return folder;
@@ -26,12 +27,26 @@ export function writeFiles(folder: string, files: Readonly<Record<string, string
 
 /** For tests: a flake without inputs in a folder. */
 export function flakeIn(directory: string): LockedFlake {
-  return { directory, sourceDirectory: directory, lock: EMPTY_LOCK, resolved: { inputs: {}, nodes: new Map() }, hostPath: (path) => path };
+  return {
+    directory,
+    sourceDirectory: directory,
+    lock: EMPTY_LOCK,
+    resolved: { inputs: {}, nodes: new Map() },
+    hostPath: (path) => path,
+  };
 }
 
 /** For tests: ask a flake without inputs. */
-export async function ask(flake: LockedFlake, attribute: string, options: Partial<EvaluateOptions> = {}): Promise<EvaluationResult> {
-  const result = await evaluate({ flake, question: { want: "value", attribute, candidates: attributeCandidates(attribute, { platform: "x86_64-linux" }) }, ...options });
+export async function ask(
+  flake: LockedFlake,
+  attribute: string,
+  options: Partial<EvaluateOptions> = {},
+): Promise<EvaluationResult> {
+  const result = await evaluate({
+    flake,
+    question: { want: "value", attribute, candidates: attributeCandidates(attribute, { platform: "x86_64-linux" }) },
+    ...options,
+  });
   if (result.kind === "value") return result;
   throw new Error("The lock of a flake without inputs cannot be stale");
 }

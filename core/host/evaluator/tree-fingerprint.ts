@@ -14,7 +14,11 @@ export function fingerprintTree(hostPath: string, counts: (relative: string) => 
     const stat = lstatSync(path, { bigint: true });
     const folder = stat.isDirectory();
     // The time of a folder also changes with entries that do not count.
-    hash.update(folder ? `${relative}\0${stat.mode}\0` : `${relative}\0${stat.mode}\0${stat.size}\0${stat.mtimeNs}\0${stat.ino}\0`);
+    hash.update(
+      folder
+        ? `${relative}\0${stat.mode}\0`
+        : `${relative}\0${stat.mode}\0${stat.size}\0${stat.mtimeNs}\0${stat.ino}\0`,
+    );
     if (!folder) return;
     for (const name of readdirSync(path).sort()) {
       const below = relative === "" ? name : `${relative}/${name}`;

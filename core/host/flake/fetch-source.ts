@@ -1,7 +1,13 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { CodedError, formatHash } from "../../base/index.ts";
-import { formatReference, type FlakeReference, type LockedSource, lockedStorePath, withoutCredentials } from "../../flake/index.ts";
+import {
+  formatReference,
+  type FlakeReference,
+  type LockedSource,
+  lockedStorePath,
+  withoutCredentials,
+} from "../../flake/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { filterFromFiles } from "../files/index.ts";
 import { chooseBackend, findCheckoutRoot, makeTemporaryFolder, readCheckout, resolveRevision } from "../git/index.ts";
@@ -35,7 +41,12 @@ export interface FetchedSource {
  * @param known Sources locked before: a commit that is among them and in the store is not fetched again.
  * @throws {CodedError} `git.*`, `flake.path-missing`, `flake.path-outside`
  */
-export async function fetchReference(reference: FlakeReference, base: PathBase, known: readonly LockedSource[], context: FetchContext): Promise<FetchedSource> {
+export async function fetchReference(
+  reference: FlakeReference,
+  base: PathBase,
+  known: readonly LockedSource[],
+  context: FetchContext,
+): Promise<FetchedSource> {
   const dir = reference.dir === undefined ? {} : { dir: reference.dir };
   if (reference.kind === "path") {
     const folder = pathOf(reference.path, base);
@@ -49,7 +60,8 @@ export async function fetchReference(reference: FlakeReference, base: PathBase, 
   for (const locked of known) {
     if (locked.type !== "git" || locked.url !== url || locked.rev !== rev) continue;
     const storePath = lockedStorePath(locked);
-    if (context.store.isValid(storePath)) return { storePath, locked: { ...pinned, narHash: locked.narHash, lastModified: locked.lastModified } };
+    if (context.store.isValid(storePath))
+      return { storePath, locked: { ...pinned, narHash: locked.narHash, lastModified: locked.lastModified } };
   }
   context.onNotice?.(`Fetching ${withoutCredentials(formatReference(reference))} at ${rev.slice(0, 7)}`);
   const { storePath, narHash, lastModified } = await addCommit({ url, rev, ref }, context);
@@ -61,7 +73,12 @@ export async function fetchReference(reference: FlakeReference, base: PathBase, 
  *
  * @throws {CodedError} `flake.nar-hash-mismatch`, and those of {@link fetchReference}
  */
-export async function fetchLocked(locked: LockedSource, name: string, base: PathBase, context: FetchContext): Promise<StorePath> {
+export async function fetchLocked(
+  locked: LockedSource,
+  name: string,
+  base: PathBase,
+  context: FetchContext,
+): Promise<StorePath> {
   const expected = lockedStorePath(locked);
   context.store.addTempRoot(expected);
   if (context.store.isValid(expected)) return expected;
@@ -78,10 +95,17 @@ export async function fetchLocked(locked: LockedSource, name: string, base: Path
 
 function mismatch(name: string, locked: LockedSource, narHash: string): CodedError {
   const where = locked.type === "path" ? locked.path : `${withoutCredentials(locked.url)} at ${locked.rev}`;
-  return new CodedError("flake.nar-hash-mismatch", `Cannot use the input "${name}" (${where}): its content is not what was locked`, {
-    details: [`locked: ${locked.narHash}`, `found:  ${narHash}`],
-    hint: locked.type === "path" ? `If the folder was changed on purpose, run: floe flake update ${name}` : `A commit never changes, so the lock or the server is wrong; when you trust the server, run: floe flake update ${name}`,
-  });
+  return new CodedError(
+    "flake.nar-hash-mismatch",
+    `Cannot use the input "${name}" (${where}): its content is not what was locked`,
+    {
+      details: [`locked: ${locked.narHash}`, `found:  ${narHash}`],
+      hint:
+        locked.type === "path"
+          ? `If the folder was changed on purpose, run: floe flake update ${name}`
+          : `A commit never changes, so the lock or the server is wrong; when you trust the server, run: floe flake update ${name}`,
+    },
+  );
 }
 
 interface Added {
@@ -90,11 +114,18 @@ interface Added {
   readonly lastModified: number;
 }
 
-async function addCommit(commit: { url: string; rev: string; ref: string | undefined }, context: FetchContext): Promise<Added> {
+async function addCommit(
+  commit: { url: string; rev: string; ref: string | undefined },
+  context: FetchContext,
+): Promise<Added> {
   const folder = makeTemporaryFolder("source");
   try {
     const backend = await chooseBackend(commit.url);
-    const { lastModified } = await backend.fetchTree({ ...commit, destination: `${folder}/source`, signal: context.signal });
+    const { lastModified } = await backend.fetchTree({
+      ...commit,
+      destination: `${folder}/source`,
+      signal: context.signal,
+    });
     return { ...(await addTree(`${folder}/source`, undefined, context)), lastModified };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -108,11 +139,19 @@ async function addFolder(folder: string, context: FetchContext): Promise<Added> 
   return { ...added, lastModified: newest(folder, files) };
 }
 
-async function addTree(from: string, files: readonly string[] | undefined, { store }: FetchContext): Promise<Omit<Added, "lastModified">> {
+async function addTree(
+  from: string,
+  files: readonly string[] | undefined,
+  { store }: FetchContext,
+): Promise<Omit<Added, "lastModified">> {
   const filter = files === undefined ? undefined : filterFromFiles(withFolders(files));
   const storePath = await store.addTree({ name: "source", from, filter });
   const info = store.queryPathInfo(storePath);
-  if (info === undefined) throw new CodedError("flake.source-vanished", `Cannot use the source "${storePath}": it was removed from the store while it was added`);
+  if (info === undefined)
+    throw new CodedError(
+      "flake.source-vanished",
+      `Cannot use the source "${storePath}": it was removed from the store while it was added`,
+    );
   return { storePath, narHash: formatHash(info.narHash, "sri") };
 }
 
@@ -128,7 +167,9 @@ export async function countedFiles(folder: string): Promise<string[] | undefined
 
 export function withFolders(files: readonly string[]): string[] {
   const all = new Set(files);
-  for (const file of files) for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1)) all.add(file.slice(0, slash));
+  for (const file of files)
+    for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1))
+      all.add(file.slice(0, slash));
   return [...all];
 }
 
@@ -150,7 +191,10 @@ export function pathOf(path: string, { folder, within, name }: PathBase): string
   const absolute = resolve(folder, path);
   if (within !== undefined && (path.startsWith("/") || !inside(absolute, within))) throw outside(path, name);
   if (!existsSync(absolute)) {
-    throw new CodedError("flake.path-missing", `Cannot find the folder "${path}" that ${name} takes as an input: there is no "${absolute}"`);
+    throw new CodedError(
+      "flake.path-missing",
+      `Cannot find the folder "${path}" that ${name} takes as an input: there is no "${absolute}"`,
+    );
   }
   const real = realpathSync(absolute);
   if (within !== undefined && !inside(real, realpathSync(within))) throw outside(path, name);
@@ -162,5 +206,8 @@ function inside(path: string, folder: string): boolean {
 }
 
 function outside(path: string, name: string): CodedError {
-  return new CodedError("flake.path-outside", `Cannot take the folder "${path}" as an input of ${name}: it lies outside of its source`);
+  return new CodedError(
+    "flake.path-outside",
+    `Cannot take the folder "${path}" as an input of ${name}: it lies outside of its source`,
+  );
 }

@@ -19,15 +19,22 @@ export interface FoundFlake extends FlakeLocation {
 export async function findFlake(path: string, cwd: string): Promise<FoundFlake> {
   const start = resolve(cwd, path);
   if (!existsSync(start) || !statSync(start).isDirectory()) {
-    throw new CodedError("flake.not-found", `Cannot find a flake in "${path}": ${existsSync(start) ? "it is no folder" : "there is no such folder"}`);
+    throw new CodedError(
+      "flake.not-found",
+      `Cannot find a flake in "${path}": ${existsSync(start) ? "it is no folder" : "there is no such folder"}`,
+    );
   }
   const folder = realpathSync(start);
   const checkoutRoot = findCheckoutRoot(folder);
   const directory = walkUp(folder, checkoutRoot);
   if (directory === undefined) {
-    throw new CodedError("flake.not-found", `Cannot find a flake in "${path}": no ${FLAKE_FILE_NAME} there${checkoutRoot === folder ? "" : " or above"}`, {
-      hint: `Go to the folder with ${FLAKE_FILE_NAME}, or name it: floe build /path/to/it#name`,
-    });
+    throw new CodedError(
+      "flake.not-found",
+      `Cannot find a flake in "${path}": no ${FLAKE_FILE_NAME} there${checkoutRoot === folder ? "" : " or above"}`,
+      {
+        hint: `Go to the folder with ${FLAKE_FILE_NAME}, or name it: floe build /path/to/it#name`,
+      },
+    );
   }
   const lock = readLock(directory);
   if (checkoutRoot === undefined) return { directory, sourceDirectory: directory, lock, untracked: [] };

@@ -1,4 +1,12 @@
 export { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
-export { type EvaluateFlakeOptions, hostPlatform, type LockOptions, type LockResult, OpenFlake, openFlake, type OpenFlakeOptions } from "./open-flake.ts";
+export {
+  type EvaluateFlakeOptions,
+  hostPlatform,
+  type LockOptions,
+  type LockResult,
+  OpenFlake,
+  openFlake,
+  type OpenFlakeOptions,
+} from "./open-flake.ts";
 export { parseLock, readLock } from "./read-lock.ts";
 export type { SourceStore } from "./source-store.ts";

@@ -13,7 +13,17 @@ import {
   parseReference,
   withoutCredentials,
 } from "../../flake/index.ts";
-import { defaultRecordsFolder, evaluate, type EvaluationResult, FLAKE_FILE_NAME, type LockedFlake, type Question, Records, type RunChildOptions, type Want } from "../evaluator/index.ts";
+import {
+  defaultRecordsFolder,
+  evaluate,
+  type EvaluationResult,
+  FLAKE_FILE_NAME,
+  type LockedFlake,
+  type Question,
+  Records,
+  type RunChildOptions,
+  type Want,
+} from "../evaluator/index.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import type { FetchContext } from "./fetch-source.ts";
 import { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
@@ -74,16 +84,29 @@ export interface LockResult {
 export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
   const reference = isFolder(options.reference) ? undefined : parseReference(options.reference);
   if (reference === undefined || reference.kind === "path") {
-    const path = reference === undefined ? options.reference : reference.dir === undefined ? reference.path : `${reference.path}/${reference.dir}`;
+    const path =
+      reference === undefined
+        ? options.reference
+        : reference.dir === undefined
+          ? reference.path
+          : `${reference.path}/${reference.dir}`;
     return new OpenFlake(await findFlake(path, options.cwd), options, true);
   }
   const { fetchReference } = await import("./fetch-source.ts");
   const { readLock } = await import("./read-lock.ts");
-  const { locked, storePath } = await fetchReference(reference, { folder: options.cwd, name: "the command" }, [], contextOf(options));
+  const { locked, storePath } = await fetchReference(
+    reference,
+    { folder: options.cwd, name: "the command" },
+    [],
+    contextOf(options),
+  );
   const sourceDirectory = options.store.realPath(storePath);
   const directory = locked.dir === undefined ? sourceDirectory : `${sourceDirectory}/${locked.dir}`;
   if (!existsSync(`${directory}/${FLAKE_FILE_NAME}`)) {
-    throw new CodedError("flake.not-found", `Cannot find a flake in "${withoutCredentials(formatReference(reference))}": no ${FLAKE_FILE_NAME} there`);
+    throw new CodedError(
+      "flake.not-found",
+      `Cannot find a flake in "${withoutCredentials(formatReference(reference))}": no ${FLAKE_FILE_NAME} there`,
+    );
   }
   return new OpenFlake({ directory, sourceDirectory, lock: readLock(directory), untracked: [] }, options, false);
 }
@@ -163,9 +186,21 @@ export class OpenFlake {
   }
 
   async #ask(): Promise<{ declared: DeclaredInputs; description?: string }> {
-    const flake: LockedFlake = { ...this.#location, resolved: { inputs: {}, nodes: new Map() }, hostPath: (path) => path };
-    const result = await evaluate({ ...this.#run(), flake, question: { want: "inputs", candidates: [], attribute: "" } });
-    if (result.kind !== "lock-needed") throw new CodedError("internal.evaluation", "Cannot read the inputs of the flake: the evaluation answered another question");
+    const flake: LockedFlake = {
+      ...this.#location,
+      resolved: { inputs: {}, nodes: new Map() },
+      hostPath: (path) => path,
+    };
+    const result = await evaluate({
+      ...this.#run(),
+      flake,
+      question: { want: "inputs", candidates: [], attribute: "" },
+    });
+    if (result.kind !== "lock-needed")
+      throw new CodedError(
+        "internal.evaluation",
+        "Cannot read the inputs of the flake: the evaluation answered another question",
+      );
     return result;
   }
 
@@ -175,7 +210,8 @@ export class OpenFlake {
     const result = await lockInputs({
       declared,
       lock: before,
-      update: update === undefined || typeof update === "string" ? (update ?? "none") : update.map((name) => name.split("/")),
+      update:
+        update === undefined || typeof update === "string" ? (update ?? "none") : update.map((name) => name.split("/")),
       fetcher: makeInputFetcher(before, directory, contextOf(this.#options), this.#run()),
     });
     for (const warning of result.warnings) this.#options.onNotice?.(warning);
@@ -214,7 +250,8 @@ export class OpenFlake {
   async #lockedFlake(): Promise<LockedFlake> {
     const { lock, directory } = this.#location;
     const hostPath = (path: string): string => this.#options.store.realPath(path);
-    if (Object.keys(lock.nodes).length <= 1) return { ...this.#location, resolved: { inputs: {}, nodes: new Map() }, hostPath };
+    if (Object.keys(lock.nodes).length <= 1)
+      return { ...this.#location, resolved: { inputs: {}, nodes: new Map() }, hostPath };
     const { resolveAndFetch } = await import("./resolve-lock.ts");
     return { ...this.#location, resolved: await resolveAndFetch(lock, directory, contextOf(this.#options)), hostPath };
   }
@@ -241,11 +278,20 @@ export function hostPlatform(): string {
   return `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
 }
 
-function makeQuestion({ attribute, kinds, candidates, want = "value", platform = hostPlatform() }: EvaluateFlakeOptions): Question {
+function makeQuestion({
+  attribute,
+  kinds,
+  candidates,
+  want = "value",
+  platform = hostPlatform(),
+}: EvaluateFlakeOptions): Question {
   return {
     want,
     attribute,
-    candidates: want === "show" ? [] : (candidates ?? attributeCandidates(attribute, { platform, ...(kinds === undefined ? {} : { kinds }) })),
+    candidates:
+      want === "show"
+        ? []
+        : (candidates ?? attributeCandidates(attribute, { platform, ...(kinds === undefined ? {} : { kinds }) })),
   };
 }
 

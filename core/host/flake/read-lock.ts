@@ -4,7 +4,15 @@ import { CodedError, parseHash } from "../../base/index.ts";
 import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile } from "../../flake/index.ts";
 
 const narHash = v.pipe(v.string(), v.check(isSha256, "expected a hash as sha256-…"));
-const dir = v.optional(v.pipe(v.string(), v.check((text) => text.split("/").every((part) => part !== "" && part !== "." && part !== ".."), "expected a plain path")));
+const dir = v.optional(
+  v.pipe(
+    v.string(),
+    v.check(
+      (text) => text.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
+      "expected a plain path",
+    ),
+  ),
+);
 const lastModified = v.pipe(v.number(), v.integer());
 const rev = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"));
 const ref = v.optional(v.pipe(v.string(), v.regex(/^refs\/[^\s~^:?*[\\]+$/, "expected refs/…")));
@@ -17,7 +25,11 @@ const locked = v.variant("type", [
 const inputs = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));
 const node = v.strictObject({ inputs, flake: v.optional(v.literal(false)), original: v.string(), locked });
 const root = v.strictObject({ inputs });
-const lockFile = v.strictObject({ version: v.literal(1), root: v.string(), nodes: v.record(v.string(), v.union([node, root])) });
+const lockFile = v.strictObject({
+  version: v.literal(1),
+  root: v.string(),
+  nodes: v.record(v.string(), v.union([node, root])),
+});
 
 /**
  * Read the lock beside a flake; an empty one when there is none.
@@ -50,16 +62,26 @@ export function parseLock(text: string, path: string): LockFile {
   }
   const { version } = (data ?? {}) as { version?: unknown };
   if (typeof version === "number" && version !== 1) {
-    throw new CodedError("flake.lock-version", `Cannot read the lock "${path}": found version ${version}, expected 1`, { at, hint: "It was written by a newer Floe; update Floe." });
+    throw new CodedError("flake.lock-version", `Cannot read the lock "${path}": found version ${version}, expected 1`, {
+      at,
+      hint: "It was written by a newer Floe; update Floe.",
+    });
   }
   const result = v.safeParse(lockFile, data);
   if (!result.success) {
     const [issue] = result.issues;
-    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`, { at, hint });
+    throw new CodedError(
+      "flake.lock-malformed",
+      `Cannot read the lock "${path}": ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`,
+      { at, hint },
+    );
   }
   const output = result.output as LockFile;
   if (output.nodes[output.root] === undefined) {
-    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": it has no node "${output.root}"`, { at, hint });
+    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": it has no node "${output.root}"`, {
+      at,
+      hint,
+    });
   }
   return output;
 }

@@ -1,5 +1,11 @@
 import { existsSync } from "node:fs";
-import { LOCK_FILE_NAME, type LockFile, type ResolvedInput, type ResolvedInputs, resolveInputs } from "../../flake/index.ts";
+import {
+  LOCK_FILE_NAME,
+  type LockFile,
+  type ResolvedInput,
+  type ResolvedInputs,
+  resolveInputs,
+} from "../../flake/index.ts";
 import { fetchLocked, type FetchContext, type PathBase } from "./fetch-source.ts";
 import { readLock } from "./read-lock.ts";
 
@@ -9,7 +15,11 @@ type Unread = Omit<ResolvedInput, "inputs">;
  * Follow a lock down to every source, fetching those that are not in the store. The locks of dependencies lie inside of them,
  * so this goes level by level; sources of one level are fetched at the same time.
  */
-export async function resolveAndFetch(lock: LockFile, flakeFolder: string, context: FetchContext): Promise<ResolvedInputs> {
+export async function resolveAndFetch(
+  lock: LockFile,
+  flakeFolder: string,
+  context: FetchContext,
+): Promise<ResolvedInputs> {
   const atHand = new Set<string>();
   for (;;) {
     const missing: Unread[] = [];
@@ -24,8 +34,12 @@ export async function resolveAndFetch(lock: LockFile, flakeFolder: string, conte
     // Plain sources have no lock to read, but must be there as well.
     for (const input of resolved.nodes.values()) if (!input.isFlake && !atHand.has(input.id)) missing.push(input);
     if (missing.length === 0) return resolved;
-    const ready = missing.filter((input) => input.locked.type === "git" || input.parent === undefined || atHand.has(input.parent));
-    await Promise.all(ready.map((input) => fetchLocked(input.locked, input.id, baseOf(input, resolved, flakeFolder, context), context)));
+    const ready = missing.filter(
+      (input) => input.locked.type === "git" || input.parent === undefined || atHand.has(input.parent),
+    );
+    await Promise.all(
+      ready.map((input) => fetchLocked(input.locked, input.id, baseOf(input, resolved, flakeFolder, context), context)),
+    );
     for (const input of ready) atHand.add(input.id);
   }
 }
@@ -38,11 +52,18 @@ export function isAtHand(lock: LockFile, isValid: (path: string) => boolean): bo
 function baseOf(input: Unread, resolved: ResolvedInputs, flakeFolder: string, context: FetchContext): PathBase {
   const parent = input.parent === undefined ? undefined : resolved.nodes.get(input.parent);
   if (parent === undefined) return { folder: flakeFolder, name: "the flake" };
-  return { folder: folderOf(parent, context), within: context.store.realPath(parent.storePath), name: `the input ${parent.id}` };
+  return {
+    folder: folderOf(parent, context),
+    within: context.store.realPath(parent.storePath),
+    name: `the input ${parent.id}`,
+  };
 }
 
 /** Folder of a dependency's flake on the host. */
-export function folderOf({ storePath, locked }: Pick<ResolvedInput, "storePath" | "locked">, { store }: Pick<FetchContext, "store">): string {
+export function folderOf(
+  { storePath, locked }: Pick<ResolvedInput, "storePath" | "locked">,
+  { store }: Pick<FetchContext, "store">,
+): string {
   const source = store.realPath(storePath);
   return locked.dir === undefined ? source : `${source}/${locked.dir}`;
 }

@@ -75,7 +75,12 @@ export class Loader {
     } catch (error) {
       if (!(error instanceof SourceRefused)) throw error;
       const at = importedAt ?? { file: path, line: 1, column: 1 };
-      throw new LoadError({ code: error.code.replace(/^source\./, "evaluation.import-"), message: error.message.replace("Cannot read", "Cannot import"), at, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+      throw new LoadError({
+        code: error.code.replace(/^source\./, "evaluation.import-"),
+        message: error.message.replace("Cannot read", "Cannot import"),
+        at,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
     }
     const identifier = located.relative === "" ? located.mount.path : `${located.mount.path}/${located.relative}`;
     const known = this.#loaded.get(identifier);
@@ -86,16 +91,35 @@ export class Loader {
     const module = this.#compile(identifier, text);
     this.#loaded.set(identifier, { module, mount: located.mount });
     if (module.hasTopLevelAwait()) {
-      throw new LoadError({ code: "evaluation.top-level-await", message: `Cannot load "${identifier}": it waits (await) outside of a function, expected a module that is ready at once`, at: { file: identifier, ...findText(text, /\bawait\b/) } });
+      throw new LoadError({
+        code: "evaluation.top-level-await",
+        message: `Cannot load "${identifier}": it waits (await) outside of a function, expected a module that is ready at once`,
+        at: { file: identifier, ...findText(text, /\bawait\b/) },
+      });
     }
-    module.linkRequests(module.moduleRequests.map((request) => this.#import(request.specifier, request.attributes, identifier, text, located.mount)));
+    module.linkRequests(
+      module.moduleRequests.map((request) =>
+        this.#import(request.specifier, request.attributes, identifier, text, located.mount),
+      ),
+    );
     return module;
   }
 
-  #import(specifier: string, attributes: { readonly type?: string | undefined }, importer: string, text: string, from: Mount): Module {
+  #import(
+    specifier: string,
+    attributes: { readonly type?: string | undefined },
+    importer: string,
+    text: string,
+    from: Mount,
+  ): Module {
     const place = (): Place => ({ file: importer, ...findImport(text, specifier) });
     const refuse = (found: string, hint?: string): LoadError =>
-      new LoadError({ code: "evaluation.import-refused", message: `Cannot import "${specifier}": ${found}`, at: place(), ...(hint === undefined ? {} : { hint }) });
+      new LoadError({
+        code: "evaluation.import-refused",
+        message: `Cannot import "${specifier}": ${found}`,
+        at: place(),
+        ...(hint === undefined ? {} : { hint }),
+      });
     const { engine } = this.#options;
     const type = attributes.type;
     if (type !== undefined && type !== "json") throw refuse(`the import type "${type}" is not known, expected "json"`);
@@ -106,15 +130,24 @@ export class Loader {
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
       return this.#load(path, engine, place());
     }
-    if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`)) return this.#load(`${this.#inside}/crypto.ts`, engine, place());
+    if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
+      return this.#load(`${this.#inside}/crypto.ts`, engine, place());
     if (!/^\.{1,2}\//.test(specifier)) {
-      throw refuse("an evaluation can only import files of its own source and parts of Floe", specifier.startsWith("node:") ? "Programs run in derivations; configuration is pure data and functions." : 'Write a relative path ("./name.ts"), or "#floe/package" and the like.');
+      throw refuse(
+        "an evaluation can only import files of its own source and parts of Floe",
+        specifier.startsWith("node:")
+          ? "Programs run in derivations; configuration is pure data and functions."
+          : 'Write a relative path ("./name.ts"), or "#floe/package" and the like.',
+      );
     }
     const target = resolve(importer, specifier);
     const source = from === engine ? engine : from;
-    if (this.#options.mounts.find(target, source) !== source) throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
-    if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target)) throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
-    if (target.endsWith(".json") && type !== "json") throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
+    if (this.#options.mounts.find(target, source) !== source)
+      throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
+    if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target))
+      throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
+    if (target.endsWith(".json") && type !== "json")
+      throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
     return this.#load(target, source, place());
   }
 
@@ -138,10 +171,17 @@ export class Loader {
       data = JSON.parse(text);
     } catch (cause) {
       const offset = Number(/position (\d+)/.exec(String(cause))?.[1] ?? 0);
-      throw new LoadError({ code: "evaluation.syntax", message: `Cannot read "${identifier}" as JSON: ${(cause as Error).message}`, at: { file: identifier, ...placeAt(text, offset) } });
+      throw new LoadError({
+        code: "evaluation.syntax",
+        message: `Cannot read "${identifier}" as JSON: ${(cause as Error).message}`,
+        at: { file: identifier, ...placeAt(text, offset) },
+      });
     }
     // Made inside from its canonical text, so that its objects belong to the realm.
-    const module = new SourceTextModule(`export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`, { context: this.#options.context, identifier });
+    const module = new SourceTextModule(`export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`, {
+      context: this.#options.context,
+      identifier,
+    });
     module.linkRequests([]);
     this.#loaded.set(identifier, { module, mount });
     return module;
@@ -165,7 +205,11 @@ function strip(identifier: string, text: string): string {
       message: `Cannot load "${identifier}": ${message}`,
       at: { file: identifier, line, column },
       ...(source === undefined ? {} : { details: [source, `${" ".repeat(column - 1)}^`] }),
-      ...(code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" ? { hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors." } : {}),
+      ...(code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
+        ? {
+            hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors.",
+          }
+        : {}),
     });
   }
 }

@@ -20,7 +20,9 @@ function main(): void {
   const mounts = new Mounts(question.mounts);
   const trees = new Trees(mounts);
   const answer = evaluate(question, mounts, trees);
-  writeAll(`${JSON.stringify({ answer, files: [...mounts.reads.values()], trees: [...trees.reads.values()] } satisfies EvaluatorAnswer)}\n`);
+  writeAll(
+    `${JSON.stringify({ answer, files: [...mounts.reads.values()], trees: [...trees.reads.values()] } satisfies EvaluatorAnswer)}\n`,
+  );
 }
 
 function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): AgentAnswer {

@@ -51,12 +51,21 @@ export class Mounts {
    */
   locate(path: string, from?: Mount): Located {
     const mount = this.find(path, from);
-    if (mount === undefined) throw new SourceRefused("source.outside", `Cannot read "${path}": it lies in no source of this evaluation`, "Declare the folder as an input of the flake.");
+    if (mount === undefined)
+      throw new SourceRefused(
+        "source.outside",
+        `Cannot read "${path}": it lies in no source of this evaluation`,
+        "Declare the folder as an input of the flake.",
+      );
     const relative = this.#resolveLinks(mount, path);
     const listed = this.#listed.get(mount);
     const counts = listed === undefined || relative === "" || listed.has(relative);
     if (!counts || !isOpen(mount, relative)) {
-      throw new SourceRefused("source.ignored", `Cannot read "${path}": the checkout ignores it, so it is no part of the flake`, `Take it out of .gitignore, or add it with: git add -f ${relative}`);
+      throw new SourceRefused(
+        "source.ignored",
+        `Cannot read "${path}": the checkout ignores it, so it is no part of the flake`,
+        `Take it out of .gitignore, or add it with: git add -f ${relative}`,
+      );
     }
     return { mount, relative, hostPath: relative === "" ? mount.hostPath : `${mount.hostPath}/${relative}` };
   }
@@ -95,7 +104,11 @@ export class Mounts {
 
   #resolveLinks(mount: Mount, path: string): string {
     const escape = (): SourceRefused =>
-      new SourceRefused("source.symlink-escape", `Cannot read "${path}": a symbolic link on the way leaves the source "${mount.path}"`, "Make the link relative and keep its target inside the source.");
+      new SourceRefused(
+        "source.symlink-escape",
+        `Cannot read "${path}": a symbolic link on the way leaves the source "${mount.path}"`,
+        "Make the link relative and keep its target inside the source.",
+      );
     const pending = path.slice(mount.path.length).split("/").reverse();
     const done: string[] = [];
     let links = 0;

@@ -2,12 +2,14 @@ import { hash as digestOf } from "node:crypto";
 import { constants, type Context, createContext } from "node:vm";
 import { writeSync } from "node:fs";
 import type { HostFailure } from "../protocol.ts";
-import { SourceRefused } from "./mounts.ts";
 import type { Trees } from "./trees.ts";
 
 /** A realm of its own: only what the language itself has, and no way to make code from text. */
 export function makeRealm(): Context {
-  return createContext(constants.DONT_CONTEXTIFY as unknown as object, { name: "evaluation", codeGeneration: { strings: false, wasm: false } });
+  return createContext(constants.DONT_CONTEXTIFY as unknown as object, {
+    name: "evaluation",
+    codeGeneration: { strings: false, wasm: false },
+  });
 }
 
 /** Lines an evaluation may print; a loop that prints must not fill the disk of who listens. */
@@ -47,7 +49,8 @@ export function makeHostCalls({ trees, loadFlake, thrown }: HostCallsOptions): R
       if (++lines <= MAX_LINES) writeSync(2, `${String(text).slice(0, 10_000)}\n`);
     },
     listTree: (path: string): string => guarded(() => trees.list(path)),
-    hashTree: (path: string, keptJson: string): string => guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]))),
+    hashTree: (path: string, keptJson: string): string =>
+      guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]))),
     loadFlake(id: string): unknown {
       lastFailure = "";
       try {
@@ -71,11 +74,20 @@ function guarded(run: () => unknown): string {
 }
 
 function failureJson(error: unknown): string {
-  const { code, message, hint, report, resource } = error as { code?: string; message?: string; hint?: string; report?: HostFailure["failed"]; resource?: string };
+  const { code, message, hint, report, resource } = error as {
+    code?: string;
+    message?: string;
+    hint?: string;
+    report?: HostFailure["failed"];
+    resource?: string;
+  };
   const failed =
     report ??
     (code !== undefined && message !== undefined && /^[a-z-]+\.[a-z-]+$/.test(code)
       ? { code, message, ...(hint === undefined ? {} : { hint }) }
-      : { code: "source.unreadable", message: `Cannot read a source: ${message ?? String(error)}${resource === undefined ? "" : ` (${resource})`}` });
+      : {
+          code: "source.unreadable",
+          message: `Cannot read a source: ${message ?? String(error)}${resource === undefined ? "" : ` (${resource})`}`,
+        });
   return JSON.stringify({ failed } satisfies HostFailure);
 }

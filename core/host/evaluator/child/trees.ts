@@ -19,7 +19,9 @@ export class Trees {
     const top = this.#mounts.locate(path);
     const entries: [string, "file" | "directory" | "symlink"][] = [];
     const walk = (folder: string): void => {
-      for (const entry of readdirSync(folder === "" ? top.hostPath : `${top.hostPath}/${folder}`, { withFileTypes: true })) {
+      for (const entry of readdirSync(folder === "" ? top.hostPath : `${top.hostPath}/${folder}`, {
+        withFileTypes: true,
+      })) {
         const relative = folder === "" ? entry.name : `${folder}/${entry.name}`;
         if (!this.#counts(top, relative)) continue;
         entries.push([relative, entry.isDirectory() ? "directory" : entry.isSymbolicLink() ? "symlink" : "file"]);
@@ -36,7 +38,8 @@ export class Trees {
     const top = this.#mounts.locate(path);
     const chosen = kept === undefined ? undefined : new Set(kept);
     const files: string[] = [];
-    const filter = (relative: string): boolean => this.#counts(top, relative) && (chosen?.has(relative) ?? true) && files.push(relative) > 0;
+    const filter = (relative: string): boolean =>
+      this.#counts(top, relative) && (chosen?.has(relative) ?? true) && files.push(relative) > 0;
     const { narHash, narSize } = scanTreeSync(top.hostPath, { filter });
     this.#remember(top);
     const all = chosen === undefined && !this.#mounts.isRestricted(top.mount);
@@ -44,10 +47,16 @@ export class Trees {
   }
 
   #remember(top: Located): void {
-    this.reads.set(top.hostPath, { path: top.hostPath, fingerprint: fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative)) });
+    this.reads.set(top.hostPath, {
+      path: top.hostPath,
+      fingerprint: fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative)),
+    });
   }
 
   #counts(top: Located, relative: string): boolean {
-    return this.#mounts.counts({ mount: top.mount, relative: top.relative === "" ? relative : `${top.relative}/${relative}` });
+    return this.#mounts.counts({
+      mount: top.mount,
+      relative: top.relative === "" ? relative : `${top.relative}/${relative}`,
+    });
   }
 }

@@ -20,10 +20,14 @@ let refusedImport: CodedError | undefined;
 
 /** Answers `import(…)`. Nothing here waits for a promise, so its rejection is told with the answer. */
 export function refuseImport(specifier: string): never {
-  refusedImport ??= new CodedError("evaluation.import-refused", `Cannot import "${specifier}" while the evaluation runs: an evaluation does not wait`, {
-    at: callerLocation(refuseImport),
-    hint: "Import it at the top of the file.",
-  });
+  refusedImport ??= new CodedError(
+    "evaluation.import-refused",
+    `Cannot import "${specifier}" while the evaluation runs: an evaluation does not wait`,
+    {
+      at: callerLocation(refuseImport),
+      hint: "Import it at the top of the file.",
+    },
+  );
   throw refusedImport;
 }
 
@@ -49,7 +53,11 @@ export function answer(exported: unknown, questionJson: string): string {
     if (refusedImport !== undefined) throw refusedImport;
     return JSON.stringify({ kind: "value", ...known, ...value } satisfies AgentAnswer);
   } catch (error) {
-    return JSON.stringify({ kind: "error", error: reportError(refusedImport ?? error), ...(known === undefined ? {} : { inputs: known.inputs }) } satisfies AgentAnswer);
+    return JSON.stringify({
+      kind: "error",
+      error: reportError(refusedImport ?? error),
+      ...(known === undefined ? {} : { inputs: known.inputs }),
+    } satisfies AgentAnswer);
   }
 }
 

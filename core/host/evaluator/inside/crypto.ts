@@ -40,6 +40,7 @@ class Hasher {
 }
 
 export function createHash(algorithm: string): Hasher {
-  if (!Object.hasOwn(DIGEST_SIZE_BYTES, algorithm)) throw new TypeError(`Cannot hash with "${algorithm}": expected md5, sha1, sha256 or sha512`);
+  if (!Object.hasOwn(DIGEST_SIZE_BYTES, algorithm))
+    throw new TypeError(`Cannot hash with "${algorithm}": expected md5, sha1, sha256 or sha512`);
   return new Hasher(algorithm);
 }

@@ -15,13 +15,20 @@ export interface ReadFlake {
  */
 export function readFlake(exported: unknown, file: string): ReadFlake {
   const malformed = (found: string, hint?: string): CodedError =>
-    new CodedError("flake.malformed", `Cannot read the flake "${file}": ${found}`, { at: { file, line: 1, column: 1 }, hint });
+    new CodedError("flake.malformed", `Cannot read the flake "${file}": ${found}`, {
+      at: { file, line: 1, column: 1 },
+      hint,
+    });
   if (!isRecord(exported)) {
-    throw malformed(`its default export is ${kindOf(exported)}, expected a flake`, "Write: export default defineFlake({ outputs() { return { … }; } });");
+    throw malformed(
+      `its default export is ${kindOf(exported)}, expected a flake`,
+      "Write: export default defineFlake({ outputs() { return { … }; } });",
+    );
   }
   const { description, inputs = {}, outputs } = exported;
   if (typeof outputs !== "function") throw malformed(`"outputs" is ${kindOf(outputs)}, expected a function`);
-  if (description !== undefined && typeof description !== "string") throw malformed(`"description" is ${kindOf(description)}, expected a text`);
+  if (description !== undefined && typeof description !== "string")
+    throw malformed(`"description" is ${kindOf(description)}, expected a text`);
   const unknown = Object.keys(exported).find((key) => !["description", "inputs", "outputs"].includes(key));
   if (unknown !== undefined) throw malformed(`found "${unknown}", expected only description, inputs and outputs`);
   return {
@@ -35,18 +42,28 @@ type Malformed = (found: string, hint?: string) => CodedError;
 
 function readInputs(value: unknown, place: string, malformed: Malformed): DeclaredInputs {
   if (!isRecord(value)) throw malformed(`"${place}" is ${kindOf(value)}, expected an object`);
-  return Object.fromEntries(Object.keys(value).map((name) => [name, readInput(value[name], `${place}.${name}`, name, malformed)]));
+  return Object.fromEntries(
+    Object.keys(value).map((name) => [name, readInput(value[name], `${place}.${name}`, name, malformed)]),
+  );
 }
 
 function readInput(value: unknown, place: string, name: string, malformed: Malformed): InputDeclaration {
-  if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name)) throw malformed(`"${name}" is no name of an input, expected letters, digits, "_" and "-"`);
+  if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name))
+    throw malformed(`"${name}" is no name of an input, expected letters, digits, "_" and "-"`);
   if (typeof value === "string") return { url: value };
   if (!isRecord(value)) throw malformed(`"${place}" is ${kindOf(value)}, expected a reference or an object`);
-  const expected: Readonly<Record<string, string>> = { url: "string", flake: "boolean", follows: "string", inputs: "object" };
+  const expected: Readonly<Record<string, string>> = {
+    url: "string",
+    flake: "boolean",
+    follows: "string",
+    inputs: "object",
+  };
   for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(expected, key)) throw malformed(`found "${place}.${key}", expected only ${Object.keys(expected).join(", ")}`);
+    if (!Object.hasOwn(expected, key))
+      throw malformed(`found "${place}.${key}", expected only ${Object.keys(expected).join(", ")}`);
     // biome-ignore lint/suspicious/useValidTypeof: the table holds results of typeof
-    if (value[key] !== undefined && typeof value[key] !== expected[key]) throw malformed(`"${place}.${key}" is ${kindOf(value[key])}, expected ${expected[key]}`);
+    if (value[key] !== undefined && typeof value[key] !== expected[key])
+      throw malformed(`"${place}.${key}" is ${kindOf(value[key])}, expected ${expected[key]}`);
   }
   const { url, flake, follows, inputs } = value as InputDeclaration;
   if (url !== undefined && follows !== undefined) throw malformed(`"${place}" has both url and follows`);
@@ -63,5 +80,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function kindOf(value: unknown): string {
-  return value === undefined ? "missing" : value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`;
+  return value === undefined
+    ? "missing"
+    : value === null
+      ? "null"
+      : Array.isArray(value)
+        ? "a list"
+        : `a ${typeof value}`;
 }

@@ -61,7 +61,11 @@ function withPurity(report: ErrorReport): ErrorReport {
     };
   }
   if (report.name === "EvalError" && report.message.startsWith("Code generation from strings")) {
-    return { ...report, code: "evaluation.impure", message: "Cannot make code from text in an evaluation: eval and Function are switched off" };
+    return {
+      ...report,
+      code: "evaluation.impure",
+      message: "Cannot make code from text in an evaluation: eval and Function are switched off",
+    };
   }
   return report;
 }
@@ -89,5 +93,11 @@ function describe(thrown: unknown): string {
 
 function isPlace(value: unknown): value is { file: string; line: number; column: number } {
   const place = value as { file?: unknown; line?: unknown; column?: unknown } | undefined | null;
-  return typeof place === "object" && place !== null && typeof place.file === "string" && typeof place.line === "number" && typeof place.column === "number";
+  return (
+    typeof place === "object" &&
+    place !== null &&
+    typeof place.file === "string" &&
+    typeof place.line === "number" &&
+    typeof place.column === "number"
+  );
 }

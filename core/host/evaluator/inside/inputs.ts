@@ -26,13 +26,19 @@ export function makeArguments(flake: Flake, question: AgentQuestion): () => Flak
     }
     return input;
   };
-  const outputs = once(() => checkOutputs(flake.outputs({ inputs: inputsOf(question.inputs), self }), question.flakeFolder));
+  const outputs = once(() =>
+    checkOutputs(flake.outputs({ inputs: inputsOf(question.inputs), self }), question.flakeFolder),
+  );
   const source = local(question.flakeFolder, { name: "source" });
   const self = flakeInput({ outPath: () => `${source}`, sourceInfo: { type: "path" } }, outputs);
   return outputs;
 }
 
-function makeInput(id: string, node: InputNode, inputsOf: (inputs: Readonly<Record<string, string>>) => Record<string, FlakeInput>): FlakeInput {
+function makeInput(
+  id: string,
+  node: InputNode,
+  inputsOf: (inputs: Readonly<Record<string, string>>) => Record<string, FlakeInput>,
+): FlakeInput {
   const outPath = once(() => {
     registerSource(node.storePath as StorePath, { kind: "tree", name: "source", from: node.storePath });
     return node.dir === "" ? node.storePath : `${node.storePath}/${node.dir}`;
@@ -54,11 +60,16 @@ function makeInput(id: string, node: InputNode, inputsOf: (inputs: Readonly<Reco
 }
 
 function checkOutputs(outputs: unknown, flake: string): FlakeOutputs {
-  if (typeof outputs === "object" && outputs !== null && typeof (outputs as { then?: unknown }).then !== "function") return outputs as FlakeOutputs;
+  if (typeof outputs === "object" && outputs !== null && typeof (outputs as { then?: unknown }).then !== "function")
+    return outputs as FlakeOutputs;
   const promise = typeof outputs === "object" && outputs !== null;
-  throw new CodedError("flake.malformed", `Cannot take the outputs of "${flake}": found ${promise ? "a promise" : typeof outputs}, expected an object`, {
-    hint: promise ? "An evaluation does not wait: make outputs() a plain function." : undefined,
-  });
+  throw new CodedError(
+    "flake.malformed",
+    `Cannot take the outputs of "${flake}": found ${promise ? "a promise" : typeof outputs}, expected an object`,
+    {
+      hint: promise ? "An evaluation does not wait: make outputs() a plain function." : undefined,
+    },
+  );
 }
 
 /** The source and the outputs as one value; the outputs are made when one of them is asked for. */
@@ -69,7 +80,8 @@ function flakeInput(basics: Basics, outputs: () => FlakeOutputs): FlakeInput {
     toString: () => basics.outPath,
     toJSON: () => basics.outPath,
   };
-  const get = (key: string): unknown => (Object.hasOwn(own, key) ? (own[key] as () => unknown)() : (outputs() as Record<string, unknown>)[key]);
+  const get = (key: string): unknown =>
+    Object.hasOwn(own, key) ? (own[key] as () => unknown)() : (outputs() as Record<string, unknown>)[key];
   return new Proxy({} as FlakeInput, {
     get: (_target, key) => (typeof key === "symbol" || key === "then" ? undefined : get(key)),
     has: (_target, key) => typeof key === "string" && (Object.hasOwn(own, key) || Object.hasOwn(outputs(), key)),
@@ -87,7 +99,9 @@ function flakeInput(basics: Basics, outputs: () => FlakeOutputs): FlakeInput {
 function namedInputs(inputs: Readonly<Record<string, () => FlakeInput>>): Record<string, FlakeInput> {
   const lazy = Object.defineProperties(
     {},
-    Object.fromEntries(Object.entries(inputs).map(([name, get]) => [name, { get, enumerable: true, configurable: true }])),
+    Object.fromEntries(
+      Object.entries(inputs).map(([name, get]) => [name, { get, enumerable: true, configurable: true }]),
+    ),
   ) as Record<string, FlakeInput>;
   const handler: ProxyHandler<Record<string, FlakeInput>> = {
     get(target, key) {
@@ -96,7 +110,10 @@ function namedInputs(inputs: Readonly<Record<string, () => FlakeInput>>): Record
       const near = nearNames(key, Object.keys(inputs))[0];
       throw new CodedError("flake.input-missing", `Cannot use the input "${key}": the flake declares no such input`, {
         at: callerLocation(handler.get as Function),
-        hint: near !== undefined ? `Did you mean "${near}"?` : `Its inputs are: ${sortedText(Object.keys(inputs)).join(", ") || "none"}.`,
+        hint:
+          near !== undefined
+            ? `Did you mean "${near}"?`
+            : `Its inputs are: ${sortedText(Object.keys(inputs)).join(", ") || "none"}.`,
       });
     },
     set: () => false,
@@ -109,7 +126,12 @@ function once<T>(make: () => T): () => T {
   let making = false;
   return () => {
     if (made === undefined) {
-      if (making) throw new CodedError("flake.outputs-cycle", "Cannot make the outputs of a flake: they need themselves to be made", { hint: "Put the use of self or of the input inside a getter or function." });
+      if (making)
+        throw new CodedError(
+          "flake.outputs-cycle",
+          "Cannot make the outputs of a flake: they need themselves to be made",
+          { hint: "Put the use of self or of the input inside a getter or function." },
+        );
       making = true;
       try {
         made = { value: make() };

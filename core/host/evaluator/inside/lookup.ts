@@ -23,7 +23,10 @@ export function findAttribute(outputs: object, { candidates, attribute }: AgentQ
 /** Names of the members of a value, without making them. */
 export function listNames({ path, value }: FoundAttribute): string[] {
   if (typeof value === "object" && value !== null) return sortedText(Object.keys(value));
-  throw new CodedError("flake.attribute-names", `Cannot list the names in "${formatAttribute(path)}": found ${typeof value}, expected an object`);
+  throw new CodedError(
+    "flake.attribute-names",
+    `Cannot list the names in "${formatAttribute(path)}": found ${typeof value}, expected an object`,
+  );
 }
 
 function member(value: unknown, name: string): unknown {
@@ -44,7 +47,8 @@ function missing(outputs: object, candidates: readonly (readonly string[])[], at
   for (const path of candidates) {
     const parent = walk(outputs, path.slice(0, -1));
     if (typeof parent !== "object" || parent === null) continue;
-    for (const name of nearNames(path.at(-1) as string, Object.keys(parent))) near.push(formatAttribute([...path.slice(0, -1), name]));
+    for (const name of nearNames(path.at(-1) as string, Object.keys(parent)))
+      near.push(formatAttribute([...path.slice(0, -1), name]));
   }
   const looked = candidates.map(formatAttribute);
   const first = near[0]?.slice(near[0].lastIndexOf(".") + 1);

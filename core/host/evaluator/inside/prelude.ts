@@ -7,7 +7,9 @@ import { decode, encodeInto, log } from "floe:host";
 type AnyFunction = (...args: never[]) => unknown;
 
 function impure(what: string, hint: string): Error {
-  const error = new Error(`Cannot use ${what} in an evaluation: its result must not depend on the machine, the time or chance`);
+  const error = new Error(
+    `Cannot use ${what} in an evaluation: its result must not depend on the machine, the time or chance`,
+  );
   return Object.assign(error, { name: "CodedError", code: "evaluation.impure", hint });
 }
 
@@ -24,7 +26,8 @@ function replace(target: object, key: string, value: unknown): void {
 
 const realm = globalThis as unknown as Record<string, unknown>;
 
-for (const name of ["Intl", "WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"]) delete realm[name];
+for (const name of ["Intl", "WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"])
+  delete realm[name];
 
 const CLOCK_HINT = "Write the time down as data, or use inputs.<name>.sourceInfo.lastModified.";
 const RealDate = Date;
@@ -39,9 +42,14 @@ replace(GuardedDate, "parse", RealDate.parse);
 replace(GuardedDate, "UTC", RealDate.UTC);
 replace(RealDate.prototype, "constructor", GuardedDate);
 replace(realm, "Date", GuardedDate);
-replace(Math, "random", refused('"Math.random"', "Derive distinct values from names, for example with hashBytes of #floe/base."));
+replace(
+  Math,
+  "random",
+  refused('"Math.random"', "Derive distinct values from names, for example with hashBytes of #floe/base."),
+);
 
-const LOCALE_HINT = "Its answer depends on the language of the machine; compareText of #floe/base orders text by its bytes.";
+const LOCALE_HINT =
+  "Its answer depends on the language of the machine; compareText of #floe/base orders text by its bytes.";
 for (const [prototype, names] of [
   [String.prototype, ["localeCompare", "toLocaleLowerCase", "toLocaleUpperCase"]],
   [Number.prototype, ["toLocaleString"]],
@@ -79,7 +87,8 @@ class RealmTextDecoder {
 
 function show(value: unknown): string {
   if (typeof value === "string") return value;
-  if (typeof value !== "object" || value === null) return typeof value === "function" ? `[function ${value.name}]` : String(value);
+  if (typeof value !== "object" || value === null)
+    return typeof value === "function" ? `[function ${value.name}]` : String(value);
   try {
     return value instanceof Error ? String(value.stack ?? value) : JSON.stringify(value);
   } catch {

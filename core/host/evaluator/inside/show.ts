@@ -17,7 +17,9 @@ export function showOutputs(outputs: object): ShownOutput {
 }
 
 function showLevel(value: unknown, levels: number): ShownOutput {
-  return levels === 0 || typeof value !== "object" || value === null ? showValue(value) : members(value, (_name, item) => showLevel(item, levels - 1));
+  return levels === 0 || typeof value !== "object" || value === null
+    ? showValue(value)
+    : members(value, (_name, item) => showLevel(item, levels - 1));
 }
 
 function members(value: object, show: (name: string, value: unknown) => ShownOutput): ShownOutput {
@@ -35,12 +37,15 @@ function showValue(value: unknown): ShownOutput {
   if (typeof value === "function") return { type: "function" };
   if (typeof value !== "object" || value === null) return { type: "data" };
   const { kind, type, name, description, summary, version, meta } = value as Record<string, unknown>;
-  const about = [description, summary, (meta as { summary?: unknown } | undefined)?.summary].find((text) => typeof text === "string") as string | undefined;
+  const about = [description, summary, (meta as { summary?: unknown } | undefined)?.summary].find(
+    (text) => typeof text === "string",
+  ) as string | undefined;
   const described = about === undefined ? {} : { description: about };
   const called = typeof name === "string" ? name : "";
   if (kind === "package") return { type: "package", name: versioned(called, version), ...described };
   if (kind === "system") return { type: "system", name: called, ...described };
-  if (kind === "vm-test" || kind === "vmTest" || type === "vmTest") return { type: "vm-test", name: called, ...described };
+  if (kind === "vm-test" || kind === "vmTest" || type === "vmTest")
+    return { type: "vm-test", name: called, ...described };
   if (isDerivation(value)) return { type: "derivation", name: called };
   return { type: "data" };
 }

@@ -22,7 +22,10 @@ export class Converter {
   }
 
   context(): { context: { drvPath: string; outputs: string[] }[]; sourceContext: string[] } {
-    return { context: [...this.#outputs].map(([drvPath, outputs]) => ({ drvPath, outputs: [...outputs] })), sourceContext: [...this.#sources] };
+    return {
+      context: [...this.#outputs].map(([drvPath, outputs]) => ({ drvPath, outputs: [...outputs] })),
+      sourceContext: [...this.#sources],
+    };
   }
 
   #convert(value: unknown, path: readonly string[], around: readonly object[]): unknown {
@@ -46,10 +49,13 @@ export class Converter {
   }
 
   #convertObject(value: object, path: readonly string[], around: readonly object[]): unknown {
-    if (Array.isArray(value)) return value.map((item, i) => this.#convert(item === undefined ? null : item, [...path, String(i)], around));
+    if (Array.isArray(value))
+      return value.map((item, i) => this.#convert(item === undefined ? null : item, [...path, String(i)], around));
     const { kind } = value as { kind?: unknown };
-    if (kind === "package") return this.#convertPackage(value as DerivationLike & { version?: unknown; meta?: unknown }, path, around);
-    if (kind === "system") return this.#convertSystem(value as { name: string; toplevel: DerivationLike }, path, around);
+    if (kind === "package")
+      return this.#convertPackage(value as DerivationLike & { version?: unknown; meta?: unknown }, path, around);
+    if (kind === "system")
+      return this.#convertSystem(value as { name: string; toplevel: DerivationLike }, path, around);
     if (kind === "local-source") return this.#convert(`${value as object}`, path, around);
     if (isDerivation(value)) return { type: "derivation", ...this.#derivation(value) };
     const entries: [string, unknown][] = [];
@@ -60,7 +66,11 @@ export class Converter {
     return Object.fromEntries(entries);
   }
 
-  #convertPackage(value: DerivationLike & { version?: unknown; meta?: unknown }, path: readonly string[], around: readonly object[]): unknown {
+  #convertPackage(
+    value: DerivationLike & { version?: unknown; meta?: unknown },
+    path: readonly string[],
+    around: readonly object[],
+  ): unknown {
     const { version, meta } = value;
     return {
       type: "package",
@@ -70,16 +80,27 @@ export class Converter {
     };
   }
 
-  #convertSystem(value: { name: string; toplevel: DerivationLike; config?: unknown }, path: readonly string[], around: readonly object[]): unknown {
+  #convertSystem(
+    value: { name: string; toplevel: DerivationLike; config?: unknown },
+    path: readonly string[],
+    around: readonly object[],
+  ): unknown {
     const { toplevel } = value;
-    if (!isDerivation(toplevel)) return { type: "system", name: value.name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
+    if (!isDerivation(toplevel))
+      return { type: "system", name: value.name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
     return { type: "system", ...this.#derivation(toplevel), name: value.name };
   }
 
   #derivation(value: DerivationLike): DerivationLike {
     const { name, drvPath, outPath } = value;
-    const outputs = Object.fromEntries(Object.keys(value.outputs ?? { out: outPath }).map((output) => [output, `${(value.outputs ?? { out: outPath })[output]}`]));
-    const wanted = Object.keys(outputs).find((output) => outputs[output] === outPath) ?? Object.keys(outputs)[0] ?? "out";
+    const outputs = Object.fromEntries(
+      Object.keys(value.outputs ?? { out: outPath }).map((output) => [
+        output,
+        `${(value.outputs ?? { out: outPath })[output]}`,
+      ]),
+    );
+    const wanted =
+      Object.keys(outputs).find((output) => outputs[output] === outPath) ?? Object.keys(outputs)[0] ?? "out";
     this.#add(`${drvPath}`, [wanted]);
     return { name: `${name}`, drvPath: `${drvPath}`, outPath: `${outPath}`, outputs };
   }
@@ -103,7 +124,11 @@ export function isDerivation(value: unknown): value is DerivationLike {
 }
 
 function notJson(path: readonly string[], found: string): CodedError {
-  return new CodedError("evaluation.not-json", `Cannot give out "${formatAttribute(path)}": found ${found}, expected data`, {
-    hint: "Name an attribute that is a package, a system, or plain data.",
-  });
+  return new CodedError(
+    "evaluation.not-json",
+    `Cannot give out "${formatAttribute(path)}": found ${found}, expected data`,
+    {
+      hint: "Name an attribute that is a package, a system, or plain data.",
+    },
+  );
 }

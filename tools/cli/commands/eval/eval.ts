@@ -9,10 +9,15 @@ import type { EvalFlags } from "./index.ts";
 export default async function evaluate(this: CliContext, flags: EvalFlags, text: string): Promise<void> {
   const installable = parseInstallable(text);
   if (installable.kind !== "flake") {
-    throw new CodedError("eval.not-a-flake", `Cannot evaluate "${text}": it is in the store already`, { hint: "Show a derivation with: floe derivation show" });
+    throw new CodedError("eval.not-a-flake", `Cannot evaluate "${text}": it is in the store already`, {
+      hint: "Show a derivation with: floe derivation show",
+    });
   }
   using opened = await openForCommand(this, { ...flags, flake: installable.flake });
-  const { value } = await opened.flake.evaluate({ attribute: installable.attribute, want: flags.names ? "names" : "value" });
+  const { value } = await opened.flake.evaluate({
+    attribute: installable.attribute,
+    want: flags.names ? "names" : "value",
+  });
   if (flags.raw) {
     this.process.stdout.write(rawText(text, value));
     return;
@@ -27,5 +32,9 @@ function rawText(installable: string, value: Json): string {
   // In a string a package is its path, so that is its raw form.
   const { outPath } = (typeof value === "object" && value !== null ? value : {}) as { outPath?: unknown };
   if (typeof outPath === "string") return outPath;
-  throw new CodedError("eval.not-text", `Cannot print "${installable}" raw: found ${Array.isArray(value) ? "a list" : typeof value}, expected a text`, { hint: "Print it with --json." });
+  throw new CodedError(
+    "eval.not-text",
+    `Cannot print "${installable}" raw: found ${Array.isArray(value) ? "a list" : typeof value}, expected a text`,
+    { hint: "Print it with --json." },
+  );
 }

@@ -11,19 +11,37 @@ export const evalCommand = buildCommand<EvalFlags, [string], CliContext>({
   loader: async () => (await import("./eval.ts")).default,
   parameters: {
     flags: {
-      raw: { kind: "boolean", default: false, withNegated: false, brief: "Print a text as it is, without quotes and line break" },
-      names: { kind: "boolean", default: false, withNegated: false, brief: "Print the names of its members, without evaluating them" },
+      raw: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Print a text as it is, without quotes and line break",
+      },
+      names: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Print the names of its members, without evaluating them",
+      },
       ...lockFlags,
       ...storeFlags,
       ...jsonFlags,
     },
     positional: {
       kind: "tuple",
-      parameters: [{ brief: "[FLAKE]#ATTRIBUTE, for example .#hello.drvPath", placeholder: "INSTALLABLE", parse: String, default: "." }],
+      parameters: [
+        {
+          brief: "[FLAKE]#ATTRIBUTE, for example .#hello.drvPath",
+          placeholder: "INSTALLABLE",
+          parse: String,
+          default: ".",
+        },
+      ],
     },
   },
   docs: {
     brief: "Evaluate an attribute and print its value",
-    fullDescription: "Evaluates in a process without network, clock, environment and files outside the locked sources. Nothing is built.",
+    fullDescription:
+      "Evaluates in a process without network, clock, environment and files outside the locked sources. Nothing is built.",
   },
 });

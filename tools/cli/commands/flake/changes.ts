@@ -4,7 +4,8 @@ import { type LockChange, type LockedSource, withoutCredentials } from "../../..
 export function formatChange({ kind, input, before, after, follows }: LockChange): string[] {
   const name = input.join("/");
   if (follows !== undefined) return [`${kind} ${name}: follows ${follows.join("/")}`];
-  if (kind === "removed" || after === undefined) return [`removed ${name}${before === undefined ? "" : `: ${formatSource(before)}`}`];
+  if (kind === "removed" || after === undefined)
+    return [`removed ${name}${before === undefined ? "" : `: ${formatSource(before)}`}`];
   if (before === undefined) return [`added ${name}: ${formatSource(after)}`];
   return [`updated ${name}:`, `  ${formatSource(before)}`, `→ ${formatSource(after)}`];
 }

@@ -31,27 +31,44 @@ const commitFlag = {
 
 const oneFlake = {
   kind: "tuple",
-  parameters: [{ brief: "The flake: a folder, or a reference like github:OWNER/REPO", placeholder: "FLAKE", parse: String, default: "." }],
+  parameters: [
+    {
+      brief: "The flake: a folder, or a reference like github:OWNER/REPO",
+      placeholder: "FLAKE",
+      parse: String,
+      default: ".",
+    },
+  ],
 } as const;
 
 const inputNames = {
   kind: "array",
-  parameter: { brief: "Input to move, all of them when left out; NAME/INNER for an input of an input", placeholder: "INPUT", parse: String },
+  parameter: {
+    brief: "Input to move, all of them when left out; NAME/INNER for an input of an input",
+    placeholder: "INPUT",
+    parse: String,
+  },
 } as const;
 
 export const flakeCommands = buildRouteMap<string, CliContext>({
   routes: {
     lock: buildCommand<FlakeFlags & LockFlags & CommitFlags, [], CliContext>({
       loader: async () => (await import("./lock.ts")).lock,
-      parameters: { flags: { flake: flakeFlag, commitLockFile: commitFlag, ...lockFlags, ...storeFlags, ...jsonFlags } },
+      parameters: {
+        flags: { flake: flakeFlag, commitLockFile: commitFlag, ...lockFlags, ...storeFlags, ...jsonFlags },
+      },
       docs: {
         brief: "Lock inputs that are not locked yet",
-        fullDescription: "Fetches inputs that have no entry in lock.json, or were declared otherwise since. Entries that fit never move.",
+        fullDescription:
+          "Fetches inputs that have no entry in lock.json, or were declared otherwise since. Entries that fit never move.",
       },
     }),
     update: buildCommand<FlakeFlags & CommitFlags, string[], CliContext>({
       loader: async () => (await import("./lock.ts")).update,
-      parameters: { flags: { flake: flakeFlag, commitLockFile: commitFlag, ...storeFlags, ...jsonFlags }, positional: inputNames },
+      parameters: {
+        flags: { flake: flakeFlag, commitLockFile: commitFlag, ...storeFlags, ...jsonFlags },
+        positional: inputNames,
+      },
       docs: {
         brief: "Move inputs to what their references mean now",
         fullDescription: "Moves the named inputs, or all of them, and prints old and new revisions with their dates.",

@@ -40,4 +40,3 @@ function report(context: CliContext, { json }: FlakeFlags, { changes, written, l
   if (written !== undefined) context.say(`Wrote ${written}`);
   else context.say(changes.length === 0 ? "Every input is locked; nothing to change." : "The lock was not written.");
 }
-

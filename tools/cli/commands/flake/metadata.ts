@@ -15,7 +15,12 @@ export default async function metadata(this: CliContext, flags: AskFlags, refere
       directory: flake.directory,
       ...(description === undefined ? {} : { description }),
       inputs: resolved.inputs,
-      nodes: Object.fromEntries([...resolved.nodes].map(([id, { storePath, locked, original, isFlake, inputs }]) => [id, { original, locked, storePath, isFlake, inputs }])),
+      nodes: Object.fromEntries(
+        [...resolved.nodes].map(([id, { storePath, locked, original, isFlake, inputs }]) => [
+          id,
+          { original, locked, storePath, isFlake, inputs },
+        ]),
+      ),
       lock: flake.lock,
     });
   }
@@ -25,7 +30,12 @@ export default async function metadata(this: CliContext, flags: AskFlags, refere
   for (const line of inputLines(resolved.inputs, resolved, "", new Set())) this.print(line);
 }
 
-function inputLines(inputs: Readonly<Record<string, string>>, resolved: ResolvedInputs, indent: string, shown: Set<string>): string[] {
+function inputLines(
+  inputs: Readonly<Record<string, string>>,
+  resolved: ResolvedInputs,
+  indent: string,
+  shown: Set<string>,
+): string[] {
   const names = Object.keys(inputs);
   return names.flatMap((name, i) => {
     const last = i === names.length - 1;
@@ -35,6 +45,9 @@ function inputLines(inputs: Readonly<Record<string, string>>, resolved: Resolved
     // One source that several inputs are is told once.
     if (shown.has(id)) return [`${head}: is ${id}`];
     shown.add(id);
-    return [`${head}: ${formatSource(input.locked)}`, ...inputLines(input.inputs, resolved, `${indent}${last ? "    " : "│   "}`, shown)];
+    return [
+      `${head}: ${formatSource(input.locked)}`,
+      ...inputLines(input.inputs, resolved, `${indent}${last ? "    " : "│   "}`, shown),
+    ];
   });
 }

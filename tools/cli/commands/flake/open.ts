@@ -14,7 +14,10 @@ export interface Opened extends Disposable {
 }
 
 /** Open a flake with the store its inputs go to, for a command. */
-export async function openForCommand(context: CliContext, { flake, store: root, locked = false }: OpenForFlags): Promise<Opened> {
+export async function openForCommand(
+  context: CliContext,
+  { flake, store: root, locked = false }: OpenForFlags,
+): Promise<Opened> {
   const store = openLocalStore({ root: root ?? defaultStoreRoot() });
   try {
     const opened = await openFlake({

@@ -10,7 +10,14 @@ interface Shown {
   readonly members?: Readonly<Record<string, Shown>>;
 }
 
-const WORDS: Readonly<Record<string, string>> = { package: "package", derivation: "derivation", system: "system", "vm-test": "VM test", function: "function", data: "data" };
+const WORDS: Readonly<Record<string, string>> = {
+  package: "package",
+  derivation: "derivation",
+  system: "system",
+  "vm-test": "VM test",
+  function: "function",
+  data: "data",
+};
 
 /** `floe flake show`: the tree of outputs. */
 export default async function show(this: CliContext, flags: AskFlags, reference: string): Promise<void> {
@@ -27,7 +34,10 @@ function lines(members: Readonly<Record<string, Shown>>, indent: string): string
   return names.flatMap((name, i) => {
     const last = i === names.length - 1;
     const member = members[name] as Shown;
-    return [`${indent}${last ? "└── " : "├── "}${name}${about(member)}`, ...lines(member.members ?? {}, `${indent}${last ? "    " : "│   "}`)];
+    return [
+      `${indent}${last ? "└── " : "├── "}${name}${about(member)}`,
+      ...lines(member.members ?? {}, `${indent}${last ? "    " : "│   "}`),
+    ];
   });
 }
 
