@@ -21,14 +21,27 @@ export function describeGitBackend(name: string, backend: GitBackend, serve: (ro
   test.before(async () => {
     const root = temporaryFolder();
     repository = new TestRepository(`${root}/repo`);
-    first = repository.write({ a: "one\n", "dir/run": { executable: "#!/bin/sh\n" }, link: { link: "dir/run" }, ".gitattributes": "*.txt text eol=crlf\nsecret export-ignore\n", "lines.txt": "a\nb\n", secret: "kept\n" }).commit();
+    first = repository
+      .write({
+        a: "one\n",
+        "dir/run": { executable: "#!/bin/sh\n" },
+        link: { link: "dir/run" },
+        ".gitattributes": "*.txt text eol=crlf\nsecret export-ignore\n",
+        "lines.txt": "a\nb\n",
+        secret: "kept\n",
+      })
+      .commit();
     repository.git("tag", "--annotate", "v1.0.0", "--message", "v1.0.0");
     second = repository.write({ a: "two\n" }).commit();
     served = await serve(root);
   });
   test.after(() => served.close());
 
-  const codeOf = async (run: Promise<unknown>): Promise<string> => run.then(() => "no error", (error: { code: string }) => error.code);
+  const codeOf = async (run: Promise<unknown>): Promise<string> =>
+    run.then(
+      () => "no error",
+      (error: { code: string }) => error.code,
+    );
 
   test("listRefs() gives branches, the default one, and tags as commits", async () => {
     const { defaultBranch, refs } = await backend.listRefs(`${served.url}repo`);
@@ -39,7 +52,12 @@ export function describeGitBackend(name: string, backend: GitBackend, serve: (ro
 
   test("fetchTree() gives the files of an old commit exactly as stored", async () => {
     const destination = `${temporaryFolder()}/tree`;
-    const { lastModified } = await backend.fetchTree({ url: `${served.url}repo`, rev: first, ref: "refs/heads/main", destination });
+    const { lastModified } = await backend.fetchTree({
+      url: `${served.url}repo`,
+      rev: first,
+      ref: "refs/heads/main",
+      destination,
+    });
     assert.is(lastModified, 1_700_086_400);
     assert.equal(readdirSync(destination).sort(), [".gitattributes", "a", "dir", "lines.txt", "link", "secret"]);
     assert.is(readFileSync(`${destination}/a`, "utf8"), "one\n");
@@ -51,7 +69,9 @@ export function describeGitBackend(name: string, backend: GitBackend, serve: (ro
 
   test("fetchTree() refuses a revision that is not there", async () => {
     const destination = `${temporaryFolder()}/tree`;
-    const code = await codeOf(backend.fetchTree({ url: `${served.url}repo`, rev: "1".repeat(40), ref: "refs/heads/main", destination }));
+    const code = await codeOf(
+      backend.fetchTree({ url: `${served.url}repo`, rev: "1".repeat(40), ref: "refs/heads/main", destination }),
+    );
     assert.is(code, "git.rev-missing");
   });
 

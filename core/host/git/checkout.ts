@@ -27,7 +27,8 @@ export function findCheckoutRoot(folder: string): string | undefined {
 
 /** List what counts of a checkout; with the git program, or without it when it is not installed. */
 export async function readCheckout(root: string): Promise<Checkout> {
-  const { tracked, untracked } = findProgram("git") === undefined ? await listByLibrary(root) : await listByProgram(root);
+  const { tracked, untracked } =
+    findProgram("git") === undefined ? await listByLibrary(root) : await listByProgram(root);
   return { root, files: sortedText(new Set([...tracked, ...untracked])), untracked: sortedText(untracked) };
 }
 

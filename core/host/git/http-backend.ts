@@ -17,7 +17,13 @@ export const httpBackend: GitBackend = {
   async listRefs(url, signal): Promise<RemoteRefs> {
     let listed: Awaited<ReturnType<typeof git.listServerRefs>>;
     try {
-      listed = await git.listServerRefs({ http: clientFor(signal), url, protocolVersion: 2, symrefs: true, peelTags: true });
+      listed = await git.listServerRefs({
+        http: clientFor(signal),
+        url,
+        protocolVersion: 2,
+        symrefs: true,
+        peelTags: true,
+      });
     } catch (error) {
       signal?.throwIfAborted();
       throw unreachable(url, error);
@@ -88,7 +94,9 @@ function stoppedBy(signal: AbortSignal | undefined): { promise: Promise<never>; 
   const promise = new Promise<never>((_, reject) => {
     const onAbort = (): void => reject(signal?.reason);
     const timer = setTimeout(() => {
-      reject(Object.assign(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} seconds`), { code: "FLOE_TIMEOUT" }));
+      reject(
+        Object.assign(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} seconds`), { code: "FLOE_TIMEOUT" }),
+      );
     }, ANSWER_TIMEOUT_MS);
     signal?.addEventListener("abort", onAbort, { once: true });
     stop = () => {

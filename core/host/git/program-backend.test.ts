@@ -1,4 +1,7 @@
 import { describeGitBackend } from "./backend.contract.ts";
 import { programBackend } from "./program-backend.ts";
 
-describeGitBackend("programBackend", programBackend, async (root) => ({ url: `file://${root}/`, close: async () => {} }));
+describeGitBackend("programBackend", programBackend, async (root) => ({
+  url: `file://${root}/`,
+  close: async () => {},
+}));

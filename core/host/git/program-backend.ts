@@ -7,7 +7,14 @@ import { revisionMissing, unreachable } from "./errors.ts";
 import { makeTemporaryFolder } from "./temporary.ts";
 
 /** Settings of every call: ask nobody, run no foreign command, change no byte of a file. */
-const SETTINGS = ["core.autocrlf=false", "core.symlinks=true", "core.fsmonitor=false", "protocol.ext.allow=never", "protocol.file.allow=always", "safe.directory=*"].flatMap((setting) => ["-c", setting]);
+const SETTINGS = [
+  "core.autocrlf=false",
+  "core.symlinks=true",
+  "core.fsmonitor=false",
+  "protocol.ext.allow=never",
+  "protocol.file.allow=always",
+  "safe.directory=*",
+].flatMap((setting) => ["-c", setting]);
 /** Takes precedence over the attributes in the tree. */
 const PLAIN_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding -export-ignore -export-subst\n";
 
@@ -24,7 +31,8 @@ export const programBackend: GitBackend = {
       if (symbolic !== undefined) defaultBranch = symbolic;
       const [oid, ref] = line.split("\t");
       // "tag^{}" comes after "tag" and is the commit an annotated tag points to.
-      if (oid !== undefined && ref !== undefined && /^[0-9a-f]{40}$/.test(oid)) refs.set(ref.replace(/\^\{\}$/, ""), oid);
+      if (oid !== undefined && ref !== undefined && /^[0-9a-f]{40}$/.test(oid))
+        refs.set(ref.replace(/\^\{\}$/, ""), oid);
     }
     return { ...(defaultBranch === undefined ? {} : { defaultBranch }), refs };
   },
@@ -36,7 +44,8 @@ export const programBackend: GitBackend = {
       await runGit(["init", "--quiet", "--bare", gitdir], { signal });
       mkdirSync(`${gitdir}/info`, { recursive: true });
       writeFileSync(`${gitdir}/info/attributes`, PLAIN_ATTRIBUTES);
-      const fetch = (what: readonly string[]): Promise<string> => runGit([...inside, "fetch", "--quiet", "--no-tags", ...what], { signal });
+      const fetch = (what: readonly string[]): Promise<string> =>
+        runGit([...inside, "fetch", "--quiet", "--no-tags", ...what], { signal });
       try {
         await fetch(["--depth", "1", "--", url, rev]);
       } catch (error) {
@@ -51,7 +60,10 @@ export const programBackend: GitBackend = {
       });
       await runGit([...inside, "read-tree", rev], { signal });
       mkdirSync(destination);
-      await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], { signal, cwd: destination });
+      await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], {
+        signal,
+        cwd: destination,
+      });
       return { lastModified: Number(time.trim()) };
     } finally {
       rmSync(gitdir, { recursive: true, force: true });
@@ -72,7 +84,11 @@ export interface RunGitOptions {
 export function runGit(args: readonly string[], options: RunGitOptions = {}): Promise<string> {
   const program = findProgram("git");
   if (program === undefined) {
-    return Promise.reject(new CodedError("git.program-missing", 'Cannot run "git": it is not installed', { hint: "Install git, or use a git+https:// address." }));
+    return Promise.reject(
+      new CodedError("git.program-missing", 'Cannot run "git": it is not installed', {
+        hint: "Install git, or use a git+https:// address.",
+      }),
+    );
   }
   const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, GIT_INDEX_FILE: _index, ...env } = process.env;
   return new Promise((resolve, reject) => {
@@ -83,7 +99,12 @@ export function runGit(args: readonly string[], options: RunGitOptions = {}): Pr
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         // Words in one language, so that what failed can be told; and no question to a terminal nobody watches.
-        env: { ...env, LC_ALL: "C", GIT_TERMINAL_PROMPT: "0", GIT_SSH_COMMAND: env["GIT_SSH_COMMAND"] ?? "ssh -o BatchMode=yes" },
+        env: {
+          ...env,
+          LC_ALL: "C",
+          GIT_TERMINAL_PROMPT: "0",
+          GIT_SSH_COMMAND: env["GIT_SSH_COMMAND"] ?? "ssh -o BatchMode=yes",
+        },
         maxBuffer: 1 << 30,
         encoding: "utf8",
       },
@@ -105,5 +126,7 @@ function isMissing(error: unknown): boolean {
 }
 
 function explain(error: unknown, url: string): unknown {
-  return error instanceof CodedError || (error as { name?: string }).name === "AbortError" ? error : unreachable(url, error);
+  return error instanceof CodedError || (error as { name?: string }).name === "AbortError"
+    ? error
+    : unreachable(url, error);
 }

@@ -19,7 +19,8 @@ const backend: GitBackend = {
   listRefs: async () => ({ defaultBranch: "refs/heads/main", refs }),
   fetchTree: () => Promise.reject(new Error("not asked for")),
 };
-const resolve = (more: Partial<GitReference>) => resolveRevision({ kind: "git", url: "https://example.org/a", ...more }, backend);
+const resolve = (more: Partial<GitReference>) =>
+  resolveRevision({ kind: "git", url: "https://example.org/a", ...more }, backend);
 const failure = async (more: Partial<GitReference>): Promise<{ code: string; hint: string }> => {
   try {
     await resolve(more);

@@ -16,7 +16,11 @@ export interface ResolvedRevision {
  *
  * @throws {CodedError} `git.ref-missing`, `git.no-version`, and those of the backend.
  */
-export async function resolveRevision(reference: GitReference, backend: GitBackend, signal?: AbortSignal): Promise<ResolvedRevision> {
+export async function resolveRevision(
+  reference: GitReference,
+  backend: GitBackend,
+  signal?: AbortSignal,
+): Promise<ResolvedRevision> {
   const { url, ref, rev, semver: range } = reference;
   if (rev !== undefined) return { rev, ...(ref === undefined ? {} : { ref: fullName(ref) }) };
   const remote = await backend.listRefs(url, signal);
@@ -28,7 +32,10 @@ export async function resolveRevision(reference: GitReference, backend: GitBacke
   }
   const near = nearNames(ref, shortNames(remote));
   throw new CodedError("git.ref-missing", `Cannot find the branch or tag "${ref}" in "${withoutCredentials(url)}"`, {
-    hint: near[0] !== undefined ? `Did you mean "${near[0]}"?` : `Its branches are: ${branches(remote).join(", ") || "none"}.`,
+    hint:
+      near[0] !== undefined
+        ? `Did you mean "${near[0]}"?`
+        : `Its branches are: ${branches(remote).join(", ") || "none"}.`,
   });
 }
 
@@ -38,13 +45,21 @@ function fullName(ref: string): string {
 
 function defaultTip(url: string, { defaultBranch, refs }: RemoteRefs): ResolvedRevision {
   const rev = (defaultBranch === undefined ? undefined : refs.get(defaultBranch)) ?? refs.get("HEAD");
-  if (rev === undefined) throw new CodedError("git.ref-missing", `Cannot find the default branch of "${withoutCredentials(url)}": the repository is empty`);
+  if (rev === undefined)
+    throw new CodedError(
+      "git.ref-missing",
+      `Cannot find the default branch of "${withoutCredentials(url)}": the repository is empty`,
+    );
   return { rev, ...(defaultBranch === undefined ? {} : { ref: defaultBranch }) };
 }
 
 function newestTag(url: string, range: string, { refs }: RemoteRefs): ResolvedRevision {
   if (semver.validRange(range) === null) {
-    throw new CodedError("git.no-version", `Cannot look for a version of "${withoutCredentials(url)}": "${range}" is no range`, { hint: 'Write it as "^1.4", "~2.0.1" or ">=3 <4".' });
+    throw new CodedError(
+      "git.no-version",
+      `Cannot look for a version of "${withoutCredentials(url)}": "${range}" is no range`,
+      { hint: 'Write it as "^1.4", "~2.0.1" or ">=3 <4".' },
+    );
   }
   const versions = [...refs].flatMap(([ref, rev]) => {
     // `v1.2.3`, `1.2.3` and `name-1.2.3` are how projects write their versions.
@@ -52,17 +67,29 @@ function newestTag(url: string, range: string, { refs }: RemoteRefs): ResolvedRe
     const version = text === undefined ? null : semver.parse(text);
     return version === null ? [] : [{ version, ref, rev }];
   });
-  const fitting = versions.filter(({ version }) => semver.satisfies(version, range)).sort((a, b) => semver.rcompare(a.version, b.version) || (a.ref < b.ref ? -1 : 1));
+  const fitting = versions
+    .filter(({ version }) => semver.satisfies(version, range))
+    .sort((a, b) => semver.rcompare(a.version, b.version) || (a.ref < b.ref ? -1 : 1));
   const [newest] = fitting;
   if (newest !== undefined) return { rev: newest.rev, ref: newest.ref };
   const known = versions.sort((a, b) => semver.rcompare(a.version, b.version)).slice(0, 5);
-  throw new CodedError("git.no-version", `Cannot find a version "${range}" of "${withoutCredentials(url)}": no tag fits`, {
-    hint: known.length === 0 ? "It has no tags that are versions." : `Its newest versions are ${known.map(({ version }) => version.version).join(", ")}.`,
-  });
+  throw new CodedError(
+    "git.no-version",
+    `Cannot find a version "${range}" of "${withoutCredentials(url)}": no tag fits`,
+    {
+      hint:
+        known.length === 0
+          ? "It has no tags that are versions."
+          : `Its newest versions are ${known.map(({ version }) => version.version).join(", ")}.`,
+    },
+  );
 }
 
 function branches({ refs }: RemoteRefs): string[] {
-  return [...refs.keys()].filter((ref) => ref.startsWith("refs/heads/")).map((ref) => ref.slice("refs/heads/".length)).slice(0, 10);
+  return [...refs.keys()]
+    .filter((ref) => ref.startsWith("refs/heads/"))
+    .map((ref) => ref.slice("refs/heads/".length))
+    .slice(0, 10);
 }
 
 function shortNames({ refs }: RemoteRefs): string[] {

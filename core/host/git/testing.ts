@@ -10,7 +10,8 @@ const folders: string[] = [];
 /** For tests: an empty folder, removed at exit. */
 export function temporaryFolder(): string {
   const folder = realpathSync(mkdtempSync(`${tmpdir()}/floe-test-`));
-  if (folders.length === 0) process.once("exit", () => folders.forEach((one) => rmSync(one, { recursive: true, force: true })));
+  if (folders.length === 0)
+    process.once("exit", () => folders.forEach((one) => rmSync(one, { recursive: true, force: true })));
   folders.push(folder);
   return folder;
 }
@@ -28,7 +29,12 @@ export class TestRepository {
 
   git(...args: string[]): string {
     const date = `${this.#seconds} +0000`;
-    const person = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@example.org", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@example.org" };
+    const person = {
+      GIT_AUTHOR_NAME: "a",
+      GIT_AUTHOR_EMAIL: "a@example.org",
+      GIT_COMMITTER_NAME: "a",
+      GIT_COMMITTER_EMAIL: "a@example.org",
+    };
     return execFileSync("git", args, {
       cwd: this.folder,
       encoding: "utf8",

@@ -23,7 +23,13 @@ export interface ObjectReader {
 export async function writeTree(reader: ObjectReader, oid: string, destination: string): Promise<void> {
   mkdirSync(destination);
   for (const entry of await reader.readTree(oid)) {
-    if (entry.path === "" || entry.path === "." || entry.path === ".." || entry.path === ".git" || /[/\0]/.test(entry.path)) {
+    if (
+      entry.path === "" ||
+      entry.path === "." ||
+      entry.path === ".." ||
+      entry.path === ".git" ||
+      /[/\0]/.test(entry.path)
+    ) {
       throw new CodedError("git.unsafe-tree", `Cannot write the files of a git tree: found the name "${entry.path}"`);
     }
     await writeEntry(reader, entry, `${destination}/${entry.path}`);
