@@ -16,8 +16,8 @@ export default definePackage(({ stdenv, fetchUrl, libcap }) =>
     makeFlags: [
       "PREFIX=$out",
       "SBINDIR=$out/bin",
-      "CONF_USR_DIR=$out/share/iproute2",
-      "CONF_ETC_DIR=/etc/iproute2",
+      // Names of tables and protocols; the archive would put them into /etc.
+      "CONFDIR=$out/share/iproute2",
       "NETNS_RUN_DIR=/run/netns",
       "SHARED_LIBS=n",
       "HOSTCC=gcc",
