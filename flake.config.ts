@@ -3,6 +3,7 @@ import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
+import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
 
@@ -28,7 +29,7 @@ export default defineFlake({
       packages: { "x86_64-linux": pkgs },
       modules,
       systems: { web },
-      vmTests: { boot, nginx, rollback },
+      vmTests: { boot, nginx, "power-cut": powerCut, rollback },
       checks: {
         "x86_64-linux": {
           get hello() {

@@ -71,6 +71,12 @@ function portArguments(ports: readonly Port[]): string[] {
 }
 
 /**
+ * With HPET and its steady count: against the interval timer alone, a kernel on a busy host fails to measure the speed of
+ * its time stamp counter, or measures it wrongly by a factor, and has no fine clock from then on.
+ */
+const MACHINE_TYPE = "q35";
+
+/**
  * The arguments of `qemu-system-<architecture>` for a machine.
  *
  * A guest that asks for a reboot ends QEMU, so that each boot is a process of its own with its own streams.
@@ -86,7 +92,7 @@ export function makeArguments(shape: MachineShape): string[] {
     "-display",
     "none",
     "-machine",
-    "q35,hpet=off",
+    MACHINE_TYPE,
     "-accel",
     shape.accelerator === "kvm" ? "kvm" : "tcg,thread=multi,tb-size=256",
     "-cpu",
