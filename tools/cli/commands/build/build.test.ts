@@ -108,6 +108,15 @@ test("a failing builder ends with 100, its last lines, and a log", async () => {
   assert.is(log.stdout, "first line\nsecond line\n");
 });
 
+test("the log of what was never built is an error that says so", async () => {
+  const result = await floe(["log", ".#slow"]);
+  assert.is(result.code, 1);
+  assert.match(
+    errorLine(result),
+    /^error: Cannot show the log of ".*-slow\.drv": it was not built here \[log\.missing\]$/,
+  );
+});
+
 test("what needs a failed build is not built, and the command ends with 100", async () => {
   const result = await floe(["build", ".#needsBroken", "--keep-going"]);
   assert.is(result.code, 100);

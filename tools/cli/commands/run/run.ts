@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { CodedError } from "../../../../core/base/index.ts";
-import { storePathName } from "../../../../core/store/index.ts";
+import { type StorePath, storePathName } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import type { BuildFlags } from "../../flags.ts";
 import { enterStore } from "../../enter-store.ts";
@@ -16,8 +16,8 @@ export default async function run(this: CliContext, flags: BuildFlags, text = ".
   const [resolved] = await resolveInstallables([text], { context: this, store, flags });
   if (resolved === undefined) return;
   const report = await realise(resolved.targets, { context: this, store, flags });
-  const path = resolved.paths[0] ?? report.outputs[0];
-  if (path === undefined) throw new CodedError("run.nothing", `Cannot run "${text}": it has no output`);
+  // An installable without any output is refused before.
+  const path = (resolved.paths[0] ?? report.outputs[0]) as StorePath;
   const name = resolved.mainProgram ?? storePathName(path).replace(/-[0-9].*$/, "");
   const program = `${path}/bin/${name}`;
   if (!existsSync(store.realPath(program))) {
