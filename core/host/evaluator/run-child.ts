@@ -156,6 +156,5 @@ class LineReader {
 
 /** Text of a source without what would move the cursor of a terminal. */
 function plain(line: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
   return line.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 }

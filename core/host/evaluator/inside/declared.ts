@@ -61,7 +61,6 @@ function readInput(value: unknown, place: string, name: string, malformed: Malfo
   for (const key of Object.keys(value)) {
     if (!Object.hasOwn(expected, key))
       throw malformed(`found "${place}.${key}", expected only ${Object.keys(expected).join(", ")}`);
-    // biome-ignore lint/suspicious/useValidTypeof: the table holds results of typeof
     if (value[key] !== undefined && typeof value[key] !== expected[key])
       throw malformed(`"${place}.${key}" is ${kindOf(value[key])}, expected ${expected[key]}`);
   }

@@ -87,8 +87,8 @@ function flakeInput(basics: Basics, outputs: () => FlakeOutputs): FlakeInput {
     has: (_target, key) => typeof key === "string" && (Object.hasOwn(own, key) || Object.hasOwn(outputs(), key)),
     ownKeys: () => ["outPath", "sourceInfo", ...Object.keys(outputs()).filter((key) => !Object.hasOwn(own, key))],
     getOwnPropertyDescriptor: (_target, key) =>
-      typeof key === "string" && (key === "outPath" || key === "sourceInfo" || Object.hasOwn(outputs(), key))
-        ? { get: () => get(key), enumerable: true, configurable: true }
+      typeof key === "string" && (Object.hasOwn(own, key) || Object.hasOwn(outputs(), key))
+        ? { get: () => get(key), enumerable: key !== "toString" && key !== "toJSON", configurable: true }
         : undefined,
     set: () => false,
     defineProperty: () => false,
