@@ -9,6 +9,7 @@ import packages from "./environment/packages.ts";
 import activation from "./environment/run.ts";
 import fileSystems from "./file-systems.ts";
 import networkd from "./networking/networkd.ts";
+import resolved from "./networking/resolved.ts";
 import dbus from "./services/dbus.ts";
 import nginx from "./services/nginx/index.ts";
 import getty from "./systemd/getty.ts";
@@ -37,6 +38,7 @@ export const modules: readonly Module[] = [
   networkd,
   nginx,
   packages,
+  resolved,
   sysctl,
   time,
   tmpfiles,

@@ -114,6 +114,51 @@ test("a misspelt option is an error of the type checker, and of the evaluation w
   assert.is(failure(() => web({ servces: {} }).config).hint, 'Did you mean "services"?');
 });
 
+test("what is optional leaves its traces only when asked for", () => {
+  const plain = web({});
+  assert.is(textsOf(plain, "units")["systemd-sysctl.service"], "/dev/null");
+  assert.is(textsOf(plain, "etc")["systemd/system-generators/systemd-fstab-generator"], "/dev/null");
+  const rich = web({
+    boot: { sysctl: { "vm.swappiness": 1 }, loader: { entries: { copyKernels: true } } },
+    services: {
+      resolved: { enable: true },
+      logind: { enable: false },
+      journald: { storage: "volatile" },
+      udev: { coldplug: ["net"] },
+    },
+    time: { zone: "CET-1", synchronise: true },
+    swapDevices: ["/dev/vdc"],
+    systemd: {
+      timers: { beat: { wantedBy: ["timers.target"], timerConfig: { OnCalendar: "daily" } } },
+      mounts: [{ what: "tmpfs", where: "/var/a b", type: "tmpfs", options: ["size=1M", "ro"] }],
+      services: { gone: { enable: false }, dbus: { after: ["x.service"] } },
+    },
+  });
+  const units = textsOf(rich, "units");
+  assert.match(units["systemd-sysctl.service.d/overrides.conf"] ?? "", /X-Settings=vm\.swappiness=1/);
+  assert.is(units["systemd-logind.service"], "/dev/null");
+  assert.is(units["systemd-journal-flush.service"], "/dev/null");
+  assert.is(units["gone.service"], "/dev/null");
+  assert.match(
+    units["systemd-udev-trigger.service.d/overrides.conf"] ?? "",
+    /^ExecStart=\nExecStart=-.*--subsystem-match=net$/m,
+  );
+  assert.match(units["beat.timer"] ?? "", /\[Timer\]\nOnCalendar=daily\n/);
+  assert.match(units["var-a\\x20b.mount"] ?? "", /Options=size=1M,ro\nType=tmpfs\nWhat=tmpfs\nWhere=\/var\/a b/);
+  assert.match(units["dbus.service"] ?? "", /After=sysinit\.target x\.service/);
+  assert.ok(units["sysinit.target.wants/systemd-timesyncd.service"]);
+  const etc = textsOf(rich, "etc");
+  assert.is(etc["resolv.conf"], "/run/systemd/resolve/stub-resolv.conf");
+  assert.is(etc["systemd/system-generators/systemd-fstab-generator"], undefined);
+  assert.match(etc["systemd/system.conf"] ?? "", /^DefaultEnvironment=PATH=\S+\nDefaultEnvironment=TZ=CET-1$/m);
+  assert.equal(JSON.parse(etc["floe/boot-loader.json"] ?? ""), {
+    enable: true,
+    copyKernels: true,
+    limit: 20,
+    timeoutSeconds: 3,
+  });
+});
+
 test("checks of modules are told together", () => {
   const error = failure(
     () =>

@@ -23,7 +23,7 @@ declare module "#floe/module" {
 export default defineModule(options, ({ cfg, pkgs, define }) => {
   if (cfg.zone !== "UTC") {
     define({ environment: { variables: { TZ: cfg.zone } } });
-    define({ systemd: { settings: { Manager: { DefaultEnvironment: `TZ=${cfg.zone}` } } } });
+    define({ systemd: { settings: { Manager: { DefaultEnvironment: [`TZ=${cfg.zone}`] } } } });
   }
   if (!cfg.synchronise) return;
   const unit = "systemd-timesyncd.service";

@@ -82,8 +82,8 @@ export default defineModule(options, ({ cfg, pkgs, define }) => {
       settings: {
         Manager: {
           // Units have no PATH of their own otherwise, and the one compiled in names folders that do not exist.
-          DefaultEnvironment: `PATH=${PROGRAMS}`,
-          ManagerEnvironment: `PATH=${PROGRAMS}`,
+          DefaultEnvironment: [`PATH=${PROGRAMS}`],
+          ManagerEnvironment: [`PATH=${PROGRAMS}`],
         },
       },
       services: {

@@ -29,4 +29,6 @@ export default defineModule(options, ({ cfg, define }) => {
       udev: { coldplug: ["block", "net", "virtio-ports"] },
     },
   });
+  // Nothing of a machine that lives for minutes is secret.
+  define({ systemd: { maskedUnits: ["systemd-random-seed.service"] } });
 });
