@@ -11,6 +11,8 @@ export default definePackage(({ autotools, fetchUrl }) =>
     mainProgram: "find",
     source: fetchUrl(SOURCES.findutils),
     configureFlags: ["--disable-nls", "--localstatedir=/var/cache/locate", "--without-selinux"],
+    // The directory of its database is made on machines that have one.
+    installFlags: ["localstatedir=$top/var"],
     // Keeping a file database takes scripts that record the toolchain.
     postInstall: 'rm -rf "$out/bin/updatedb" "$out/bin/locate" "$out/libexec" "$out/var"',
     check: `
