@@ -33,18 +33,25 @@ export class ActivationRoot {
     return system;
   }
 
-  /** Run a snippet as activation does. @returns what it wrote to stderr; throws when it fails. */
-  run(snippet: string, system = ""): string {
+  /**
+   * Run a snippet as activation does.
+   *
+   * @param killAt Number of the command before which the process is killed, to see what an interruption leaves.
+   * @returns whether it came to its end; throws when it fails.
+   */
+  run(snippet: string, system = "", killAt?: number): boolean {
     const binds = ["etc", "var", "home"].flatMap((name) => ["--bind", join(this.root, name), `/${name}`]);
     const systems = ["--bind", this.root, this.root];
-    const script = `system=${system}\nFLOE_ACTION=switch\numask 0022\n( set -e\n${snippet}\n)\n`;
+    const script = `system=${system}\nFLOE_ACTION=switch\numask 0022\n( ${killAt === undefined ? "" : `set -T; n=0; trap '(( ++n == ${killAt} )) && kill -KILL $BASHPID' DEBUG; `}set -e\n${snippet}\n)\n`;
     const done = spawnSync(
       "bwrap",
       ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", ...systems, ...binds, "--", "bash", "-c", script],
       { encoding: "utf8" },
     );
+    // 137 is how bash tells of a killed subshell.
+    if (killAt !== undefined && done.status === 137) return false;
     if (done.status !== 0) throw new Error(`the snippet ended with ${done.status}: ${done.stderr}`);
-    return done.stderr;
+    return true;
   }
 
   path(...parts: string[]): string {

@@ -80,4 +80,40 @@ test("an interrupted run is completed by the next, and forgets no entry", () => 
   assert.equal(readdirSync(root.path("etc")).sort(), ["e", "static"]);
 });
 
+test("killed at any instant, every entry is the old one or the new one, and the next run completes", () => {
+  const before = { both: "1", changes: "1", "old/only": "1", flips: "1", "turns/inside": "1" };
+  const after = { both: "2", changes: "2", "new/only": "2", "flips/inside": "2", turns: "2" };
+  const paths = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  let ended = false;
+  for (let killAt = 1; !ended; killAt += 9) {
+    const root = new ActivationRoot();
+    root.run(ETC_SNIPPET, root.addSystem("one", before));
+    ended = root.run(ETC_SNIPPET, root.addSystem("two", after), killAt);
+    for (const name of ["both", "changes"]) {
+      // Through the link as the machine sees it: /etc/static is one of the two trees.
+      const tree = readlinkSync(root.path("etc/static"));
+      assert.is(readlinkSync(root.path("etc", name)), `/etc/static/${name}`, `after command ${killAt}`);
+      assert.match(readFileSync(`${tree}/${name}`, "utf8"), /^[12]$/);
+    }
+    root.run(ETC_SNIPPET, root.path("systems/two"));
+    assert.is(readlinkSync(root.path("etc/static")), root.path("systems/two/etc"));
+    for (const path of paths) {
+      const link = path in after ? `/etc/static/${path}` : undefined;
+      assert.is(tryReadLink(root.path("etc", path)), link, `${path} after an end at command ${killAt}`);
+    }
+    assert.equal(
+      readFileSync(root.path("var/lib/floe/etc-entries"), "utf8").trim().split("\n").sort(),
+      Object.keys(after).sort(),
+    );
+  }
+});
+
+function tryReadLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
 test.run();

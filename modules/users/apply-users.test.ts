@@ -95,6 +95,24 @@ test("what was made by hand stays, and what is not declared any more goes", () =
   assert.ok(machine.read("shadow").includes("alice:$6$x:1::::::"));
 });
 
+test("killed at any instant, accounts are the old ones or the new ones, and ids stay", () => {
+  const before = root + users + service("web");
+  const after = root + users + service("first") + service("web") + person("alice");
+  let ended = false;
+  for (let killAt = 100; !ended; killAt += 37) {
+    const machine = new Machine();
+    machine.apply(before);
+    const [web, passwd] = [machine.idOf("web"), machine.read("passwd").length];
+    ended = machine.run(`users_spec='mutable\t1\n${after}'\n${USERS_SNIPPET}`, "", killAt);
+    assert.ok([passwd, passwd + 2].includes(machine.read("passwd").length), `passwd after command ${killAt}`);
+    assert.is(machine.idOf("web"), web);
+    machine.apply(after);
+    assert.is(machine.idOf("web"), web);
+    assert.is(machine.idOf("first"), web - 1);
+    assert.is(machine.read("shadow").length, passwd + 2);
+  }
+});
+
 test("a second run with the same declaration changes nothing", () => {
   const machine = new Machine();
   const rows = root + users + person("alice");
