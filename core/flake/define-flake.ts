@@ -28,7 +28,7 @@ export interface SourceInfo {
 export interface FlakeOutputs {
   /** By platform, then by name. */
   readonly packages?: Readonly<Record<string, object>>;
-  /** By platform, then by name: what `floe flake check` builds. */
+  /** By platform, then by name: what has to build. */
   readonly checks?: Readonly<Record<string, object>>;
   /** Configured machines by name. */
   readonly systems?: object;

@@ -66,7 +66,7 @@ function checkSri(url: string, hash: string): void {
     "fetch-url.hash",
     `Cannot pin "${url}": found the hash "${hash}", expected the form "sha256-…"`,
     {
-      hint: "Convert it with: floe hash convert --to sri HASH",
+      hint: "Convert it with: floe hash convert --form sri HASH",
     },
   );
 }

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkAddresses } from "./addresses.ts";
-import { checkPage } from "./docs.ts";
+import { checkHints, checkPage } from "./docs.ts";
 import { checkFile } from "./imports.ts";
 import { checkLock, checkManifest } from "./pins.ts";
 import { checkPurity, isPure } from "./purity.ts";
@@ -84,12 +84,18 @@ test("docs: links, commands, flags and scripts must exist", () => {
   ];
   assert.equal(messages(checkPage("page.md", page.join("\n"))), [
     'the page links to "./gone.md", which does not exist',
-    'the page shows "floe hsh x", but there is no command "hsh"',
+    '"floe hsh x" is shown, but there is no command "hsh"',
     'the page names the script "nothing", which package.json does not have',
   ]);
   assert.equal(messages(checkPage("page.md", "floe hash file --nope x")), [
-    'the page shows "floe hash file --nope x", but there is no flag "--nope"',
+    '"floe hash file --nope x" is shown, but there is no flag "--nope"',
   ]);
+});
+
+test("docs: commands that messages name must exist", () => {
+  assert.equal(checkHints("a.ts", 'hint: "Run `floe hash path` first"; hint: `See \\`floe log ${path}\\``;'), []);
+  assert.is(checkHints("a.ts", 'hint: "Free some with `floe hash gc`"').length, 1);
+  assert.is(checkHints("a.ts", 'hint: "Run: floe hsh"').length, 1);
 });
 
 test.run();

@@ -26,7 +26,7 @@ export function findSandboxSupport(): SandboxSupport {
   return { kind: "available", program };
 }
 
-/** Try an empty sandbox; for `floe doctor`, and to explain a build that could not begin. */
+/** Try an empty sandbox, to explain a build that could not begin. */
 export function probeSandbox(): SandboxSupport {
   const support = findSandboxSupport();
   if (support.kind !== "available") return support;
