@@ -35,7 +35,11 @@ const ownPlaces: Plugin = {
 const started = new Date();
 const result = await build({
   absWorkingDir: ROOT,
-  entryPoints: [{ in: join(ROOT, "tools/cli/start.ts"), out: "floe" }],
+  entryPoints: [
+    { in: join(ROOT, "tools/cli/start.ts"), out: "floe" },
+    // The process of an evaluation: without it, Node would strip the types of its sources each time.
+    { in: join(ROOT, "core/host/evaluator/child/main.ts"), out: "evaluator" },
+  ],
   outdir: DIST,
   outExtension: { ".js": ".mjs" },
   chunkNames: "chunk-[name]-[hash]",

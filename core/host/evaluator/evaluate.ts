@@ -55,7 +55,8 @@ export async function evaluate(
 ): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded> {
   const { flake, question } = options;
   const asked = makeQuestion(flake, question);
-  const { answer: json, isolation } = await runChild(asked, options);
+  const modules = options.records?.modulesOf(asked.configFile);
+  const { answer: json, isolation } = await runChild(asked, { ...options, modules });
   const { answer, files, trees } = parseAnswer(json);
   if (answer.kind === "error") {
     const subject = question.attribute === "" ? "the flake" : `"${question.attribute}"`;

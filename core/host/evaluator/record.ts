@@ -7,6 +7,7 @@ import type { FlakeLocation, Question } from "./locked-flake.ts";
 import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
 import type { FileRead, TreeRead } from "./protocol.ts";
+import { StrippedCache } from "./stripped-cache.ts";
 import { fingerprintTree } from "./tree-fingerprint.ts";
 
 /** Changes when records of an older shape must not be read. */
@@ -58,6 +59,11 @@ export class Records {
     } catch {
       return;
     }
+  }
+
+  /** Modules of a flake that are loaded already. */
+  modulesOf(configFile: string): StrippedCache {
+    return new StrippedCache(`${this.#folder}/modules`, configFile);
   }
 
   #read(key: string): RecordFile | undefined {

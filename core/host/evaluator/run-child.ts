@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { CodedError } from "../../base/index.ts";
 import { childFailure } from "./child-failure.ts";
 import { type EvaluatorQuestion, GREETING } from "./protocol.ts";
+import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
 
 export interface RunChildOptions {
@@ -10,6 +11,8 @@ export interface RunChildOptions {
   /** Heap of the evaluation. Default 2048. */
   readonly memoryMiB?: number;
   readonly signal?: AbortSignal;
+  /** Stripped modules of earlier evaluations of this flake. */
+  readonly modules?: StrippedCache | undefined;
   /** Called with each line the configuration prints. */
   readonly onLine?: (line: string) => void;
 }
@@ -56,8 +59,9 @@ interface Outcome {
 
 function finish(outcome: Outcome, { isolation }: ChildCommand, options: RunChildOptions): ChildResult {
   if (options.signal?.aborted === true) throw options.signal.reason;
-  const end = outcome.output.indexOf("\n");
-  if (outcome.status === 0 && outcome.greeted && end >= 0) return { answer: outcome.output.slice(end + 1), isolation };
+  const [, modules, answer] = outcome.output.split("\n", 3);
+  if (modules !== undefined && modules !== "") options.modules?.write(modules);
+  if (outcome.status === 0 && outcome.greeted && answer !== undefined) return { answer, isolation };
   if (outcome.timedOut) {
     const seconds = options.timeoutSeconds ?? 300;
     throw new CodedError("evaluation.timeout", `Cannot finish the evaluation: it ran longer than ${seconds} seconds`, {
@@ -96,7 +100,7 @@ function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: Ru
     child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
     // A child that ends at once closes the pipe before it has read the question; its status tells more than EPIPE.
     child.stdin.on("error", () => {});
-    child.stdin.end(JSON.stringify(question));
+    child.stdin.end(`${JSON.stringify(question)}\n${options.modules?.read() ?? "{}"}\n`);
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", kill);

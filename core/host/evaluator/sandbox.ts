@@ -45,7 +45,7 @@ function makeNodeCommand(question: EvaluatorQuestion, limits: ChildLimits, reada
     "--disallow-code-generation-from-strings",
     "--no-warnings",
     `--max-old-space-size=${limits.memoryMiB}`,
-    `${question.engine}/core/host/evaluator/child/main.ts`,
+    childEntry(question.engine),
   ];
   return { program: process.execPath, args, isolation: "permission-model" };
 }
@@ -104,8 +104,15 @@ function findClash(folders: readonly string[]): readonly [string, string] | unde
   return undefined;
 }
 
+/** The bundle of the child when this program is a bundle itself, whose starter has seen that it is not older than its sources. */
+function childEntry(engine: string): string {
+  const bundle = `${engine}/dist/evaluator.mjs`;
+  const bundled = process.argv[1] === `${engine}/dist/floe.mjs` && existsSync(bundle);
+  return bundled ? bundle : `${engine}/core/host/evaluator/child/main.ts`;
+}
+
 function engineFolders(engine: string): string[] {
-  return [...ENGINE_FOLDERS, "package.json"]
+  return [...ENGINE_FOLDERS, "dist", "package.json"]
     .map((folder) => `${engine}/${folder}`)
     .filter((folder) => existsSync(folder));
 }

@@ -13,12 +13,23 @@ export class LoadError extends Error {
   }
 }
 
+/** Code of modules without their types, by the sha256 of their text. Stripping is most of what loading costs. */
+export interface StrippedModules {
+  /** Of earlier evaluations. */
+  readonly known: Readonly<Record<string, string>>;
+  /** Of this one. */
+  readonly used: Record<string, string>;
+  /** Whether some of the used ones were not known. */
+  fresh: boolean;
+}
+
 export interface LoaderOptions {
   readonly context: Context;
   readonly mounts: Mounts;
   /** Folder that holds `core`. */
   readonly engine: Mount;
   readonly hostCalls: Readonly<Record<string, unknown>>;
+  readonly stripped: StrippedModules;
   /** Called for `import(…)`; throws an error of the realm. */
   readonly refuseImport: (specifier: string) => never;
 }
@@ -68,13 +79,13 @@ export class Loader {
     return module;
   }
 
-  #load(path: string, from: Mount | undefined, importedAt: Place | undefined): Module {
+  #load(path: string, from: Mount | undefined, importedAt: (() => Place) | undefined): Module {
     let located: Located;
     try {
       located = this.#options.mounts.locate(path, from);
     } catch (error) {
       if (!(error instanceof SourceRefused)) throw error;
-      const at = importedAt ?? { file: path, line: 1, column: 1 };
+      const at = importedAt?.() ?? { file: path, line: 1, column: 1 };
       throw new LoadError({
         code: error.code.replace(/^source\./, "evaluation.import-"),
         message: error.message.replace("Cannot read", "Cannot import"),
@@ -88,7 +99,8 @@ export class Loader {
     const bytes = this.#options.mounts.read(located);
     const text = bytes.toString("utf8");
     if (identifier.endsWith(".json")) return this.#loadJson(identifier, text, located.mount);
-    const module = this.#compile(identifier, text);
+    const sha256 = this.#options.mounts.reads.get(located.hostPath)?.sha256 as string;
+    const module = this.#compile(identifier, text, sha256);
     this.#loaded.set(identifier, { module, mount: located.mount });
     if (module.hasTopLevelAwait()) {
       throw new LoadError({
@@ -128,10 +140,10 @@ export class Loader {
       const floor = specifier.slice("#floe/".length);
       if (!/^[a-z][a-z0-9-]*$/.test(floor) || floor === "host") throw refuse("there is no such part of Floe");
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
-      return this.#load(path, engine, place());
+      return this.#load(path, engine, place);
     }
     if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
-      return this.#load(`${this.#inside}/crypto.ts`, engine, place());
+      return this.#load(`${this.#inside}/crypto.ts`, engine, place);
     if (!/^\.{1,2}\//.test(specifier)) {
       throw refuse(
         "an evaluation can only import files of its own source and parts of Floe",
@@ -148,13 +160,13 @@ export class Loader {
       throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
     if (target.endsWith(".json") && type !== "json")
       throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
-    return this.#load(target, source, place());
+    return this.#load(target, source, place);
   }
 
-  #compile(identifier: string, text: string): SourceTextModule {
+  #compile(identifier: string, text: string, sha256: string): SourceTextModule {
     const { context, engine, refuseImport } = this.#options;
     const isEngine = identifier.startsWith(`${engine.path}/core/`);
-    return new SourceTextModule(/\.(m?js)$/.test(identifier) ? text : strip(identifier, text), {
+    return new SourceTextModule(/\.(m?js)$/.test(identifier) ? text : this.#strip(identifier, text, sha256), {
       context,
       identifier,
       importModuleDynamically: (specifier) => refuseImport(specifier),
@@ -163,6 +175,17 @@ export class Loader {
         if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
       },
     });
+  }
+
+  #strip(identifier: string, text: string, sha256: string): string {
+    const { stripped } = this.#options;
+    let code = stripped.known[sha256];
+    if (code === undefined) {
+      code = strip(identifier, text);
+      stripped.fresh = true;
+    }
+    stripped.used[sha256] = code;
+    return code;
   }
 
   #loadJson(identifier: string, text: string, mount: Mount): Module {

@@ -1,8 +1,13 @@
-/** The process of one evaluation: a question comes in on standard input, an answer goes out on standard output. */
+/**
+ * The process of one evaluation.
+ *
+ * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
+ * that were used (empty when all were known), a line with the answer.
+ */
 import { readFileSync, writeSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
 import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
-import { LoadError, Loader } from "./loader.ts";
+import { LoadError, Loader, type StrippedModules } from "./loader.ts";
 import { Mounts } from "./mounts.ts";
 import { makeHostCalls, makeRealm } from "./realm.ts";
 import { Trees } from "./trees.ts";
@@ -16,16 +21,22 @@ interface Agent {
 
 function main(): void {
   writeAll(`${GREETING}\n`);
-  const question = JSON.parse(readFileSync(0, "utf8")) as EvaluatorQuestion;
+  const [questionJson, strippedJson] = readFileSync(0, "utf8").split("\n", 2) as [string, string];
+  const question = JSON.parse(questionJson) as EvaluatorQuestion;
+  const stripped: StrippedModules = {
+    known: JSON.parse(strippedJson) as Record<string, string>,
+    used: {},
+    fresh: false,
+  };
   const mounts = new Mounts(question.mounts);
   const trees = new Trees(mounts);
-  const answer = evaluate(question, mounts, trees);
+  const answer = evaluate(question, mounts, trees, stripped);
   writeAll(
     `${JSON.stringify({ answer, files: [...mounts.reads.values()], trees: [...trees.reads.values()] } satisfies EvaluatorAnswer)}\n`,
   );
 }
 
-function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): AgentAnswer {
+function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, stripped: StrippedModules): AgentAnswer {
   /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
   let broken: { readonly error: unknown } | undefined;
   const loadFlake = (id: string): unknown => {
@@ -49,6 +60,7 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): Ag
     context: makeRealm(),
     mounts,
     engine,
+    stripped,
     hostCalls: makeHostCalls({ trees, loadFlake, thrown: () => thrown }),
     refuseImport: (specifier) => agent.refuseImport(`${specifier}`),
   });
@@ -60,9 +72,12 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees): Ag
   try {
     flake = loader.load(question.configFile);
   } catch (error) {
-    if (error instanceof LoadError) return { kind: "error", error: error.report };
-    throw error;
+    if (!(error instanceof LoadError)) throw error;
+    writeAll("\n");
+    return { kind: "error", error: error.report };
   }
+  // Before any code of the flake has run, so that the floe process may rely on it in other evaluations.
+  writeAll(`${stripped.fresh ? JSON.stringify(stripped.used) : ""}\n`);
   let exported: unknown;
   try {
     exported = exportOf(loader.run(flake));

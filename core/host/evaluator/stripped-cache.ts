@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { writeFileAtomic } from "../files/write.ts";
+
+/**
+ * Code of a flake's modules without their types, kept between evaluations: JSON of code by the sha256 of its source text.
+ *
+ * It is made before any code of the flake runs, so no flake can put code under the name of another one's file.
+ */
+export class StrippedCache {
+  readonly #folder: string;
+  readonly #file: string;
+
+  /** @param folder Where caches are kept; made when the first one is. */
+  constructor(folder: string, configFile: string) {
+    this.#folder = folder;
+    // Another Node may strip otherwise.
+    this.#file = `${folder}/${createHash("sha256").update(`${process.version} ${configFile}`).digest("hex")}.json`;
+  }
+
+  /** One line of JSON; an empty object when there is none yet. */
+  read(): string {
+    try {
+      const text = readFileSync(this.#file, "utf8");
+      JSON.parse(text);
+      return text;
+    } catch {
+      return "{}";
+    }
+  }
+
+  /** A cache that cannot be written is no reason to fail. */
+  write(line: string): void {
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      writeFileAtomic(this.#file, line, { mode: 0o600 });
+    } catch {
+      return;
+    }
+  }
+}
