@@ -1,40 +1,36 @@
 import { join } from "node:path";
 import { ROOT } from "../checks/source-tree.ts";
 import { runChild } from "./child.ts";
-import { type StageResult, stripColors, sum } from "./report.ts";
+import { type StageResult, single, stripColors, sum } from "./report.ts";
 import type { StageOptions } from "./stages.ts";
-
-/** The stories that every change must pass. */
-const STORIES = ["boot", "nginx", "rollback"];
 
 /** From an empty store the machines' packages are compiled first, which is most of the time. */
 const TIMEOUT_SECONDS = 2 * 60 * 60;
+/** How much of a failed story's output is shown; all of it lies in the folder that its last lines name. */
+const SHOWN_LINES = 80;
 
-/** Run the machine stories with the program itself, as its users do; each story is one test. */
+/** Run the flake's machine tests with the program itself, as its users do; each story is one test. */
 export async function runMachines(options: StageOptions): Promise<StageResult> {
-  const chosen = STORIES.filter((story) => options.filter === undefined || story.includes(options.filter));
+  const listed = await floe(["vm-test", "list", "--json"], options);
+  if (listed.code !== 0) return single("vm-test list", listed.output);
+  // The list is a JSON text among words for people.
+  const names = [...listed.output.matchAll(/^\s*"name": "([^"]+)"/gm)].map((match) => match[1] ?? "");
   const results: StageResult[] = [];
-  for (const story of chosen) {
-    options.progress(story);
-    const child = await runChild([join(ROOT, "tools/cli/floe"), "vm-test", "run", story], {
-      cwd: ROOT,
-      timeoutSeconds: TIMEOUT_SECONDS,
-      signal: options.signal,
-      // Builds can take long: what is happening must be seen. Continuous integration ends runs that stay silent.
-      onOutput: (text) => process.stderr.write(text),
-    });
-    if (child.code === 0) results.push({ passed: 1, failed: 0, skipped: 0, failures: [] });
-    else
-      results.push({
-        passed: 0,
-        failed: 1,
-        skipped: 0,
-        failures: [{ name: `vm-test ${story}`, output: lastLines(child.output) }],
-      });
+  for (const name of names.filter((each) => options.filter === undefined || each.includes(options.filter))) {
+    if (options.signal.aborted) break;
+    // Builds can take long: what is happening must be seen. Continuous integration ends runs that stay silent.
+    const child = await floe(["vm-test", "run", name], options, (text) => process.stderr.write(text));
+    const output = stripColors(child.output).split("\n").slice(-SHOWN_LINES).join("\n");
+    results.push(single(`vm-test ${name}`, child.code === 0 ? undefined : output));
   }
   return sum(results);
 }
 
-function lastLines(output: string): string {
-  return stripColors(output).split("\n").slice(-80).join("\n");
+function floe(words: readonly string[], { signal }: StageOptions, onOutput?: (text: string) => void) {
+  return runChild([join(ROOT, "tools/cli/floe"), ...words], {
+    cwd: ROOT,
+    timeoutSeconds: TIMEOUT_SECONDS,
+    signal,
+    ...(onOutput === undefined ? {} : { onOutput }),
+  });
 }
