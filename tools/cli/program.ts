@@ -22,6 +22,11 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   const context = makeContext(abortOnSignals());
   const look = { cwd: context.cwd, color: context.terminal.color };
   const shown = (error: unknown) => `${look.color ? "\x1b[0m" : ""}${showError(error, look)}`;
+  // What escapes from a callback is told as every other error is.
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(`${shown(error)}\n`);
+    process.exit(exitCodeOf(error));
+  });
   const app = buildApplication<CliContext>(options.routes, {
     name: options.name,
     versionInfo: { currentVersion: options.version },

@@ -15,6 +15,7 @@ export async function runMachines(options: StageOptions): Promise<StageResult> {
   if (listed.code !== 0) return single("vm-test list", listed.output);
   // The list is a JSON text among words for people.
   const names = [...listed.output.matchAll(/^\s*"name": "([^"]+)"/gm)].map((match) => match[1] ?? "");
+  if (names.length === 0) return single("vm-test list", `it lists no machine test:\n${listed.output}`);
   const results: StageResult[] = [];
   for (const name of names.filter((each) => options.filter === undefined || each.includes(options.filter))) {
     if (options.signal.aborted) break;
