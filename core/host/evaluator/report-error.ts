@@ -6,7 +6,7 @@ const MAX_FRAMES = 8;
 const FRAME = /^\s*at (?:(.*?) \()?(?:file:\/\/)?(\/.+?):(\d+):(\d+)\)?$/;
 
 export interface ReportErrorOptions {
-  /** Folder of the engine; frames below its `core` are folded. */
+  /** Folder of the engine; frames below its `core` and its bundle are folded. */
   readonly engine: string;
   /** What was evaluated, for an error that does not say so itself. */
   readonly subject: string;
@@ -36,11 +36,15 @@ export function toCodedError(report: ErrorReport, options: ReportErrorOptions): 
 function userFrames(stack: string, engine: string): { name: string; at: SourceLocation }[] {
   return stack.split("\n").flatMap((line) => {
     const match = FRAME.exec(line);
-    if (match === null || (match[2] as string).startsWith(`${engine}/core/`)) return [];
+    if (match === null || isEngine(match[2] as string, engine)) return [];
     const name =
       match[1] === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(match[1])
         ? ""
         : `${match[1].replace(/^(Module|Object)\./, "")} `;
     return [{ name, at: { file: match[2] as string, line: Number(match[3]), column: Number(match[4]) } }];
   });
+}
+
+function isEngine(file: string, engine: string): boolean {
+  return file.startsWith(`${engine}/core/`) || file.startsWith(`${engine}/dist/`);
 }
