@@ -157,6 +157,25 @@ for (const [name, text] of [
   });
 }
 
+test("evaluate() refuses outputs that need themselves to be made", async () => {
+  const config = "export default { outputs: ({ self }: any) => ({ a: 1, b: self.a }) };\n";
+  const folder = makeFolder({ "flake.config.ts": config });
+  assert.is((await errorOf(ask(flakeIn(folder), "b"))).code, "flake.outputs-cycle");
+});
+
+test("evaluate() refuses to list names of what has none", async () => {
+  const folder = makeFolder({ "flake.config.ts": flakeText("{ a: 1 }") });
+  const question = { want: "names", attribute: "a", candidates: [["a"]] } as const;
+  assert.is((await errorOf(evaluate({ flake: flakeIn(folder), question }))).code, "flake.attribute-names");
+});
+
+test("evaluate() gives a system's warnings with their places", async () => {
+  const system = `{ kind: "system", name: "web", toplevel: ${make("web")}, warnings: [{ code: "a.b", message: "old", at: { file: "/f", line: 1, column: 2 } }] }`;
+  const folder = makeFolder({ "flake.config.ts": flakeText(`{ systems: { web: ${system} } }`, DERIVATION) });
+  const { type, warnings } = (await ask(flakeIn(folder), "web")).value as Record<string, unknown>;
+  assert.equal([type, warnings], ["system", ["/f:1:2: old"]]);
+});
+
 test("evaluate() stops a loop without end", async () => {
   const folder = makeFolder({ "flake.config.ts": flakeText("{ get a() { for (;;); } }") });
   assert.is((await errorOf(ask(flakeIn(folder), "a", { timeoutSeconds: 2 }))).code, "evaluation.timeout");

@@ -144,14 +144,14 @@ export class OpenFlake {
   async evaluate(asked: EvaluateFlakeOptions): Promise<EvaluationResult> {
     const question = makeQuestion(asked);
     const recorded = this.#records?.find(this.#location, question);
-    if (recorded !== undefined) return recorded;
+    if (recorded !== undefined) return this.#tellWarnings(recorded);
     this.#noticeUntracked();
     // A lock that does not fit is told before its sources are fetched in vain.
     if (!(await this.#isAtHand())) await this.#ensureFresh(await this.declaredInputs());
     for (let attempt = 0; ; attempt++) {
       const flake = await this.#lockedFlake();
       const result = await evaluate({ ...this.#run(), flake, question, records: this.#records });
-      if (result.kind === "value") return result;
+      if (result.kind === "value") return this.#tellWarnings(result);
       // The lock was just made from these very inputs, so a second time is a fault of ours.
       if (attempt > 0) throw this.#stale(result.declared);
       await this.#ensureFresh(result.declared);
@@ -264,6 +264,13 @@ export class OpenFlake {
       ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
     };
+  }
+
+  /** What a system warns of is told each time, also when it was evaluated earlier. */
+  #tellWarnings(result: EvaluationResult): EvaluationResult {
+    const { warnings } = (result.value ?? {}) as { warnings?: unknown };
+    if (Array.isArray(warnings)) for (const warning of warnings) this.#options.onNotice?.(`warning: ${warning}`);
+    return result;
   }
 
   #noticeUntracked(): void {

@@ -1,4 +1,4 @@
-import { CodedError } from "../../../base/index.ts";
+import { CodedError, type Diagnostic, formatLocation } from "../../../base/index.ts";
 import { contextOf } from "../../../derivation/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
 
@@ -10,6 +10,12 @@ interface DerivationLike {
   readonly drvPath: string;
   readonly outPath: string;
   readonly outputs: Readonly<Record<string, string>>;
+}
+
+interface SystemLike {
+  readonly name: string;
+  readonly toplevel: DerivationLike;
+  readonly warnings?: readonly Diagnostic[];
 }
 
 /** Turns a value into JSON and collects what it refers to. */
@@ -80,15 +86,12 @@ export class Converter {
     };
   }
 
-  #convertSystem(
-    value: { name: string; toplevel: DerivationLike; config?: unknown },
-    path: readonly string[],
-    around: readonly object[],
-  ): unknown {
-    const { toplevel } = value;
+  #convertSystem(value: SystemLike, path: readonly string[], around: readonly object[]): unknown {
+    const { toplevel, name, warnings = [] } = value;
     if (!isDerivation(toplevel))
-      return { type: "system", name: value.name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
-    return { type: "system", ...this.#derivation(toplevel), name: value.name };
+      return { type: "system", name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
+    const said = warnings.map(({ message, at }) => (at === undefined ? message : `${formatLocation(at)}: ${message}`));
+    return { type: "system", ...this.#derivation(toplevel), name, ...(said.length === 0 ? {} : { warnings: said }) };
   }
 
   #derivation(value: DerivationLike): DerivationLike {

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Records } from "./record.ts";
+import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
+
+test("evaluate() keeps modules without types, and takes a changed file anew", async () => {
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText("{ a }", 'import { a } from "./a.ts";'),
+    "flake/a.ts": "export const a: number = 1;\n",
+  });
+  const flake = flakeIn(`${folder}/flake`);
+  const records = new Records(`${folder}/records`);
+  assert.is((await ask(flake, "a", { records })).value, 1);
+  const [name] = readdirSync(`${folder}/records/modules`);
+  const cache = `${folder}/records/modules/${name}`;
+  assert.ok(Object.values(JSON.parse(readFileSync(cache, "utf8"))).includes("export const a         = 1;\n"));
+  writeFileSync(`${folder}/flake/a.ts`, "export const a: number = 2;\n");
+  assert.is((await ask(flake, "a", { records })).value, 2);
+  assert.not.match(readFileSync(cache, "utf8"), "const a         = 1;");
+});
+
+test("evaluate() does without a cache that is broken", async () => {
+  const folder = makeFolder({ "flake/flake.config.ts": flakeText("{ a: 1 }") });
+  const flake = flakeIn(`${folder}/flake`);
+  const records = new Records(`${folder}/records`);
+  await ask(flake, "a", { records });
+  const [name] = readdirSync(`${folder}/records/modules`);
+  writeFileSync(`${folder}/records/modules/${name}`, '{"half');
+  writeFileSync(`${folder}/flake/flake.config.ts`, flakeText("{ a: 2 }"));
+  assert.is((await ask(flake, "a", { records })).value, 2);
+});
+
+test("code of a flake cannot write into the cache", async () => {
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText("{ a: 1 }", 'console.log("{\\"forged\\":\\"code\\"}");'),
+  });
+  const records = new Records(`${folder}/records`);
+  await ask(flakeIn(`${folder}/flake`), "a", { records });
+  const [name] = readdirSync(`${folder}/records/modules`);
+  assert.not.ok("forged" in JSON.parse(readFileSync(`${folder}/records/modules/${name}`, "utf8")));
+});
+
+test.run();
