@@ -19,10 +19,10 @@ test("parseAttribute() splits at dots outside of quotes", () => {
 test("attributeCandidates() tries outputs in order and the plain path last", () => {
   assert.equal(attributeCandidates("hello", { platform: "x86_64-linux" }).map(formatAttribute), [
     "packages.x86_64-linux.hello",
-    "checks.x86_64-linux.hello",
     "systems.hello",
     "vmTests.hello",
     "apps.x86_64-linux.hello",
+    "checks.x86_64-linux.hello",
     "hello",
   ]);
   assert.equal(attributeCandidates("", { platform: "p", kinds: ["packages"] }), [

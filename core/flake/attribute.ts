@@ -6,8 +6,8 @@ const BY_PLATFORM: readonly string[] = ["packages", "checks", "apps"];
 /** Names that begin a full path: nothing is put before them first. */
 const OUTPUT_NAMES: readonly string[] = [...BY_PLATFORM, "systems", "vmTests", "modules", "overlays"];
 
-/** Order in which a short name is looked for. */
-const LOOKUP_ORDER: readonly string[] = ["packages", "checks", "systems", "vmTests", "apps"];
+/** Order in which a short name is looked for; checks come last, because they are often named after what they check. */
+const LOOKUP_ORDER: readonly string[] = ["packages", "systems", "vmTests", "apps", "checks"];
 
 /**
  * Split an attribute path at its dots; a part in double quotes may hold dots itself.
@@ -49,7 +49,7 @@ export function formatAttribute(path: readonly string[]): string {
 export interface AttributeCandidatesOptions {
   /** The platform whose packages a short name means, as `x86_64-linux`. */
   readonly platform: string;
-  /** Outputs to look into, in this order. Default: packages, checks, systems, vmTests, apps. */
+  /** Outputs to look into, in this order. Default: packages, systems, vmTests, apps, checks. */
   readonly kinds?: readonly string[];
 }
 

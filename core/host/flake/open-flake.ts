@@ -52,7 +52,7 @@ export interface OpenFlakeOptions {
 export interface EvaluateFlakeOptions {
   /** As a user writes it: `hello`, `packages.x86_64-linux.hello`; empty or `default` for the default. */
   readonly attribute: string;
-  /** Outputs a short name is looked for in. Default packages, checks, systems, vmTests, apps. */
+  /** Outputs a short name is looked for in. Default packages, systems, vmTests, apps, checks. */
   readonly kinds?: readonly string[];
   /** Exact places to look, in place of what `attribute` and `kinds` amount to. */
   readonly candidates?: readonly (readonly string[])[];
