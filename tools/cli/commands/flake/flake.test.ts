@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runFloe, temporaryDirectory } from "../../testing.ts";
@@ -62,6 +63,13 @@ test("floe flake lock --locked fails on a lock that does not fit", async () => {
   assert.is(code, 1);
   assert.match(stderr, "[flake.lock-stale]");
   assert.match(stderr, "floe flake lock");
+});
+
+test("floe flake lock --locked finds this repository's own lock in order", async () => {
+  const root = fileURLToPath(new URL("../../../..", import.meta.url));
+  const store = temporaryDirectory();
+  const { code, stderr } = await runFloe(["flake", "lock", "--locked", "--flake", root, "--store", store]);
+  assert.is(code, 0, stderr);
 });
 
 test("floe flake metadata tells the inputs, for people and as JSON", async () => {
