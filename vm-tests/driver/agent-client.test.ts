@@ -1,27 +1,22 @@
-import { spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { AgentClient } from "./agent-client.ts";
+import { encodeFrame, FRAME, SYNC } from "./agent-protocol.ts";
+import { compileAgent, HAS_COMPILER, spawnAgent } from "./testing-agent.ts";
 
 // The agent of the guests, compiled for the host and spoken to over a socket pair in place of a virtio port.
-const source = fileURLToPath(new URL("../../pkgs/by-name/fl/floe-agent/src/agent.c", import.meta.url));
-const compiler = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);
-const folder = mkdtempSync(join(tmpdir(), "floe-agent-test-"));
-const program = join(folder, "floe-agent");
+const { folder, program, words } = HAS_COMPILER ? compileAgent() : { folder: "", program: "", words: "" };
+const suite = HAS_COMPILER ? test : test.skip;
 
 const open: { stop(): void }[] = [];
 
 function startAgent(epoch = 1): { client: AgentClient; stream: Duplex; pid: number } {
-  const child = spawn(program, ["--fd", "3"], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
-  const stream = child.stdio[3] as Duplex;
-  stream.on("error", () => {});
+  const { child, stream } = spawnAgent(program);
   const client = new AgentClient(stream, epoch);
   const stop = (): void => {
     client.close();
@@ -38,20 +33,31 @@ async function run(client: AgentClient, command: string, stdin?: string | Uint8A
 
 const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
-const suite = compiler === undefined ? test.skip : test;
-if (compiler === undefined) console.log("skipped: there is no C compiler to build the agent with");
-
-test.before(() => {
-  if (compiler === undefined) return;
-  const result = spawnSync(compiler, ["-O1", "-Wall", "-Wextra", "-Werror", "-o", program, source], {
-    encoding: "utf8",
-  });
-  assert.is(result.stderr, "");
-});
 test.after.each(() => {
   for (const agent of open.splice(0)) agent.stop();
 });
-test.after(() => rmSync(folder, { recursive: true, force: true }));
+test.after(() => {
+  if (folder !== "") rmSync(folder, { recursive: true, force: true });
+});
+
+suite("the agent compiles without a word", () => assert.is(words, ""));
+
+test("an agent that was restarted fails what ran, and is greeted anew", async () => {
+  const [ours, theirs] = duplexPair();
+  const hello = (epoch: number) =>
+    theirs.write(Buffer.concat([SYNC, encodeFrame(FRAME.hello, 0, Buffer.from(`version=1\nepoch=${epoch}\n`))]));
+  let restarts = 0;
+  const client = new AgentClient(ours, 7, { onRestart: () => restarts++ });
+  hello(0);
+  hello(7);
+  await client.hello;
+  const execution = client.exec(["true"]);
+  hello(0);
+  const error = await execution.result.catch((caught) => caught);
+  assert.is(error.code, "agent.restarted");
+  assert.is(restarts, 1);
+  client.close();
+});
 
 suite("hello carries the boot id", async () => {
   const { client } = startAgent();

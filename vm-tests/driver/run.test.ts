@@ -70,6 +70,11 @@ withQemu("a kernel panic is the first line of the error, long before the time is
   assert.ok(boot.lastWords().includes("  [    1.8] and more"));
 });
 
+withQemu("a boot that ends in an emergency shell is machine.boot-failed", async () => {
+  const boot = await bootFirmware(serialTextRom("You are in emergency mode. After logging in, type ...\r\n"));
+  assert.is((await failureOf(boot, 60)).code, "machine.boot-failed");
+});
+
 withQemu("a QEMU that is killed is machine.ended", async () => {
   const boot = await bootFirmware(spinningRom());
   setTimeout(() => boot.machine.process.kill(), 50);

@@ -151,7 +151,10 @@ async function endInTime(script: Promise<void>, options: RunOptions): Promise<vo
 }
 
 /** @throws {CodedError} `machine.console-trouble` when a kernel complained although the story went well. */
-function checkConsoles(hosts: readonly MachineHost[], allowed: readonly RegExp[]): void {
+export function checkConsoles(
+  hosts: readonly Pick<MachineHost, "name" | "troubles">[],
+  allowed: readonly RegExp[],
+): void {
   for (const host of hosts) {
     const lines = host
       .troubles()

@@ -1,0 +1,72 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { VmTestManifest } from "../../../../vm-tests/index.ts";
+import { runFloe, temporaryDirectory } from "../../testing.ts";
+import { isVmTest, loadStory } from "./load-story.ts";
+
+const directory = temporaryDirectory();
+const flake = join(directory, "flake");
+const env = { XDG_CACHE_HOME: join(directory, "cache") };
+
+mkdirSync(flake);
+writeFileSync(
+  join(flake, "flake.config.ts"),
+  `import { defineFlake } from "#floe/flake";
+
+export default defineFlake({
+  outputs: () => ({
+    vmTests: {
+      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", machines: {} },
+    },
+    other: { a: 1 },
+  }),
+});
+`,
+);
+
+function floe(...words: string[]) {
+  return runFloe(words, { cwd: flake, env });
+}
+
+const manifest: VmTestManifest = { type: "vmTest", name: "first", description: "", story: "story.mjs", machines: {} };
+
+test("floe vm-test list names tests and what they show", async () => {
+  const listed = await floe("vm-test", "list");
+  assert.is(listed.stdout, "first  It shows the first thing.\n", listed.stderr);
+  assert.equal(JSON.parse((await floe("vm-test", "list", "--json")).stdout), [
+    { name: "first", description: "It shows the first thing." },
+  ]);
+});
+
+test("floe vm-test run without QEMU says what to install, before anything else", async () => {
+  const result = await runFloe(["vm-test", "run", "first"], { cwd: flake, env: { ...env, PATH: directory } });
+  assert.is(result.code, 1);
+  assert.match(result.stderr, "[qemu.missing]");
+  assert.match(result.stderr, "apt-get install qemu-system-x86");
+});
+
+test("isVmTest() knows a test from other data", () => {
+  assert.is(isVmTest(manifest), true);
+  for (const other of [null, { a: 1 }, { type: "package" }, "vmTest"]) assert.is(isVmTest(other), false);
+});
+
+test("loadStory() takes the script of the file's default export", async () => {
+  writeFileSync(
+    join(directory, "story.mjs"),
+    `export default { name: "first", script: async () => {}, allowConsole: [/x/] };`,
+  );
+  const story = await loadStory(manifest, directory);
+  assert.is(story.file, join(directory, "story.mjs"));
+  assert.type(story.script, "function");
+  assert.equal(story.allowConsole, [/x/]);
+});
+
+test("loadStory() refuses a file that is not that story", async () => {
+  writeFileSync(join(directory, "other.mjs"), `export default { name: "second", script: async () => {} };`);
+  const error = await loadStory({ ...manifest, story: "other.mjs" }, directory).catch((caught) => caught);
+  assert.is(error.code, "vm-test.no-story");
+});
+
+test.run();
