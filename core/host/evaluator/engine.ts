@@ -30,5 +30,5 @@ export function findEngine(): string {
   );
 }
 
-/** Folders of the engine that `#floe/…` may lead to. */
-export const ENGINE_FOLDERS: readonly string[] = ["core", "vm-tests", "modules", "pkgs"];
+/** Folders of the engine that `#floe/…` may lead to, and one that a package is made from. */
+export const ENGINE_FOLDERS: readonly string[] = ["core", "vm-tests", "modules", "pkgs", "tools"];
