@@ -77,6 +77,8 @@ async function runOne(context: CliContext, flags: RunFlags, store: LocalStore, n
     context.say(showError(result.error, { cwd: context.cwd, color: terminal.color }));
   }
   context.say(`records: ${result.folder}`);
+  // A test that was interrupted has neither passed nor failed.
+  context.signal.throwIfAborted();
   context.print(`${result.ok ? "passed" : "failed"} ${manifest.name} (${showSeconds(result.seconds)})`);
   return result;
 }
