@@ -145,7 +145,6 @@ test(
     assert.equal(machine.acts, [
       "stop -- a.service",
       "activate /store/two switch",
-      "reset-failed",
       "daemon-reload",
       "start -- a.service",
     ]);
@@ -260,6 +259,16 @@ test(
     assert.equal(machine.acts, []);
     assert.is(machine.profile.list().length, 1);
     assert.is(machine.run("boot", toplevel("new")).exitCode, 0);
+  }),
+);
+
+test(
+  "switchSystem(): old failures are forgotten, and a changed manager executes itself anew",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO, { "etc/systemd/system.conf": "[Manager]\nShowStatus=no\n" });
+    machine.units = [...machine.units, { name: "b.service", active: "failed", sub: "failed" }];
+    machine.run("switch", toplevel("two"));
+    assert.equal(machine.acts.slice(2, 4), ["daemon-reexec", "reset-failed"]);
   }),
 );
 

@@ -61,6 +61,7 @@ class Switch {
   readonly #options: SwitchOptions;
   readonly #profile: Profile;
   readonly #root: string;
+  #failedBefore = false;
 
   constructor(options: SwitchOptions) {
     this.#options = options;
@@ -123,11 +124,14 @@ class Switch {
     const next = `${this.#root}${toplevel}`;
     const units = (system: string, etc: string) =>
       readUnits({
-        folders: [join(etc, "systemd/system"), join(system, "systemd/lib/systemd/system")],
+        own: join(etc, "systemd/system"),
+        package: join(system, "systemd/lib/systemd/system"),
         fstab: join(etc, "fstab"),
       });
+    const loaded = host.listUnits();
+    this.#failedBefore = loaded.some(({ active }) => active === "failed");
     return planSwitch({
-      loaded: host.listUnits(),
+      loaded,
       current: units(paths.currentSystem, paths.etc),
       next: units(next, `${next}/etc`),
       pending: readPending(paths.run),
@@ -167,9 +171,10 @@ class Switch {
       return undefined;
     }
 
-    if (plan.reexecute) host.systemctl("daemon-reexec");
-    host.systemctl("reset-failed");
-    host.systemctl("daemon-reload");
+    // To execute itself anew makes the manager read all units anew, too.
+    host.systemctl(plan.reexecute ? "daemon-reexec" : "daemon-reload");
+    // Old failures are not the new system's.
+    if (this.#failedBefore) host.systemctl("reset-failed");
     const asked = readPending(paths.run, "activation-");
     clearPending(paths.run, "activation-");
     const restart = [...new Set([...plan.restart, ...asked.restart])];

@@ -22,12 +22,14 @@ test("readUnits() finds units, templates, masks and drop-ins in the order of fol
   write("lib/c.service", "[Service]\n");
   symlinkSync("/dev/null", join(root, "etc/c.service"));
   write("fstab", "x /x ext4\n# y /y ext4\n");
-  const units = readUnits({ folders: [join(root, "etc"), join(root, "lib")], fstab: join(root, "fstab") });
+  const units = readUnits({ own: join(root, "etc"), package: join(root, "lib"), fstab: join(root, "fstab") });
   const exec = (name: string) => units.find(name) && unitValues(units.find(name) as never, "Service", "ExecStart");
   assert.equal(exec("a.service"), ["/etc"]);
   assert.equal(exec("b@one.service"), ["/b"]);
   assert.equal(unitValues(units.find("b@one.service") as never, "Service", "Nice"), ["1", "2"]);
   assert.is(units.find("c.service")?.masked, true);
+  assert.is(units.find("a.service")?.own, true);
+  assert.is(units.find("b@one.service")?.own, false);
   assert.is(units.find("d.service"), undefined);
   assert.equal(
     units.fstab.map(({ point }) => point),

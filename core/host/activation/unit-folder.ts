@@ -1,36 +1,40 @@
 import { readFileSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { MASKED_UNIT, type UnitFile, type UnitSource, parseFstab, parseUnit } from "../../system/switch/index.ts";
+import { type FoundUnit, MASKED_UNIT, type UnitSource, parseFstab, parseUnit } from "../../system/switch/index.ts";
 
 /** Where the units of one system lie. */
 export interface UnitFolders {
-  /** Folders with unit files, the first that has a unit counts; drop-ins count from all. */
-  readonly folders: readonly string[];
+  /** The system's own unit files. */
+  readonly own: string;
+  /** Those of the manager's package: they count where the system has none. Drop-ins count from both. */
+  readonly package: string;
   readonly fstab: string;
 }
 
 /** Read a system's units from the file system, each when it is asked for. */
-export function readUnits({ folders, fstab }: UnitFolders): UnitSource {
-  const known = new Map<string, UnitFile | undefined>();
+export function readUnits(places: UnitFolders): UnitSource {
+  const known = new Map<string, FoundUnit | undefined>();
   return {
     find: (name) => {
-      if (!known.has(name)) known.set(name, readUnit(folders, name));
+      if (!known.has(name)) known.set(name, readUnit(places, name));
       return known.get(name);
     },
-    fstab: parseFstab(tryRead(fstab) ?? ""),
+    fstab: parseFstab(tryRead(places.fstab) ?? ""),
   };
 }
 
-function readUnit(folders: readonly string[], name: string): UnitFile | undefined {
+function readUnit(places: UnitFolders, name: string): FoundUnit | undefined {
+  const folders = [places.own, places.package];
   // An instance such as getty@tty1.service is made from getty@.service, unless it has a file of its own.
   const template = name.replace(/@[^.]+\./, "@.");
   const names = template === name ? [name] : [name, template];
   for (const candidate of names) {
     for (const folder of folders) {
       const path = join(folder, candidate);
-      if (isMask(path)) return MASKED_UNIT;
+      const own = folder === places.own;
+      if (isMask(path)) return { ...MASKED_UNIT, own };
       const text = tryRead(path);
-      if (text !== undefined) return parseUnit(text, ...dropIns(folders, names));
+      if (text !== undefined) return { ...parseUnit(text, ...dropIns(folders, names)), own };
     }
   }
   return undefined;

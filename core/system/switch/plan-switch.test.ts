@@ -16,7 +16,8 @@ function source(units: Units, fstab = ""): UnitSource {
   return {
     find: (name) => {
       const text = units[name];
-      return text === undefined ? undefined : text === "masked" ? MASKED_UNIT : parseUnit(text);
+      if (text === undefined) return undefined;
+      return { ...(text === "masked" ? MASKED_UNIT : parseUnit(text)), own: !text.startsWith("# package") };
     },
     fstab: parseFstab(fstab),
   };
@@ -75,6 +76,13 @@ test("a unit that is gone or masked is stopped, unless it says otherwise", () =>
   assert.equal(plan(["a.service"], before, { "a.service": "masked" }), { stop: ["a.service"] });
   assert.equal(plan(["a.service"], { "a.service": service("/a", "X-StopOnRemoval=false") }, {}), {});
   assert.equal(plan(["x.scope", "dev-vda.device"], {}, {}), {});
+});
+
+test("a unit that only the manager's package still offers is stopped; one that always came from there is not", () => {
+  const offered = `# package\n${service("/a")}`;
+  assert.equal(plan(["a.service"], { "a.service": service("/a") }, { "a.service": offered }), { stop: ["a.service"] });
+  assert.equal(plan(["a.service"], { "a.service": offered }, { "a.service": offered }), {});
+  assert.equal(plan(["a.service"], { "a.service": offered }, { "a.service": service("/a") }), {});
 });
 
 test("units that do not run are not touched", () => {

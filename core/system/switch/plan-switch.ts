@@ -12,10 +12,16 @@ export interface LoadedUnit {
   readonly sub: string;
 }
 
+/** A unit of a system. */
+export interface FoundUnit extends UnitFile {
+  /** Whether the system itself has the unit, and not only the manager's package. */
+  readonly own: boolean;
+}
+
 /** The unit files and mounts of one system. */
 export interface UnitSource {
   /** A unit by its full name, drop-ins merged; template instances fall back to their template. */
-  find(name: string): UnitFile | undefined;
+  find(name: string): FoundUnit | undefined;
   readonly fstab: readonly FstabEntry[];
 }
 
@@ -135,7 +141,9 @@ function planUnit(name: string, current: UnitSource, next: UnitSource, lists: Li
   const after = next.find(name);
   // Devices, scopes and other units without a file are none of a system's business.
   if (before === undefined) return;
-  if (after === undefined || after.masked) {
+  // What the system does not ask for any more ends, though the manager's package still offers it: should something else
+  // want it, the targets that are started afterwards bring it back.
+  if (after === undefined || after.masked || (before.own && !after.own)) {
     const stops = !before.masked && unitFlag(before, "Unit", "X-StopOnRemoval", true);
     if (stops && !NEVER_TOUCHED.has(name)) lists.stop.add(name);
     return;
