@@ -51,6 +51,7 @@ export class Reporter {
         break;
       case "step-begin":
         this.#steps.push({ name: event.name, begin: performance.now() });
+        this.#activity = "";
         if (!this.#stream.interactive) this.#line(`${indent(event.depth)}… ${event.name}`);
         break;
       case "step-end": {

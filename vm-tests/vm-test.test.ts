@@ -1,0 +1,82 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { beginEvaluation, contextOf, currentEvaluation } from "../core/derivation/index.ts";
+import { makeSourceHost } from "../core/host/files/source-host.ts";
+import { vmTest } from "./index.ts";
+
+beginEvaluation(makeSourceHost());
+
+const story = () =>
+  vmTest({
+    name: "example",
+    description: "An example.",
+    machines: {
+      server: {
+        config: { services: { nginx: { enable: true } } },
+        generations: { next: { users: { users: { somebody: { isNormalUser: true } } } } },
+        memoryMiB: 768,
+      },
+      client: { config: {} },
+    },
+    allowConsole: [/expected/],
+    // The names of the machines are those of the declaration, for the checker too.
+    async script({ server, client }) {
+      await Promise.all([server.start(), client.start()]);
+    },
+  });
+
+test("vmTest() is data for an evaluation, and carries its script for the driver", () => {
+  const made = story();
+  assert.equal(Object.keys(made), ["type", "name", "description", "story", "machines"]);
+  assert.match(made.story, /vm-test\.test\.ts$/);
+  assert.type(made.script, "function");
+  assert.equal(made.allowConsole, [/expected/]);
+});
+
+test("machines of a test name their images and what they can boot", () => {
+  const { server, client } = story().machines;
+  assert.equal([server?.memoryMiB, server?.cpus, client?.memoryMiB], [768, 2, 1024]);
+  assert.equal(Object.keys(server?.generations ?? {}), ["base", "next"]);
+  assert.match(server?.storeImage ?? "", /^\/nix\/store\/[0-9a-z]{32}-server-store\.img$/);
+  assert.match(server?.generations.base.toplevel ?? "", /-floe-system-server$/);
+  assert.is.not(server?.generations.base.toplevel, server?.generations["next"]?.toplevel);
+  assert.match(server?.generations.base.kernelParameters ?? "", "floe.store=erofs:/dev/vdb");
+});
+
+test("equal machines have equal images, and the images hold every generation", () => {
+  const [first, second] = [story().machines["server"], story().machines["server"]];
+  assert.equal(first, second);
+  const [drvPath = ""] = contextOf(first?.storeImage ?? "").derivations.keys();
+  const text = currentEvaluation().derivations.get(drvPath) ?? "";
+  for (const { toplevel } of Object.values(first?.generations ?? {})) assert.ok(text.includes(toplevel));
+});
+
+test("a misspelt option is an error of types, and of the evaluation at the latest", () => {
+  const made = vmTest({
+    name: "misspelt",
+    description: "",
+    machines: {
+      // @ts-expect-error There is no option services.ngnix.
+      machine: { config: { services: { ngnix: { enable: true } } } },
+    },
+    async script() {},
+  });
+  assert.throws(
+    () => made.machines,
+    (error: { code: string }) => /option/.test(error.code),
+  );
+});
+
+test("a misspelt machine is an error of types", () => {
+  vmTest({
+    name: "misspelt-machine",
+    description: "",
+    machines: { server: { config: {} } },
+    // @ts-expect-error There is no machine "sever".
+    async script({ sever }) {
+      await sever.start();
+    },
+  });
+});
+
+test.run();
