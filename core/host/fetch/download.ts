@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { setGlobalProxyFromEnv } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, type Hasher, makeHasher } from "../../base/index.ts";
 import { DEFAULT_RETRY_POLICY, decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
+import { obeyNetworkHabits } from "../process/index.ts";
 
 export interface DownloadOptions {
   /** Addresses to try, in order: http, https or file. */
@@ -41,7 +41,7 @@ export interface Downloaded {
  * @throws {CodedError} `fetch.unreachable`, with each address and what it answered.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
-  obeyProxyVariables();
+  await obeyNetworkHabits();
   const { urls, signal, expected } = options;
   const answers: string[] = [];
   let wrong: Downloaded | undefined;
@@ -66,16 +66,6 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
     hint: "Check the network and the addresses; further mirrors can be named in ~/.config/floe/settings.json.",
     exitCode: 100,
   });
-}
-
-let proxiesAreSet = false;
-
-/** `http_proxy`, `https_proxy` and `no_proxy` count as they do for other programs; Node leaves them alone unless told. */
-function obeyProxyVariables(): void {
-  if (proxiesAreSet) return;
-  proxiesAreSet = true;
-  const names = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
-  if (names.some((name) => (process.env[name] ?? "") !== "")) setGlobalProxyFromEnv();
 }
 
 function reasonFor(count: number): string {

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { rmSync } from "node:fs";
 import git from "isomorphic-git";
 import http from "isomorphic-git/http/node";
+import { obeyNetworkHabits } from "../process/index.ts";
 import { makeTemporaryFolder } from "./temporary.ts";
 import type { FetchTreeOptions, GitBackend, RemoteRefs } from "./backend.ts";
 import { revisionMissing, unreachable } from "./errors.ts";
@@ -79,6 +80,7 @@ function clientFor(signal: AbortSignal | undefined): HttpClient {
   return {
     async request(options) {
       signal?.throwIfAborted();
+      await obeyNetworkHabits();
       const { promise: stopped, stop } = stoppedBy(signal);
       try {
         return await Promise.race([http.request(options), stopped]);

@@ -1,3 +1,4 @@
 export * from "./find-program.ts";
 export * from "./inherited-descriptors.ts";
+export * from "./network-habits.ts";
 export * from "./terminal.ts";
