@@ -16,9 +16,10 @@ declare module "#floe/module" {
 const PROGRAMS = "/run/current-system/sw/bin";
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
+  const { bash, coreutils, findutils, floe, gnugrep, gnused, iproute2, kmod } = pkgs;
   define({
     environment: {
-      systemPackages: [pkgs.bash, pkgs.coreutils, pkgs["util-linux"], pkgs.kmod, pkgs.iproute2, pkgs.floe],
+      systemPackages: [bash, coreutils, findutils, floe, gnugrep, gnused, iproute2, kmod, pkgs["util-linux"]],
     },
   });
   define({ environment: { variables: { PATH: PROGRAMS, LANG: "C.UTF-8", PAGER: "cat", SYSTEMD_PAGER: "cat" } } });

@@ -1,5 +1,6 @@
 import { local } from "#floe/derivation";
 import { definePackage } from "#floe/package";
+import { FLOE_VERSION } from "#floe/system";
 
 const CORE = ["base", "profile", "system/switch", "host/activation", "host/profile"];
 
@@ -19,7 +20,7 @@ const cli = local("../../../../tools/cli", { name: "floe-cli", filter: only(CLI)
 export default definePackage(({ stdenv, fetchUrl, esbuild, nodejs, bash }) =>
   stdenv({
     name: "floe",
-    version: "0.1.0",
+    version: FLOE_VERSION,
     summary: "Switches, boots and rolls back the machine it runs on",
     homepage: "https://floe.example",
     license: "MIT",
