@@ -28,7 +28,7 @@ if (typeof bench === "string" || !mounted) {
       }
       const report = await buildPaths({ store, targets: [{ drvPath: value.drvPath as StorePath }] });
       assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "build.disk-full"]);
-      assert.match(report.failures[0]?.error.hint ?? "", "floe store gc");
+      assert.match(report.failures[0]?.error.hint ?? "", "Free some space");
       assert.match(report.failures[0]?.error.hint ?? "", "--store DIR");
       assert.not.ok(store.isValid(value.outPath));
     } finally {
