@@ -1,3 +1,4 @@
+import { registerHooks } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CodedError } from "../../../../core/base/index.ts";
@@ -18,14 +19,33 @@ export function isVmTest(value: unknown): value is VmTestManifest {
   return type === "vmTest" && typeof machines === "object";
 }
 
+/** Where the running Floe says in its `package.json` what `#floe/…` names. */
+const OWN_PACKAGE = new URL("../../../../package.json", import.meta.url).href;
+
+let resolvesFloe = false;
+
+/**
+ * From now on `#floe/…` means the running Floe in every file that is imported, as it does in an evaluation: Node alone would
+ * look for it in the package of the file, which a flake elsewhere need not have.
+ */
+function resolveFloe(): void {
+  if (resolvesFloe) return;
+  resolvesFloe = true;
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      next(specifier, specifier.startsWith("#floe/") ? { ...context, parentURL: OWN_PACKAGE } : context),
+  });
+}
+
 /**
  * Import the file of a story and take its script: evaluations give data, and a script is none.
  *
- * @throws {CodedError} `vm-test.no-story` when the file's default export is not that test.
+ * @throws {CodedError} `vm-test.no-story` when the file cannot be imported or its default export is not that test.
  */
 export async function loadStory(manifest: VmTestManifest, flakeFolder: string): Promise<Story> {
   const file = isAbsolute(manifest.story) ? manifest.story : join(flakeFolder, manifest.story);
-  const exported: unknown = ((await import(pathToFileURL(file).href)) as { default?: unknown }).default;
+  resolveFloe();
+  const exported = await importDefault(manifest.name, file);
   const { name, script, allowConsole } = (exported ?? {}) as {
     name?: unknown;
     script?: unknown;
@@ -39,4 +59,16 @@ export async function loadStory(manifest: VmTestManifest, flakeFolder: string): 
     );
   }
   return { file, script: script as Script, allowConsole: allowConsole ?? [] };
+}
+
+async function importDefault(name: string, file: string): Promise<unknown> {
+  try {
+    return ((await import(pathToFileURL(file).href)) as { default?: unknown }).default;
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new CodedError("vm-test.no-story", `Cannot run the test "${name}": importing "${file}" failed: ${found}`, {
+      hint: "The file of a story is imported on this host, too: let it import relative files and #floe/… only.",
+      cause,
+    });
+  }
 }

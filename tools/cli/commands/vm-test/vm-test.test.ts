@@ -63,6 +63,40 @@ test("loadStory() takes the script of the file's default export", async () => {
   assert.equal(story.allowConsole, [/x/]);
 });
 
+test("loadStory() gives the running Floe to a story of a flake elsewhere, whatever its own package says", async () => {
+  const elsewhere = join(directory, "elsewhere");
+  mkdirSync(elsewhere);
+  writeFileSync(join(elsewhere, "package.json"), '{"type":"module","imports":{"#floe/*":"./missing/*.ts"}}');
+  writeFileSync(
+    join(elsewhere, "page.ts"),
+    `import { compareText } from "#floe/base";\nexport const page: number = compareText("a", "b");\n`,
+  );
+  writeFileSync(
+    join(elsewhere, "story.ts"),
+    `import { vmTest } from "#floe/vm-test";
+import { page } from "./page.ts";
+export default vmTest({
+  name: "first",
+  description: String(page),
+  machines: { machine: { config: {} } },
+  async script({ machine }) {
+    await machine.start();
+  },
+});
+`,
+  );
+  const { script, allowConsole } = await loadStory({ ...manifest, story: "story.ts" }, elsewhere);
+  assert.type(script, "function");
+  assert.equal(allowConsole, []);
+});
+
+test("loadStory() tells why a file cannot be imported", async () => {
+  writeFileSync(join(directory, "lost.mjs"), `import "#floe/nothing";`);
+  const error = await loadStory({ ...manifest, story: "lost.mjs" }, directory).catch((caught) => caught);
+  assert.is(error.code, "vm-test.no-story");
+  assert.match(error.message, "nothing");
+});
+
 test("loadStory() refuses a file that is not that story", async () => {
   writeFileSync(join(directory, "other.mjs"), `export default { name: "second", script: async () => {} };`);
   const error = await loadStory({ ...manifest, story: "other.mjs" }, directory).catch((caught) => caught);
