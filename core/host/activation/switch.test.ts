@@ -36,10 +36,10 @@ class TestMachine {
   constructor() {
     mkdirSync(this.paths.profiles, { recursive: true });
     this.addSystem("one", { "a.service": "[Unit]\nX-OnChange=stop-start\n[Service]\nExecStart=/one\n" });
-    this.profile.create("/store/one");
+    this.profile.create("/nix/store/one");
     this.profile.switchTo(1);
-    this.activateReally("/store/one");
-    symlinkSync(`${this.root}/store/one`, this.paths.bootedSystem);
+    this.activateReally("/nix/store/one");
+    symlinkSync(`${this.root}/nix/store/one`, this.paths.bootedSystem);
     this.units = [{ name: "a.service", active: "active", sub: "running" }];
   }
 
@@ -54,18 +54,18 @@ class TestMachine {
         "org.nixos.bootspec.v1": {
           kernel: "/k",
           initrd: "/i",
-          init: `/store/${name}/init`,
+          init: `/nix/store/${name}/init`,
           kernelParams: [],
           label: name,
           system: "x",
-          toplevel: `/store/${name}`,
+          toplevel: `/nix/store/${name}`,
         },
       }),
       ...more,
     };
     for (const [unit, text] of Object.entries(units)) files[`etc/systemd/system/${unit}`] = text;
     for (const [file, text] of Object.entries(files)) {
-      const path = join(this.root, "store", name, file);
+      const path = join(this.root, "nix/store", name, file);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, text);
     }
@@ -121,7 +121,7 @@ class TestMachine {
   }
 }
 
-const toplevel = (name: string) => ({ kind: "toplevel", path: `/store/${name}` }) as const;
+const toplevel = (name: string) => ({ kind: "toplevel", path: `/nix/store/${name}` }) as const;
 const TWO = { "a.service": "[Unit]\nX-OnChange=stop-start\n[Service]\nExecStart=/two\n", "multi-user.target": "" };
 
 function withMachine(run: (machine: TestMachine) => void): () => void {
@@ -144,7 +144,7 @@ test(
     assert.is(result.generation, 2);
     assert.equal(machine.acts, [
       "stop -- a.service",
-      "activate /store/two switch",
+      "activate /nix/store/two switch",
       "daemon-reload",
       "start -- a.service",
     ]);
@@ -187,7 +187,7 @@ test(
       root: machine.root,
     });
     assert.is(result.exitCode, 0);
-    assert.equal(machine.acts, ["/store/two dry-activate"]);
+    assert.equal(machine.acts, ["/nix/store/two dry-activate"]);
     assert.ok(machine.words.includes("would stop the following units: a.service"));
     assert.ok(machine.words.includes("would start the following units: a.service"));
     assert.is(readlinkSync(machine.paths.currentSystem), before);
@@ -199,13 +199,13 @@ test(
   "switchSystem(): a failed activation brings the old system back, and leaves no generation",
   withMachine((machine) => {
     machine.addSystem("broken", TWO);
-    machine.activation = (name) => (name === "/store/broken" ? 2 : 0);
+    machine.activation = (name) => (name === "/nix/store/broken" ? 2 : 0);
     const result = machine.run("switch", toplevel("broken"));
     assert.is(result.exitCode, 2);
     assert.equal(machine.acts, [
       "stop -- a.service",
-      "activate /store/broken switch",
-      "activate /store/one switch",
+      "activate /nix/store/broken switch",
+      "activate /nix/store/one switch",
       "daemon-reload",
       "start -- a.service",
     ]);
@@ -214,7 +214,7 @@ test(
       machine.profile.list().map(({ number }) => number),
       [1],
     );
-    assert.is(readlinkSync(machine.paths.currentSystem), `${machine.root}/store/one`);
+    assert.is(readlinkSync(machine.paths.currentSystem), `${machine.root}/nix/store/one`);
     assert.not(existsSync(join(machine.paths.boot, "loader/loader.conf")));
   }),
 );
@@ -297,6 +297,82 @@ test(
     machine.run("switch", toplevel("two"));
   }),
 );
+
+test(
+  "switchSystem(): a generation points to the store path, however the system was named",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    symlinkSync(`${machine.root}/nix/store/two`, join(machine.root, "result"));
+    const { generation } = machine.run("switch", { kind: "toplevel", path: "/result" });
+    assert.is(generation, 2);
+    assert.is(machine.profile.get(2).target, "/nix/store/two");
+    mkdirSync(join(machine.root, "home/system/etc"), { recursive: true });
+    for (const name of ["activate", "init"]) writeFileSync(join(machine.root, "home/system", name), "");
+    assert.throws(
+      () => machine.run("boot", { kind: "toplevel", path: "/home/system" }),
+      (error: { code: string }) => error.code === "system.not-a-system",
+    );
+    assert.is(machine.current(), "system-2-link");
+  }),
+);
+
+test(
+  "switchSystem(): an activation that cannot even be started is one that failed",
+  withMachine((machine) => {
+    machine.addSystem("broken", TWO);
+    machine.activation = (name) => {
+      if (name === "/nix/store/broken") throw new Error("spawn ENOENT");
+      return 0;
+    };
+    assert.is(machine.run("switch", toplevel("broken")).exitCode, 2);
+    assert.is(machine.acts.at(-1), "start -- a.service");
+    assert.is(machine.profile.list().length, 1);
+  }),
+);
+
+test(
+  "switchSystem(): says so when the old system cannot be activated again, and still starts what it stopped",
+  withMachine((machine) => {
+    machine.addSystem("broken", TWO);
+    machine.activation = () => 2;
+    assert.is(machine.run("switch", toplevel("broken")).exitCode, 2);
+    assert.ok(machine.words.some((line) => line.includes("the old system could not be activated again")));
+    assert.is(machine.acts.at(-1), "start -- a.service");
+    assert.is(machine.current(), "system-1-link");
+  }),
+);
+
+test(
+  "switchSystem(): what an interrupted switch stopped runs again when the next one fails",
+  withMachine((machine) => {
+    machine.addSystem("broken", TWO);
+    machine.units = [];
+    mkdirSync(machine.paths.run, { recursive: true });
+    writeFileSync(join(machine.paths.run, "start-list"), "a.service\n");
+    machine.activation = (name) => (name === "/nix/store/broken" ? 2 : 0);
+    assert.is(machine.run("switch", toplevel("broken")).exitCode, 2);
+    assert.is(machine.acts.at(-1), "start -- a.service");
+  }),
+);
+
+test(
+  "switchSystem(): a manager that an interrupted switch did not get to execute anew is executed by the next",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO, { "etc/systemd/system.conf": "[Manager]\nShowStatus=no\n" });
+    const cut = { ...machine.host, systemctl: (verb: string) => (verb === "daemon-reexec" ? killed() : 0) };
+    const { paths, root } = machine;
+    const options = { mode: "switch", target: toplevel("two"), paths, say: () => {}, root } as const;
+    assert.throws(() => switchSystem({ ...options, host: cut }), /killed/);
+    machine.run("switch", toplevel("two"));
+    assert.ok(machine.acts.includes("daemon-reexec"));
+    machine.run("switch", toplevel("two"));
+    assert.not(machine.acts.includes("daemon-reexec"));
+  }),
+);
+
+function killed(): never {
+  throw new Error("killed");
+}
 
 test(
   "system.not-a-system, profile.no-generation",

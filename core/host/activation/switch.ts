@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { type LoadedUnit, type SwitchPlan, planSwitch } from "../../system/switch/index.ts";
@@ -6,7 +6,7 @@ import { Profile, readLink } from "../profile/index.ts";
 import { writeBootMenu } from "./boot-menu.ts";
 import { withSwitchLock } from "./lock.ts";
 import type { SwitchPaths } from "./paths.ts";
-import { clearPending, readPending, writePending } from "./pending-lists.ts";
+import { clearPending, type PendingLists, readPending, writePending } from "./pending-lists.ts";
 import type { SwitchHost } from "./switch-host.ts";
 import { readUnits, unlessAbsent } from "./unit-folder.ts";
 
@@ -62,17 +62,21 @@ class Switch {
   readonly #profile: Profile;
   readonly #root: string;
   #failedBefore = false;
+  /** What an interrupted earlier switch left to do. */
+  readonly #left: PendingLists;
 
   constructor(options: SwitchOptions) {
     this.#options = options;
     this.#profile = new Profile(options.paths.profiles, "system");
     this.#root = options.root ?? "";
+    this.#left = readPending(options.paths.run);
   }
 
   run(): SwitchResult {
     const { mode, target, say } = this.#options;
-    const toplevel = target.kind === "toplevel" ? target.path : this.#profile.get(target.number).target;
-    this.#checkSystem(toplevel);
+    const named = target.kind === "toplevel" ? target.path : this.#profile.get(target.number).target;
+    this.#checkSystem(named);
+    const toplevel = this.#canonical(named);
     const made =
       target.kind === "generation"
         ? { number: target.number, created: false }
@@ -83,7 +87,7 @@ class Switch {
     if (mode === "boot") return { ...nothing, exitCode: this.#commit(made?.number) };
     if (mode !== "dry-activate" && this.#needsReboot(toplevel)) {
       say("the new system talks to its init in another way: it has to be booted (use `boot` and reboot)");
-      if (made?.created) this.#forget(made.number);
+      if (made?.created) this.#profile.delete(made.number);
       return { ...nothing, generation: undefined, exitCode: SWITCH_EXIT.reboot };
     }
     const plan = this.#plan(toplevel);
@@ -94,7 +98,7 @@ class Switch {
     }
     const failedUnits = this.#apply(toplevel, plan);
     if (failedUnits === undefined) {
-      if (made?.created) this.#forget(made.number);
+      if (made?.created) this.#profile.delete(made.number);
       return { generation: undefined, plan, failedUnits: [], exitCode: SWITCH_EXIT.activation };
     }
     const committed = mode === "switch" ? this.#commit(made?.number) : SWITCH_EXIT.done;
@@ -111,6 +115,18 @@ class Switch {
         `Cannot switch to "${toplevel}": it has no "${name}", expected the toplevel of a system`,
       );
     }
+  }
+
+  /**
+   * The store path itself, however it was named: a generation must not point to a link such as `result`, which may change
+   * or mean nothing at the next boot.
+   */
+  #canonical(named: string): string {
+    const real = realpathSync(`${this.#root}${named}`);
+    const root = this.#root === "" ? "" : realpathSync(this.#root);
+    const path = real.startsWith(`${root}/`) ? real.slice(root.length) : real;
+    if (/^\/nix\/store\/[^/]+$/.test(path)) return path;
+    throw new CodedError("system.not-a-system", `Cannot switch to "${named}": found "${path}", expected a store path`);
   }
 
   #needsReboot(toplevel: string): boolean {
@@ -134,8 +150,9 @@ class Switch {
       loaded,
       current: units(paths.currentSystem, paths.etc),
       next: units(next, `${next}/etc`),
-      pending: readPending(paths.run),
-      managerChanged: managerOf(paths.currentSystem, paths.etc) !== managerOf(next, `${next}/etc`),
+      pending: this.#left,
+      managerChanged:
+        this.#left.reexecute || managerOf(paths.currentSystem, paths.etc) !== managerOf(next, `${next}/etc`),
     });
   }
 
@@ -164,7 +181,7 @@ class Switch {
     for (const device of plan.swapOff) host.swapOff(device);
 
     say("activating the configuration");
-    const status = host.activate(`${this.#root}${toplevel}`, "switch");
+    const status = this.#activate(`${this.#root}${toplevel}`);
     if (status !== 0) {
       say(`activation failed with status ${status}: going back to the old system`);
       this.#goBack(before, plan);
@@ -173,6 +190,7 @@ class Switch {
 
     // To execute itself anew makes the manager read all units anew, too.
     host.systemctl(plan.reexecute ? "daemon-reexec" : "daemon-reload");
+    clearPending(paths.run, "", ["reexecute"]);
     // Old failures are not the new system's.
     if (this.#failedBefore) host.systemctl("reset-failed");
     const asked = readPending(paths.run, "activation-");
@@ -190,12 +208,25 @@ class Switch {
     clearPending(this.#options.paths.run, "", [verb]);
   }
 
+  /** @returns the status of activation; one that cannot be started has failed like any other. */
+  #activate(toplevel: string): number {
+    try {
+      return this.#options.host.activate(toplevel, "switch");
+    } catch (error) {
+      this.#options.say((error as Error).message);
+      return 127;
+    }
+  }
+
   #goBack(before: string | undefined, plan: SwitchPlan): void {
-    const { host, paths } = this.#options;
-    if (before !== undefined) host.activate(before, "switch");
-    host.systemctl("daemon-reload");
-    // Those that ran run again; the others have not been touched.
-    if (plan.stop.length > 0) host.systemctl("start", "--", ...plan.stop);
+    const { host, paths, say } = this.#options;
+    const status = before === undefined ? 0 : this.#activate(before);
+    if (status !== 0)
+      say(`warning: the old system could not be activated again (status ${status}); a reboot brings it back whole`);
+    host.systemctl(this.#left.reexecute ? "daemon-reexec" : "daemon-reload");
+    // Those that ran run again, also those that an interrupted switch had stopped; the others have not been touched.
+    const stopped = [...new Set([...plan.stop, ...this.#left.start])];
+    if (stopped.length > 0) host.systemctl("start", "--", ...stopped);
     clearPending(paths.run, "activation-");
     clearPending(paths.run);
   }
@@ -216,7 +247,8 @@ class Switch {
   }
 
   #keepsFailing({ name, sub }: LoadedUnit): boolean {
-    return sub === "auto-restart" && this.#options.host.property(name, "ExecMainStatus") !== "0";
+    // The manager of some versions tells `auto-restart-queued` apart.
+    return sub.startsWith("auto-restart") && this.#options.host.property(name, "ExecMainStatus") !== "0";
   }
 
   #commit(number: number | undefined): 0 | 1 {
@@ -236,10 +268,6 @@ class Switch {
       say(`the boot menu could not be written: ${(error as Error).message}`);
       return SWITCH_EXIT.bootLoader;
     }
-  }
-
-  #forget(number: number): void {
-    rmSync(this.#profile.linkPath(number), { force: true });
   }
 }
 
