@@ -71,6 +71,56 @@ test("writeBootMenu() copies kernels, writes entries, and a broken generation do
   assert.match(readFileSync(join(boot, "loader/loader.conf"), "utf8"), /default floe-generation-2\.conf/);
 });
 
+/** Generation 4, whose description names a kernel that is not there. */
+function addGenerationWithoutKernel(): ReturnType<typeof generation> {
+  const spec = readFileSync(join(root, "nix/store/one/boot.json"), "utf8");
+  write("nix/store/bare/boot.json", spec.replaceAll("/nix/store/one-linux", "/nix/store/lost-linux"));
+  write(
+    "nix/store/bare/etc/floe/boot-loader.json",
+    readFileSync(join(root, "nix/store/one/etc/floe/boot-loader.json"), "utf8"),
+  );
+  return generation(4, "bare");
+}
+
+test("writeBootMenu() passes over a generation whose kernel is gone", () => {
+  const said: string[] = [];
+  const generations = [generation(2, "two"), addGenerationWithoutKernel()];
+  writeBootMenu({ boot, generations, defaultGeneration: 2, root, say: (line) => said.push(line) });
+  assert.equal(said, ['generation 4 has no file "/nix/store/lost-linux/bzImage" and gets no boot entry']);
+});
+
+test("boot.not-bootable: such a generation never becomes the default", () => {
+  const generations = [generation(2, "two"), addGenerationWithoutKernel()];
+  assert.throws(
+    () => writeBootMenu({ boot, generations, defaultGeneration: 4, root, say: () => {} }),
+    (error: { code: string }) => error.code === "boot.not-bootable",
+  );
+  assert.match(readFileSync(join(boot, "loader/loader.conf"), "utf8"), /default floe-generation-2\.conf/);
+});
+
+test("writeBootMenu() keeps what the old default needs until there is a new one", () => {
+  const run = (freeBytes: number) =>
+    writeBootMenu({
+      boot,
+      generations: [generation(1, "one")],
+      defaultGeneration: 1,
+      root,
+      say: () => {},
+      freeBytes: () => freeBytes,
+    });
+  // Stopped before the default is written: generation 2 still boots, although it is gone from the profile.
+  rmSync(join(boot, "EFI/floe/one-linux-bzImage.efi"), { force: true });
+  assert.throws(
+    () => run(0),
+    (error: { code: string }) => error.code === "boot.no-space",
+  );
+  assert.ok(existsSync(join(boot, "loader/entries/floe-generation-2.conf")));
+  assert.ok(existsSync(join(boot, "EFI/floe/two-linux-bzImage.efi")));
+  run(1000);
+  assert.not(existsSync(join(boot, "loader/entries/floe-generation-2.conf")));
+  assert.not(existsSync(join(boot, "EFI/floe/two-linux-bzImage.efi")));
+});
+
 test("writeBootMenu() takes away what no generation needs any more", () => {
   writeBootMenu({ boot, generations: [generation(1, "one")], defaultGeneration: 1, root, say: () => {} });
   assert.equal(readdirSync(join(boot, "loader/entries")), ["floe-generation-1.conf"]);

@@ -17,7 +17,7 @@ import {
 import { dirname, join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import type { Generation } from "../../profile/index.ts";
-import { type BootGeneration, planBootEntries, tryParseBootSpec } from "../../system/switch/index.ts";
+import { type BootGeneration, type BootSpec, planBootEntries, tryParseBootSpec } from "../../system/switch/index.ts";
 import { syncDirectory } from "../profile/index.ts";
 import { unlessAbsent } from "./unit-folder.ts";
 
@@ -45,19 +45,29 @@ export interface BootMenuOptions {
 
 /**
  * Bring the boot menu in line with the generations. Each file changes by a rename after its content is on the
- * disk, and the loader's default is written last: a power cut leaves the old default or the new one.
+ * disk, and the loader's default is written last, before what the old default alone still needed goes: a power cut
+ * leaves the old default or the new one.
  *
- * @throws {CodedError} `boot.no-space` before anything was written.
+ * @throws {CodedError} `boot.not-bootable` when the default generation lacks what a loader needs; `boot.no-space`
+ *   before anything was written.
  */
 export function writeBootMenu(options: BootMenuOptions): void {
   const { boot, generations, defaultGeneration, root = "", say, freeBytes = askFreeBytes } = options;
   const target = generations.find(({ number }) => number === defaultGeneration)?.target;
   const settings = target === undefined ? undefined : readBootLoaderSettings(`${root}${target}`);
   if (settings === undefined || !settings.enable) return;
-  const bootable = generations.flatMap((one): BootGeneration[] => {
-    const spec = tryParseBootSpec(unlessAbsent(() => readFileSync(`${root}${one.target}/boot.json`, "utf8")) ?? "");
-    if (spec === undefined) say(`generation ${one.number} has no boot description and gets no boot entry`);
-    return spec === undefined ? [] : [{ number: one.number, date: one.date, spec }];
+  const bootable = generations.flatMap(({ number, date, target }): BootGeneration[] => {
+    const spec = tryParseBootSpec(unlessAbsent(() => readFileSync(`${root}${target}/boot.json`, "utf8")) ?? "");
+    const lacking = whatIsLacking(spec, settings.copyKernels, root);
+    if (spec !== undefined && lacking === undefined) return [{ number, date, spec }];
+    if (number === defaultGeneration) {
+      throw new CodedError(
+        "boot.not-bootable",
+        `Cannot make generation ${number} the default of "${boot}": it has no ${lacking}`,
+      );
+    }
+    say(`generation ${number} has no ${lacking} and gets no boot entry`);
+    return [];
   });
   const folder = join(boot, "loader/entries");
   mkdirSync(folder, { recursive: true });
@@ -68,8 +78,9 @@ export function writeBootMenu(options: BootMenuOptions): void {
     existing: readdirSync(folder),
   });
 
-  for (const name of plan.remove) rmSync(join(folder, name));
-  removeUnusedCopies(boot, plan.copies);
+  const old = readDefault(boot);
+  for (const name of plan.remove) if (name !== old.entry) rmSync(join(folder, name));
+  removeUnusedCopies(boot, (path) => plan.copies.has(path) || old.files.has(path));
   const missing = [...plan.copies]
     .filter(([path]) => !existsSync(join(boot, path)))
     .map(([, from]) => `${root}${from}`);
@@ -77,6 +88,25 @@ export function writeBootMenu(options: BootMenuOptions): void {
   for (const [path, from] of plan.copies) copyDurably(`${root}${from}`, join(boot, path));
   for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);
   writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
+  for (const name of plan.remove) rmSync(join(folder, name), { force: true });
+  removeUnusedCopies(boot, (path) => plan.copies.has(path));
+}
+
+/** What keeps a loader from starting a generation. */
+function whatIsLacking(spec: BootSpec | undefined, copyKernels: boolean, root: string): string | undefined {
+  if (spec === undefined) return "boot description";
+  if (!copyKernels) return undefined;
+  const gone = [spec.kernel, spec.initrd].find((path) => !existsSync(`${root}${path}`));
+  return gone === undefined ? undefined : `file "${gone}"`;
+}
+
+/** The entry that boots now, and the files below /boot that it names. */
+function readDefault(boot: string): { readonly entry: string | undefined; readonly files: ReadonlySet<string> } {
+  const read = (path: string) => unlessAbsent(() => readFileSync(join(boot, path), "utf8")) ?? "";
+  const entry = /^default (\S+)$/m.exec(read("loader/loader.conf"))?.[1];
+  const text = entry === undefined ? "" : read(`loader/entries/${entry}`);
+  const files = [...text.matchAll(/^(?:linux|initrd) \/(\S+)$/gm)].map(([, path]) => path as string);
+  return { entry, files: new Set(files) };
 }
 
 /** The settings that a toplevel carries. */
@@ -85,10 +115,10 @@ export function readBootLoaderSettings(toplevel: string): BootLoaderSettings | u
   return text === undefined ? undefined : (JSON.parse(text) as BootLoaderSettings);
 }
 
-function removeUnusedCopies(boot: string, copies: ReadonlyMap<string, string>): void {
+function removeUnusedCopies(boot: string, isUsed: (path: string) => boolean): void {
   const folder = join(boot, "EFI/floe");
   for (const name of unlessAbsent(() => readdirSync(folder)) ?? []) {
-    if (!copies.has(`EFI/floe/${name}`)) rmSync(join(folder, name));
+    if (!isUsed(`EFI/floe/${name}`)) rmSync(join(folder, name));
   }
 }
 
