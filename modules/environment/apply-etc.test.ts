@@ -5,7 +5,9 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { test } from "uvu";
@@ -63,6 +65,48 @@ test("what somebody else put in the place of an entry is kept beside it", () => 
   assert.is(readFileSync(root.path("etc/a.before-floe"), "utf8"), "theirs");
   assert.is(readFileSync(root.path("etc/b.before-floe/inside"), "utf8"), "theirs");
   assert.is(readlinkSync(root.path("etc/b")), "/etc/static/b");
+});
+
+test("what somebody put in the place of our link stays, when the entry is kept and when it goes", () => {
+  const root = new ActivationRoot();
+  const one = root.addSystem("one", { kept: "ours", gone: "ours" });
+  root.run(ETC_SNIPPET, one);
+  for (const name of ["kept", "gone"]) {
+    rmSync(root.path("etc", name));
+    writeFileSync(root.path("etc", name), "theirs");
+  }
+  const two = root.addSystem("two", { kept: "ours" });
+  root.run(ETC_SNIPPET, two);
+  assert.is(readFileSync(root.path("etc/gone"), "utf8"), "theirs");
+  assert.is(readFileSync(root.path("etc/kept.before-floe"), "utf8"), "theirs");
+  assert.is(readlinkSync(root.path("etc/kept")), "/etc/static/kept");
+  rmSync(root.path("etc/kept"));
+  writeFileSync(root.path("etc/kept"), "theirs again");
+  root.run(ETC_SNIPPET, two);
+  assert.is(readFileSync(root.path("etc/kept.before-floe"), "utf8"), "theirs again");
+  assert.is(readFileSync(root.path("etc/kept.before-floe.~1~"), "utf8"), "theirs");
+});
+
+test("a copy may become a link, and a link a copy; then either goes away", () => {
+  const root = new ActivationRoot();
+  const copy = root.addSystem("copy", { a: "1", b: "1" }, ["a\t0600\t0\t0", "b"]);
+  const link = root.addSystem("link", { a: "2", b: "2" }, ["a", "b\t0600\t0\t0"]);
+  root.run(ETC_SNIPPET, copy);
+  root.run(ETC_SNIPPET, link);
+  assert.is(readlinkSync(root.path("etc/a")), "/etc/static/a");
+  assert.is(readFileSync(root.path("etc/b"), "utf8"), "2");
+  root.run(ETC_SNIPPET, root.addSystem("none", {}));
+  assert.equal(readdirSync(root.path("etc")), ["static"]);
+});
+
+test("a copy never writes through what an interrupted run left", () => {
+  const root = new ActivationRoot();
+  const one = root.addSystem("one", { link: "of the store", key: "secret" }, ["link", "key\t0600\t0\t0"]);
+  root.run(ETC_SNIPPET, one);
+  symlinkSync("/etc/static/link", root.path("etc/.floe-entry.new"));
+  root.run(ETC_SNIPPET, one);
+  assert.is(readFileSync(root.path("systems/one/etc/link"), "utf8"), "of the store");
+  assert.is(readFileSync(root.path("etc/key"), "utf8"), "secret");
 });
 
 test("an interrupted run is completed by the next, and forgets no entry", () => {

@@ -4,7 +4,8 @@
  * `/etc/static` names the generation's tree and changes by one rename; entries are links through it, so
  * their content changes with it at once. `/var/lib/floe/etc-entries` lists every entry that we ever made and
  * not yet removed: it is written before entries are made and after they are removed, so an interruption loses
- * none. A file that was there before us is kept beside, under a name ending in `.before-floe`.
+ * none. It marks those that are copies; of the others only links are ours. What somebody else put in the place of an
+ * entry is kept beside, under a name ending in `.before-floe`, and stays when the entry goes.
  *
  * Few processes: each costs an emulated machine more than all the loops here together.
  */
@@ -12,19 +13,31 @@ export const ETC_SNIPPET = `
 state=/var/lib/floe/etc-entries
 shopt -s nullglob
 
-declare -A wanted=() known=()
+declare -A wanted=() known=() kinds=()
 while IFS=$'\\t' read -r path mode user group; do wanted[$path]=$mode:$user:$group; done < "$system/etc-entries"
-if [[ -e $state ]]; then while read -r path; do known[$path]=1; done < "$state"; fi
+if [[ -e $state ]]; then while IFS=$'\\t' read -r path kind; do known[$path]=\${kind:-link}; done < "$state"; fi
 
-# Remember entries: the names of all arrays that are given.
+# Remember the entries in kinds.
 remember() {
   local path
-  for path; do printf '%s\\n' "$path"; done > "$state.new"
+  for path in "\${!kinds[@]}"; do
+    if [[ \${kinds[$path]} == copy ]]; then printf '%s\\tcopy\\n' "$path"; else printf '%s\\n' "$path"; fi
+  done > "$state.new"
   mv -f "$state.new" "$state"
 }
-news=0
-for path in "\${!wanted[@]}"; do [[ -v known[$path] ]] || news=1; done
-[[ $news == 0 ]] || remember "\${!known[@]}" "\${!wanted[@]}"
+# Until all is done, what was a copy or becomes one counts as a copy.
+news=0 stale=0
+for path in "\${!known[@]}"; do kinds[$path]=\${known[$path]}; done
+for path in "\${!wanted[@]}"; do
+  kind=copy
+  [[ \${wanted[$path]} != :* ]] || kind=link
+  if [[ ! -v known[$path] || $kind.\${known[$path]} == copy.link ]]; then
+    news=1 kinds[$path]=$kind
+  elif [[ $kind.\${known[$path]} == link.copy ]]; then
+    stale=1
+  fi
+done
+[[ $news == 0 ]] || remember
 
 if [[ ! -e /etc/static && ! -L /etc/static ]]; then
   ln -s "$system/etc" /etc/static
@@ -34,11 +47,10 @@ elif [[ ! /etc/static -ef $system/etc ]]; then
 fi
 
 # Dropped entries go first: a folder may take the place of a link, and the reverse.
-drops=0
 for path in "\${!known[@]}"; do
   [[ -v wanted[$path] ]] && continue
-  drops=1
-  if [[ -L /etc/$path || -f /etc/$path ]]; then rm -f "/etc/$path"; fi
+  stale=1
+  if [[ -L /etc/$path || ( \${known[$path]} == copy && -f /etc/$path ) ]]; then rm -f "/etc/$path"; fi
   folder=\${path%/*}
   while [[ $folder != "$path" && -d /etc/$folder ]] && rmdir "/etc/$folder" 2> /dev/null; do
     path=$folder
@@ -49,9 +61,11 @@ done
 # Set aside what somebody else put where an entry belongs.
 make_room() { # PATH
   local path=$1
-  if [[ -d /etc/$path && ! -L /etc/$path ]] || [[ ! -v known[$path] && ( -e /etc/$path || -L /etc/$path ) ]]; then
-    mv -T "/etc/$path" "/etc/$path.before-floe"
+  [[ -e /etc/$path || -L /etc/$path ]] || return 0
+  if [[ -v known[$path] ]]; then
+    [[ ! -L /etc/$path && ( -d /etc/$path || \${known[$path]} != copy ) ]] || return 0
   fi
+  mv -T --backup=numbered "/etc/$path" "/etc/$path.before-floe"
 }
 
 missing=0
@@ -70,7 +84,8 @@ for path in "\${!wanted[@]}"; do
   else
     make_room "$path"
     [[ $path != */* || -d /etc/\${path%/*} ]] || mkdir -p "/etc/\${path%/*}"
-    cp "$system/etc/$path" "/etc/.floe-entry.new"
+    # An interrupted run may have left a link there, which must not be written through.
+    cp --remove-destination "$system/etc/$path" /etc/.floe-entry.new
     chown "$user:$group" /etc/.floe-entry.new
     chmod "$mode" /etc/.floe-entry.new
     mv -fT /etc/.floe-entry.new "/etc/$path"
@@ -79,5 +94,12 @@ done
 # All that are not there yet, with their folders; nothing that exists is touched.
 [[ $missing == 0 ]] || cp -RP --no-clobber --no-preserve=all "$system/etc-links/." /etc
 
-[[ $drops == 0 ]] || remember "\${!wanted[@]}"
+if [[ $stale != 0 ]]; then
+  kinds=()
+  for path in "\${!wanted[@]}"; do
+    kinds[$path]=copy
+    [[ \${wanted[$path]} != :* ]] || kinds[$path]=link
+  done
+  remember
+fi
 `;
