@@ -47,6 +47,32 @@ test("users and groups are made, with homes for people", () => {
   assert.is(statSync(machine.path("home/alice")).mode & 0o777, 0o700);
 });
 
+test("folders above a home are for everybody", () => {
+  const machine = new Machine();
+  machine.apply(root + users + person("alice").replace("/home/alice", "/home/people/alice"));
+  assert.is(statSync(machine.path("home/people")).mode & 0o777, 0o755);
+  assert.is(statSync(machine.path("home/people/alice")).mode & 0o777, 0o700);
+});
+
+test("a password file that is not there fails, yet every account exists; it counts once it is there", () => {
+  const machine = new Machine();
+  const alice = person("alice").replace("hash:$6$x", "file:/var/secret");
+  assert.throws(() => machine.apply(root + users + alice), /found no password in \/var\/secret/);
+  assert.ok(machine.read("shadow").includes("alice:!:1::::::"));
+  assert.ok(machine.idOf("alice") > 0);
+  writeFileSync(machine.path("var/secret"), "$6$late\n");
+  machine.apply(root + users + alice);
+  assert.ok(machine.read("shadow").includes("alice:$6$late:1::::::"));
+});
+
+test("a password that is declared later counts where there was none", () => {
+  const machine = new Machine();
+  machine.apply(root + users + person("alice").replace("hash:$6$x", "locked"));
+  assert.ok(machine.read("shadow").includes("alice:!:1::::::"));
+  machine.apply(root + users + person("alice"));
+  assert.ok(machine.read("shadow").includes("alice:$6$x:1::::::"));
+});
+
 test("an id is never given to a second name, and its own name gets it back", () => {
   const machine = new Machine();
   machine.apply(root + service("first") + service("second"));

@@ -65,7 +65,7 @@ choose() { # NAME DECLARED KIND IDS USED: sets $id
 for row in "\${group_rows[@]}"; do IFS=$'\\t' read -r _ name id _ <<< "$row"; [[ $id == - ]] || gid_used[$id]=$name; done
 for row in "\${user_rows[@]}"; do IFS=$'\\t' read -r _ name id _ <<< "$row"; [[ $id == - ]] || uid_used[$id]=$name; done
 
-group_text= passwd_text= shadow_text= homes=()
+group_text= passwd_text= shadow_text= homes=() unread=()
 for row in "\${group_rows[@]}"; do
   IFS=$'\\t' read -r _ name id members <<< "$row"
   choose "$name" "$id" system gid_of gid_used
@@ -81,12 +81,19 @@ for row in "\${user_rows[@]}"; do
   has_user[$name]=1
   managed_user[$name]=1
   passwd_text+="$name:x:$id:\${gid_of[$group]}:$description:$home:$shell"$'\\n'
-  if [[ $mutable == 1 && -v hash_of[$name] ]]; then hash=\${hash_of[$name]}
+  # A plain "!" is our own sign for no password at all: one that is declared later takes its place.
+  if [[ $mutable == 1 && -v hash_of[$name] && \${hash_of[$name]} != '!' ]]; then hash=\${hash_of[$name]}
   else
+    hash='!'
     case $password in
       hash:*) hash=\${password#hash:} ;;
-      file:*) IFS= read -r hash < "\${password#file:}" || [[ -n $hash ]] ;;
-      *) hash='!' ;;
+      file:*)
+        file=\${password#file:}
+        if [[ -r $file ]] && { IFS= read -r hash < "$file" || [[ -n $hash ]]; }; then :
+        else
+          hash='!' unread+=("$file")
+        fi
+        ;;
     esac
   fi
   shadow_text+="$name:$hash:\${shadow_rest[$name]:-1::::::}"$'\\n'
@@ -138,9 +145,16 @@ stage /etc shadow "$shadow_text"
 move /etc
 for one in "\${homes[@]}"; do
   IFS=: read -r home id group_id <<< "$one"
+  # Folders above a home belong to all.
+  [[ -d \${home%/*}/ ]] || ( umask 0022; mkdir -p "\${home%/*}" )
   mkdir -p "$home"
   chown "$id:$group_id" "$home"
 done
+# All accounts are there, those concerned without a password: a machine that boots has its users in any case.
+if [[ \${#unread[@]} != 0 ]]; then
+  echo "found no password in \${unread[*]}" >&2
+  exit 1
+fi
 stage "$maps" users-applied "$users_spec"
 move "$maps"
 `;

@@ -23,15 +23,18 @@ const options = declare("users", {
         description: "Default: `users` for a person, otherwise one with the user's name.",
       }),
       extraGroups: option.listOf(option.str(NAME)),
-      description: option.str({ default: "", pattern: /[^:\n]*/, shape: "text without colons" }),
-      home: option.nullOr(option.str({ pattern: /\/[^:\n]*/, shape: "an absolute path" }), {
+      description: option.str({ default: "", pattern: /[^:\t\n]*/, shape: "text without colons and tabs" }),
+      home: option.nullOr(option.str({ pattern: /\/[^:\t\n]*/, shape: "an absolute path" }), {
         description: "Default: /home/NAME for a person, otherwise /var/empty.",
       }),
       shell: option.nullOr(option.path(), { description: "Default: bash for a person, otherwise nologin." }),
-      hashedPassword: option.nullOr(option.str({ pattern: /[^:\n]*/, shape: "a hash as crypt(5) writes it" }), {
+      hashedPassword: option.nullOr(option.str({ pattern: /[^:\t\n]*/, shape: "a hash as crypt(5) writes it" }), {
         description: 'The hash, readable by everybody in the store; `""` needs no password. Default: no password fits.',
       }),
-      hashedPasswordFile: option.nullOr(option.str(), { description: "A file on the machine with the hash." }),
+      hashedPasswordFile: option.nullOr(option.str({ pattern: /\/[^\t\n]*/, shape: "an absolute path" }), {
+        description:
+          "A file on the machine with the hash. While it cannot be read, activation fails and the account has no password.",
+      }),
     }),
     { description: "Users by name." },
   ),
