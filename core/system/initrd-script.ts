@@ -1,4 +1,41 @@
 /**
+ * Sets `$init` to the program of the chosen system, or fails with the generations that there are: a link that leads
+ * nowhere never boots a system that nobody chose.
+ */
+export const CHOOSE_SYSTEM = `profile=/nix/var/nix/profiles/system
+# For messages: what the machine could boot instead.
+generations() {
+  found=
+  for link in /mnt$profile-*-link; do
+    [ -L "$link" ] || continue
+    number=\${link#/mnt$profile-}
+    found="$found \${number%-link}"
+  done
+  [ -n "$found" ] && echo "; floe.generation=N on the kernel's command line chooses another one of$found"
+}
+if [ -n "$generation" ]; then
+  link=$profile-$generation-link
+  [ -L "/mnt$link" ] || fail "generation $generation does not exist$(generations)"
+else
+  link=$profile
+fi
+if [ -n "$generation" ] || [ -z "$init" ]; then
+  # The profile names a generation, which names the system; both may be relative.
+  system=$link
+  for step in 1 2 3; do
+    [ -L "/mnt$system" ] || break
+    target=$($b readlink "/mnt$system")
+    case $target in
+      /*) system=$target ;;
+      *) system=\${system%/*}/$target ;;
+    esac
+  done
+  init=$system/init
+fi
+[ -e "/mnt$init" ] || fail "the system's \\"$init\\" does not exist$(generations)"
+`;
+
+/**
  * The first stage of a boot, in the initial RAM disk: mounts the root and the store, chooses the generation
  * and hands over to it.
  *
@@ -72,28 +109,7 @@ case $store in
   *) fail "parameter floe.store=$store is not understood, expected erofs:DEVICE" ;;
 esac
 
-profile=/nix/var/nix/profiles/system
-if [ -n "$generation" ]; then
-  link=$profile-$generation-link
-  [ -L "/mnt$link" ] || fail "generation $generation does not exist"
-else
-  link=$profile
-fi
-if [ -n "$generation" ] || [ -z "$init" ]; then
-  # The profile names a generation, which names the system; both may be relative.
-  system=$link
-  for step in 1 2 3; do
-    [ -L "/mnt$system" ] || break
-    target=$($b readlink "/mnt$system")
-    case $target in
-      /*) system=$target ;;
-      *) system=\${system%/*}/$target ;;
-    esac
-  done
-  init=$system/init
-fi
-[ -e "/mnt$init" ] || fail "\\"$init\\" does not exist"
-
+${CHOOSE_SYSTEM}
 $b mount -t tmpfs -o mode=0755,nosuid,nodev run /mnt/run
 for name in dev proc sys; do $b mount --move /$name /mnt/$name; done
 exec $b switch_root -c /dev/console /mnt "$init"
