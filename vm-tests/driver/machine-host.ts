@@ -54,6 +54,9 @@ export class MachineHost {
   #accelerator: Accelerator;
   #boot: Boot | undefined;
   #boots = 0;
+  #disposed = false;
+  /** Settles when no start is under way. */
+  #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: MachineHostOptions) {
     this.#options = options;
@@ -90,10 +93,13 @@ export class MachineHost {
     });
   }
 
-  /** Boot the default generation, or the one whose number is given, and wait for the agent. */
+  /**
+   * Boot the default generation, or the one whose number is given, and wait for the agent.
+   *
+   * @throws {CodedError} `machine.disposed` when the run is over, as for a story that outlived its time.
+   */
   async boot(options: BootOptions): Promise<void> {
     const begin = performance.now();
-    this.#disks ??= await this.#makeDisks();
     const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
     this.log({ kind: "machine", machine: this.name, text: `boots ${which}` });
     let boot = await this.#start(options);
@@ -111,11 +117,32 @@ export class MachineHost {
     this.log({ kind: "machine", machine: this.name, text: `answers after ${showSeconds(seconds)}`, seconds });
   }
 
-  async #start({ generation }: BootOptions): Promise<Boot> {
+  #start(options: BootOptions): Promise<Boot> {
+    const starting = this.#startUnlessDisposed(options);
+    this.#starting = starting.catch(() => {});
+    return starting;
+  }
+
+  async #startUnlessDisposed(options: BootOptions): Promise<Boot> {
+    this.#refuseWhenDisposed();
+    this.#disks ??= await this.#makeDisks();
+    const boot = await this.#startQemu(options);
+    this.#past.push(...(this.#boot?.troubles ?? []));
+    this.#boot = boot;
+    this.#refuseWhenDisposed();
+    return boot;
+  }
+
+  #refuseWhenDisposed(): void {
+    if (!this.#disposed) return;
+    throw new CodedError("machine.disposed", `Cannot start the machine "${this.name}": its test is over`);
+  }
+
+  #startQemu({ generation }: BootOptions): Promise<Boot> {
     const { manifest, realPath } = this.#options;
     const { base } = manifest.generations;
     const chosen = generation === undefined ? "" : ` floe.generation=${generation}`;
-    const boot = await Boot.start({
+    return Boot.start({
       name: this.name,
       accelerator: this.#accelerator,
       memoryMiB: manifest.memoryMiB,
@@ -130,13 +157,12 @@ export class MachineHost {
       folder: this.folder,
       number: ++this.#boots,
     });
-    this.#past.push(...(this.#boot?.troubles ?? []));
-    this.#boot = boot;
-    return boot;
   }
 
-  /** End what runs and remove the sockets. */
+  /** End what runs, also what is just being started, and remove the sockets. Nothing starts afterwards. */
   async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#starting;
     if (this.#boot !== undefined) {
       this.#boot.expectEnd();
       this.#boot.agent.close();

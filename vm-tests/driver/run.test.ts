@@ -179,6 +179,24 @@ withQemu("a run ends at its time limit, and when it is interrupted", async () =>
   assert.match(stopped.error?.message ?? "", "interrupted");
 });
 
+withQemu("a story that outlives its run starts no machine any more", async () => {
+  let late: Promise<unknown> = Promise.resolve();
+  let wake = (): void => {};
+  const over = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const story: Script = ({ machine }) => {
+    late = over.then(() => machine!.start()).catch((caught: unknown) => caught);
+    return late as Promise<void>;
+  };
+  const { result, run } = await runStory(story, { timeoutSeconds: 0.1 });
+  assert.is(result.error?.code, "vm-test.timeout");
+  wake();
+  assert.is(((await late) as { code?: string }).code, "machine.disposed");
+  assert.not.ok(existsSync(join(run, "machine", "argv.txt")));
+  assert.not.ok(existsSync(join(run, "machine", "root.qcow2")));
+});
+
 test("checkHost() names what is missing before anything is built", () => {
   assert.throws(
     () => checkHost(folder),
