@@ -3,6 +3,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   readlinkSync,
   rmSync,
   symlinkSync,
@@ -18,6 +19,7 @@ import {
   type SwitchHost,
   type SwitchOptions,
   parseUnitList,
+  deleteGenerations,
   switchPaths,
   switchSystem,
   withSwitchLock,
@@ -397,6 +399,31 @@ test(
     const result = machine.run("switch", toplevel("big"));
     assert.is(result.exitCode, 1);
     assert.is(machine.current(), "system-2-link");
+  }),
+);
+
+test(
+  "deleteGenerations(): all or none, and the boot menu first",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.addSystem("three", TWO);
+    machine.run("boot", toplevel("two"));
+    machine.run("boot", toplevel("three"));
+    const { paths, root, profile } = machine;
+    const forget = (...numbers: number[]) => deleteGenerations({ numbers, paths, root, say: () => {} });
+    const left = () => profile.list().map(({ number }) => number);
+    assert.throws(
+      () => forget(1, 3),
+      (error: { code: string }) => error.code === "profile.current",
+    );
+    assert.throws(
+      () => forget(1, 9),
+      (error: { code: string }) => error.code === "profile.no-generation",
+    );
+    assert.equal(left(), [1, 2, 3]);
+    forget(1, 2, 2);
+    assert.equal(left(), [3]);
+    assert.equal(readdirSync(join(paths.boot, "loader/entries")), ["floe-generation-3.conf"]);
   }),
 );
 

@@ -85,18 +85,22 @@ export class Profile {
   /**
    * Forget a generation. Its store path stays until it is collected.
    *
-   * @throws {CodedError} `profile.current` for the one that the profile points to; `profile.no-generation`
+   * @throws {CodedError} as {@link checkDeletable}
    */
   delete(number: number): void {
-    if (this.get(number).current) {
-      throw new CodedError(
-        "profile.current",
-        `Cannot delete generation ${number} of "${this.path}": it is the current one`,
-        { hint: "Switch to another generation first." },
-      );
-    }
+    this.checkDeletable(number);
     rmSync(this.linkPath(number));
     syncDirectory(this.directory);
+  }
+
+  /** @throws {CodedError} `profile.current` for the one that the profile points to; `profile.no-generation` */
+  checkDeletable(number: number): void {
+    if (!this.get(number).current) return;
+    throw new CodedError(
+      "profile.current",
+      `Cannot delete generation ${number} of "${this.path}": it is the current one`,
+      { hint: "Switch to another generation first." },
+    );
   }
 }
 

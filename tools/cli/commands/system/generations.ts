@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { switchPaths, withSwitchLock, writeBootMenu } from "../../../../core/host/activation/index.ts";
+import { deleteGenerations as forget, switchPaths } from "../../../../core/host/activation/index.ts";
 import { tryParseBootSpec } from "../../../../core/system/switch/index.ts";
 import type { CliContext } from "../../context.ts";
 import type { JsonFlags } from "../../flags.ts";
@@ -26,15 +26,7 @@ export function listGenerations(this: CliContext, flags: JsonFlags): void {
 
 /** `floe system delete-generations`. */
 export function deleteGenerations(this: CliContext, _flags: unknown, ...numbers: number[]): void {
-  const paths = switchPaths();
-  withSwitchLock(paths.run, () => {
-    const profile = systemProfile();
-    for (const number of numbers) profile.delete(number);
-    const generations = profile.list();
-    const current = generations.find((one) => one.current);
-    if (current === undefined) return;
-    writeBootMenu({ boot: paths.boot, generations, defaultGeneration: current.number, say: (line) => this.say(line) });
-  });
+  forget({ numbers, paths: switchPaths(), say: (line) => this.say(line) });
 }
 
 function labelOf(toplevel: string): string | undefined {
