@@ -263,6 +263,15 @@ test("module.unsettled: two rules that each wait for the other's absence", () =>
     assert.is(failure(() => read(modules)).code, "module.unsettled");
 });
 
+test("module.rule-returned: a value where a definition was meant, and a rule that waits", () => {
+  const returns = rule("returns", (() => ({ web: { port: 1 } })) as never);
+  assert.is(failure(() => read([webModule, returns])).code, "module.rule-returned");
+  const waits = rule("waits", (async ({ config }: { config: any }) => config.web.name) as never);
+  assert.match(failure(() => read([webModule, waits])).message, /module "waits": found that it returns a promise/);
+  const short = rule("short", (({ config, define }: any) => config.web.enable && define({})) as never);
+  assert.is(read([webModule, short]).web.port, 80);
+});
+
 test("module.unstable: a rule with a memory of its own", () => {
   let count = 0;
   const counter = rule("counter", ({ define }) => {

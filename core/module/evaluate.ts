@@ -29,7 +29,7 @@ export interface EvaluatedModules {
  *
  * @throws {CodedError} everything that is wrong, as one error: `option.unknown`, `option.wrong-type`,
  *   `option.conflict`, `option.no-value`, `option.declared-twice`, `option.read-only`, `module.assertion`,
- *   `module.rule-failed`; or `module.unsettled`, `module.unstable`.
+ *   `module.rule-failed`, `module.rule-returned`; or `module.unsettled`, `module.unstable`.
  */
 export function evaluateModules(options: EvaluateModulesOptions): EvaluatedModules {
   const { modules, config = {}, at = callerLocation(evaluateModules), ...moduleArguments } = options;

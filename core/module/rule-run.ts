@@ -78,8 +78,10 @@ export class RuleRunner {
         check: record.check,
         warn: record.warn,
       };
-      module.rule?.(context as unknown as RuleContext);
-      return { kind: "done" };
+      const returned: unknown = module.rule?.(context as unknown as RuleContext);
+      return typeof returned === "object" && returned !== null
+        ? { kind: "failed", error: returnedSomething(module, returned) }
+        : { kind: "done" };
     } catch (error) {
       return error instanceof Suspension ? { kind: "suspended", on: error.on } : { kind: "failed", error };
     }
@@ -90,6 +92,22 @@ export class RuleRunner {
     for (const name of path) group = (group as Record<string, unknown>)[name];
     return group;
   }
+}
+
+/** The type of a rule lets it return anything, so a forgotten `define` and an `async` would pass in silence. */
+function returnedSomething(module: Module, returned: object): CodedError {
+  const promise = returned as { readonly then?: unknown };
+  const isAsync = typeof promise.then === "function";
+  // What becomes of the promise matters to nobody any more.
+  if (isAsync) void Promise.resolve(promise).catch(() => {});
+  return new CodedError(
+    "module.rule-returned",
+    `Cannot run the rule of module "${module.key}": found that it returns ${isAsync ? "a promise" : "a value"}, expected it to define(…) and return nothing`,
+    {
+      hint: isAsync ? "A rule cannot wait: write it without async." : "Write define({ … }) in place of return { … }.",
+      at: module.at,
+    },
+  );
 }
 
 /** Collects what a rule says while it runs. */
