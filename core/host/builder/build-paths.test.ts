@@ -118,6 +118,28 @@ if (typeof bench === "string") {
       assert.is(store.queryPathInfo(value.outPath as StorePath)?.ca, `fixed:${formatHash(digest, "typed-base32")}`);
   });
 
+  test("what a builder with a network wrote is copied, so that nobody can write to it later", async () => {
+    const hash = formatHash(hashBytes("sha256", "fixed copy\n"), "sri");
+    const value = await bench.script("echo fixed copy > $out; stat -c %i $out", {
+      name: "fixed-copy",
+      fixed: { method: "flat", hash },
+    });
+    const report = await bench.build(value);
+    assert.is(report.exitCode, 0);
+    assert.is.not(lines(report.events)[0], String(statSync(real(value)).ino));
+  });
+
+  test("nobody else gets at an output before its modes are canonical", async () => {
+    const value = await bench.script("touch $out; chmod 4755 $out; sleep 7890; true", { name: "set-id" });
+    const run = bench.build(value);
+    await until(() => isRunning("sleep 7890"));
+    const [top = ""] = leftovers().filter((name) => name.includes("set-id") && name.endsWith(".chroot"));
+    const mode = statSync(`${store.realStoreDirectory}/${top}`).mode;
+    endAll("sleep 7890");
+    await run;
+    assert.is(mode & 0o777, 0o700);
+  });
+
   test("several outputs may refer to each other", async () => {
     const value = await bench.script(`mkdir $out $dev; echo $out > $dev/out`, { name: "two", outputs: ["out", "dev"] });
     assert.is((await bench.build(value)).exitCode, 0);

@@ -11,7 +11,7 @@ import {
   outputPath,
   shortName,
 } from "../../build/index.ts";
-import { fixedOutputOf, outputNames } from "../../derivation/index.ts";
+import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import type { PathInfo, StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
 import { removeTree } from "../files/index.ts";
@@ -40,7 +40,7 @@ import {
   logTooLarge,
   timedOut,
 } from "./failures.ts";
-import { collectOutputs, moveOutputs } from "./outputs.ts";
+import { collectOutputs, copyOutputs, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform, requiredFeatures } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { watch } from "./watch.ts";
@@ -93,7 +93,7 @@ export class LocalExecutor implements Executor {
   /** Give back what was held for several builds. */
   async close(): Promise<void> {
     this.#terminals.close();
-    if (this.#runDirectory !== undefined) await removeTree(this.#runDirectory);
+    if (this.#runDirectory !== undefined) removeTree(this.#runDirectory);
   }
 
   async execute(request: BuildRequest, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildOutcome> {
@@ -179,10 +179,7 @@ export class LocalExecutor implements Executor {
         keepDirectory = ran.keptDirectory;
         if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath };
       }
-      const directory =
-        this.#options.sandbox || drv.builder.startsWith("builtin:")
-          ? workspace.storeDirectory
-          : store.realStoreDirectory;
+      const directory = await this.#finishedDirectory(drv, workspace);
       const infos = await collectOutputs({
         drvPath,
         drv,
@@ -208,9 +205,20 @@ export class LocalExecutor implements Executor {
       closures.add(fresh);
       return { kind: "built", all, fresh, logPath };
     } finally {
-      await removeTree(workspace.storeDirectory);
-      if (!keepDirectory) await removeTree(workspace.buildDirectory);
+      removeTree(workspace.topDirectory);
+      if (!keepDirectory) removeTree(workspace.buildDirectory);
     }
+  }
+
+  /** Where the outputs lie when their builder has ended. */
+  async #finishedDirectory(drv: Derivation, workspace: Workspace): Promise<string> {
+    if (drv.builder.startsWith("builtin:")) return workspace.storeDirectory;
+    if (!this.#options.sandbox) return this.#options.store.realStoreDirectory;
+    if (fixedOutputOf(drv) === undefined) return workspace.storeDirectory;
+    // It shared the network: an accomplice outside may hold its files open for writing, but not those of a copy.
+    const directory = `${workspace.topDirectory}/copies`;
+    await copyOutputs(workspace.storeDirectory, directory, drv);
+    return directory;
   }
 
   async #runBuiltin(
@@ -354,7 +362,7 @@ export class LocalExecutor implements Executor {
       },
       builder: environment.builder,
       args: environment.args,
-      argumentsFile: `${workspace.storeDirectory}/.arguments`,
+      argumentsFile: `${workspace.topDirectory}/arguments`,
       output,
       receive,
     });

@@ -1,10 +1,10 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, lstatSync, mkdirSync } from "node:fs";
 import { chmod, lstat, rename } from "node:fs/promises";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, makeHasher, raise } from "../../base/index.ts";
 import { checkOutputs, hashMismatch, outputPath } from "../../build/index.ts";
 import { type Derivation, type FixedOutput, fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import { formatContentAddress, type PathInfo, type StorePath, storePathBaseName } from "../../store/index.ts";
-import { hashTree, removeTree, type ScannedTree, scanTree } from "../files/index.ts";
+import { copyTreeCanonical, hashTree, removeTree, type ScannedTree, scanTree } from "../files/index.ts";
 import { missingOutputs } from "./failures.ts";
 
 export interface CollectOutputsOptions {
@@ -103,6 +103,16 @@ async function hashFile(file: string, algorithm: HashAlgorithm): Promise<Hash> {
   return hasher.digest();
 }
 
+/** Copy the outputs that are there into a new directory. Errors as `walkNar`. */
+export async function copyOutputs(from: string, to: string, drv: Derivation): Promise<void> {
+  mkdirSync(to);
+  for (const { path } of Object.values(drv.outputs)) {
+    const place = hostPlace(from, path as StorePath);
+    if (lstatSync(place, { throwIfNoEntry: false }) !== undefined)
+      await copyTreeCanonical(place, hostPlace(to, path as StorePath));
+  }
+}
+
 /** Move finished outputs into the store. They count for nothing until they are registered. */
 export async function moveOutputs(
   directory: string,
@@ -112,7 +122,7 @@ export async function moveOutputs(
   for (const { path } of infos) {
     const from = hostPlace(directory, path);
     const to = realPath(path);
-    if ((await lstat(to).catch(() => undefined)) !== undefined) await removeTree(to);
+    if ((await lstat(to).catch(() => undefined)) !== undefined) removeTree(to);
     await moveTree(from, to);
   }
 }

@@ -7,19 +7,34 @@ import { removeTree } from "../files/index.ts";
 
 /** The directories of one build on the host. */
 export interface Workspace {
-  /** What the builder sees as `/nix/store`; lies in the store directory, so that outputs can be moved out by rename. */
+  /** Lies in the store directory, so that outputs can be moved out by rename; nobody else may enter it. */
+  readonly topDirectory: string;
+  /** What the builder sees as `/nix/store`. */
   readonly storeDirectory: string;
   /** What the builder sees as `/build`. */
   readonly buildDirectory: string;
 }
 
-/** Make the directories of a build, in place of what a killed build may have left. */
+/**
+ * Make the directories of a build, in place of what a killed build may have left.
+ *
+ * Until its modes are made canonical an output may hold set-id programs of our user, so the way to it is closed to others.
+ */
 export async function openWorkspace(realStoreDirectory: string, drvPath: StorePath, name: string): Promise<Workspace> {
+  const buildDirectory = mkdtempSync(`${tmpdir()}/floe-build-${name}-`);
   // Real Nix knows this suffix: its collector takes away what a killed build left there.
-  const storeDirectory = `${realStoreDirectory}/${storePathBaseName(drvPath)}.chroot`;
-  if (lstatSync(storeDirectory, { throwIfNoEntry: false }) !== undefined) await removeTree(storeDirectory);
-  mkdirSync(storeDirectory, { mode: 0o755 });
-  return { storeDirectory, buildDirectory: mkdtempSync(`${tmpdir()}/floe-build-${name}-`) };
+  const topDirectory = `${realStoreDirectory}/${storePathBaseName(drvPath)}.chroot`;
+  const workspace = { topDirectory, storeDirectory: `${topDirectory}/store`, buildDirectory };
+  try {
+    removeTree(topDirectory);
+    mkdirSync(topDirectory, { mode: 0o700 });
+    mkdirSync(workspace.storeDirectory, { mode: 0o755 });
+    return workspace;
+  } catch (error) {
+    removeTree(topDirectory);
+    removeTree(buildDirectory);
+    throw error;
+  }
 }
 
 /** Inputs to be bound into the sandbox. Links are copied, since a bind would show what they point to. */
