@@ -21,6 +21,16 @@ if (typeof bench === "string") {
   const { store, real } = bench;
   const lines = (events: readonly BuildEvent[]): string[] =>
     events.flatMap((event) => (event.kind === "log-line" ? [event.line] : []));
+  /** Build in a process that sees the bench's `/nix` as the machine's. */
+  const buildAtRoot = (drvPath: string, ...flags: readonly string[]) =>
+    spawnSync(
+      "bwrap",
+      [
+        ...["--dev-bind", "/", "/", "--bind", `${bench.directory}/root/nix`, "/nix", "--"],
+        ...[process.execPath, script, "/", drvPath, ...flags],
+      ],
+      { encoding: "utf8", env: { ...process.env, SECRET: "s", TMPDIR: bench.directory } },
+    );
   const leftovers = (): string[] =>
     readdirSync(store.realStoreDirectory).filter((name) => /\.(chroot|lock|check)$/.test(name));
 
@@ -405,25 +415,7 @@ if (typeof bench === "string") {
     const value = await bench.script('echo "$NIX_BUILD_TOP $HOME [$SECRET]" > $out; test "$PWD" = "$NIX_BUILD_TOP"', {
       name: "unsandboxed",
     });
-    // A view of this machine in which /nix is the bench's.
-    const enclosed = spawnSync(
-      "bwrap",
-      [
-        "--dev-bind",
-        "/",
-        "/",
-        "--bind",
-        `${bench.directory}/root/nix`,
-        "/nix",
-        "--",
-        process.execPath,
-        script,
-        "/",
-        value.drvPath,
-        "--no-sandbox",
-      ],
-      { encoding: "utf8", env: { ...process.env, SECRET: "s", TMPDIR: bench.directory } },
-    );
+    const enclosed = buildAtRoot(value.drvPath, "--no-sandbox");
     if (enclosed.stderr.includes("bwrap: ")) return console.log(`skipped: ${enclosed.stderr.trim()}`);
     assert.equal([enclosed.status, enclosed.stderr], [0, ""]);
     assert.match(readFileSync(real(value), "utf8"), /^\/\S+\/floe-build-unsandboxed-\w+ \/homeless-shelter \[\]\n$/);
@@ -431,6 +423,24 @@ if (typeof bench === "string") {
       leftovers().filter((name) => name.includes("unsandboxed")),
       [],
     );
+  });
+
+  test("without a sandbox no valid output is overwritten, and a failure leaves nothing", async () => {
+    const random = await bench.script("echo first > $out; cat /proc/sys/kernel/random/uuid >> $out", { name: "risky" });
+    const enclosed = buildAtRoot(random.drvPath, "--no-sandbox");
+    if (enclosed.stderr.includes("bwrap: ")) return console.log(`skipped: ${enclosed.stderr.trim()}`);
+    const before = readFileSync(real(random), "utf8");
+    const again = buildAtRoot(random.drvPath, "--no-sandbox", "--rebuild");
+    assert.is(again.status, 100);
+    assert.match(again.stderr, /Cannot build "risky" without a sandbox: its builder would overwrite \/nix\/store\//);
+    assert.is(readFileSync(real(random), "utf8"), before);
+
+    const fails = await bench.script("test ! -e $out && echo cleared; echo half > $out; exit 1", {
+      name: "risky-half",
+    });
+    writeFileSync(real(fails), "of a run that was killed");
+    assert.match(buildAtRoot(fails.drvPath, "--no-sandbox").stderr, "> cleared");
+    assert.not.ok(existsSync(real(fails)));
   });
 
   test("a derivation that asks out of the sandbox, for another machine or a missing feature is refused", async () => {

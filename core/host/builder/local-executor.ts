@@ -40,7 +40,7 @@ import {
   logTooLarge,
   timedOut,
 } from "./failures.ts";
-import { collectOutputs, copyOutputs, moveOutputs } from "./outputs.ts";
+import { collectOutputs, copyOutputs, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform, requiredFeatures } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { watch } from "./watch.ts";
@@ -168,8 +168,12 @@ export class LocalExecutor implements Executor {
   > {
     const { drv, drvPath } = request;
     const { store, closures } = this.#options;
+    const isPlain = !this.#options.sandbox && !drv.builder.startsWith("builtin:");
+    const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
+    if (isPlain) makeRoom(drv.name, outputs, missing, (path) => store.realPath(path));
     const workspace = await openWorkspace(store.realStoreDirectory, drvPath, drv.name);
     let keepDirectory = false;
+    let isDone = false;
     try {
       let logPath: string | undefined;
       if (drv.builder.startsWith("builtin:")) await this.#runBuiltin(request, workspace, emit, signal);
@@ -203,9 +207,11 @@ export class LocalExecutor implements Executor {
       const fresh = all.filter((info) => missing.has(info.path));
       if (directory !== store.realStoreDirectory) await moveOutputs(directory, (path) => store.realPath(path), fresh);
       closures.add(fresh);
+      isDone = true;
       return { kind: "built", all, fresh, logPath };
     } finally {
       removeTree(workspace.topDirectory);
+      if (isPlain && !isDone) for (const path of missing) removeTree(store.realPath(path));
       if (!keepDirectory) removeTree(workspace.buildDirectory);
     }
   }

@@ -113,6 +113,28 @@ export async function copyOutputs(from: string, to: string, drv: Derivation): Pr
   }
 }
 
+/**
+ * Take away what an earlier builder without a sandbox may have left where this one will write.
+ *
+ * @throws {CodedError} `build.would-overwrite` when an output is valid: without a sandbox there is no other place for its name.
+ */
+export function makeRoom(
+  name: string,
+  outputs: readonly StorePath[],
+  missing: ReadonlySet<StorePath>,
+  realPath: (path: string) => string,
+): void {
+  const valid = outputs.filter((path) => !missing.has(path));
+  if (valid.length > 0) {
+    throw new CodedError(
+      "build.would-overwrite",
+      `Cannot build "${name}" without a sandbox: its builder would overwrite ${valid.join(", ")}`,
+      { hint: "Leave --no-sandbox away.", exitCode: 100 },
+    );
+  }
+  for (const path of missing) removeTree(realPath(path));
+}
+
 /** Move finished outputs into the store. They count for nothing until they are registered. */
 export async function moveOutputs(
   directory: string,

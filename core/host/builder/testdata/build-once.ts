@@ -1,11 +1,11 @@
-/** `node build-once.ts ROOT DRV [--no-sandbox]`: build one derivation in a process of its own, to be killed or enclosed. */
+/** `node build-once.ts ROOT DRV [--no-sandbox] [--rebuild]`: build one derivation in a process of its own, to be killed or enclosed. */
 import type { StorePath } from "../../../store/index.ts";
 import { openLocalStore } from "../../local-store/index.ts";
 import { buildPaths } from "../build-paths.ts";
 
-const [root = "", drvPath = "", flag] = process.argv.slice(2);
+const [root = "", drvPath = "", ...flags] = process.argv.slice(2);
 using store = openLocalStore({ root });
-const options = { sandbox: flag !== "--no-sandbox" };
+const options = { sandbox: !flags.includes("--no-sandbox"), rebuild: flags.includes("--rebuild") };
 const report = await buildPaths({ store, targets: [{ drvPath: drvPath as StorePath }], options });
 for (const { error } of report.failures) console.error(error.message, error.details);
 process.exitCode = report.exitCode;
