@@ -11,6 +11,8 @@ export interface SwitchPaths {
   readonly run: string;
   readonly boot: string;
   readonly profiles: string;
+  /** Links in it keep store paths from being collected. */
+  readonly gcRoots: string;
 }
 
 /** The places below a root; `/` on a machine, a temporary directory in tests. */
@@ -22,5 +24,6 @@ export function switchPaths(root = "/"): SwitchPaths {
     run: join(root, "run/floe"),
     boot: join(root, "boot"),
     profiles: join(root, "nix/var/nix/profiles"),
+    gcRoots: join(root, "nix/var/nix/gcroots"),
   };
 }

@@ -372,6 +372,31 @@ test(
   }),
 );
 
+test(
+  "switchSystem(): a switch that is killed leaves no generation that a rollback could take",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.addSystem("three", TWO);
+    const { paths, root } = machine;
+    const host = { ...machine.host, systemctl: killed };
+    const options = { mode: "switch", target: toplevel("two"), paths, say: () => {}, root, host } as const;
+    assert.throws(() => switchSystem(options), /killed/);
+    assert.is(machine.profile.list().length, 1);
+    assert.is(readlinkSync(join(paths.gcRoots, "switching")), "/nix/store/two");
+    assert.is(machine.run("switch", toplevel("three")).generation, 2);
+    assert.not(existsSync(join(paths.gcRoots, "switching")));
+  }),
+);
+
+test(
+  "switchSystem(): only what became the default is told as the generation",
+  withMachine((machine) => {
+    for (const mode of ["test", "dry-activate"] as const)
+      assert.is(machine.run(mode, { kind: "generation", number: 1 }).generation, undefined);
+    assert.is(machine.run("switch", { kind: "generation", number: 1 }).generation, 1);
+  }),
+);
+
 function killed(): never {
   throw new Error("killed");
 }

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { type LoadedUnit, type SwitchPlan, planSwitch } from "../../system/switch/index.ts";
-import { Profile, readLink } from "../profile/index.ts";
+import { Profile, readLink, replaceLink } from "../profile/index.ts";
 import { writeBootMenu } from "./boot-menu.ts";
 import { withSwitchLock } from "./lock.ts";
 import type { SwitchPaths } from "./paths.ts";
@@ -40,6 +40,7 @@ export interface SwitchResult {
    * 4 units failed, and the switch stands; 100 the system needs a reboot, and nothing was done.
    */
   readonly exitCode: 0 | 1 | 2 | 4 | 100;
+  /** The generation that is the default now; `undefined` when that is what it was. */
   readonly generation: number | undefined;
   readonly plan: SwitchPlan | undefined;
   readonly failedUnits: readonly string[];
@@ -48,8 +49,8 @@ export interface SwitchResult {
 /**
  * Switch the machine.
  *
- * Order: lock → generation link → stop units → activate → reload the manager → reload, restart, start → settle →
- * commit (the profile by one rename, then the boot menu). Nothing before the commit changes what boots.
+ * Order: lock → stop units → activate → reload the manager → reload, restart, start → settle → commit (the generation's
+ * link, the profile by one rename, then the boot menu). Nothing before the commit changes what boots.
  *
  * @throws {CodedError} `system.locked`, `system.not-a-system`, `profile.no-generation`, `system.cannot-run`
  */
@@ -77,34 +78,37 @@ class Switch {
     const named = target.kind === "toplevel" ? target.path : this.#profile.get(target.number).target;
     this.#checkSystem(named);
     const toplevel = this.#canonical(named);
-    const made =
-      target.kind === "generation"
-        ? { number: target.number, created: false }
-        : mode === "switch" || mode === "boot"
-          ? this.#profile.create(toplevel)
-          : undefined;
-    const nothing = { generation: made?.number, plan: undefined, failedUnits: [] };
-    if (mode === "boot") return { ...nothing, exitCode: this.#commit(made?.number) };
-    if (mode !== "dry-activate" && this.#needsReboot(toplevel)) {
-      say("the new system talks to its init in another way: it has to be booted (use `boot` and reboot)");
-      if (made?.created) this.#profile.delete(made.number);
-      return { ...nothing, generation: undefined, exitCode: SWITCH_EXIT.reboot };
-    }
-    const plan = this.#plan(toplevel);
+    const nothing = { generation: undefined, plan: undefined, failedUnits: [] };
+    if (mode === "boot") return { ...nothing, ...this.#commit(toplevel) };
     if (mode === "dry-activate") {
+      const plan = this.#plan(toplevel);
       this.#tell(plan, "would");
       this.#options.host.activate(`${this.#root}${toplevel}`, mode);
       return { ...nothing, plan, exitCode: SWITCH_EXIT.done };
     }
-    const failedUnits = this.#apply(toplevel, plan);
-    if (failedUnits === undefined) {
-      if (made?.created) this.#profile.delete(made.number);
-      return { generation: undefined, plan, failedUnits: [], exitCode: SWITCH_EXIT.activation };
+    if (this.#needsReboot(toplevel)) {
+      say("the new system talks to its init in another way: it has to be booted (use `boot` and reboot)");
+      return { ...nothing, exitCode: SWITCH_EXIT.reboot };
     }
-    const committed = mode === "switch" ? this.#commit(made?.number) : SWITCH_EXIT.done;
-    const exitCode =
-      committed !== SWITCH_EXIT.done ? committed : failedUnits.length > 0 ? SWITCH_EXIT.units : SWITCH_EXIT.done;
-    return { generation: made?.number, plan, failedUnits, exitCode };
+    return this.#holding(toplevel, () => {
+      const plan = this.#plan(toplevel);
+      const failedUnits = this.#apply(toplevel, plan);
+      if (failedUnits === undefined) return { ...nothing, plan, exitCode: SWITCH_EXIT.activation };
+      const { generation, exitCode } =
+        mode === "switch" ? this.#commit(toplevel) : { generation: undefined, exitCode: SWITCH_EXIT.done };
+      const failed = exitCode === SWITCH_EXIT.done && failedUnits.length > 0;
+      return { generation, plan, failedUnits, exitCode: failed ? SWITCH_EXIT.units : exitCode };
+    });
+  }
+
+  /** Keep a system from being collected before a generation or the running system names it. */
+  #holding<Result>(toplevel: string, run: () => Result): Result {
+    const root = join(this.#options.paths.gcRoots, "switching");
+    mkdirSync(this.#options.paths.gcRoots, { recursive: true });
+    replaceLink(root, toplevel);
+    const result = run();
+    rmSync(root);
+    return result;
   }
 
   #checkSystem(toplevel: string): void {
@@ -251,9 +255,10 @@ class Switch {
     return sub.startsWith("auto-restart") && this.#options.host.property(name, "ExecMainStatus") !== "0";
   }
 
-  #commit(number: number | undefined): 0 | 1 {
-    if (number === undefined) return SWITCH_EXIT.done;
-    const { paths, say } = this.#options;
+  /** The generation first comes to be here: neither a failed nor an interrupted switch leaves one behind. */
+  #commit(toplevel: string): Pick<SwitchResult, "generation"> & { readonly exitCode: 0 | 1 } {
+    const { paths, say, target } = this.#options;
+    const number = target.kind === "generation" ? target.number : this.#profile.create(toplevel).number;
     this.#profile.switchTo(number);
     try {
       writeBootMenu({
@@ -263,10 +268,10 @@ class Switch {
         root: this.#root,
         say,
       });
-      return SWITCH_EXIT.done;
+      return { generation: number, exitCode: SWITCH_EXIT.done };
     } catch (error) {
       say(`the boot menu could not be written: ${(error as Error).message}`);
-      return SWITCH_EXIT.bootLoader;
+      return { generation: number, exitCode: SWITCH_EXIT.bootLoader };
     }
   }
 }
