@@ -1,5 +1,3 @@
-/** The priority of an option's declared default. */
-export const PRIORITY_DECLARED = 1500;
 /** The priority of {@link defaults}. */
 export const PRIORITY_DEFAULTS = 1000;
 /** The priority of a plain definition. */

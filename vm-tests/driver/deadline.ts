@@ -52,11 +52,6 @@ export class Deadline {
   }
 }
 
-/** A clock for guests that are not there (yet): every second counts. */
-export function wallClock(): GuestTime {
-  return { wallSeconds: performance.now() / 1000, starvedSeconds: 0 };
-}
-
 /**
  * A clock that watches one QEMU process: time in which it is stopped, in which its threads stand in the host's run queue, or
  * in which the host itself is deprived of its processors by a hypervisor (steal) counts as starvation.
