@@ -35,6 +35,33 @@ test("realisePlan() adds sources and derivations, and does nothing the second ti
   store.close();
 });
 
+test("realisePlan() locks trees in one order, so that two processes never wait for each other", async () => {
+  const text = `derivation({ name: "both", system: "x86_64-linux", builder: "/bin/sh", args: [local("./one"), local("./two")].map(String) })`;
+  const folder = makeFolder({
+    "flake.config.ts": flakeText(
+      `{ get a() { return ${text}; } }`,
+      'import { derivation, local } from "#floe/derivation";',
+    ),
+    "one/a": "1",
+    "two/a": "2",
+  });
+  const { plan } = await ask(flakeIn(folder), "a");
+  const sources = [...plan.sources].sort((a, b) => (a.path < b.path ? 1 : -1));
+  const [last, first] = sources.map((source) => source.path) as [string, string];
+  const store = openStore();
+  const another = openLocalStore({ root: store.root });
+  const held = await another.lockPaths([first]);
+  const run = realisePlan(store, { ...plan, sources });
+  // Long enough for it to lock what it locks first.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const free = await another.lockPaths([last], { wait: false });
+  free?.release();
+  held?.release();
+  await run;
+  assert.ok(free !== undefined);
+  for (const each of [store, another]) each.close();
+});
+
 test("realisePlan() refuses a source that changed since the evaluation", async () => {
   const { folder, plan } = await planned();
   writeFileSync(`${folder}/src/a`, "changed since");

@@ -1,4 +1,4 @@
-import { CodedError } from "../../base/index.ts";
+import { CodedError, compareText } from "../../base/index.ts";
 import { parseStorePath, type StorePath } from "../../store/index.ts";
 import { filterFromFiles } from "../files/source-host.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -19,9 +19,19 @@ export async function realisePlan(store: LocalStore, plan: EvaluationPlan): Prom
   if (plan.roots.every((path) => store.isValid(path))) return;
   store.addTempRoots([...plan.sources, ...plan.derivations].map((item) => item.path));
   await store.batch(async () => {
-    for (const source of plan.sources) if (!store.isValid(source.path)) await addSource(store, source);
+    for (const source of inLockOrder(plan.sources)) if (!store.isValid(source.path)) await addSource(store, source);
     for (const { path, text } of plan.derivations) store.addDerivationText(path, text);
   });
+}
+
+/**
+ * Trees, which refer to nothing, in the order of their paths, then texts as they are. A batch holds the locks of its trees
+ * to its end, so two processes that took them in different orders would wait for each other for ever.
+ */
+function inLockOrder(sources: readonly PlanSource[]): PlanSource[] {
+  const trees = sources.filter(({ kind }) => kind === "tree");
+  const texts = sources.filter(({ kind }) => kind === "text");
+  return [...trees.sort((a, b) => compareText(a.path, b.path)), ...texts];
 }
 
 async function addSource(store: LocalStore, source: PlanSource): Promise<void> {
