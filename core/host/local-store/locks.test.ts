@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -31,6 +31,21 @@ test("lockPaths() gives all locks or none, and waits when asked to", async ({ st
   (await second)?.release();
   assert.equal(order, ["first gives up", "second has it"]);
   assert.equal(readdirSync(store.realStoreDirectory), []);
+});
+
+test("a lock file that was taken away is no lock, also when it could not be marked", async ({ store }) => {
+  const file = `${store.realPath(A)}.lock`;
+  const stale = openSync(file, "w");
+  lockFileSync(stale, "exclusive", { wait: true });
+  const waiting = store.lockPaths([A]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  // As by a full disk: it is gone, but holds no mark.
+  rmSync(file);
+  closeSync(stale);
+  const locks = await waiting;
+  assert.ok(existsSync(file));
+  assert.is(await store.lockPaths([A], { wait: false }), undefined);
+  locks?.release();
 });
 
 test("a lock of one path is given back when the other is taken", async ({ store }) => {

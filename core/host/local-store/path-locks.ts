@@ -30,7 +30,11 @@ export async function lockRealPaths(
     for (const { file, fd } of held.splice(0)) {
       // Unlink first, then mark: who waits for this file sees that it is stale and starts over.
       rmSync(file, { force: true });
-      writeSync(fd, "d");
+      try {
+        writeSync(fd, "d");
+      } catch {
+        // The disk is full: Nix does not see the mark then, we look whether the file still has a name.
+      }
       closeSync(fd);
     }
   };
@@ -59,7 +63,8 @@ async function lockOne(
     let taken = false;
     try {
       taken = await lockFile(fd, "exclusive", { wait, signal });
-      if (taken && fstatSync(fd).size === 0) return { file, fd };
+      const { size, nlink } = fstatSync(fd);
+      if (taken && size === 0 && nlink > 0) return { file, fd };
     } catch (error) {
       closeSync(fd);
       throw error;
