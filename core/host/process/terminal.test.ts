@@ -35,6 +35,18 @@ if (first === undefined) {
     assert.is(String(await output("echo next")), "next\n");
   });
 
+  test("a program that stops its terminal holds nobody up", async () => {
+    const stopped = await output("printf before; perl -MPOSIX -e 'tcflow(1, TCOOFF)'");
+    assert.is(String(stopped), "before");
+    assert.is(String(await output("echo next")), "next\n");
+  });
+
+  test("a terminal whose host was killed is an end of the output, no fault", async () => {
+    const kill = `printf before; sleep 0.1; kill -9 $(pgrep -P ${process.pid} -x script); sleep 0.1; echo lost`;
+    assert.is(String(await output(kill)), "before");
+    assert.is(String(await output("echo next")), "next\n");
+  });
+
   test("several terminals work at once", async () => {
     const texts = await Promise.all(["a", "b", "c"].map((name) => output(`for i in 1 2 3; do echo ${name}; done`)));
     assert.equal(texts.map(String), ["a\na\na\n", "b\nb\nb\n", "c\nc\nc\n"]);

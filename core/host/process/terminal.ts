@@ -4,6 +4,9 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { findProgram } from "./find-program.ts";
 
+/** How long the last words of a builder may take to arrive when nothing else does. */
+const PATIENCE_MS = 2000;
+
 /**
  * A pseudo terminal for the output of builders, one after another.
  *
@@ -79,19 +82,32 @@ export class LogTerminal {
     return openSync(this.#path, constants.O_RDWR | constants.O_NOCTTY);
   }
 
-  /** All that was written until now has been received when this is fulfilled. Every writer must be dead. */
+  /**
+   * All that was written until now has been received when this is fulfilled. Every writer must be dead.
+   *
+   * A builder may have stopped the terminal (as Ctrl-S does): one that says nothing more is given up.
+   */
   async end(): Promise<void> {
     const deliver = this.#receive ?? (() => {});
     const mark = Buffer.from(`\0${randomBytes(12).toString("hex")}\0`);
     let held = Buffer.alloc(0);
     const arrived = new Promise<void>((done) => {
       const resolve = (): void => {
+        clearTimeout(patience);
         this.#output.off("close", resolve);
         done();
       };
-      if (this.#broken) return done();
+      const giveUp = (): void => {
+        deliver(held);
+        this.#broken = true;
+        this.close();
+        resolve();
+      };
+      const patience = setTimeout(giveUp, PATIENCE_MS);
+      if (this.#broken) return resolve();
       this.#output.once("close", resolve);
       this.#receive = (chunk) => {
+        patience.refresh();
         const text = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
         const at = text.indexOf(mark);
         if (at === -1) {
@@ -118,10 +134,11 @@ export class LogTerminal {
 
   /** The terminal may be full of output we have not read yet, so the mark must not block us. */
   async #writeMark(mark: Buffer): Promise<void> {
-    const descriptor = openSync(this.#path, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
+    if (this.#broken) return;
+    let descriptor: number | undefined;
     try {
-      let rest = mark;
-      while (rest.length > 0 && !this.#broken) {
+      descriptor = openSync(this.#path, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
+      for (let rest = mark; rest.length > 0 && !this.#broken; ) {
         try {
           rest = rest.subarray(writeSync(descriptor, rest));
         } catch (error) {
@@ -129,8 +146,11 @@ export class LogTerminal {
           await new Promise((resolve) => setTimeout(resolve, 2));
         }
       }
+    } catch {
+      // Its host is dead, and the terminal with it: there is nothing more to come.
+      this.#output.destroy();
     } finally {
-      closeSync(descriptor);
+      if (descriptor !== undefined) closeSync(descriptor);
     }
   }
 }
