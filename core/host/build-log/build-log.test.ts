@@ -23,6 +23,16 @@ test("BuildLogWriter keeps small and large logs, readBuildLog() gives them back"
   assert.ok(readFileSync(`${logPathOf(logDirectory, DRV)}.zst`).length < large.length / 3);
 });
 
+test("a log that cannot be written fails when it is closed, not in between", async () => {
+  const folder = `${logDirectory}/unwritable`;
+  writeFileSync(folder, "no folder");
+  const log = new BuildLogWriter(folder, DRV);
+  log.write(Buffer.alloc(100_000, "x"));
+  log.write(Buffer.from("more"));
+  const error = await log.close().catch((thrown: { code: string }) => thrown);
+  assert.is((error as { code: string }).code, "ENOTDIR");
+});
+
 test("readBuildLog() gives what there is of a log whose writer was killed", async () => {
   const path = `${logPathOf(logDirectory, DRV)}.zst`;
   const whole = readFileSync(path);

@@ -1,5 +1,6 @@
 import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress, type ZstdCompress, zstdCompressSync } from "node:zlib";
 import { logPathOf } from "./path.ts";
 
@@ -31,7 +32,7 @@ export class BuildLogWriter {
   write(chunk: Buffer): void {
     this.#sizeBytes += chunk.length;
     if (this.#stream !== undefined) {
-      this.#stream.write(chunk);
+      if (!this.#stream.destroyed) this.#stream.write(chunk);
     } else {
       this.#held.push(chunk);
       this.#heldBytes += chunk.length;
@@ -40,7 +41,7 @@ export class BuildLogWriter {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#openStream();
-      this.#stream?.flush(constants.ZSTD_e_flush);
+      if (this.#stream?.destroyed === false) this.#stream.flush(constants.ZSTD_e_flush);
     }, FLUSH_MS);
   }
 
@@ -52,25 +53,29 @@ export class BuildLogWriter {
       writeFileSync(this.path, zstdCompressSync(Buffer.concat(this.#held)));
       return;
     }
-    this.#stream.end();
+    if (!this.#stream.destroyed) this.#stream.end();
     await this.#written;
   }
 
   #openStream(): void {
     if (this.#stream !== undefined) return;
-    mkdirSync(dirname(this.path), { recursive: true });
     const stream = createZstdCompress();
-    const file = createWriteStream(this.path);
-    this.#written = new Promise((resolve, reject) => {
-      file.once("close", resolve);
-      file.once("error", reject);
-      stream.once("error", reject);
-    });
+    this.#written = this.#writeFile(stream);
     // An error is met by close(); until then it must not end the program.
     this.#written.catch(() => {});
-    stream.pipe(file);
-    for (const chunk of this.#held) stream.write(chunk);
+    for (const chunk of this.#held) if (!stream.destroyed) stream.write(chunk);
     this.#held = [];
     this.#stream = stream;
+  }
+
+  async #writeFile(stream: ZstdCompress): Promise<void> {
+    try {
+      mkdirSync(dirname(this.path), { recursive: true });
+      await pipeline(stream, createWriteStream(this.path));
+    } catch (error) {
+      // What still comes is let go, not kept in memory.
+      stream.destroy();
+      throw error;
+    }
   }
 }
