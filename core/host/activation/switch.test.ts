@@ -240,6 +240,25 @@ test(
 );
 
 test(
+  "switchSystem(): a reload that fails gives 4, though no unit has failed",
+  withMachine((machine) => {
+    const unit = (trigger: string) => `[Unit]\nX-Reload-Triggers=${trigger}\n[Service]\nExecReload=/r\n`;
+    machine.addSystem("one", { "r.service": unit("/a") });
+    machine.addSystem("two", { "r.service": unit("/b") });
+    machine.units = [{ name: "r.service", active: "active", sub: "running" }];
+    const { paths, root, host } = machine;
+    const refusing = { ...host, systemctl: (verb: string) => (verb === "reload" ? 1 : 0) };
+    const options = { mode: "switch", target: toplevel("two"), paths, root, host: refusing } as const;
+    const words: string[] = [];
+    const result = switchSystem({ ...options, say: (line) => words.push(line) });
+    assert.is(result.exitCode, 4);
+    assert.equal(result.failedUnits, []);
+    assert.is(machine.current(), "system-2-link");
+    assert.ok(words.includes("warning: systemctl reload ended with status 1 for: r.service"));
+  }),
+);
+
+test(
   "switchSystem(): going to an older generation makes no new one",
   withMachine((machine) => {
     machine.addSystem("two", TWO);
@@ -277,7 +296,7 @@ test(
 test(
   "switchSystem(): an interrupted switch is taken up, and activation may ask for restarts",
   withMachine((machine) => {
-    machine.addSystem("two", TWO);
+    machine.addSystem("two", { ...TWO, "left.service": "[Service]\nExecStart=/left\n" });
     mkdirSync(machine.paths.run, { recursive: true });
     writeFileSync(join(machine.paths.run, "start-list"), "left.service\n");
     writeFileSync(join(machine.paths.run, "activation-restart-list"), "asked.service\n");

@@ -37,7 +37,7 @@ export const SWITCH_EXIT = { done: 0, bootLoader: 1, activation: 2, units: 4, re
 export interface SwitchResult {
   /**
    * 0 done; 1 the boot menu could not be written; 2 activation failed, and the old system is active again;
-   * 4 units failed, and the switch stands; 100 the system needs a reboot, and nothing was done.
+   * 4 units failed, or could not be reloaded or started, and the switch stands; 100 the system needs a reboot, and nothing was done.
    */
   readonly exitCode: 0 | 1 | 2 | 4 | 100;
   /** The generation that is the default now; `undefined` when that is what it was. */
@@ -63,6 +63,8 @@ class Switch {
   readonly #profile: Profile;
   readonly #root: string;
   #failedBefore = false;
+  /** Whether the manager could not do all that the plan asks for. */
+  #refused = false;
   /** What an interrupted earlier switch left to do. */
   readonly #left: PendingLists;
 
@@ -96,7 +98,7 @@ class Switch {
       if (failedUnits === undefined) return { ...nothing, plan, exitCode: SWITCH_EXIT.activation };
       const { generation, exitCode } =
         mode === "switch" ? this.#commit(toplevel) : { generation: undefined, exitCode: SWITCH_EXIT.done };
-      const failed = exitCode === SWITCH_EXIT.done && failedUnits.length > 0;
+      const failed = exitCode === SWITCH_EXIT.done && (failedUnits.length > 0 || this.#refused);
       return { generation, plan, failedUnits, exitCode: failed ? SWITCH_EXIT.units : exitCode };
     });
   }
@@ -208,7 +210,12 @@ class Switch {
   }
 
   #each(verb: "reload" | "restart" | "start", units: readonly string[]): void {
-    if (units.length > 0) this.#options.host.systemctl(verb, "--", ...units);
+    // A reload that fails, or a start whose dependency does, leaves no failed unit: only the status tells of it.
+    const status = units.length > 0 ? this.#options.host.systemctl(verb, "--", ...units) : 0;
+    if (status !== 0) {
+      this.#refused = true;
+      this.#options.say(`warning: systemctl ${verb} ended with status ${status} for: ${units.join(", ")}`);
+    }
     clearPending(this.#options.paths.run, "", [verb]);
   }
 

@@ -168,12 +168,17 @@ test("what an interrupted switch left is done, and each unit gets one verb", () 
   const change = plan(
     ["a.service"],
     { "a.service": service("/a") },
-    { "a.service": service("/b", "X-OnChange=stop-start") },
+    {
+      "a.service": service("/b", "X-OnChange=stop-start"),
+      "b.service": service("/b"),
+      "c.service": service("/c"),
+      "d.service": service("/d"),
+    },
     {
       pending: {
-        start: ["b.service"],
+        start: ["b.service", "gone.service"],
         restart: ["a.service", "c.service"],
-        reload: ["a.service", "c.service", "d.service"],
+        reload: ["a.service", "c.service", "d.service", "data.mount"],
       },
     },
   );
@@ -181,7 +186,7 @@ test("what an interrupted switch left is done, and each unit gets one verb", () 
     stop: ["a.service"],
     start: ["a.service", "b.service"],
     restart: ["c.service"],
-    reload: ["d.service"],
+    reload: ["d.service", "data.mount"],
   });
 });
 

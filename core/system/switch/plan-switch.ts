@@ -97,9 +97,11 @@ export function planSwitch(options: PlanSwitchOptions): SwitchPlan {
     if (RUNNING.has(unit.active)) planUnit(unit.name, current, next, lists);
   }
   const swapOff = planMounts(current, next, lists);
-  for (const name of pending.start ?? []) lists.start.add(name);
-  for (const name of pending.restart ?? []) lists.restart.add(name);
-  for (const name of pending.reload ?? []) lists.reload.add(name);
+  // What an interrupted switch wanted may be no unit of this system; those of mounts and swap have no file of their own.
+  const exists = (name: string) => /\.(mount|swap)$/.test(name) || next.find(name) !== undefined;
+  for (const kind of ["start", "restart", "reload"] as const) {
+    for (const name of pending[kind]?.filter(exists) ?? []) lists[kind].add(name);
+  }
   return lists.finish({ swapOff, reexecute: managerChanged });
 }
 
