@@ -42,6 +42,12 @@ function failure(run: () => unknown): {
   throw new Error("nothing was thrown");
 }
 
+test("a boot reaches the default target, whoever has it", () => {
+  const links = (systemd: Defs["systemd"]) => textsOf(web({ systemd }), "system-units")["default.target"];
+  assert.is(links({}), `${pkgs.systemd}/lib/systemd/system/multi-user.target`);
+  assert.is(links({ targets: { kiosk: {} }, defaultTarget: "kiosk.target" }), "kiosk.target");
+});
+
 test("a web system: units, users, kernel parameters and the page", () => {
   const system = web({
     fileSystems: { "/": { device: "/dev/vda" }, "/data disk": { device: "LABEL=d", options: ["ro"] } },

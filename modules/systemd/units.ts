@@ -101,10 +101,9 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
       files.push({ path: `${target}.wants/${name}`, content: { kind: "source", path: `../${template}` } });
   }
   for (const name of cfg.maskedUnits) files.push({ path: name, content: { kind: "source", path: "/dev/null" } });
-  files.push({
-    path: "default.target",
-    content: { kind: "source", path: `${pkgs.systemd}/lib/systemd/system/${cfg.defaultTarget}` },
-  });
+  const isOwn = files.some(({ path }) => path === cfg.defaultTarget);
+  const target = isOwn ? cfg.defaultTarget : `${pkgs.systemd}/lib/systemd/system/${cfg.defaultTarget}`;
+  files.push({ path: "default.target", content: { kind: "source", path: target } });
 
   const entries: Record<string, EtcEntry> = {};
   for (const { path, content } of files) entries[path] = { content, mode: "symlink", user: "root", group: "root" };
