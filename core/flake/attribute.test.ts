@@ -1,7 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { attributeCandidates, formatAttribute, parseAttribute, parseInstallable } from "./attribute.ts";
-import { nearNames } from "./near-names.ts";
 
 test("parseAttribute() splits at dots outside of quotes", () => {
   assert.equal(parseAttribute(""), []);
@@ -39,13 +38,6 @@ test("parseInstallable() parts flake and attribute", () => {
   assert.equal(parseInstallable(".#hello"), { flake: ".", attribute: "hello" });
   assert.equal(parseInstallable("#a.b"), { flake: ".", attribute: "a.b" });
   assert.equal(parseInstallable("github:o/r"), { flake: "github:o/r", attribute: "" });
-});
-
-test("nearNames() finds slips of the pen, nearest first, and nothing far away", () => {
-  assert.equal(nearNames("helo", ["hello", "help", "zlib"]), ["hello", "help"]);
-  assert.equal(nearNames("ngnix", ["nginx", "nodejs"]), ["nginx"]);
-  assert.equal(nearNames("util", ["util-linux"]), ["util-linux"]);
-  assert.equal(nearNames("completely", ["different"]), []);
 });
 
 test.run();

@@ -2,6 +2,5 @@ export * from "./attribute.ts";
 export * from "./define-flake.ts";
 export * from "./lock-file.ts";
 export * from "./lock-inputs.ts";
-export * from "./near-names.ts";
 export * from "./reference.ts";
 export * from "./resolve-inputs.ts";

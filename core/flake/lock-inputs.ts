@@ -1,4 +1,4 @@
-import { CodedError, sortedText } from "../base/index.ts";
+import { CodedError, nearNames, sortedText } from "../base/index.ts";
 import type { InputDeclaration } from "./define-flake.ts";
 import {
   type DeclaredInputs,
@@ -10,7 +10,6 @@ import {
   type LockRoot,
   ROOT_NODE,
 } from "./lock-file.ts";
-import { nearNames } from "./near-names.ts";
 import { type FlakeReference, parseReference } from "./reference.ts";
 
 /** A source that was fetched in order to lock it. */

@@ -1,5 +1,4 @@
-import { CodedError } from "../base/index.ts";
-import { nearNames } from "./near-names.ts";
+import { CodedError, nearNames } from "../base/index.ts";
 
 /** A revision of a git repository. */
 export interface GitReference {

@@ -17,5 +17,4 @@ export {
 } from "./module.ts";
 export { type EvaluateModulesOptions, type EvaluatedModules, evaluateModules } from "./evaluate.ts";
 export { type OptionDocumentation, documentOptions } from "./docs.ts";
-export { suggest } from "./suggest.ts";
 export { type PackageLike, type Stringable, isPackageLike, isPlainObject } from "./value.ts";

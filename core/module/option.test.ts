@@ -1,7 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Defs, declare, defineModule, documentOptions, evaluateModules, option } from "./index.ts";
-import { suggest } from "./suggest.ts";
 
 function merged(one: Parameters<typeof declare>[1][string], ...values: unknown[]): unknown {
   const module = defineModule(declare("t", { one }));
@@ -77,12 +76,6 @@ test("documentOptions() needs no configuration and follows submodules", () => {
   assert.is(docs[1]?.description, "Where files lie.");
   assert.is(docs[0]?.default, "{}");
   assert.match(docs[0]?.declaredAt?.file ?? "", /option\.test\.ts$/);
-});
-
-test("suggest() finds near names and keeps silent about far ones", () => {
-  assert.is(suggest("prot", ["port", "root"]), "port");
-  assert.is(suggest("enabel", ["enable"]), "enable");
-  assert.is(suggest("xyz", ["enable", "port"]), undefined);
 });
 
 test.run();

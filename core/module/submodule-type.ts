@@ -1,7 +1,7 @@
+import { nearNames } from "../base/index.ts";
 import { type Definition, type Report, diagnose, memberOf } from "./definition.ts";
 import { showMember } from "./collection-types.ts";
 import { type AnyOption, type OptionGroup, type OptionType, isOption, mergeDefinitions } from "./option-type.ts";
-import { suggest } from "./suggest.ts";
 import { isPlainObject, showKind } from "./value.ts";
 
 /** An attribute set with declared names. Every option in it without a default has to be defined. */
@@ -83,7 +83,7 @@ export function unknownOption(
   at: Definition["at"],
   verb: "set" | "read" = "set",
 ): ReturnType<typeof diagnose> {
-  const meant = suggest(name, known);
+  const [meant] = nearNames(name, known, 1);
   const shown = [...known].sort();
   const list = shown.length > 8 ? `${shown.slice(0, 8).join(", ")}, …` : shown.join(", ");
   return diagnose(

@@ -1,7 +1,6 @@
-import { type Diagnostic, raise, type SourceLocation } from "../base/index.ts";
+import { type Diagnostic, didYouMean, raise, type SourceLocation } from "../base/index.ts";
 import { PLATFORM_NAMES } from "./platform.ts";
 import { LICENSES } from "./spdx.ts";
-import { didYouMean } from "./suggest.ts";
 
 /** What people and programs may want to know about a package before it is built. */
 export interface Meta {

@@ -1,9 +1,8 @@
-import { callerLocation, CodedError, type SourceLocation } from "../base/index.ts";
+import { callerLocation, CodedError, didYouMean, type SourceLocation } from "../base/index.ts";
 import type { PackageDefinition } from "./define.ts";
 import type { Pkgs } from "./index.ts";
 import type { Overlay } from "./overlay.ts";
 import { attachRemake, type Package } from "./package.ts";
-import { didYouMean } from "./suggest.ts";
 
 export interface PackageSetOptions {
   /** By name: the file names of `by-name`. */

@@ -1,6 +1,6 @@
 import semver from "semver";
-import { CodedError } from "../../base/index.ts";
-import { type GitReference, nearNames, withoutCredentials } from "../../flake/index.ts";
+import { CodedError, nearNames } from "../../base/index.ts";
+import { type GitReference, withoutCredentials } from "../../flake/index.ts";
 import type { GitBackend, RemoteRefs } from "./backend.ts";
 
 /** What a reference means right now. */

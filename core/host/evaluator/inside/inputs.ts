@@ -1,7 +1,7 @@
 import { failure, loadFlake, thrown } from "floe:host";
-import { callerLocation, CodedError, sortedText } from "../../../base/index.ts";
+import { callerLocation, CodedError, nearNames, sortedText } from "../../../base/index.ts";
 import { local, registerSource } from "../../../derivation/index.ts";
-import { type Flake, type FlakeInput, type FlakeOutputs, nearNames, type SourceInfo } from "../../../flake/index.ts";
+import type { Flake, FlakeInput, FlakeOutputs, SourceInfo } from "../../../flake/index.ts";
 import type { StorePath } from "../../../store/index.ts";
 import type { AgentQuestion, InputNode } from "../protocol.ts";
 import { readFlake } from "./declared.ts";

@@ -1,5 +1,5 @@
-import { CodedError, sortedText } from "../../../base/index.ts";
-import { formatAttribute, nearNames } from "../../../flake/index.ts";
+import { CodedError, nearNames, sortedText } from "../../../base/index.ts";
+import { formatAttribute } from "../../../flake/index.ts";
 import type { AgentQuestion } from "../protocol.ts";
 
 export interface FoundAttribute {

@@ -34,3 +34,9 @@ function editDistance(a: string, b: string, allowed: number): number {
   }
   return previous[b.length] as number;
 }
+
+/** `Did you mean "…"?` with the nearest name, or nothing when none is near. */
+export function didYouMean(name: string, known: Iterable<string>): string | undefined {
+  const [nearest] = nearNames(name, known, 1);
+  return nearest === undefined ? undefined : `Did you mean "${nearest}"?`;
+}
