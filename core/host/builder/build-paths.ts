@@ -71,7 +71,11 @@ export async function buildPaths({ store, targets, options = {} }: BuildPathsOpt
   const plan = planBuild({
     targets,
     rebuild: options.rebuild === true,
-    isValid: (path) => store.isValid(path),
+    isValid(path) {
+      // What is valid now has to stay so until the run is over: first a root, then the look.
+      store.addTempRoot(path);
+      return store.isValid(path);
+    },
     readDerivation(drvPath) {
       const drv = derivations.get(drvPath) ?? store.readDerivation(drvPath);
       derivations.set(drvPath, drv);
@@ -79,8 +83,6 @@ export async function buildPaths({ store, targets, options = {} }: BuildPathsOpt
     },
   });
   options.events?.({ kind: "plan", plan });
-  // What is valid now has to stay so until the run is over.
-  for (const path of plan.wanted) store.addTempRoot(path);
   const run = options.dryRun === true || plan.jobs.length === 0 ? NOTHING_RUN : await runPlan(store, plan, options);
   const cancelled = options.signal?.aborted === true;
   return {

@@ -168,6 +168,8 @@ export class Run {
       for (const name of names) inputs.push(input.outputs[name]?.path as StorePath);
     }
     for (const path of inputs) {
+      // Before the look, so that no collection can come between.
+      this.#store.addTempRoot(path);
       if (!this.#closures.has(path)) {
         throw new CodedError(
           "build.missing-input",
@@ -175,7 +177,6 @@ export class Run {
           { exitCode: 100 },
         );
       }
-      this.#store.addTempRoot(path);
     }
     return this.#closures.closure(inputs);
   }
