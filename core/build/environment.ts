@@ -2,7 +2,7 @@ import { CodedError, hashBytes, sortedText, toBase32 } from "../base/index.ts";
 import { type Derivation, fixedOutputOf, placeholder } from "../derivation/index.ts";
 import type { StorePath } from "../store/index.ts";
 import { formatGraphText, graphObjects, graphPaths, type GraphSource } from "./reference-graph.ts";
-import { structuredAttributes } from "./structured-attributes.ts";
+import { attributesOf, structuredAttributes } from "./structured-attributes.ts";
 
 export interface BuildEnvironmentOptions {
   readonly drv: Derivation;
@@ -30,7 +30,7 @@ export interface BuildEnvironment {
  * The exact environment of a builder. Later entries override earlier ones: defaults, the derivation's own variables,
  * the build directory, what fixed outputs get, the log.
  *
- * @throws {CodedError} `build.graph-malformed`, `build.graph-not-input`.
+ * @throws {CodedError} `build.graph-malformed`, `build.graph-not-input`, `build.attributes-malformed`.
  *
  * Source: store formats, "Builder environment, structured attributes, graphs"; vectors in `build-environment.json`.
  */
@@ -47,8 +47,8 @@ export function buildEnvironment(options: BuildEnvironmentOptions): BuildEnviron
     ["NIX_BUILD_CORES", String(cores)],
   ]);
 
-  const json = drv.env["__json"];
-  if (json === undefined) {
+  const attributes = attributesOf(drv);
+  if (attributes === undefined) {
     const asFile = new Set(words(drv.env["passAsFile"] ?? ""));
     for (const [name, value] of Object.entries(drv.env)) {
       if (!asFile.has(name)) {
@@ -63,11 +63,10 @@ export function buildEnvironment(options: BuildEnvironmentOptions): BuildEnviron
   } else {
     const outputs = Object.fromEntries(Object.entries(drv.outputs).map(([name, output]) => [name, output.path]));
     const graphs: Record<string, object[]> = {};
-    const asked = (JSON.parse(json) as { exportReferencesGraph?: Record<string, readonly StorePath[]> })
-      .exportReferencesGraph;
-    for (const [key, paths] of Object.entries(asked ?? {}))
-      graphs[key] = graphObjects(graphPaths(paths, inputs, graph), graph);
-    const made = structuredAttributes(rewrite(json), outputs, graphs);
+    const asked = (attributes["exportReferencesGraph"] ?? {}) as Readonly<Record<string, StorePath | StorePath[]>>;
+    for (const [key, paths] of Object.entries(asked))
+      graphs[key] = graphObjects(graphPaths([paths].flat(), inputs, graph), graph);
+    const made = structuredAttributes(rewrite(drv.env["__json"] ?? ""), outputs, graphs);
     files[".attrs.json"] = made.json;
     files[".attrs.sh"] = made.shell;
     env.set("NIX_ATTRS_JSON_FILE", `${top}/.attrs.json`);

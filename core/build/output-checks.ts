@@ -2,6 +2,7 @@ import type { Diagnostic } from "../base/index.ts";
 import { sortedText } from "../base/index.ts";
 import type { Derivation } from "../derivation/index.ts";
 import type { PathInfo, StorePath } from "../store/index.ts";
+import { attributesOf } from "./structured-attributes.ts";
 
 /** The rules one output has to obey; an absent rule allows everything. */
 export interface OutputRules {
@@ -26,9 +27,9 @@ const LIST_RULES = ["allowedReferences", "allowedRequisites", "disallowedReferen
  * Source: Nix manual, "Advanced attributes".
  */
 export function outputRules(drv: Derivation, output: string): OutputRules {
-  const json = drv.env["__json"];
+  const attributes = attributesOf(drv);
   const rules: Record<string, unknown> = {};
-  if (json === undefined) {
+  if (attributes === undefined) {
     for (const name of LIST_RULES) {
       const text = drv.env[name];
       if (text !== undefined) rules[name] = text.split(/[ \t\n\r]+/).filter((word) => word !== "");
@@ -36,7 +37,7 @@ export function outputRules(drv: Derivation, output: string): OutputRules {
     return { ...rules, ignoreSelfRefs: true };
   }
   const stated =
-    (JSON.parse(json) as { outputChecks?: Record<string, Record<string, unknown>> }).outputChecks?.[output] ?? {};
+    (attributes["outputChecks"] as Record<string, Record<string, unknown>> | null | undefined)?.[output] ?? {};
   for (const name of LIST_RULES) if (Array.isArray(stated[name])) rules[name] = (stated[name] as unknown[]).map(String);
   for (const name of ["maxSize", "maxClosureSize"]) if (typeof stated[name] === "number") rules[name] = stated[name];
   return { ...rules, ignoreSelfRefs: stated["ignoreSelfRefs"] === true };

@@ -1,4 +1,5 @@
-import { sortedText } from "../base/index.ts";
+import { CodedError, sortedText } from "../base/index.ts";
+import type { Derivation } from "../derivation/index.ts";
 
 /** A JSON value whose numbers are written as they were read. */
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -9,6 +10,28 @@ class Verbatim {
   constructor(source: string) {
     this.source = source;
   }
+}
+
+/**
+ * The structured attributes of a derivation; `undefined` when it has none.
+ *
+ * @throws {CodedError} `build.attributes-malformed`
+ */
+export function attributesOf({ name, env }: Derivation): Readonly<Record<string, unknown>> | undefined {
+  const json = env["__json"];
+  if (json === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    // Told below.
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new CodedError(
+    "build.attributes-malformed",
+    `Cannot read the structured attributes ("__json") of "${name}": found ${JSON.stringify(json.slice(0, 40))}, expected a JSON object`,
+    { exitCode: 100 },
+  );
 }
 
 /**

@@ -461,6 +461,36 @@ if (typeof bench === "string") {
     );
   });
 
+  test("arguments that are too long, or attributes that are no object, fail the build with words", async () => {
+    const long = await bench.build(await bench.script(`: ${"x".repeat(200_000)}`, { name: "long-script" }));
+    assert.equal([long.exitCode, long.failures[0]?.error.code], [100, "build.arguments-too-long"]);
+    for (const __json of ["{", "[]", "null"]) {
+      const report = await bench.build(await bench.script("touch $out", { name: "bad-json", env: { __json } }));
+      assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "build.attributes-malformed"]);
+    }
+  });
+
+  test("a path is a root before it is looked for, so that no collection comes between", async () => {
+    const value = await bench.script("touch $out", { name: "rooted" });
+    const calls: string[] = [];
+    const watched = new Proxy(store, {
+      get(target, key) {
+        const member: unknown = Reflect.get(target, key, target);
+        if (typeof member !== "function") return member;
+        return (...args: unknown[]) => {
+          if (args[0] === value.outPath) calls.push(String(key));
+          return member.apply(target, args) as unknown;
+        };
+      },
+    });
+    await buildPaths({
+      store: watched,
+      targets: [{ drvPath: value.drvPath as StorePath }],
+      options: { dryRun: true },
+    });
+    assert.equal(calls.slice(0, 2), ["addTempRoot", "isValid"]);
+  });
+
   test("reportError() names the first failure, with the others and the code of the run", async () => {
     const values = [await bench.script("exit 1", { name: "first" }), await bench.script("sleep 9", { name: "second" })];
     const targets = values.map((value) => ({ drvPath: value.drvPath as StorePath }));

@@ -63,6 +63,18 @@ function logged(
   });
 }
 
+/** The system takes arguments of at most 128 KiB each, and 2 MiB together. */
+export function argumentsTooLong(drvPath: StorePath): CodedError {
+  return new CodedError(
+    "build.arguments-too-long",
+    `Cannot build "${shortName(drvPath)}": the arguments of its builder are longer than the system allows`,
+    {
+      hint: "Put long texts into a file (`toFile`, or a variable named in `passAsFile`).",
+      exitCode: EXIT_CODES.buildFailed,
+    },
+  );
+}
+
 export function missingOutputs(drvPath: StorePath, paths: readonly string[]): CodedError {
   return new CodedError(
     "build.missing-output",

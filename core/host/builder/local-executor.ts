@@ -32,6 +32,7 @@ import {
 import type { Closures } from "./closures.ts";
 import { compareOutputs } from "./compare.ts";
 import {
+  argumentsTooLong,
   builderFailed,
   diskFull,
   type FailureContext,
@@ -134,6 +135,7 @@ export class LocalExecutor implements Executor {
           diskFull(drvPath, findFullDisk([store.realStoreDirectory, tmpdir()]) ?? store.realStoreDirectory, error),
         );
       if (error instanceof CodedError) return failed(error);
+      if ((error as NodeJS.ErrnoException).code === "E2BIG") return failed(argumentsTooLong(drvPath));
       throw error;
     } finally {
       if (isLockOurs) lock?.release();

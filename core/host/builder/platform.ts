@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { CodedError } from "../../base/index.ts";
+import { attributesOf } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 
 /** What this machine can run. */
@@ -23,15 +24,16 @@ export function findPlatform(): Platform {
   return { systems: own === "x86_64-linux" ? [own, "i686-linux"] : [own], features };
 }
 
-/** Features a derivation asks for. */
+/** Features a derivation asks for. @throws {CodedError} `build.attributes-malformed` */
 export function requiredFeatures(drv: Derivation): string[] {
-  const json = drv.env["__json"];
-  if (json === undefined) return (drv.env["requiredSystemFeatures"] ?? "").split(/\s+/).filter((word) => word !== "");
-  const stated = (JSON.parse(json) as { requiredSystemFeatures?: unknown }).requiredSystemFeatures;
+  const attributes = attributesOf(drv);
+  if (attributes === undefined)
+    return (drv.env["requiredSystemFeatures"] ?? "").split(/\s+/).filter((word) => word !== "");
+  const stated = attributes["requiredSystemFeatures"];
   return Array.isArray(stated) ? stated.map(String) : [];
 }
 
-/** @throws {CodedError} `build.wrong-system`, `build.missing-feature` */
+/** @throws {CodedError} `build.wrong-system`, `build.missing-feature`, `build.attributes-malformed` */
 export function checkPlatform(drv: Derivation, platform: Platform): void {
   if (!drv.builder.startsWith("builtin:") && !platform.systems.includes(drv.system)) {
     throw new CodedError(
