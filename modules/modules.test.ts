@@ -42,6 +42,25 @@ function failure(run: () => unknown): {
   throw new Error("nothing was thrown");
 }
 
+test("settings that a running service reads from /etc are part of its unit, so that a switch hands them over", () => {
+  const unitsOf = (config: Defs) => textsOf(web(config), "system-units");
+  const before = unitsOf({ services: { resolved: { enable: true } } });
+  const after = unitsOf({
+    services: {
+      resolved: { enable: true, settings: { Resolve: { DNS: "::1" } } },
+      logind: { settings: { Login: { KillUserProcesses: true } } },
+      journald: { settings: { SystemMaxUse: "1G" } },
+    },
+    networking: { networks: { "10-lan": { Match: { Name: "eth1" } } } },
+    systemd: { tmpfiles: { rules: ["d /srv 0755 - - -"] } },
+  });
+  for (const name of ["networkd", "resolved", "logind", "journald", "tmpfiles-setup"]) {
+    const file = `systemd-${name}.service.d/overrides.conf`;
+    assert.match(after[file] ?? "", name === "journald" ? /^X-Settings=\w+$/m : /^X-Reload-Triggers=\w+$/m, name);
+    assert.is.not(after[file], before[file], name);
+  }
+});
+
 test("a boot reaches the default target, whoever has it", () => {
   const links = (systemd: Defs["systemd"]) => textsOf(web({ systemd }), "system-units")["default.target"];
   assert.is(links({}), `${pkgs.systemd}/lib/systemd/system/multi-user.target`);

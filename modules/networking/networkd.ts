@@ -1,4 +1,5 @@
 import { type Read, type Write, declare, defaults, defineModule, option } from "#floe/module";
+import { followSettings } from "../systemd/follow-settings.ts";
 import { formatUnit } from "../systemd/unit-text.ts";
 import { section } from "../systemd/unit-options.ts";
 
@@ -43,9 +44,11 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
       },
     });
   }
-  for (const [name, sections] of Object.entries(cfg.networks)) {
-    define({ environment: { etc: { [`systemd/network/${name}.network`]: { text: formatUnit(sections) } } } });
+  const networks = Object.entries(cfg.networks).map(([name, sections]) => [name, formatUnit(sections)] as const);
+  for (const [name, text] of networks) {
+    define({ environment: { etc: { [`systemd/network/${name}.network`]: { text } } } });
   }
+  define({ systemd: { services: { "systemd-networkd": followSettings(JSON.stringify(networks), "reload") } } });
   define({
     systemd: {
       packageUnits: {

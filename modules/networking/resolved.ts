@@ -1,4 +1,5 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { followSettings } from "../systemd/follow-settings.ts";
 import { section } from "../systemd/unit-options.ts";
 import { formatUnit } from "../systemd/unit-text.ts";
 
@@ -28,11 +29,13 @@ export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
     config.networking.nameservers.length === 0,
     `Cannot write /etc/resolv.conf twice: found both networking.nameservers and services.resolved, expected one of them`,
   );
+  const text = formatUnit(cfg.settings);
+  define({ systemd: { services: { "systemd-resolved": followSettings(text, "reload") } } });
   define({
     environment: {
       etc: {
         "resolv.conf": { source: "/run/systemd/resolve/stub-resolv.conf" },
-        "systemd/resolved.conf": { text: formatUnit(cfg.settings) },
+        "systemd/resolved.conf": { text },
       },
     },
   });

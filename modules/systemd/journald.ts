@@ -1,4 +1,5 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { followSettings } from "./follow-settings.ts";
 import { formatUnit } from "./unit-text.ts";
 import { section } from "./unit-options.ts";
 
@@ -27,6 +28,7 @@ export default defineModule(options, ({ cfg, define }) => {
   const console = cfg.console === null ? {} : { ForwardToConsole: true, TTYPath: cfg.console };
   const text = formatUnit({ Journal: { Storage: cfg.storage, ...console, ...cfg.settings } });
   define({ environment: { etc: { "systemd/journald.conf": { text } } } });
+  define({ systemd: { services: { "systemd-journald": followSettings(text, "restart") } } });
   // Moves the journal from memory to the disk, once that is there.
   if (cfg.storage !== "persistent") define({ systemd: { maskedUnits: ["systemd-journal-flush.service"] } });
 });

@@ -1,4 +1,5 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { followSettings } from "./follow-settings.ts";
 import { formatUnit } from "./unit-text.ts";
 import { section } from "./unit-options.ts";
 
@@ -25,7 +26,9 @@ export default defineModule(options, ({ cfg, pkgs, define }) => {
     define({ systemd: { maskedUnits: ["systemd-logind.service"] } });
     return;
   }
-  define({ environment: { etc: { "systemd/logind.conf": { text: formatUnit(cfg.settings) } } } });
+  const text = formatUnit(cfg.settings);
+  define({ environment: { etc: { "systemd/logind.conf": { text } } } });
+  define({ systemd: { services: { "systemd-logind": followSettings(text, "reload") } } });
   define({
     systemd: {
       packageUnits: { "systemd-logind.service": { package: pkgs.systemd, wantedBy: ["multi-user.target"] } },

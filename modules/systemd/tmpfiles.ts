@@ -1,4 +1,5 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { followSettings } from "./follow-settings.ts";
 
 const options = declare("systemd.tmpfiles", {
   rules: option.listOf(option.str(), {
@@ -43,7 +44,17 @@ const BASE = [
   "d /root 0700 root root - -",
 ];
 
-export default defineModule(options, ({ cfg, define }) => {
+export default defineModule(options, ({ cfg, pkgs, define }) => {
   define({ systemd: { tmpfiles: { rules: BASE } } });
-  define({ environment: { etc: { "tmpfiles.d/floe.conf": { text: cfg.rules.map((rule) => `${rule}\n`).join("") } } } });
+  const text = cfg.rules.map((rule) => `${rule}\n`).join("");
+  define({ environment: { etc: { "tmpfiles.d/floe.conf": { text } } } });
+  // New rules count after a switch, too. To start the service again would also empty and remove, as only a boot may.
+  const create = `${pkgs.systemd}/bin/systemd-tmpfiles --create --exclude-prefix=/dev`;
+  define({
+    systemd: {
+      services: {
+        "systemd-tmpfiles-setup": { ...followSettings(text, "reload"), serviceConfig: { ExecReload: create } },
+      },
+    },
+  });
 });

@@ -164,6 +164,13 @@ test("fstab: mounts that are gone are unmounted, changed ones follow, swap is tu
   });
 });
 
+test("a service that reloads by a notification needs no ExecReload", () => {
+  const unit = (trigger: string) => service("/a\nType=notify-reload", `X-Reload-Triggers=${trigger}`);
+  assert.equal(plan(["a.service"], { "a.service": unit("/1") }, { "a.service": unit("/2") }), {
+    reload: ["a.service"],
+  });
+});
+
 test("what an interrupted switch left is done, and each unit gets one verb", () => {
   const change = plan(
     ["a.service"],

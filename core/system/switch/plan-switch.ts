@@ -182,7 +182,9 @@ function planChanged(
   if (name.endsWith(".socket")) return;
   const policy = unitValues(after, "Unit", "X-OnChange").at(-1) ?? "restart";
   if (policy === "ignore") return void lists.keep.add(name);
-  const reloads = unitValues(after, "Service", "ExecReload").length > 0;
+  const reloads =
+    unitValues(after, "Service", "ExecReload").length > 0 ||
+    unitValues(after, "Service", "Type").at(-1) === "notify-reload";
   if ((difference === "reload" || policy === "reload") && reloads) return void lists.reload.add(name);
   const manual =
     unitFlag(after, "Unit", "RefuseManualStop", false) || unitFlag(after, "Unit", "X-OnlyManualStart", false);
