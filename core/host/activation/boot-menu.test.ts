@@ -42,18 +42,21 @@ const generation = (number: number, name: string) => ({
 const boot = join(root, "boot");
 mkdirSync(boot);
 
+/** Bring the menu in line with generation 1 alone, while this much of /boot is free. */
+function writeOne(freeBytes: number): void {
+  writeBootMenu({
+    boot,
+    generations: [generation(1, "one")],
+    defaultGeneration: 1,
+    root,
+    say: () => {},
+    freeBytes: () => freeBytes,
+  });
+}
+
 test("boot.no-space: the need is known before anything is written", () => {
-  const run = () =>
-    writeBootMenu({
-      boot,
-      generations: [generation(1, "one")],
-      defaultGeneration: 1,
-      root,
-      say: () => {},
-      freeBytes: () => 5,
-    });
   assert.throws(
-    run,
+    () => writeOne(5),
     (error: { code: string; message: string }) =>
       error.code === "boot.no-space" && /found 5 bytes free/.test(error.message),
   );
@@ -99,24 +102,15 @@ test("boot.not-bootable: such a generation never becomes the default", () => {
 });
 
 test("writeBootMenu() keeps what the old default needs until there is a new one", () => {
-  const run = (freeBytes: number) =>
-    writeBootMenu({
-      boot,
-      generations: [generation(1, "one")],
-      defaultGeneration: 1,
-      root,
-      say: () => {},
-      freeBytes: () => freeBytes,
-    });
   // Stopped before the default is written: generation 2 still boots, although it is gone from the profile.
   rmSync(join(boot, "EFI/floe/one-linux-bzImage.efi"), { force: true });
   assert.throws(
-    () => run(0),
+    () => writeOne(0),
     (error: { code: string }) => error.code === "boot.no-space",
   );
   assert.ok(existsSync(join(boot, "loader/entries/floe-generation-2.conf")));
   assert.ok(existsSync(join(boot, "EFI/floe/two-linux-bzImage.efi")));
-  run(1000);
+  writeOne(1000);
   assert.not(existsSync(join(boot, "loader/entries/floe-generation-2.conf")));
   assert.not(existsSync(join(boot, "EFI/floe/two-linux-bzImage.efi")));
 });
