@@ -69,6 +69,21 @@ test("lockInputs() updates only what is named", async () => {
   assert.equal(changes, [{ kind: "updated", input: ["a"], before: source(git("a"), 1), after: source(git("a"), 2) }]);
 });
 
+test("lockInputs() leaves an entry alone when an update finds the same content at another time", async () => {
+  const found = (lastModified: number): LockedSource => ({
+    type: "path",
+    path: "./pages",
+    narHash: HASH,
+    lastModified,
+  });
+  const fetcher = (time: number): InputFetcher => ({ fetch: async () => ({ locked: found(time), ownLock: [] }) });
+  const declared = { pages: { url: "path:./pages", flake: false } };
+  const first = await lockOnce(declared, fetcher(1));
+  const { lock, changes } = await lockOnce(declared, fetcher(2), first.lock, "all");
+  assert.equal(changes, []);
+  assert.equal(lock, first.lock);
+});
+
 test("lockInputs() refuses to update an input that is not there", async () => {
   const declared = { pages: { url: git("a") } };
   try {

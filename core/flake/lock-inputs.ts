@@ -115,6 +115,13 @@ function fits(node: LockNode, declaration: InputDeclaration): boolean {
   return node.original === declaration.url && (node.flake === false) === (declaration.flake === false);
 }
 
+/** Alike but for the time: that of a plain folder changes with every checkout, and moves nothing by itself. */
+function isSameContent(old: LockedSource, found: LockedSource): boolean {
+  const { lastModified: _, ...content } = found;
+  const { lastModified: __, ...before } = old;
+  return JSON.stringify(Object.entries(content).sort()) === JSON.stringify(Object.entries(before).sort());
+}
+
 function followsPath(follows: string): string[] {
   return follows.split("/").filter((part) => part !== "");
 }
@@ -181,7 +188,7 @@ class LockRun {
     } else {
       const isFlake = declaration.flake !== false;
       const fetched = await this.#options.fetcher.fetch(parseReference(declaration.url), parent, isFlake);
-      locked = fetched.locked;
+      locked = isLockNode(old) && isSameContent(old.locked, fetched.locked) ? old.locked : fetched.locked;
       inputs = await this.lockLevel(
         { ...this.#unpinned(fetched, overrides, path), ...overrides },
         oldInputs,
