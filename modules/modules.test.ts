@@ -61,6 +61,14 @@ test("settings that a running service reads from /etc are part of its unit, so t
   }
 });
 
+test("module.assertion: one unit of a package and of one's own; a mask wins over both", () => {
+  const own: Defs = { systemd: { services: { "systemd-networkd": { overrides: force(false), exec: "/x" } } } };
+  const twice = failure(() => web(own).drvPath);
+  assert.match(twice.message, 'Cannot make unit "systemd-networkd.service": found two of them');
+  const masked = web({ systemd: { maskedUnits: ["systemd-networkd.service"] } });
+  assert.is(textsOf(masked, "system-units")["systemd-networkd.service"], "/dev/null");
+});
+
 test("a boot reaches the default target, whoever has it", () => {
   const links = (systemd: Defs["systemd"]) => textsOf(web({ systemd }), "system-units")["default.target"];
   assert.is(links({}), `${pkgs.systemd}/lib/systemd/system/multi-user.target`);

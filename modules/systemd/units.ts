@@ -60,7 +60,7 @@ declare module "#floe/module" {
   }
 }
 
-export default defineModule(options, ({ cfg, config, pkgs, define }) => {
+export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
   const { bash, coreutils } = pkgs;
   const { platform } = config.system;
   const files: UnitFile[] = [];
@@ -100,13 +100,23 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
     for (const target of wantedBy)
       files.push({ path: `${target}.wants/${name}`, content: { kind: "source", path: `../${template}` } });
   }
-  for (const name of cfg.maskedUnits) files.push({ path: name, content: { kind: "source", path: "/dev/null" } });
   const isOwn = files.some(({ path }) => path === cfg.defaultTarget);
   const target = isOwn ? cfg.defaultTarget : `${pkgs.systemd}/lib/systemd/system/${cfg.defaultTarget}`;
   files.push({ path: "default.target", content: { kind: "source", path: target } });
 
   const entries: Record<string, EtcEntry> = {};
-  for (const { path, content } of files) entries[path] = { content, mode: "symlink", user: "root", group: "root" };
+  for (const { path, content } of files) {
+    const known = entries[path]?.content;
+    check(
+      known === undefined || JSON.stringify(known) === JSON.stringify(content),
+      `Cannot make unit "${path}": found two of them, expected one (a drop-in for a package's unit has "overrides: true")`,
+    );
+    entries[path] = { content, mode: "symlink", user: "root", group: "root" };
+  }
+  // A mask is said on purpose, and wins.
+  for (const name of cfg.maskedUnits) {
+    entries[name] = { content: { kind: "source", path: "/dev/null" }, mode: "symlink", user: "root", group: "root" };
+  }
   const tree = makeFileTree({ name: "system-units", platform, bash, coreutils, entries });
   define({ environment: { etc: { "systemd/system": { source: tree } } } });
 });
