@@ -9,6 +9,7 @@ import {
   runVmTest,
   showSeconds,
 } from "../../../../vm-tests/driver/index.ts";
+import type { VmTestManifest } from "../../../../vm-tests/index.ts";
 import type { CliContext } from "../../context.ts";
 import { showError } from "../../errors.ts";
 import { realise } from "../../realise.ts";
@@ -21,17 +22,27 @@ import { isVmTest, loadStory } from "./load-story.ts";
 export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
   checkHost(this.env["PATH"]);
   using store = openStore(flags);
+  // All names first: a slip in the last one shall not come to light after the first one's minutes.
+  const prepared: Prepared[] = [];
+  for (const name of names) prepared.push(await prepare(this, flags, store, name));
   const failed: string[] = [];
-  for (const name of names) {
-    const result = await runOne(this, flags, store, name);
+  for (const one of prepared) {
+    const result = await runOne(this, flags, store, one);
     this.signal.throwIfAborted();
-    if (!result.ok) failed.push(name);
+    if (!result.ok) failed.push(one.name);
   }
   if (names.length > 1) this.say(`${names.length - failed.length} passed, ${failed.length} failed`);
   if (failed.length > 0) this.exitWith(1);
 }
 
-async function runOne(context: CliContext, flags: RunFlags, store: LocalStore, name: string): Promise<RunResult> {
+/** A test that was found and evaluated. */
+interface Prepared {
+  readonly name: string;
+  readonly manifest: VmTestManifest;
+  readonly targets: Parameters<typeof realise>[0];
+}
+
+async function prepare(context: CliContext, flags: RunFlags, store: LocalStore, name: string): Promise<Prepared> {
   const phases = new Phases(context, flags.quiet);
   const [resolved] = await resolveInstallables([installable(flags.flake, name)], { context, store, flags });
   const manifest = resolved?.value;
@@ -41,7 +52,17 @@ async function runOne(context: CliContext, flags: RunFlags, store: LocalStore, n
     });
   }
   phases.done(`evaluated ${resolved.attribute ?? name}`);
-  await realise(resolved.targets, { context, store, flags });
+  return { name, manifest, targets: resolved.targets };
+}
+
+async function runOne(
+  context: CliContext,
+  flags: RunFlags,
+  store: LocalStore,
+  { name, manifest, targets }: Prepared,
+): Promise<RunResult> {
+  const phases = new Phases(context, flags.quiet);
+  await realise(targets, { context, store, flags });
   phases.done("images are there");
   const story = await loadStory(manifest, context.cwd);
 

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { HAS_QEMU } from "../../../../vm-tests/qemu-wrapper/testing.ts";
 import type { VmTestManifest } from "../../../../vm-tests/index.ts";
 import { runFloe, temporaryDirectory } from "../../testing.ts";
 import { isVmTest, loadStory } from "./load-story.ts";
@@ -13,12 +14,14 @@ const env = { XDG_CACHE_HOME: join(directory, "cache") };
 mkdirSync(flake);
 writeFileSync(
   join(flake, "flake.config.ts"),
-  `import { defineFlake } from "#floe/flake";
+  `import { derivation } from "#floe/derivation";
+import { defineFlake } from "#floe/flake";
 
+const image = derivation({ name: "image", system: "x86_64-linux", builder: "/bin/sh" });
 export default defineFlake({
   outputs: () => ({
     vmTests: {
-      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", machines: {} },
+      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", machines: { m: { storeImage: \`\${image}\` } } },
     },
     other: { a: 1 },
   }),
@@ -45,6 +48,14 @@ test("floe vm-test run without QEMU says what to install, before anything else",
   assert.is(result.code, 1);
   assert.match(result.stderr, "[qemu.missing]");
   assert.match(result.stderr, "apt-get install qemu-system-x86");
+});
+
+(HAS_QEMU ? test : test.skip)("floe vm-test run looks for all tests before it runs the first", async () => {
+  const result = await floe("vm-test", "run", "first", "frist");
+  assert.is(result.code, 1);
+  assert.match(result.stderr, "evaluated vmTests.first");
+  assert.match(result.stderr, "frist");
+  assert.is(result.stdout, "", "nothing was run");
 });
 
 test("isVmTest() knows a test from other data", () => {
