@@ -16,7 +16,11 @@ export default vmTest({
         systemd: { services: { old: { wantedBy: ["multi-user.target"], script: "exec sleep infinity" } } },
       },
       generations: {
-        two: { ...two, users: { users: { newcomer: { isNormalUser: true } } } },
+        two: {
+          ...two,
+          users: { users: { newcomer: { isNormalUser: true } } },
+          systemd: { tmpfiles: { rules: ["d /srv/newcomer 0700 newcomer users - -"] } },
+        },
         broken: {
           ...three,
           system: { activationScripts: { refuse: { text: "echo 'this activation refuses' >&2; exit 1" } } },
@@ -34,10 +38,11 @@ export default vmTest({
     });
 
     const bootId = await machine.bootId();
-    await step("a switch to generation 2 changes page, users and services", async () => {
+    await step("a switch to generation 2 changes page, users, folders and services", async () => {
       await machine.switchTo("two");
       await assertWhole({ machine, assert, runs: "two", defaultGeneration: 2, page: "two" });
       assert.match(await machine.succeed`id newcomer`, /^uid=\d+\(newcomer\)/);
+      assert.equal((await machine.succeed`stat -c %U /srv/newcomer`).trim(), "newcomer");
       assert.equal((await machine.systemctl("is-active", "old.service")).stdout.trim(), "inactive");
       assert.equal(await machine.bootId(), bootId, "the switch rebooted the machine");
     });
@@ -76,6 +81,16 @@ export default vmTest({
       await machine.crash();
       await machine.start();
       await assertWhole({ machine, assert, runs: "base", defaultGeneration: 1, page: "one" });
+    });
+
+    await step("neither of the two left a generation behind", async () => {
+      const generations = JSON.parse(await machine.succeed`floe system list-generations --json`) as {
+        generation: number;
+      }[];
+      assert.deepEqual(
+        generations.map(({ generation }) => generation),
+        [1, 2],
+      );
     });
   },
 });

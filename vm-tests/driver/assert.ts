@@ -10,7 +10,11 @@ export const storyAssert: Assert = {
   ok: (value, message) =>
     check(Boolean(value), message, () => [`found:    ${show(value)}`, "expected: something true"]),
   equal: (found, expected, message) =>
-    check(Object.is(found, expected), message, () => [`found:    ${show(found)}`, `expected: ${show(expected)}`]),
+    check(Object.is(found, expected), message, () => [
+      `found:    ${show(found)}`,
+      `expected: ${show(expected)}`,
+      ...(isDeepStrictEqual(found, expected) ? ["two objects with equal content: deepEqual() compares that"] : []),
+    ]),
   notEqual: (found, unexpected, message) =>
     check(!Object.is(found, unexpected), message, () => [`found:    ${show(found)}`, "expected: anything else"]),
   deepEqual: (found, expected, message) =>

@@ -152,6 +152,8 @@ withQemu("assertions show what was found and expected, at their own line", async
   assert.match(result.error?.message ?? "", "the page is wrong");
   assert.equal(result.error?.details?.slice(0, 2), ['found:    "one"', "expected: a match of /two/"]);
   assert.match(result.error?.at?.file ?? "", /run\.test\.ts$/);
+  const { result: lists } = await runStory(async ({ assert: check }) => check.equal([1], [1]));
+  assert.is(lists.error?.details?.[2], "two objects with equal content: deepEqual() compares that");
 });
 
 withQemu("what a story throws by itself is story.threw, at its line", async () => {
