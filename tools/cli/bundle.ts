@@ -6,7 +6,7 @@
  */
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DIST = join(ROOT, "dist");
@@ -19,7 +19,7 @@ const ownPlaces: Plugin = {
   name: "own-places",
   setup(builder) {
     builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
+      const source = `${await readFile(path, "utf8")}${needCommon.has(path) ? IMPORT_COMMON : ""}`;
       if (path.includes("/node_modules/") || !source.includes("import.meta."))
         return { contents: source, loader: "ts" };
       const here = (place: string) => `new URL(${JSON.stringify(`../${relative(ROOT, place)}`)}, import.meta.url)`;
@@ -32,14 +32,18 @@ const ownPlaces: Plugin = {
   },
 };
 
+/**
+ * Files that most commands load, imported by every lazily loaded file that needs one of them: files with the same
+ * importers share a chunk, and one chunk loads much faster than thirty.
+ */
+const COMMON = ["tools/cli/commands/build/build.ts", "tools/cli/resolve-attribute.ts"];
+const IMPORT_COMMON = COMMON.map((file) => `\nimport ${JSON.stringify(join(ROOT, file))};`).join("");
+const needCommon = new Set<string>();
+
 const started = new Date();
-const result = await build({
+const settings = {
   absWorkingDir: ROOT,
-  entryPoints: [
-    { in: join(ROOT, "tools/cli/start.ts"), out: "floe" },
-    // The process of an evaluation: without it, Node would strip the types of its sources each time.
-    { in: join(ROOT, "core/host/evaluator/child/main.ts"), out: "evaluator" },
-  ],
+  entryPoints: [{ in: join(ROOT, "tools/cli/start.ts"), out: "floe" }],
   outdir: DIST,
   outExtension: { ".js": ".mjs" },
   chunkNames: "chunk-[name]-[hash]",
@@ -55,11 +59,20 @@ const result = await build({
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
   plugins: [ownPlaces],
+} satisfies BuildOptions;
+
+const { metafile } = await build({ ...settings, metafile: true });
+for (const file of findLazy(metafile.inputs)) needCommon.add(join(ROOT, file));
+const result = await build(settings);
+// The process of an evaluation: without it, Node would strip the types of its sources each time.
+const evaluator = await build({
+  ...settings,
+  entryPoints: [{ in: join(ROOT, "core/host/evaluator/child/main.ts"), out: "evaluator" }],
 });
 
 await mkdir(DIST, { recursive: true });
 const current = new Set<string>();
-for (const file of result.outputFiles) {
+for (const file of [...result.outputFiles, ...evaluator.outputFiles]) {
   current.add(file.path);
   if (file.path !== ENTRY) await writeFile(file.path, file.contents);
 }
@@ -73,4 +86,21 @@ for (const name of await readdir(DIST)) {
   const path = join(DIST, name);
   if (current.has(path) || !name.startsWith("chunk-")) continue;
   if (started.getTime() - (await stat(path)).mtimeMs > OLD_CHUNK_MS) await rm(path);
+}
+
+/** Lazily loaded files that need one of the common files besides those the start of the program loads. */
+function findLazy(inputs: Metafile["inputs"]): string[] {
+  const importsOf = (file: string, kind: string): string[] =>
+    (inputs[file]?.imports ?? []).filter((each) => each.kind === kind && !each.external).map(({ path }) => path);
+  const loaded = (start: string): Set<string> => {
+    const all = new Set([start]);
+    for (const file of all) for (const each of importsOf(file, "import-statement")) all.add(each);
+    return all;
+  };
+  const lazy = new Set(Object.keys(inputs).flatMap((file) => importsOf(file, "dynamic-import")));
+  const common = new Set(COMMON.flatMap((file) => [...loaded(file)]));
+  const early = loaded("tools/cli/main.ts");
+  return [...lazy].filter(
+    (file) => !early.has(file) && [...loaded(file)].some((each) => common.has(each) && !early.has(each)),
+  );
 }
