@@ -51,7 +51,8 @@ export class StoreDatabase {
       this.#connection.exec("commit");
       return result;
     } catch (error) {
-      this.#connection.exec("rollback");
+      // After a full disk or a read error SQLite has done so by itself; the error is what matters.
+      if (this.#connection.isTransaction) this.#connection.exec("rollback");
       throw error;
     }
   }

@@ -5,7 +5,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CodedError } from "../../base/index.ts";
 import { makeTextPath } from "../../store/index.ts";
-import { lockFileSync } from "./index.ts";
+import { StoreDatabase } from "./database.ts";
+import { lockFileSync, makeLayout } from "./index.ts";
 import { TempRoots } from "./temp-roots.ts";
 import { openTemporaryStore } from "./testing.ts";
 
@@ -46,6 +47,16 @@ test("a lock file that was taken away is no lock, also when it could not be mark
   assert.ok(existsSync(file));
   assert.is(await store.lockPaths([A], { wait: false }), undefined);
   locks?.release();
+});
+
+test("a transaction that SQLite itself gave up is told by its own error", ({ store }) => {
+  const database = new StoreDatabase(makeLayout(store.root), { readOnly: false });
+  const run = (): void => {
+    database.prepare("rollback").run();
+    throw new Error("database or disk is full");
+  };
+  assert.throws(() => database.transaction(run), "database or disk is full");
+  database.close();
 });
 
 test("a lock of one path is given back when the other is taken", async ({ store }) => {
