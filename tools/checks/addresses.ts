@@ -2,13 +2,6 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { type Check, type Finding, lineAt, readSource, ROOT, sourceFiles } from "./source-tree.ts";
 
-/** Joined here from parts, since this file is checked as well. */
-const WELL_KNOWN = [
-  ["registry", "npmjs", "org"],
-  ["deb", "debian", "org"],
-  ["security", "debian", "org"],
-].map((parts) => parts.join("."));
-
 /**
  * No registry's or mirror's host name stands in the tree, nor this machine's own path: where packages come from is a
  * setting (`mirror://debian/…`, `mirror://npm/…`), so that the tree works behind any mirror.
@@ -16,7 +9,7 @@ const WELL_KNOWN = [
 export const addressesCheck: Check = {
   name: "addresses",
   run() {
-    const hosts = [...new Set([...WELL_KNOWN, ...configuredHosts()])];
+    const hosts = [...new Set(configuredHosts())];
     return sourceFiles().flatMap((file) => checkAddresses(file, readSource(file), hosts, ROOT));
   },
 };
