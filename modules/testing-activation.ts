@@ -1,14 +1,18 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+
+/** Holds the roots of all tests of this process, and goes with it. */
+const folder = mkdtempSync(join(tmpdir(), "floe-activation-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 /**
  * A machine of directories, for tests of activation snippets: /etc, /var and /home are its own, programs and bash
  * are the host's. Needs bubblewrap, as building does.
  */
 export class ActivationRoot {
-  readonly root = mkdtempSync(join(tmpdir(), "floe-activation-"));
+  readonly root = mkdtempSync(join(folder, "root-"));
 
   constructor() {
     for (const name of ["etc", "var/lib/floe", "home", "systems"])
@@ -23,7 +27,7 @@ export class ActivationRoot {
       if (text.startsWith("->")) symlinkSync(text.slice(2), join(system, "etc", path));
       else writeFileSync(join(system, "etc", path), text);
     }
-    for (const folder of ["etc", "etc-links"]) mkdirSync(join(system, folder), { recursive: true });
+    for (const name of ["etc", "etc-links"]) mkdirSync(join(system, name), { recursive: true });
     for (const line of lines) {
       if (line.includes("\t")) continue;
       mkdirSync(dirname(join(system, "etc-links", line)), { recursive: true });
