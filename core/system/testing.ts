@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { structuredAttributes } from "../build/index.ts";
@@ -11,6 +11,15 @@ import {
   derivation,
   parseDerivation,
 } from "../derivation/index.ts";
+
+/** Holds what builders make in this process, and goes with it. */
+const folder = mkdtempSync(join(tmpdir(), "floe-builder-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+/** A new directory of the host that lasts as long as the process. */
+export function makeTemporaryFolder(): string {
+  return mkdtempSync(join(folder, "one-"));
+}
 
 /** Begin an evaluation without sources, for tests. */
 export function beginTestEvaluation(): void {
@@ -37,7 +46,7 @@ export function runBuilder(made: DerivationValue, places: ReadonlyMap<Derivation
   const text = currentEvaluation().derivations.get(made.drvPath);
   if (text === undefined) throw new Error(`${made.drvPath} was not made here`);
   const drv = parseDerivation(text, made.name);
-  const top = mkdtempSync(join(tmpdir(), "floe-builder-"));
+  const top = makeTemporaryFolder();
   const out = join(top, "out");
   const map = (value: string) => {
     let mapped = value;

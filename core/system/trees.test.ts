@@ -1,16 +1,15 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeEtcTree, makeInitrd, makeProgramTree } from "./index.ts";
-import { beginTestEvaluation, runBuilder, testPackage } from "./testing.ts";
+import { beginTestEvaluation, makeTemporaryFolder, runBuilder, testPackage } from "./testing.ts";
 
 beginTestEvaluation();
 const bash = testPackage("bash");
 const coreutils = testPackage("coreutils");
 const busybox = testPackage("busybox");
-const host = mkdtempSync(join(tmpdir(), "floe-trees-"));
+const host = makeTemporaryFolder();
 mkdirSync(join(host, "bin"));
 writeFileSync(join(host, "bin/busybox"), "BUSYBOX!");
 const places = new Map([
