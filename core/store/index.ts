@@ -1,6 +1,7 @@
 export * from "./check-info.ts";
 export * from "./closure.ts";
 export * from "./content-address.ts";
+export * from "./digest-rewriter.ts";
 export * from "./make-path.ts";
 export * from "./memory-store.ts";
 export * from "./nar-listing.ts";

@@ -6,6 +6,7 @@ import {
   checkName,
   formatContentAddress,
   isVerifiablyContentAddressed,
+  makeContentAddressedPath,
   makeFixedPath,
   makeOutputPath,
   makeSourcePath,
@@ -123,6 +124,32 @@ test("isVerifiablyContentAddressed() recomputes the path with its references", (
   assert.is(isVerifiablyContentAddressed(info), true);
   assert.is(isVerifiablyContentAddressed({ ...info, references: [] }), false);
   assert.is(isVerifiablyContentAddressed({ ...info, ca: undefined }), false);
+});
+
+test("makeContentAddressedPath() makes the paths of all methods", () => {
+  // shared vectors content-addressed.json: self.out, sha512.out and flat.out (Nix 2.8.0)
+  const path = (name: string, ca: string, self = false): string =>
+    makeContentAddressedPath(name, parseContentAddress(ca), { self });
+  assert.is(
+    path("ca-self-one", "fixed:r:sha256:0l2jkvy5kspni5yhpbbnvm3in25h6al5r986z86n7gp2mi2rpybv", true),
+    "/nix/store/9jl1scgllqyc9rgas2nin6h2ypfbnw6d-ca-self-one",
+  );
+  assert.is(
+    path("ca-flat-one", "fixed:sha256:01qsi5r9k69yxg7p32is37sf31y70nmkpgykg9x61m84mh7xqm9v"),
+    "/nix/store/qgcvrqvsn6j5dqf2d9v1mihbhkhqqp8s-ca-flat-one",
+  );
+  const hash = hashBytes("sha256", "x");
+  assert.is(makeContentAddressedPath("x", { method: "text", hash }), makeTextPath("x", "x", []));
+});
+
+test("makeContentAddressedPath() refuses references where there can be none", () => {
+  const refused = hasCode("content-address.references");
+  const flat = { method: "flat", hash: hashBytes("sha256", "x") } as const;
+  assert.throws(() => makeContentAddressedPath("x", flat, { references: [FOO as StorePath] }), refused);
+  assert.throws(() => makeContentAddressedPath("x", { ...flat, method: "text" }, { self: true }), refused);
+  const sha512 = { method: "recursive", hash: hashBytes("sha512", "x") } as const;
+  assert.throws(() => makeContentAddressedPath("x", sha512, { self: true }), refused);
+  assert.throws(() => makeContentAddressedPath("x", { ...sha512, method: "text" }), refused);
 });
 
 test.run();
