@@ -1,3 +1,4 @@
+export * from "./cache-info.ts";
 export * from "./check-info.ts";
 export * from "./closure.ts";
 export * from "./content-address.ts";
@@ -8,7 +9,10 @@ export * from "./nar-listing.ts";
 export * from "./nar-parser.ts";
 export * from "./nar-tokens.ts";
 export * from "./nar-tree.ts";
+export * from "./narinfo.ts";
 export * from "./path-info.ts";
 export * from "./reference-scanner.ts";
-export * from "./store.ts";
+export * from "./signature.ts";
+export * from "./signing-key.ts";
 export * from "./store-path.ts";
+export * from "./store.ts";

@@ -1,0 +1,2 @@
+export { ed25519, generateSecretKey } from "./ed25519.ts";
+export { readPublicKeys, readSecretKey, writeSecretKey } from "./key-files.ts";
