@@ -4,6 +4,8 @@ export * from "./closure.ts";
 export * from "./content-address.ts";
 export * from "./digest-rewriter.ts";
 export * from "./gc-graph.ts";
+export * from "./journal.ts";
+export * from "./journal-reader.ts";
 export * from "./make-path.ts";
 export * from "./memory-store.ts";
 export * from "./nar-listing.ts";

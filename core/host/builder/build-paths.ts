@@ -84,6 +84,8 @@ export async function buildPaths({ store, targets, options = {} }: BuildPathsOpt
   });
   options.events?.({ kind: "plan", plan });
   const run = options.dryRun === true || plan.jobs.length === 0 ? NOTHING_RUN : await runPlan(store, plan, options);
+  // What the report calls built must still be there after a power cut.
+  await store.flushLater();
   const cancelled = options.signal?.aborted === true;
   return {
     plan,

@@ -11,4 +11,4 @@ export {
   writeFileAtomic,
   type WriteFileAtomicOptions,
 } from "./write.ts";
-export { syncFilesystem, syncFilesystemLater, syncPath, syncTrees, syncTreesLater } from "./sync.ts";
+export { syncFilesystem, syncFilesystemLater, syncPath, syncPathLater, syncTrees, syncTreesLater } from "./sync.ts";

@@ -70,7 +70,8 @@ export async function syncTreesLater(paths: readonly string[], directory: string
   await Promise.all([...files, directory].map(syncPathLater));
 }
 
-async function syncPathLater(path: string): Promise<void> {
+/** {@link syncPath} that leaves the process free meanwhile. */
+export async function syncPathLater(path: string): Promise<void> {
   const file = await open(hostPath(path), "r");
   try {
     await file.sync();

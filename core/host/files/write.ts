@@ -53,8 +53,8 @@ export function writeFileAtomic(
   if (sync) syncPath(dirname(path));
 }
 
-/** Make or replace a symbolic link in one step. */
-export function symlinkAtomic(target: string, path: string): void {
+/** Make or replace a symbolic link in one step. With `sync` it is on disk afterwards; default false. */
+export function symlinkAtomic(target: string, path: string, { sync = false }: { readonly sync?: boolean } = {}): void {
   const temporary = temporaryName(path);
   symlinkSync(target, temporary);
   try {
@@ -63,6 +63,7 @@ export function symlinkAtomic(target: string, path: string): void {
     unlinkSync(temporary);
     throw error;
   }
+  if (sync) syncPath(dirname(path));
 }
 
 /** Remove a tree, its read-only directories too. Nothing there is fine. */

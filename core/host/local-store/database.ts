@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { CodedError } from "../../base/index.ts";
+import type { JournalRecord } from "../../store/index.ts";
+import { syncPath, syncPathLater, writeFileAtomic } from "../files/index.ts";
 import { lockFileSync } from "./file-lock.ts";
+import { JOURNAL_NAME } from "./journal.ts";
+import { JournalWriter } from "./journal-writer.ts";
 import { makeDirectories, type StoreLayout } from "./layout.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
@@ -17,11 +21,15 @@ export class StoreDatabase {
   readonly #directory: string;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #journal: JournalWriter;
+  /** Whether something was committed that may not be on disk yet. */
+  #dirty = false;
   /** Shared for as long as we may write; a schema upgrade takes it exclusively. */
   #bigLock: number | undefined;
 
   constructor(layout: StoreLayout, { readOnly }: { readonly readOnly: boolean }) {
     this.#directory = join(layout.stateDirectory, "db");
+    this.#journal = new JournalWriter(this, this.#directory);
     const exists = this.#checkSchema();
     if (readOnly) {
       this.#connection = exists ? openReadOnly(this.#file("db.sqlite")) : emptyDatabase();
@@ -42,32 +50,71 @@ export class StoreDatabase {
     return statement;
   }
 
-  /** All of it or nothing. */
+  /** All of it or nothing. It is seen by others at once, and on disk after {@link flush}. */
   transaction<T>(run: () => T): T {
     this.#holdBigLock();
     this.#connection.exec("begin immediate");
+    let result: T;
     try {
-      const result = run();
+      this.#journal.begin();
+      result = run();
+      this.#journal.beforeCommit();
       this.#connection.exec("commit");
-      return result;
     } catch (error) {
       // After a full disk or a read error SQLite has done so by itself; the error is what matters.
       if (this.#connection.isTransaction) this.#connection.exec("rollback");
       throw error;
     }
+    this.#dirty = true;
+    this.#journal.afterCommit();
+    return result;
   }
 
-  /** Once is enough. */
+  /** Inside a transaction: repeat a fact in the journal. Whoever changes `ValidPaths`, `Refs` or signatures says so here. */
+  record(record: JournalRecord): void {
+    this.#journal.add(record);
+  }
+
+  /**
+   * Wait until all that was committed is on disk. A commit alone does not (`synchronous = normal`): rows become durable in order,
+   * and one wait serves all of them.
+   */
+  flush(): void {
+    if (!this.#dirty) return;
+    for (const file of this.#unsynced()) syncIfThere(file);
+    this.#dirty = false;
+  }
+
+  /** {@link flush} that leaves the process free meanwhile. */
+  async flushLater(): Promise<void> {
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    try {
+      await Promise.all(this.#unsynced().map(syncIfThereLater));
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
+  }
+
+  /** What was committed is on disk afterwards. Once is enough. */
   close(): void {
     if (!this.#connection.isOpen) return;
     this.#statements.clear();
     this.#connection.close();
+    // The last connection has written everything into the database itself; others leave the log.
+    if (this.#dirty) this.flush();
     if (this.#bigLock !== undefined) closeSync(this.#bigLock);
     this.#bigLock = undefined;
   }
 
   #file(name: string): string {
     return join(this.#directory, name);
+  }
+
+  /** What a commit writes to. */
+  #unsynced(): string[] {
+    return [this.#file("db.sqlite-wal"), this.#file(JOURNAL_NAME)];
   }
 
   #checkSchema(): boolean {
@@ -95,7 +142,7 @@ export class StoreDatabase {
       if (!existsSync(this.#file("reserved")))
         writeFileSync(this.#file("reserved"), Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
       // Written last: with it the database counts as complete.
-      writeFileSync(this.#file("schema"), SCHEMA_VERSION);
+      writeFileAtomic(this.#file("schema"), SCHEMA_VERSION, { sync: true });
     } finally {
       closeSync(lock);
     }
@@ -137,6 +184,23 @@ function openReadOnly(file: string): DatabaseSync {
     // Without write permission to the folder SQLite cannot join the write-ahead log; then nobody writes at the moment or
     // we may see a slightly older state, which is good enough for a question.
     return new DatabaseSync(Object.assign(pathToFileURL(file), { search: "?immutable=1" }), { readOnly: true });
+  }
+}
+
+/** Without a log all is in the database, on disk. */
+function syncIfThere(path: string): void {
+  try {
+    syncPath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+async function syncIfThereLater(path: string): Promise<void> {
+  try {
+    await syncPathLater(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }
 

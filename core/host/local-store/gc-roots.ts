@@ -25,7 +25,7 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
       },
     );
   }
-  symlinkAtomic(target, absolute);
+  symlinkAtomic(target, absolute, { sync: true });
   registerRoot(layout, absolute);
 }
 
@@ -33,7 +33,7 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
 export function registerRoot({ stateDirectory }: StoreLayout, link: string): void {
   const auto = join(stateDirectory, "gcroots/auto");
   mkdirSync(auto, { recursive: true });
-  symlinkAtomic(link, join(auto, toBase32(hashBytes("sha1", link).digest)));
+  symlinkAtomic(link, join(auto, toBase32(hashBytes("sha1", link).digest)), { sync: true });
 }
 
 function isStoreTarget(target: string): boolean {

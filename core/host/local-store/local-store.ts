@@ -207,6 +207,7 @@ export class LocalStore implements Store {
       const result = await run();
       // What others add while we wait for the disk is registered in the next round.
       while (batch.infos.size > 0) await this.registerOutputsLater([]);
+      await this.flushLater();
       return result;
     } finally {
       this.#batch = undefined;
@@ -215,7 +216,8 @@ export class LocalStore implements Store {
   }
 
   /**
-   * Make objects valid whose files are complete and canonical: wait until they are on disk, then one transaction.
+   * Make objects valid whose files are complete and canonical: wait until they are on disk, then one transaction. Before it is told
+   * to anyone, {@link flush} has to be called.
    *
    * @throws {CodedError} as `register`, and `files.sync-failed`
    */
@@ -267,6 +269,20 @@ export class LocalStore implements Store {
     registerRoot(this.#layout, link);
   }
 
+  /**
+   * Wait until everything that was registered is on disk. What adds objects does so by itself (a batch at its end); after
+   * {@link registerOutputs} the caller does, before it tells anyone that they are there.
+   */
+  flush(): void {
+    this.#database.flush();
+  }
+
+  /** {@link flush} that leaves the process free meanwhile. */
+  flushLater(): Promise<void> {
+    return this.#database.flushLater();
+  }
+
+  /** What was registered is on disk afterwards. */
   close(): void {
     if (this.#tempRoots !== undefined) releaseTempRoots(this.#tempRoots);
     this.#tempRoots = undefined;
@@ -328,6 +344,7 @@ export class LocalStore implements Store {
   #makeValid(info: PathInfo, locks?: HeldLocks): void {
     if (this.#batch === undefined) {
       this.registerOutputs([info]);
+      this.flush();
       locks?.release();
     } else {
       this.#batch.infos.set(info.path, info);

@@ -2,8 +2,10 @@ import { parseHash } from "../../base/index.ts";
 import { type PathInfo, STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
 import type { StoreDatabase } from "./database.ts";
 
-interface Row {
+/** Columns of `ValidPaths`. */
+export interface InfoRow {
   readonly id: number;
+  readonly path: string;
   readonly hash: string;
   readonly registrationTime: number;
   readonly deriver: string | null;
@@ -13,7 +15,8 @@ interface Row {
   readonly ca: string | null;
 }
 
-const ROW = "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths where path = ?";
+const ROW =
+  "select id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths where path = ?";
 const REFERENCES = "select path from Refs join ValidPaths on reference = id where referrer = ? order by path";
 const REFERRERS =
   "select path from Refs join ValidPaths on referrer = id where reference = (select id from ValidPaths where path = ?) order by path";
@@ -35,19 +38,9 @@ export class StoreQueryTable {
   }
 
   pathInfo(path: StorePath): PathInfo | undefined {
-    const row = this.#database.prepare(ROW).get(path) as Row | undefined;
+    const row = this.#database.prepare(ROW).get(path) as InfoRow | undefined;
     if (row === undefined) return undefined;
-    return {
-      path,
-      narHash: parseHash(row.hash),
-      narSize: row.narSize ?? 0,
-      references: this.#paths(REFERENCES, row.id),
-      registrationTime: row.registrationTime,
-      ultimate: row.ultimate === 1,
-      signatures: row.sigs === null || row.sigs === "" ? [] : row.sigs.split(" "),
-      ...(row.deriver === null || row.deriver === "" ? {} : { deriver: row.deriver as StorePath }),
-      ...(row.ca === null || row.ca === "" ? {} : { ca: row.ca }),
-    };
+    return pathInfoOf(path, row, this.#paths(REFERENCES, row.id));
   }
 
   references(path: StorePath): StorePath[] | undefined {
@@ -78,4 +71,19 @@ export class StoreQueryTable {
   #paths(sql: string, argument: string | number): StorePath[] {
     return (this.#database.prepare(sql).all(argument) as { path: string }[]).map((row) => row.path as StorePath);
   }
+}
+
+/** @throws {CodedError} those of `parseHash`, for a damaged row. */
+export function pathInfoOf(path: StorePath, row: InfoRow, references: readonly StorePath[]): PathInfo {
+  return {
+    path,
+    narHash: parseHash(row.hash),
+    narSize: row.narSize ?? 0,
+    references,
+    registrationTime: row.registrationTime,
+    ultimate: row.ultimate === 1,
+    signatures: row.sigs === null || row.sigs === "" ? [] : row.sigs.split(" "),
+    ...(row.deriver === null || row.deriver === "" ? {} : { deriver: row.deriver as StorePath }),
+    ...(row.ca === null || row.ca === "" ? {} : { ca: row.ca }),
+  };
 }

@@ -38,13 +38,23 @@ export function register(
       checkRegistrable(info, (path) => set.has(path) || queries.idOf(path) !== undefined);
     for (const derivation of derivations.values()) raise(checkOutputPaths(derivation, { inputs }));
     const ids = new Map<StorePath, number>();
-    for (const info of set.values()) ids.set(info.path, insert(database, queries, info, now));
+    const fresh = new Set<StorePath>();
+    for (const info of set.values()) {
+      const known = queries.idOf(info.path);
+      ids.set(info.path, known ?? insert(database, info, now));
+      if (known === undefined) fresh.add(info.path);
+      else update(database, info);
+    }
     for (const { path, references } of set.values()) {
       for (const reference of references) {
         database
           .prepare(INSERT_REFERENCE)
           .run(ids.get(path) as number, ids.get(reference) ?? (queries.idOf(reference) as number));
       }
+    }
+    for (const info of set.values()) {
+      const recorded = fresh.has(info.path) ? asInserted(info, now) : queries.pathInfo(info.path);
+      database.record({ kind: "valid", info: recorded as PathInfo });
     }
     for (const [path, derivation] of derivations) {
       for (const [output, { path: outputPath }] of Object.entries(derivation.outputs)) {
@@ -54,21 +64,43 @@ export function register(
   });
 }
 
-/** An update keeps deriver and registration time, as Nix does. */
-function insert(database: StoreDatabase, queries: StoreQueryTable, info: PathInfo, now: number): number {
-  const hash = formatHash(info.narHash, "typed-base16");
-  const ultimate = info.ultimate === true ? 1 : null;
-  const signatures = info.signatures.length === 0 ? null : sortedText(info.signatures).join(" ");
-  const ca = info.ca ?? null;
-  const known = queries.idOf(info.path);
-  if (known !== undefined) {
-    database.prepare(UPDATE).run(info.narSize, hash, ultimate, signatures, ca, info.path);
-    return known;
-  }
+/** What {@link insert} makes of it. */
+function asInserted(info: PathInfo, now: number): PathInfo {
+  return {
+    ...info,
+    registrationTime: info.registrationTime ?? now,
+    signatures: sortedText(info.signatures),
+  };
+}
+
+function insert(database: StoreDatabase, info: PathInfo, now: number): number {
   const { lastInsertRowid } = database
     .prepare(INSERT)
-    .run(info.path, hash, info.registrationTime ?? now, info.deriver ?? null, info.narSize, ultimate, signatures, ca);
+    .run(
+      info.path,
+      formatHash(info.narHash, "typed-base16"),
+      info.registrationTime ?? now,
+      info.deriver ?? null,
+      info.narSize,
+      ultimateOf(info),
+      signaturesOf(info),
+      info.ca ?? null,
+    );
   return Number(lastInsertRowid);
+}
+
+/** Keeps deriver and registration time, as Nix does. */
+function update(database: StoreDatabase, info: PathInfo): void {
+  const hash = formatHash(info.narHash, "typed-base16");
+  database.prepare(UPDATE).run(info.narSize, hash, ultimateOf(info), signaturesOf(info), info.ca ?? null, info.path);
+}
+
+function ultimateOf(info: PathInfo): number | null {
+  return info.ultimate === true ? 1 : null;
+}
+
+function signaturesOf({ signatures }: PathInfo): string | null {
+  return signatures.length === 0 ? null : sortedText(signatures).join(" ");
 }
 
 /** The recorded references of a `.drv` file must be its inputs, or a collection could delete what it needs. */
