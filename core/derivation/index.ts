@@ -21,3 +21,4 @@ export * from "./scratch-path.ts";
 export * from "./show.ts";
 export * from "./structured-attrs.ts";
 export * from "./to-file.ts";
+export * from "./version.ts";
