@@ -3,6 +3,7 @@ export * from "./check-info.ts";
 export * from "./closure.ts";
 export * from "./content-address.ts";
 export * from "./digest-rewriter.ts";
+export * from "./export-stream.ts";
 export * from "./gc-graph.ts";
 export * from "./journal.ts";
 export * from "./journal-reader.ts";
