@@ -17,6 +17,12 @@ test("decideRetry() doubles the pause, half of it by chance, up to a number of a
   assert.equal(decideRetry({ ...failure, attempt: 3 }, policy), { kind: "next" });
 });
 
+test("decideRetry() leaves the whole pause to chance when it is told to", () => {
+  const full = { ...policy, jitter: "full" as const };
+  assert.equal(decideRetry({ ...failure, attempt: 2 }, full), { kind: "again", delayMs: 0 });
+  assert.equal(decideRetry({ ...failure, attempt: 2, random: 0.5 }, full), { kind: "again", delayMs: 100 });
+});
+
 test("decideRetry() obeys Retry-After in both forms, within reason", () => {
   assert.equal(decideRetry({ ...failure, status: 429, retryAfter: "2" }, policy), { kind: "again", delayMs: 2000 });
   assert.equal(decideRetry({ ...failure, status: 503, retryAfter: "Thu, 01 Jan 1970 00:00:03 GMT" }, policy), {

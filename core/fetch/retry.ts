@@ -12,6 +12,8 @@ export interface RetryPolicy {
   readonly baseDelayMs: number;
   /** Longest pause, also for what a server asks for. */
   readonly maxDelayMs: number;
+  /** How much of a pause is left to chance: half of it (the default), or all. */
+  readonly jitter?: "half" | "full";
 }
 
 export const DEFAULT_RETRY_POLICY: RetryPolicy = { attempts: 4, baseDelayMs: 500, maxDelayMs: 30_000 };
@@ -31,7 +33,7 @@ export interface AttemptFailure {
 
 /**
  * Broken connections, 408, 425, 429 and 5xx are worth another attempt; every other status is an answer. A pause grows
- * as 1, 2, 4, … times the base, half of it by chance; a server's `Retry-After` counts when it is longer.
+ * as 1, 2, 4, … times the base, half or all of it by chance; a server's `Retry-After` counts when it is longer.
  */
 export function decideRetry(failure: AttemptFailure, policy: RetryPolicy = DEFAULT_RETRY_POLICY): RetryDecision {
   const { status } = failure;
@@ -39,7 +41,8 @@ export function decideRetry(failure: AttemptFailure, policy: RetryPolicy = DEFAU
     status === undefined || status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
   if (!passing || failure.attempt >= policy.attempts) return { kind: "next" };
   const full = policy.baseDelayMs * 2 ** (failure.attempt - 1);
-  const backOff = full / 2 + (full / 2) * failure.random;
+  const certain = policy.jitter === "full" ? 0 : full / 2;
+  const backOff = certain + (full - certain) * failure.random;
   const asked = parseRetryAfterMs(failure.retryAfter, failure.nowMs) ?? 0;
   return { kind: "again", delayMs: Math.min(policy.maxDelayMs, Math.max(backOff, asked)) };
 }
