@@ -27,6 +27,13 @@ export interface BuildEnvironment {
 }
 
 /**
+ * What a builder in the sandbox finds besides its environment.
+ *
+ * Source: Nix, `LocalDerivationGoal::startBuilder`; vectors in `build-environment.json`.
+ */
+export const BUILDER_PROCESS = { uid: 1000, gid: 100, umask: 0o022, workingDirectory: "/build" } as const;
+
+/**
  * The exact environment of a builder. Later entries override earlier ones: defaults, the derivation's own variables,
  * the build directory, what fixed outputs get, the log.
  *
@@ -36,7 +43,7 @@ export interface BuildEnvironment {
  */
 export function buildEnvironment(options: BuildEnvironmentOptions): BuildEnvironment {
   const { drv, graph, cores, callerEnvironment } = options;
-  const top = options.buildDirectory ?? "/build";
+  const top = options.buildDirectory ?? BUILDER_PROCESS.workingDirectory;
   const inputs = new Set<string>(options.inputClosure);
   const rewrite = placeholderRewriter(drv);
   const files: Record<string, string> = {};

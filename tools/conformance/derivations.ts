@@ -1,4 +1,4 @@
-import { fromBase16, fromBase64, fromUtf8, type HashAlgorithm, raise, toBase16 } from "../../core/base/index.ts";
+import { fromBase16, type HashAlgorithm, raise, toBase16 } from "../../core/base/index.ts";
 import {
   checkOutputPaths,
   type Derivation,
@@ -17,7 +17,7 @@ import {
   withOutputs,
 } from "../../core/derivation/index.ts";
 import type { FileIngestionMethod, StorePath } from "../../core/store/index.ts";
-import { attempt, type Suite, type VectorBytes } from "./suite.ts";
+import { attempt, type Suite, textOf, type VectorBytes } from "./suite.ts";
 
 type VectorOutput =
   | { readonly type: "input-addressed" }
@@ -81,8 +81,6 @@ interface Vectors {
   }[];
 }
 
-const text = (value: VectorBytes): string => (typeof value === "string" ? value : fromUtf8(fromBase64(value.base64)));
-
 function outputRule(outputs: Readonly<Record<string, VectorOutput>>): OutputRule {
   const names = Object.keys(outputs);
   const first = outputs[names[0] as string] as VectorOutput;
@@ -92,20 +90,20 @@ function outputRule(outputs: Readonly<Record<string, VectorOutput>>): OutputRule
   return { kind: first.type, outputs: names, method: first.method, algorithm: first.hashAlgo };
 }
 
-export function runDerivations(vectors: Vectors, suite: Suite): void {
+export async function runDerivations(vectors: Vectors, suite: Suite): Promise<void> {
   const made = new Map<string, Derivation>();
   const inputs = makeInputHashes((path) => made.get(path) as Derivation);
   const byName = new Map<string, Derivation>();
   for (const { name, input, expected, structuredAttrs, showDerivation: shown } of vectors.cases) {
-    suite.case(name, (compare) => {
+    await suite.case(name, (compare) => {
       const rule = outputRule(input.outputs);
       const drv = withOutputs(
         {
           name: input.name,
           system: input.system,
-          builder: text(input.builder),
-          args: input.args.map(text),
-          env: Object.fromEntries(Object.entries(input.env).map(([key, value]) => [key, text(value)])),
+          builder: textOf(input.builder),
+          args: input.args.map(textOf),
+          env: Object.fromEntries(Object.entries(input.env).map(([key, value]) => [key, textOf(value)])),
           inputDerivations: new Map(Object.entries(input.inputDrvs)) as Map<StorePath, readonly string[]>,
           inputSources: input.inputSrcs as StorePath[],
         },
@@ -115,7 +113,7 @@ export function runDerivations(vectors: Vectors, suite: Suite): void {
       made.set(expected.drvPath, drv);
       byName.set(name, drv);
       const term = formatDerivation(drv);
-      compare("drv", term, text(expected.drv));
+      compare("drv", term, textOf(expected.drv));
       compare("drvPath", derivationPath(drv), expected.drvPath);
       compare("references", derivationReferences(drv), expected.references);
       compare(
@@ -147,15 +145,15 @@ export function runDerivations(vectors: Vectors, suite: Suite): void {
     });
   }
   for (const [output, expected] of Object.entries(vectors.placeholders)) {
-    suite.case(`placeholder "${output}"`, (compare) => compare("placeholder", placeholder(output), expected));
+    await suite.case(`placeholder "${output}"`, (compare) => compare("placeholder", placeholder(output), expected));
   }
   for (const v of vectors.downstreamPlaceholders) {
-    suite.case(`downstream placeholder ${v.drvPath}!${v.output}`, (compare) =>
+    await suite.case(`downstream placeholder ${v.drvPath}!${v.output}`, (compare) =>
       compare("placeholder", downstreamPlaceholder(v.drvPath as StorePath, v.output), v.placeholder),
     );
   }
   for (const { a, b, sameOutputs, sameDrvPath } of vectors.equalities) {
-    suite.case(`equality ${a} = ${b}`, (compare) => {
+    await suite.case(`equality ${a} = ${b}`, (compare) => {
       const [left, right] = [byName.get(a) as Derivation, byName.get(b) as Derivation];
       const paths = (drv: Derivation): string[] =>
         Object.values(drv.outputs)
@@ -166,9 +164,9 @@ export function runDerivations(vectors: Vectors, suite: Suite): void {
     });
   }
   for (const v of vectors.parse) {
-    suite.case(`parse ${v.name}`, (compare) => {
+    await suite.case(`parse ${v.name}`, (compare) => {
       const drv = attempt(() => {
-        const parsed = parseDerivation(text(v.drv), v.drvName);
+        const parsed = parseDerivation(textOf(v.drv), v.drvName);
         raise(checkOutputPaths(parsed, { inputs }));
         return parsed;
       });

@@ -31,9 +31,9 @@ interface Vectors {
   }[];
 }
 
-export function runEncodings(vectors: Vectors, suite: Suite): void {
+export async function runEncodings(vectors: Vectors, suite: Suite): Promise<void> {
   for (const v of vectors.cases) {
-    suite.case(`${v.algo} ${v.base16.slice(0, 16)}`, (compare) => {
+    await suite.case(`${v.algo} ${v.base16.slice(0, 16)}`, (compare) => {
       const digest = fromBase16(v.base16);
       compare("base 32", toBase32(digest), v.base32);
       compare("base 64", toBase64(digest), v.base64);
@@ -48,7 +48,7 @@ export function runEncodings(vectors: Vectors, suite: Suite): void {
     });
   }
   for (const v of vectors.parse) {
-    suite.case(`parse ${JSON.stringify(v.input)}`, (compare) => {
+    await suite.case(`parse ${JSON.stringify(v.input)}`, (compare) => {
       const hash = attempt(() => parseHash(v.input, v.type));
       compare("digest", hash && toBase16(hash.digest), v.ok ? v.base16 : undefined);
     });

@@ -16,9 +16,9 @@ interface Vectors {
   readonly malformed: readonly { readonly name: string; readonly nar: string; readonly strict: "accept" | "reject" }[];
 }
 
-export function runNar(vectors: Vectors, suite: Suite): void {
+export async function runNar(vectors: Vectors, suite: Suite): Promise<void> {
   for (const v of vectors.cases) {
-    suite.case(v.name, (compare) => {
+    await suite.case(v.name, (compare) => {
       const tree = readVectorTree(v.tree);
       const nar = narOfTree(tree);
       compare("size", nar.length, v.narSize);
@@ -39,7 +39,7 @@ export function runNar(vectors: Vectors, suite: Suite): void {
     });
   }
   for (const v of vectors.malformed) {
-    suite.case(`malformed ${v.name}`, (compare) =>
+    await suite.case(`malformed ${v.name}`, (compare) =>
       compare("accepted", attempt(() => parseNar(fromBase64(v.nar))) !== undefined, v.strict === "accept"),
     );
   }

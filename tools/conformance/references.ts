@@ -14,9 +14,9 @@ interface Vectors {
 /** Sizes of the pieces archives are scanned in: digests must be found across their seams. */
 const PIECE_SIZES = [Number.MAX_SAFE_INTEGER, 4096, 37, 1];
 
-export function runReferences(vectors: Vectors, suite: Suite): void {
+export async function runReferences(vectors: Vectors, suite: Suite): Promise<void> {
   for (const v of vectors.cases) {
-    suite.case(v.name, (compare) => {
+    await suite.case(v.name, (compare) => {
       const nar = narOfTree(readVectorTree(v.tree));
       for (const size of PIECE_SIZES) {
         if (nar.length / size > 100_000) continue;

@@ -36,9 +36,9 @@ interface Vectors {
   readonly names: readonly { readonly input: string; readonly nix280: boolean; readonly current: boolean }[];
 }
 
-export function runStorePaths(vectors: Vectors, suite: Suite): void {
+export async function runStorePaths(vectors: Vectors, suite: Suite): Promise<void> {
   for (const v of vectors.cases) {
-    suite.case(v.name, (compare) => {
+    await suite.case(v.name, (compare) => {
       const references = (v.references ?? []) as StorePath[];
       if (v.kind === "text") {
         compare("path", makeTextPath(v.pathName, fromBase64(v.contents as string), references, v.storeDir), v.path);
@@ -74,7 +74,7 @@ export function runStorePaths(vectors: Vectors, suite: Suite): void {
     });
   }
   for (const v of vectors.names) {
-    suite.case(`name ${JSON.stringify(v.input)}`, (compare) => {
+    await suite.case(`name ${JSON.stringify(v.input)}`, (compare) => {
       compare("may be made", attempt(() => checkName(v.input)) !== undefined, v.nix280 && v.current);
       // The vectors refuse a lone dash, but Nix 2.8 makes such paths: builtins.toFile "-" "x". So we read them.
       if (v.input !== "-")

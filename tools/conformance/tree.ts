@@ -1,4 +1,4 @@
-import { concatBytes, fromBase64, fromUtf8 } from "../../core/base/index.ts";
+import { concatBytes, fromBase64, fromUtf8, hashBytes, toBase16 } from "../../core/base/index.ts";
 import { dumpNar, type NarNode } from "../../core/store/index.ts";
 
 /** A file tree as the vectors write it; entries in any order. */
@@ -52,4 +52,9 @@ export function readVectorTree(tree: VectorTree): NarNode {
 
 export function narOfTree(tree: NarNode): Uint8Array {
   return concatBytes(dumpNar(tree));
+}
+
+/** sha256 of an archive in base 16. */
+export function hashOfNar(nar: Uint8Array): string {
+  return toBase16(hashBytes("sha256", nar).digest);
 }
