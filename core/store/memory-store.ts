@@ -2,6 +2,7 @@ import { concatBytes, hashBytes, sortedText, utf8 } from "../base/index.ts";
 import { checkNar, checkRegistrable, notValid } from "./check-info.ts";
 import { closureOf } from "./closure.ts";
 import { formatContentAddress } from "./content-address.ts";
+import { ContentCheck } from "./content-check.ts";
 import { makeTextPath } from "./make-path.ts";
 import { dumpFileNar, parseNar } from "./nar-tree.ts";
 import type { PathInfo } from "./path-info.ts";
@@ -57,11 +58,14 @@ export class MemoryStore implements Store {
   }
 
   async importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void> {
+    const check = new ContentCheck(info);
     const pieces: Uint8Array[] = [];
-    for await (const piece of nar) pieces.push(piece);
+    for await (const piece of check.watch(nar)) pieces.push(piece);
     const bytes = concatBytes(pieces);
     parseNar(bytes);
-    checkNar(info, { narHash: hashBytes("sha256", bytes), narSize: bytes.length });
+    const narHash = hashBytes("sha256", bytes);
+    checkNar(info, { narHash, narSize: bytes.length });
+    check.finish(narHash);
     this.#register(info, bytes);
   }
 

@@ -126,6 +126,16 @@ export function describeStore(name: string, open: () => Awaitable<OpenedStore>):
     assert.is(await store.isValid(info.path), false);
   });
 
+  test("contents that are not those of the content address are refused", async ({ opened: { store } }) => {
+    const { info, nar } = sample();
+    // The path and the address fit each other; the archive is another one, with its true hash.
+    const hash = hashBytes("sha256", "other");
+    const path = makeSourcePath("sample", hash);
+    const ca = formatContentAddress({ method: "recursive", hash });
+    await refuses("store.content-address-mismatch", () => store.importNar({ ...info, path, ca }, pieces(nar, 64)));
+    assert.is(await store.isValid(path), false);
+  });
+
   test.run();
 }
 

@@ -13,6 +13,7 @@ import {
 import {
   checkNar,
   closureOf,
+  ContentCheck,
   formatContentAddress,
   makeTextPath,
   notValid,
@@ -186,7 +187,10 @@ export class LocalStore implements Store {
     try {
       if (this.isValid(info.path)) return locks.release();
       removeTree(real);
-      checkNar(info, await restoreNar(nar, real));
+      const check = new ContentCheck(info);
+      const restored = await restoreNar(check.watch(nar), real);
+      checkNar(info, restored);
+      check.finish(restored.narHash);
       this.#makeValid(info, locks);
     } catch (error) {
       removeTree(real);

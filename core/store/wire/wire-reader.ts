@@ -34,6 +34,8 @@ export class WireReader {
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
   #heldBytes = 0;
+  /** Bytes left of the present frame; absent outside of framed data. */
+  #frameLeft: number | undefined;
 
   /** @param input Pieces of any size; they must stay as they are after they were given. */
   constructor(input: AsyncIterable<Uint8Array>, options: WireReaderOptions = {}) {
@@ -140,9 +142,33 @@ export class WireReader {
     }
   }
 
-  /** Framed data: pieces with their length in front and no padding, up to a piece of length 0. Read it to the end. */
-  async *frames(): AsyncGenerator<Uint8Array> {
-    for (let size = await this.number(); size > 0; size = await this.number()) yield* this.raw(size);
+  /**
+   * Framed data: pieces with their length in front and no padding, up to a piece of length 0. Whoever stops early lets
+   * {@link skipFrames} pass over the rest.
+   */
+  frames(): AsyncGenerator<Uint8Array> {
+    this.#frameLeft = 0;
+    return this.#restOfFrames();
+  }
+
+  /** Read on behind framed data that was begun, if it was. */
+  async skipFrames(): Promise<void> {
+    for await (const _ of this.#restOfFrames());
+  }
+
+  async *#restOfFrames(): AsyncGenerator<Uint8Array> {
+    while (this.#frameLeft !== undefined) {
+      if (this.#frameLeft === 0) {
+        const size = await this.number();
+        this.#frameLeft = size === 0 ? undefined : size;
+      } else {
+        await this.#need();
+        const piece = this.#chunk.subarray(this.#at, this.#at + this.#frameLeft);
+        this.#at += piece.length;
+        this.#frameLeft -= piece.length;
+        yield piece;
+      }
+    }
   }
 
   async #string<T>(longest = Number.MAX_SAFE_INTEGER, convert: (bytes: Uint8Array) => T): Promise<T> {

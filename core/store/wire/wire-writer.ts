@@ -21,6 +21,7 @@ export class WireWriter {
   #size = 0;
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
+  #flushed: Promise<void> = Promise.resolve();
 
   constructor(output: WireOutput) {
     this.#output = output;
@@ -96,12 +97,24 @@ export class WireWriter {
     this.number(0);
   }
 
-  /** Send what waits. */
-  async flush(): Promise<void> {
+  /** Bytes that wait to be sent. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Send what waits, in order also when an earlier call has not ended yet. */
+  flush(): Promise<void> {
+    this.#flushed = this.#flushed.then(() => this.#send());
+    return this.#flushed;
+  }
+
+  async #send(): Promise<void> {
     this.#closeChunk();
     const waiting = this.#waiting.splice(0);
-    this.#waitingBytes = 0;
-    for (const bytes of waiting) await this.#output.write(bytes);
+    for (const bytes of waiting) {
+      await this.#output.write(bytes);
+      this.#waitingBytes -= bytes.length;
+    }
   }
 
   /** A view on so many fresh bytes. */
