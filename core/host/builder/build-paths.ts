@@ -54,6 +54,8 @@ export interface BuildReport {
 export interface BuildPathsOptions {
   readonly store: LocalStore;
   readonly targets: readonly BuildTarget[];
+  /** Derivations that need not be in the store: ones that somebody sent to be built. */
+  readonly derivations?: ReadonlyMap<StorePath, Derivation> | undefined;
   readonly options?: BuildOptions;
 }
 
@@ -64,10 +66,15 @@ export interface BuildPathsOptions {
  *
  * @throws {CodedError} for targets that cannot be planned: `build.no-such-output`, `build.unknown-output-path`, and those of reading derivations.
  */
-export async function buildPaths({ store, targets, options = {} }: BuildPathsOptions): Promise<BuildReport> {
+export async function buildPaths({
+  store,
+  targets,
+  derivations: given,
+  options = {},
+}: BuildPathsOptions): Promise<BuildReport> {
   const started = performance.now();
   for (const target of targets) store.addTempRoot(target.drvPath);
-  const derivations = new Map<StorePath, Derivation>();
+  const derivations = new Map<StorePath, Derivation>(given);
   const plan = planBuild({
     targets,
     rebuild: options.rebuild === true,

@@ -1,0 +1,180 @@
+import { CodedError } from "../../base/index.ts";
+import { hashDerivationModulo, makeInputHashes, outputNames } from "../../derivation/index.ts";
+import { DIGEST_LENGTH, makeRealisationId, notValid, parseRealisation, type StorePath } from "../../store/index.ts";
+import { readTextMap, WORKER_OPERATION as OPERATION, writePathInfo, writeTextMap } from "../../store/wire/index.ts";
+import type { Substitute } from "./served-store.ts";
+import type { WorkerHandler } from "./worker-connection.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+/** An operation that asks about one path and answers with a set of paths. */
+function askForPaths(find: (session: WorkerSession, path: StorePath) => Promise<Iterable<string>>): WorkerHandler {
+  return async (session) => {
+    const path = await session.reader.path();
+    session.begin();
+    const found = await find(session, path);
+    session.end().set(found);
+  };
+}
+
+const isValidPath: WorkerHandler = async (session) => {
+  const path = await session.reader.path();
+  session.begin();
+  const valid = await session.store.isValid(path);
+  session.end().bool(valid);
+};
+
+const queryPathInfo: WorkerHandler = async (session) => {
+  const path = await session.reader.path();
+  session.begin();
+  const info = await session.store.queryPathInfo(path);
+  const writer = session.end().bool(info !== undefined);
+  if (info !== undefined) writePathInfo(writer, info, session.minor);
+};
+
+const queryPathFromHashPart: WorkerHandler = async (session) => {
+  const digest = await session.reader.text(DIGEST_LENGTH);
+  session.begin();
+  if (digest.length !== DIGEST_LENGTH) {
+    throw new CodedError(
+      "store-path.malformed",
+      `Cannot look up "${digest}": expected a digest of ${DIGEST_LENGTH} characters`,
+    );
+  }
+  const path = await session.store.queryByDigest(digest);
+  session.end().text(path);
+};
+
+const queryAllValidPaths: WorkerHandler = async (session) => {
+  session.begin();
+  const paths = await session.store.allPaths();
+  const writer = session.end();
+  await writer.list(paths, (path) => writer.text(path));
+};
+
+const queryValidPaths: WorkerHandler = async (session) => {
+  const paths = await session.reader.paths();
+  const substitute = session.minor >= 27 && (await session.reader.bool());
+  session.begin();
+  const valid: StorePath[] = [];
+  for (const path of paths) {
+    const fetched = async (): Promise<boolean> =>
+      substitute && session.settings.substitute && (await session.services.substitute?.(path)) === true;
+    if ((await session.store.isValid(path)) || (await fetched())) valid.push(path);
+  }
+  session.end().set(valid);
+};
+
+async function findSubstitutes(session: WorkerSession, paths: readonly StorePath[]): Promise<Substitute[]> {
+  if (!session.settings.substitute || session.services.findSubstitute === undefined) return [];
+  const found: Substitute[] = [];
+  for (const path of paths) {
+    const substitute = await session.services.findSubstitute(path);
+    if (substitute !== undefined) found.push(substitute);
+  }
+  return found;
+}
+
+const querySubstitutablePaths: WorkerHandler = async (session) => {
+  const paths = await session.reader.paths();
+  session.begin();
+  const found = await findSubstitutes(session, paths);
+  session.end().set(found.map(({ info }) => info.path));
+};
+
+function writeSubstitute(session: WorkerSession, { info, downloadBytes }: Substitute): void {
+  session.writer.text(info.deriver).set(info.references).number(downloadBytes).number(info.narSize);
+}
+
+const querySubstitutablePathInfo: WorkerHandler = async (session) => {
+  const path = await session.reader.path();
+  session.begin();
+  const [found] = await findSubstitutes(session, [path]);
+  session.end().bool(found !== undefined);
+  if (found !== undefined) writeSubstitute(session, found);
+};
+
+const querySubstitutablePathInfos: WorkerHandler = async (session) => {
+  const { reader, minor } = session;
+  const paths = minor >= 22 ? (Object.keys(await readTextMap(reader)) as StorePath[]) : await reader.paths();
+  session.begin();
+  const found = await findSubstitutes(session, paths);
+  const writer = session.end().number(found.length);
+  for (const each of found) {
+    writer.text(each.info.path);
+    writeSubstitute(session, each);
+  }
+};
+
+const queryDerivationOutputMap: WorkerHandler = async (session) => {
+  const drvPath = await session.reader.path();
+  session.begin();
+  const outputs = await outputMap(session, drvPath);
+  writeTextMap(session.end(), outputs);
+};
+
+/** Output name → path; empty where it is not known yet. */
+async function outputMap(session: WorkerSession, drvPath: StorePath): Promise<Record<string, string>> {
+  const drv = session.store.readDerivation(drvPath);
+  const { queryRealisation } = session.services;
+  const known: Record<string, string> = {};
+  for (const name of outputNames(drv)) {
+    const { path } = drv.outputs[name] as { path: string };
+    known[name] = path;
+    if (path !== "" || queryRealisation === undefined) continue;
+    const inputs = makeInputHashes((input) => session.store.readDerivation(input));
+    const { hashes } = hashDerivationModulo(drv, { masked: true, inputs });
+    const text = await queryRealisation(makeRealisationId(hashes.get(name) as Uint8Array, name));
+    if (text !== undefined) known[name] = parseRealisation(text).outPath;
+  }
+  return known;
+}
+
+const narFromPath: WorkerHandler = async (session) => {
+  const path = await session.reader.path();
+  session.begin();
+  if (!(await session.store.isValid(path))) throw notValid(path);
+  const nar = session.store.readNar(path);
+  await session.end().raw(nar);
+};
+
+const queryMissing: WorkerHandler = async (session) => {
+  const { planMissing } = await import("./plan-missing.ts");
+  const texts = await session.reader.texts();
+  const wishes = texts.map((text) => session.parseWish(text));
+  session.begin();
+  const missing = await planMissing(session.services, wishes, session.settings);
+  session
+    .end()
+    .set(missing.willBuild)
+    .set(missing.willSubstitute)
+    .set(missing.unknown)
+    .number(missing.downloadBytes)
+    .number(missing.narBytes);
+};
+
+/** Operations that change nothing. */
+export const WORKER_QUERIES: readonly (readonly [number, WorkerHandler])[] = [
+  [OPERATION.isValidPath, isValidPath],
+  [OPERATION.queryReferrers, askForPaths(async ({ store }, path) => store.queryReferrers(path))],
+  [OPERATION.queryValidDerivers, askForPaths(async ({ store }, path) => store.queryValidDerivers(path))],
+  [
+    OPERATION.queryDerivationOutputs,
+    askForPaths(async (session, path) =>
+      Object.values(await outputMap(session, path)).filter((output) => output !== ""),
+    ),
+  ],
+  [
+    OPERATION.queryDerivationOutputNames,
+    askForPaths(async ({ store }, path) => outputNames(store.readDerivation(path))),
+  ],
+  [OPERATION.queryDerivationOutputMap, queryDerivationOutputMap],
+  [OPERATION.queryPathInfo, queryPathInfo],
+  [OPERATION.queryPathFromHashPart, queryPathFromHashPart],
+  [OPERATION.queryAllValidPaths, queryAllValidPaths],
+  [OPERATION.queryValidPaths, queryValidPaths],
+  [OPERATION.querySubstitutablePaths, querySubstitutablePaths],
+  [OPERATION.querySubstitutablePathInfo, querySubstitutablePathInfo],
+  [OPERATION.querySubstitutablePathInfos, querySubstitutablePathInfos],
+  [OPERATION.queryMissing, queryMissing],
+  [OPERATION.narFromPath, narFromPath],
+];
