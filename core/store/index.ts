@@ -18,6 +18,7 @@ export * from "./narinfo.ts";
 export * from "./path-info.ts";
 export * from "./plan-gc.ts";
 export * from "./realisation.ts";
+export * from "./plan-recovery.ts";
 export * from "./reference-scanner.ts";
 export * from "./registration-text.ts";
 export * from "./signature.ts";

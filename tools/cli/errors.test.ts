@@ -51,6 +51,18 @@ test("showError() explains a full disk", () => {
   assert.is(exitCodeOf(error), 1);
 });
 
+test("showError() explains a damaged database", () => {
+  for (const errcode of [11, 26, 11 | (1 << 8)]) {
+    const error = Object.assign(new Error("database disk image is malformed"), { errcode });
+    const text = showError(error, look);
+    assert.match(
+      text,
+      "Cannot use the database of the store: database disk image is malformed [store.database-damaged]",
+    );
+    assert.match(text, "`floe store recover`");
+  }
+});
+
 test("showError() explains a missing file, by name", () => {
   let caught: unknown;
   try {

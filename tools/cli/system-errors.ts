@@ -49,6 +49,7 @@ const VERBS: Readonly<Record<string, string>> = {
  */
 export function explainSystemError(error: unknown): unknown {
   if (!(error instanceof Error) || error.name === "CodedError") return error;
+  if (isDamagedDatabase(error)) return databaseDamaged(error);
   const { code, path, syscall } = error as NodeJS.ErrnoException;
   const meaning = fullDisk(error) ? MEANINGS["ENOSPC"] : code === undefined ? undefined : MEANINGS[code];
   if (meaning === undefined || (path === undefined && meaning.code !== "disk.full")) return error;
@@ -64,4 +65,16 @@ export function explainSystemError(error: unknown): unknown {
 /** SQLite reports a full disk with its own words (SQLITE_FULL, 13). */
 function fullDisk(error: Error): boolean {
   return "errcode" in error && error.errcode === 13;
+}
+
+/** SQLITE_CORRUPT (11, with its kinds in the higher bits) and SQLITE_NOTADB (26). */
+function isDamagedDatabase(error: Error): boolean {
+  return "errcode" in error && typeof error.errcode === "number" && [11, 26].includes(error.errcode & 0xff);
+}
+
+function databaseDamaged(cause: Error): CodedError {
+  return new CodedError("store.database-damaged", `Cannot use the database of the store: ${cause.message}`, {
+    hint: "`floe store recover` makes it anew from the journal beside it and from what is in the store.",
+    cause,
+  });
 }

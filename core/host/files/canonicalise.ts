@@ -44,6 +44,26 @@ export function canonicaliseEntry(path: string, stat: Stats): void {
   else utimesSync(file, stat.atimeMs / 1000, CANONICAL_MTIME_SECONDS);
 }
 
+/**
+ * What is not canonical about one file of a store object; `undefined` when all is as it must be. The owner is that of the store
+ * object's own entry.
+ */
+export function metadataFault(stat: Stats, owner: number): string | undefined {
+  if (!stat.isSymbolicLink()) {
+    const mode = stat.isDirectory() || isExecutable(stat) ? 0o555 : 0o444;
+    const found = stat.mode & 0o7777;
+    if (found !== mode) return `mode ${octal(found)}, expected ${octal(mode)}`;
+  }
+  if (stat.uid !== owner) return `owner ${stat.uid}, expected ${owner}`;
+  if (stat.mtimeMs !== CANONICAL_MTIME_SECONDS * 1000)
+    return `modification time ${stat.mtimeMs / 1000} s, expected 1 s`;
+  return undefined;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, "0");
+}
+
 /** Canonical metadata for a whole tree. @throws {CodedError} `files.unsupported-type` */
 export function canonicalise(path: string): void {
   const stat = lstatSync(hostPath(path));

@@ -1,4 +1,4 @@
-export { canonicalise, CANONICAL_MTIME_SECONDS } from "./canonicalise.ts";
+export { canonicalise, CANONICAL_MTIME_SECONDS, metadataFault } from "./canonicalise.ts";
 export { hostPath, readNames, readTarget } from "./host-path.ts";
 export { copyTreeCanonical, type CopyTreeOptions, type RestoredTree, restoreNar, TreeWriter } from "./restore.ts";
 export { dumpTree, hashTree, type ScannedTree, scanTree, type ScanTreeOptions, scanTreeSync } from "./scan-tree.ts";

@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { type Hash, type HashAlgorithm, makeHasher } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
 import { ReferenceScanner, type StorePath } from "../../store/index.ts";
@@ -16,6 +17,8 @@ export interface ScanTreeOptions {
   /** Default sha256. */
   readonly algorithm?: HashAlgorithm;
   readonly signal?: AbortSignal;
+  /** Told of every entry before its contents are read. */
+  readonly inspect?: (path: string, stat: Stats) => void;
 }
 
 export interface ScannedTree {

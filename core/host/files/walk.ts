@@ -13,6 +13,8 @@ export interface WalkOptions {
   readonly filter?: TreeFilter | undefined;
   /** Give every file canonical metadata on the way (see `canonicaliseEntry`). Default false. */
   readonly canonicalise?: boolean | undefined;
+  /** Told of every entry before its contents are read. */
+  readonly inspect?: ((path: string, stat: Stats) => void) | undefined;
 }
 
 /**
@@ -48,6 +50,7 @@ class Walk {
 
   *#node(path: string, relative: string, stat: Stats): Generator<Uint8Array, void> {
     const kind = entryKind(path, stat);
+    this.#options.inspect?.(path, stat);
     if (this.#options.canonicalise === true) canonicaliseEntry(path, stat);
     if (kind === "symlink") {
       yield* this.#bytes(NAR_TOKENS.symlink);

@@ -117,15 +117,35 @@ export class StoreDatabase {
     return [this.#file("db.sqlite-wal"), this.#file(JOURNAL_NAME)];
   }
 
+  /**
+   * Whether there is a database. Where there was one, an empty one must not take its place in silence: all objects would look
+   * like leftovers, and the next collection would delete them.
+   */
   #checkSchema(): boolean {
-    if (!existsSync(this.#file("schema"))) return false;
+    if (!existsSync(this.#file("schema"))) {
+      if (existsSync(this.#file(JOURNAL_NAME))) throw this.#lost("schema");
+      return false;
+    }
     const version = readFileSync(this.#file("schema"), "utf8");
-    if (version === SCHEMA_VERSION) return true;
+    if (version === SCHEMA_VERSION) {
+      if (!existsSync(this.#file("db.sqlite"))) throw this.#lost("db.sqlite");
+      return true;
+    }
     throw new CodedError(
       "store.schema-unsupported",
       `Cannot open the database in "${this.#directory}": found schema ${JSON.stringify(version)}, expected ${SCHEMA_VERSION}`,
       {
         hint: "Open it once with a Nix of version 2.0 or later, which brings older databases up to date.",
+      },
+    );
+  }
+
+  #lost(name: string): CodedError {
+    return new CodedError(
+      "store.database-lost",
+      `Cannot open the database in "${this.#directory}": "${name}" is gone`,
+      {
+        hint: "`floe store recover` makes it anew from the journal beside it and from what is in the store.",
       },
     );
   }

@@ -1,6 +1,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
 import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+import { careRoutes } from "./care.ts";
 
 export interface AddFlags extends StoreFlags {
   readonly name?: string;
@@ -32,6 +33,7 @@ const query = (relation: "references" | "referrers" | "closure" | "derivers", br
 
 export const storeCommands = buildRouteMap<string, CliContext>({
   routes: {
+    ...careRoutes,
     add: buildCommand<AddFlags, [string], CliContext>({
       loader: async () => (await import("./add.ts")).default,
       parameters: {

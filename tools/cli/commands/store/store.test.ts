@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -58,6 +58,21 @@ test("floe store verify finds an object that was changed", async () => {
   assert.is(code, 1);
   assert.is(stderr.split("\n")[0], "error: Cannot vouch for the store: 1 of 1 objects are damaged [store.damaged]");
   assert.is((await runFloe(["store", "verify", ...store, "--no-contents"])).code, 0);
+});
+
+test("floe store recover makes a lost database anew", async () => {
+  rmSync(join(directory, "root/nix/var/nix/db/db.sqlite"));
+  const lost = await runFloe(["store", "info", ...store, FOO]);
+  assert.is(lost.code, 1);
+  assert.match(lost.stderr, "[store.database-lost]");
+  const { code, stdout, stderr } = await runFloe(["store", "recover", ...store]);
+  assert.is(code, 0, stderr);
+  // The test before has changed it.
+  assert.match(stdout, `${FOO}: its contents are not what was registered`);
+  assert.match(stderr, "1 store objects are no longer valid");
+  await runFloe(["store", "add", ...store, file]);
+  const again = await runFloe(["store", "recover", ...store, "--force", "--json"]);
+  assert.equal((JSON.parse(again.stdout) as { recovered: unknown }).recovered, { journal: 1, database: 0, files: 0 });
 });
 
 test("an address is no store directory", async () => {
