@@ -3,6 +3,7 @@ export * from "./events.ts";
 export * from "./executor.ts";
 export * from "./exit-code.ts";
 export * from "./hash-mismatch.ts";
+export * from "./jobs.ts";
 export * from "./output-checks.ts";
 export * from "./plan.ts";
 export * from "./reference-graph.ts";

@@ -1,6 +1,10 @@
-import { CodedError, compareText, sortedText } from "../base/index.ts";
-import { type Derivation, outputNames } from "../derivation/index.ts";
+import { CodedError, sortedText } from "../base/index.ts";
+import { type Derivation, outputKind, outputNames } from "../derivation/index.ts";
+import { attributesOf } from "./structured-attributes.ts";
 import type { StorePath } from "../store/index.ts";
+import type { BuildJob, Offer, PlanJob } from "./jobs.ts";
+import { Offers } from "./offers.ts";
+import { orderJobs, rankByDependents } from "./plan-order.ts";
 
 /** What somebody asked for: some or all outputs of a derivation. */
 export interface BuildTarget {
@@ -9,30 +13,22 @@ export interface BuildTarget {
   readonly outputs?: readonly string[] | undefined;
 }
 
-/** Why a derivation has to be built. */
-export type BuildReason =
-  | { readonly kind: "missing-output"; readonly outputs: readonly string[]; readonly neededBy: StorePath | undefined }
-  | { readonly kind: "rebuild" };
-
-/** One derivation to build or to fetch. */
-export interface BuildJob {
+/** One output of a derivation by its name. */
+export interface OutputName {
   readonly drvPath: StorePath;
-  readonly drv: Derivation;
-  /** `fetch` for fixed outputs made by a built-in builder: they take no build slot. */
-  readonly kind: "build" | "fetch";
-  readonly mode: "build" | "compare";
-  readonly why: BuildReason;
-  /** Jobs of this plan that have to be done first. */
-  readonly dependencies: readonly StorePath[];
-  /** Length of the longest chain of jobs that wait for this one; the longest chains start first. */
-  readonly rank: number;
+  readonly output: string;
+}
+
+export interface WantedOutput extends OutputName {
+  /** `undefined` while nobody knows it: the output is addressed by its content and was not built yet. */
+  readonly path: StorePath | undefined;
 }
 
 export interface BuildPlan {
   /** Jobs in a possible order: each comes after its dependencies. */
-  readonly jobs: readonly BuildJob[];
-  /** Wanted output paths, in the order of the targets. */
-  readonly wanted: readonly StorePath[];
+  readonly jobs: readonly PlanJob[];
+  /** Wanted outputs, in the order of the targets. */
+  readonly wanted: readonly WantedOutput[];
   /** How many derivations were looked at and found done. */
   readonly validCount: number;
 }
@@ -41,20 +37,47 @@ export interface BuildPlan {
 export interface PlanSource {
   readDerivation(drvPath: StorePath): Derivation;
   isValid(path: StorePath): boolean;
+  /** Where an output lies whose path the derivation does not state, when an earlier build found out. Default: nobody knows. */
+  findOutput?(output: OutputName): StorePath | undefined;
 }
 
 export interface PlanBuildOptions extends PlanSource {
   readonly targets: readonly BuildTarget[];
+  /** Store objects to have that no derivation is known for. Only other stores can give them. Default none. */
+  readonly paths?: readonly StorePath[];
   /** Build the targets themselves again, and compare. */
   readonly rebuild?: boolean;
 }
 
+/** What other stores have to be asked before the plan can be finished; all at once. */
+export interface PlanQuestion {
+  readonly paths: readonly StorePath[];
+  readonly outputs: readonly OutputName[];
+}
+
+export interface PlanAnswer {
+  /** Paths without an entry are nowhere. */
+  readonly offers: ReadonlyMap<StorePath, Offer>;
+  /** Where the asked outputs lie; `undefined` where nobody knows. In the order of the question. */
+  readonly outputs: readonly (StorePath | undefined)[];
+}
+
 /**
- * Path of one output.
+ * Path that a derivation states for one output.
  *
  * @throws {CodedError} `build.no-such-output`; `build.unknown-output-path` when it is known only after the build.
  */
 export function outputPath(drvPath: StorePath, drv: Derivation, output: string): StorePath {
+  checkOutput(drvPath, drv, output);
+  const path = drv.outputs[output]?.path ?? "";
+  if (path !== "") return path as StorePath;
+  throw new CodedError(
+    "build.unknown-output-path",
+    `Cannot use output "${output}" of "${drvPath}": its path is known only after the build, expected an input-addressed or fixed output`,
+  );
+}
+
+function checkOutput(drvPath: StorePath, drv: Derivation, output: string): void {
   const found = drv.outputs[output];
   if (found === undefined) {
     throw new CodedError(
@@ -62,158 +85,233 @@ export function outputPath(drvPath: StorePath, drv: Derivation, output: string):
       `Cannot build output "${output}" of "${drvPath}": it has the outputs ${outputNames(drv).join(", ")}`,
     );
   }
-  if (found.path === "") {
+  if (outputKind(found) === "impure") {
     throw new CodedError(
-      "build.unknown-output-path",
-      `Cannot build "${drvPath}": the path of output "${output}" is not known beforehand, expected an input-addressed or fixed output`,
+      "build.impure",
+      `Cannot build "${drvPath}": it is impure, expected outputs that depend on nothing but the inputs`,
     );
   }
-  return found.path as StorePath;
+}
+
+/** {@link planSteps} when there are no other stores to ask. Errors as there. */
+export function planBuild(options: PlanBuildOptions): BuildPlan {
+  const steps = planSteps({ ...options, substitute: false });
+  for (let step = steps.next(); ; step = steps.next({ offers: new Map(), outputs: [] }))
+    if (step.done) return step.value;
 }
 
 /**
- * Decide what has to be done so that the targets are valid.
+ * Decide what has to be done so that the targets are valid: asks in rounds what other stores have, then returns the plan.
  *
- * A derivation whose wanted outputs are all valid is not looked into. The graph is walked without recursion, so its
- * depth has no limit.
+ * What can be substituted is not built, and what it was made from is not even looked at. A derivation whose wanted outputs are
+ * all valid is not looked into. The graph is walked without recursion, so its depth has no limit.
  *
- * @throws {CodedError} `build.cycle` when derivations need each other (possible only in a damaged store).
+ * @throws {CodedError} `build.cycle` when derivations need each other (possible only in a damaged store), `build.no-such-output`,
+ *   `build.impure`, `build.no-substitute` for a wanted path that nobody has.
  */
-export function planBuild(options: PlanBuildOptions): BuildPlan {
-  const { readDerivation, isValid } = options;
-  const nodes = new Map<StorePath, Node>();
-  const wanted: StorePath[] = [];
-  const queue: Node[] = [];
-  let validCount = 0;
-
-  function want(
-    drvPath: StorePath,
-    outputs: readonly string[] | undefined,
-    neededBy: StorePath | undefined,
-  ): Node | undefined {
-    let node = nodes.get(drvPath);
-    const isNew = node === undefined;
-    if (node === undefined) {
-      node = {
-        drvPath,
-        drv: readDerivation(drvPath),
-        missing: new Set(),
-        neededBy,
-        dependencies: new Map(),
-        queued: false,
-      };
-      nodes.set(drvPath, node);
-    }
-    for (const name of outputs ?? outputNames(node.drv)) {
-      if (!isValid(outputPath(drvPath, node.drv, name))) node.missing.add(name);
-    }
-    if (node.missing.size === 0) {
-      if (isNew) validCount++;
-      return options.rebuild === true && neededBy === undefined ? node : undefined;
-    }
-    return node;
+export function* planSteps(
+  options: PlanBuildOptions & {
+    /** Whether other stores may be asked. Default true. */
+    readonly substitute?: boolean;
+  },
+): Generator<PlanQuestion, BuildPlan, PlanAnswer> {
+  const planner = new Planner(options);
+  for (let question = planner.decide(); question !== undefined; question = planner.decide()) {
+    planner.learn(question, yield question);
   }
-  function enqueue(node: Node): void {
-    if (!node.queued) {
-      node.queued = true;
-      queue.push(node);
-    }
-  }
-
-  for (const target of options.targets) {
-    const node = want(target.drvPath, target.outputs, undefined);
-    const drv = (nodes.get(target.drvPath) as Node).drv;
-    for (const name of target.outputs ?? outputNames(drv)) wanted.push(outputPath(target.drvPath, drv, name));
-    if (node !== undefined) enqueue(node);
-  }
-  for (let node = queue.shift(); node !== undefined; node = queue.shift()) {
-    for (const [input, outputs] of node.drv.inputDerivations) {
-      const dependency = want(input, outputs, node.drvPath);
-      if (dependency === undefined) continue;
-      node.dependencies.set(input, dependency);
-      enqueue(dependency);
-    }
-  }
-
-  const order = topological([...nodes.values()].filter((node) => node.queued));
-  const ranks = rankByDependents(order);
-  const jobs = order.map(
-    (node): BuildJob => ({
-      drvPath: node.drvPath,
-      drv: node.drv,
-      kind: node.drv.builder.startsWith("builtin:") ? "fetch" : "build",
-      mode: node.missing.size === 0 ? "compare" : "build",
-      why:
-        node.missing.size === 0
-          ? { kind: "rebuild" }
-          : { kind: "missing-output", outputs: sortedText(node.missing), neededBy: node.neededBy },
-      dependencies: [...node.dependencies.keys()],
-      rank: ranks.get(node) ?? 0,
-    }),
-  );
-  return { jobs, wanted, validCount };
+  return planner.plan();
 }
 
 interface Node {
   readonly drvPath: StorePath;
   readonly drv: Derivation;
-  readonly missing: Set<string>;
+  /** Wanted outputs that are not there, with their paths where they are known. */
+  readonly missing: Map<string, StorePath | undefined>;
   readonly neededBy: StorePath | undefined;
-  readonly dependencies: Map<StorePath, Node>;
-  queued: boolean;
+  readonly isTarget: boolean;
+  readonly dependencies: Set<Node>;
+  decision: "open" | "build" | "substitute" | "done";
 }
 
-/** Dependencies first; among equals in byte order of the path, so that plans do not depend on how they were found. */
-function topological(nodes: readonly Node[]): Node[] {
-  const order: Node[] = [];
-  const state = new Map<Node, "open" | "done">();
-  for (const start of [...nodes].sort((a, b) => compareText(a.drvPath, b.drvPath))) {
-    const stack: { node: Node; rest: Node[] }[] = [];
-    const enter = (node: Node): void => {
-      state.set(node, "open");
-      stack.push({ node, rest: [...node.dependencies.values()] });
+class Planner {
+  readonly #options: PlanBuildOptions & { readonly substitute?: boolean };
+  readonly #nodes = new Map<StorePath, Node>();
+  readonly #offers: Offers;
+  /** Outputs other stores were asked for. */
+  readonly #askedOutputs = new Set<string>();
+  #open: Node[] = [];
+  #validCount = 0;
+
+  constructor(options: PlanBuildOptions & { readonly substitute?: boolean }) {
+    this.#options = options;
+    this.#offers = new Offers((path) => options.isValid(path));
+    for (const { drvPath, outputs } of options.targets) this.#want(drvPath, outputs, undefined);
+  }
+
+  /** Decide what can be decided; gives what has to be asked for the rest. */
+  decide(): PlanQuestion | undefined {
+    const paths = new Set<StorePath>();
+    const outputs = new Map<string, OutputName>();
+    const undecided: Node[] = [];
+    // Deciding to build adds nodes at the end.
+    for (let node = this.#open.shift(); node !== undefined; node = this.#open.shift()) {
+      if (node.decision !== "open") continue;
+      const question = this.#decideOne(node);
+      if (question === undefined) continue;
+      undecided.push(node);
+      for (const path of question.paths) paths.add(path);
+      for (const output of question.outputs) outputs.set(outputId(output), output);
+    }
+    this.#open = undecided;
+    for (const path of this.#options.paths ?? []) {
+      const found = this.#offers.availability(path);
+      if (found.kind === "ask") for (const each of found.paths) paths.add(each);
+    }
+    return paths.size + outputs.size === 0 || this.#options.substitute === false
+      ? undefined
+      : { paths: [...paths], outputs: [...outputs.values()] };
+  }
+
+  learn(question: PlanQuestion, answer: PlanAnswer): void {
+    for (const path of question.paths) this.#offers.answer(path, answer.offers.get(path));
+    for (const [i, asked] of question.outputs.entries()) {
+      this.#askedOutputs.add(outputId(asked));
+      const path = answer.outputs[i];
+      if (path !== undefined) this.#nodes.get(asked.drvPath)?.missing.set(asked.output, path);
+    }
+  }
+
+  plan(): BuildPlan {
+    const { targets, paths = [], isValid } = this.#options;
+    for (const path of paths) {
+      if (this.#offers.availability(path).kind === "yes") continue;
+      throw new CodedError("build.no-substitute", `Cannot get "${path}": it is in none of the stores to take it from`, {
+        hint: "Name the flake's attribute it comes from, so that it can be evaluated and built.",
+      });
+    }
+    const fetched = [...this.#nodes.values()].filter((node) => node.decision === "substitute").flatMap(missingPaths);
+    const offers = this.#offers.missingClosure([...fetched, ...paths]);
+    const jobs = new Map<StorePath, Omit<BuildJob, "rank"> | Omit<PlanJob & { kind: "substitute" }, "rank">>();
+    for (const [path, offer] of offers) {
+      const dependencies = offer.info.references.filter((reference) => reference !== path && !isValid(reference));
+      jobs.set(path, { kind: "substitute", id: path, path, offer, dependencies });
+    }
+    for (const node of this.#nodes.values()) if (node.decision === "build") jobs.set(node.drvPath, buildJob(node));
+    const order = orderJobs(jobs);
+    const ranks = rankByDependents(order);
+    return {
+      jobs: order.map((job) => ({ ...job, rank: ranks.get(job.id) ?? 0 })),
+      wanted: targets.flatMap(({ drvPath, outputs }) =>
+        (outputs ?? outputNames(this.#options.readDerivation(drvPath))).map((output) => ({
+          drvPath,
+          output,
+          path: this.#nodes.get(drvPath)?.missing.get(output) ?? this.#pathOf(drvPath, output),
+        })),
+      ),
+      validCount: this.#validCount,
     };
-    if (!state.has(start)) enter(start);
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const next = top.rest.pop();
-      if (next === undefined) {
-        state.set(top.node, "done");
-        order.push(top.node);
-        stack.pop();
-      } else if (!state.has(next)) {
-        enter(next);
-      } else if (state.get(next) === "open") {
-        const from = stack.findIndex((frame) => frame.node === next);
-        throw new CodedError("build.cycle", `Cannot plan the build of "${next.drvPath}": it needs itself`, {
-          details: stack.slice(from).map((frame) => frame.node.drvPath),
-        });
+  }
+
+  #want(drvPath: StorePath, outputs: readonly string[] | undefined, neededBy: StorePath | undefined): Node {
+    let node = this.#nodes.get(drvPath);
+    const isNew = node === undefined;
+    if (node === undefined) {
+      node = {
+        drvPath,
+        drv: this.#options.readDerivation(drvPath),
+        missing: new Map(),
+        neededBy,
+        isTarget: neededBy === undefined,
+        dependencies: new Set(),
+        decision: "done",
+      };
+      this.#nodes.set(drvPath, node);
+    }
+    const before = node.missing.size;
+    for (const name of outputs ?? outputNames(node.drv)) {
+      checkOutput(drvPath, node.drv, name);
+      if (node.missing.has(name)) continue;
+      const path = this.#pathOf(drvPath, name);
+      if (path === undefined || !this.#options.isValid(path)) node.missing.set(name, path);
+    }
+    if (node.missing.size > before && node.decision !== "build") {
+      node.decision = "open";
+      this.#open.push(node);
+    } else if (node.missing.size === 0 && isNew) {
+      this.#validCount++;
+      if (this.#options.rebuild === true && neededBy === undefined) this.#build(node);
+    }
+    return node;
+  }
+
+  #pathOf(drvPath: StorePath, output: string): StorePath | undefined {
+    const stated = this.#options.readDerivation(drvPath).outputs[output]?.path ?? "";
+    return stated === "" ? this.#options.findOutput?.({ drvPath, output }) : (stated as StorePath);
+  }
+
+  /** Decide on one derivation, or give what other stores have to be asked first. */
+  #decideOne(node: Node): PlanQuestion | undefined {
+    const { substitute, rebuild } = this.#options;
+    if (substitute === false || (rebuild === true && node.isTarget) || !allowsSubstitutes(node.drv))
+      return this.#build(node);
+    const paths: StorePath[] = [];
+    const outputs: OutputName[] = [];
+    for (const [output, path] of node.missing) {
+      if (path === undefined) {
+        const asked = { drvPath: node.drvPath, output };
+        if (this.#askedOutputs.has(outputId(asked))) return this.#build(node);
+        outputs.push(asked);
+        continue;
       }
+      const found = this.#offers.availability(path);
+      if (found.kind === "no") return this.#build(node);
+      if (found.kind === "ask") paths.push(...found.paths);
     }
+    if (paths.length + outputs.length > 0) return { paths, outputs };
+    node.decision = "substitute";
+    return undefined;
   }
-  return order;
-}
 
-function rankByDependents(order: readonly Node[]): Map<Node, number> {
-  const ranks = new Map<Node, number>();
-  for (const node of [...order].reverse()) {
-    const rank = ranks.get(node) ?? 0;
-    ranks.set(node, rank);
-    for (const dependency of node.dependencies.values()) {
-      ranks.set(dependency, Math.max(ranks.get(dependency) ?? 0, rank + 1));
+  #build(node: Node): undefined {
+    node.decision = "build";
+    for (const [input, outputs] of node.drv.inputDerivations) {
+      node.dependencies.add(this.#want(input, outputs, node.drvPath));
     }
+    return undefined;
   }
-  return ranks;
 }
 
-/** A short sentence for people: why this job is to be done. */
-export function showReason(why: BuildReason): string {
-  if (why.kind === "rebuild") return "asked to build again";
-  const outputs =
-    why.outputs.length === 1 && why.outputs[0] === "out" ? "missing" : `missing output ${why.outputs.join(", ")}`;
-  return why.neededBy === undefined ? outputs : `${outputs}, needed by ${shortName(why.neededBy)}`;
+function outputId({ drvPath, output }: OutputName): string {
+  return `${drvPath}!${output}`;
 }
 
-/** Name of a derivation for people: the path without store directory, digest and `.drv`. */
-export function shortName(drvPath: string): string {
-  return drvPath.replace(/^.*\/[0-9a-z]{32}-/, "").replace(/\.drv$/, "");
+function missingPaths(node: Node): StorePath[] {
+  return [...node.missing.values()].filter((path) => path !== undefined);
+}
+
+function buildJob(node: Node): Omit<BuildJob, "rank"> {
+  const { drvPath, drv, missing, neededBy } = node;
+  const dependencies = [...node.dependencies].flatMap((input) => {
+    if (input.decision === "build") return [input.drvPath];
+    return input.decision === "substitute" ? missingPaths(input) : [];
+  });
+  return {
+    id: drvPath,
+    drvPath,
+    drv,
+    kind: drv.builder.startsWith("builtin:") ? "fetch" : "build",
+    mode: missing.size === 0 ? "compare" : "build",
+    why:
+      missing.size === 0
+        ? { kind: "rebuild" }
+        : { kind: "missing-output", outputs: sortedText(missing.keys()), neededBy },
+    dependencies: [...new Set(dependencies)],
+  };
+}
+
+/** Derivations that are quicker to build than to fetch say so by `allowSubstitutes`. Source: Nix manual, "Advanced attributes". */
+function allowsSubstitutes(drv: Derivation): boolean {
+  const attributes = attributesOf(drv);
+  if (attributes !== undefined) return attributes["allowSubstitutes"] !== false;
+  return (drv.env["allowSubstitutes"] ?? "1") === "1";
 }

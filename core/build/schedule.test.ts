@@ -1,9 +1,10 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { planBuild, shortName } from "./plan.ts";
+import { type Offer, type PlanJob, shortName } from "./jobs.ts";
+import { planBuild } from "./plan.ts";
 import { Schedule, type ScheduleLimits } from "./schedule.ts";
-import { drv, graph } from "./testdata/graph.ts";
+import { drv, graph, out } from "./testdata/graph.ts";
 
 function schedule(edges: Record<string, string[]>, limits: Partial<ScheduleLimits> = {}, targets = ["top"]): Schedule {
   const plan = planBuild({
@@ -13,8 +14,7 @@ function schedule(edges: Record<string, string[]>, limits: Partial<ScheduleLimit
   });
   return new Schedule(plan, { maxJobs: 2, cores: 2, keepGoing: false, ...limits });
 }
-const names = (started: readonly { job: { drvPath: string } }[]): string[] =>
-  started.map(({ job }) => shortName(job.drvPath));
+const names = (started: readonly { job: { id: string } }[]): string[] => started.map(({ job }) => shortName(job.id));
 
 test("Schedule.start() gives as many jobs as slots, the longest chain of dependents first", () => {
   const plan = schedule({ top: ["a", "b", "c"], a: [], b: ["b1"], b1: ["b2"], b2: [], c: ["c1"], c1: [] });
@@ -26,7 +26,7 @@ test("Schedule.start() gives as many jobs as slots, the longest chain of depende
 
 test("Schedule.start() gives downloads slots of their own", () => {
   const plan = schedule({ top: ["a", "b", "fetch1", "fetch2", "fetch3"] }, { maxFetches: 2 });
-  assert.equal(names(plan.start()), ["a", "b", "fetch1", "fetch2"]);
+  assert.equal(names(plan.start()), ["fetch1", "fetch2", "a", "b"]);
 });
 
 test("Schedule.start() divides the processors when they are limited", () => {
@@ -37,7 +37,7 @@ test("Schedule.start() divides the processors when they are limited", () => {
   );
   plan.finish(drv("a"), true);
   assert.equal(
-    plan.start().map(({ job, cores }) => [shortName(job.drvPath), cores]),
+    plan.start().map(({ job, cores }) => [shortName(job.id), cores]),
     [["c", 4]],
   );
 });
@@ -46,7 +46,7 @@ test("Schedule.finish() after a failure names what is lost and starts nothing mo
   const plan = schedule({ top: ["a", "b"], a: ["x"], b: [] }, { maxJobs: 1 });
   assert.equal(names(plan.start()), ["x"]);
   assert.equal(
-    plan.finish(drv("x"), false).map((lost) => [shortName(lost.drvPath), shortName(lost.because)]),
+    plan.finish(drv("x"), false).lost.map((lost) => [shortName(lost.id), shortName(lost.because)]),
     [
       ["a", "x"],
       ["top", "x"],
@@ -67,6 +67,51 @@ test("Schedule.finish() with keepGoing goes on with the rest", () => {
   assert.equal(plan.start(), []);
 });
 
+/** A schedule of transfers, each with what it refers to, and of builds that need them. */
+function transfers(references: Record<string, string[]>, needs: Record<string, string[]> = {}): Schedule {
+  const ranks = { rank: 0, offer: {} as Offer };
+  const jobs: PlanJob[] = Object.entries(references).map(([name, to]) => {
+    return { ...ranks, kind: "substitute", id: out(name), path: out(name), dependencies: to.map(out) };
+  });
+  for (const [name, to] of Object.entries(needs)) {
+    const why = { kind: "rebuild" } as const;
+    const build = { kind: "build", mode: "build", why, rank: 0, id: drv(name), drvPath: drv(name) } as const;
+    jobs.push({ ...build, drv: graph({})(drv(name)), dependencies: to.map(out) });
+  }
+  const limits = { maxJobs: 1, cores: 1, maxSubstitutions: 3, keepGoing: false };
+  return new Schedule({ jobs, wanted: [], validCount: 0 }, limits);
+}
+
+test("Schedule starts transfers before what they refer to has come, and says they are done in order", () => {
+  const plan = transfers({ app: ["lib"], lib: ["libc"], libc: [], more: [] }, { top: ["app"] });
+  assert.equal(names(plan.start()), ["app", "lib", "libc"]);
+  assert.equal(plan.finish(out("app"), true), { done: [], lost: [] });
+  assert.equal(names(plan.start()), ["more"]);
+  assert.equal(plan.finish(out("lib"), true).done, []);
+  assert.equal(plan.finish(out("libc"), true).done, [out("libc"), out("lib"), out("app")]);
+  assert.equal(names(plan.start()), ["top"]);
+});
+
+test("Schedule gives up what refers to a transfer that failed, and goes on with the rest", () => {
+  const plan = transfers({ app: ["lib"], lib: [], other: [] }, { top: ["app"], rest: ["other"] });
+  plan.start();
+  plan.finish(out("app"), true);
+  assert.equal(
+    plan.finish(out("lib"), false).lost.map(({ id }) => id),
+    [out("app"), drv("top")],
+  );
+  assert.equal(plan.finish(out("other"), true).done, [out("other")]);
+  assert.equal(names(plan.start()), ["rest"]);
+});
+
+test("Schedule takes no notice of a transfer that comes although what it refers to did not", () => {
+  const plan = transfers({ app: ["lib"], lib: [] });
+  plan.start();
+  plan.finish(out("lib"), false);
+  assert.equal(plan.finish(out("app"), true), { done: [], lost: [] });
+  assert.ok(plan.isIdle);
+});
+
 test("Schedule runs every job exactly once, never before its dependencies, never more than the slots", () => {
   const graphs = fc.array(fc.array(fc.nat(30), { maxLength: 4 }), { minLength: 1, maxLength: 30 });
   fc.assert(
@@ -85,14 +130,13 @@ test("Schedule runs every job exactly once, never before its dependencies, never
       for (;;) {
         for (const { job } of plan.start()) {
           for (const dependency of job.dependencies) assert.ok(done.has(dependency));
-          running.push(job.drvPath);
-          seen.push(job.drvPath);
+          running.push(job.id);
+          seen.push(job.id);
         }
         assert.ok(running.length <= maxJobs);
         if (plan.isIdle) break;
         const [next] = running.splice((choices.next().value as number) % running.length, 1);
-        done.add(next as string);
-        plan.finish(next as never, true);
+        for (const id of plan.finish(next as never, true).done) done.add(id);
       }
       assert.is(new Set(seen).size, lists.length);
       assert.is(seen.length, lists.length);

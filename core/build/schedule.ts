@@ -1,6 +1,7 @@
 import { compareText } from "../base/index.ts";
 import type { StorePath } from "../store/index.ts";
-import type { BuildJob, BuildPlan } from "./plan.ts";
+import type { PlanJob } from "./jobs.ts";
+import type { BuildPlan } from "./plan.ts";
 
 /** How much may run at once. */
 export interface ScheduleLimits {
@@ -10,33 +11,50 @@ export interface ScheduleLimits {
   readonly cores: number;
   /** Processors all builds together may use. Default: `maxJobs` × `cores`, which never holds a build back. */
   readonly totalCores?: number | undefined;
-  /** Downloads at once; they have their own slots. Default 6. */
+  /** Downloads at once that derivations describe; they have their own slots. Default 6. */
   readonly maxFetches?: number | undefined;
+  /** Transfers from other stores at once. Default 16. */
+  readonly maxSubstitutions?: number | undefined;
   /** Go on with what does not depend on a failure. */
   readonly keepGoing: boolean;
 }
 
 /** A job to start now, with the processors granted to it. */
 export interface StartedJob {
-  readonly job: BuildJob;
+  readonly job: PlanJob;
   readonly cores: number;
 }
 
-type JobState = "waiting" | "running" | "done" | "failed" | "dependency-failed";
+/** What the end of one job means for others. */
+export interface JobsSettled {
+  /** Jobs that are done now, each after what it depends on: the one that was reported, and transfers that waited for it. */
+  readonly done: readonly StorePath[];
+  /** Jobs that can never be done now, each with what it waited for. */
+  readonly lost: readonly { readonly id: StorePath; readonly because: StorePath }[];
+}
+
+type JobState = "waiting" | "running" | "arrived" | "done" | "failed" | "dependency-failed";
 
 /**
  * Which job to start when: a state machine without clock and processes.
  *
  * Ask {@link start} for jobs, report each by {@link finish}, until {@link isIdle}. The job with the longest chain of dependents
  * goes first. Without `keepGoing` a failure stops new starts, while running jobs come to their end, so no work is lost.
+ *
+ * Transfers do not wait for what their object refers to; they are done when that is done too. Their failure stops nothing,
+ * since what is missing can still be built.
  */
 export class Schedule {
-  readonly #limits: ScheduleLimits & { readonly totalCores: number; readonly maxFetches: number };
+  readonly #limits: Required<ScheduleLimits> & { readonly totalCores: number };
+  readonly #jobs = new Map<StorePath, PlanJob>();
   readonly #state = new Map<StorePath, JobState>();
   readonly #open = new Map<StorePath, number>();
-  readonly #dependents = new Map<StorePath, BuildJob[]>();
+  readonly #dependents = new Map<StorePath, StorePath[]>();
   readonly #running = new Map<StorePath, StartedJob>();
-  #ready: BuildJob[] = [];
+  /** What could start now, by kind; the most urgent last. */
+  readonly #ready: Readonly<Record<PlanJob["kind"], PlanJob[]>> = { build: [], fetch: [], substitute: [] };
+  readonly #runningCount: Record<PlanJob["kind"], number> = { build: 0, fetch: 0, substitute: 0 };
+  #usedCores = 0;
   #stopped = false;
 
   constructor(plan: BuildPlan, limits: ScheduleLimits) {
@@ -44,53 +62,68 @@ export class Schedule {
       ...limits,
       totalCores: limits.totalCores ?? limits.maxJobs * limits.cores,
       maxFetches: limits.maxFetches ?? 6,
+      maxSubstitutions: limits.maxSubstitutions ?? 16,
     };
     for (const job of plan.jobs) {
-      this.#state.set(job.drvPath, "waiting");
-      this.#open.set(job.drvPath, job.dependencies.length);
+      this.#jobs.set(job.id, job);
+      this.#state.set(job.id, "waiting");
+      this.#open.set(job.id, job.dependencies.length);
       for (const dependency of job.dependencies) {
         const list = this.#dependents.get(dependency);
-        if (list === undefined) this.#dependents.set(dependency, [job]);
-        else list.push(job);
+        if (list === undefined) this.#dependents.set(dependency, [job.id]);
+        else list.push(job.id);
       }
     }
-    this.#ready = plan.jobs.filter((job) => job.dependencies.length === 0).sort(byUrgency);
+    for (const kind of ["build", "fetch", "substitute"] as const) {
+      const ready = plan.jobs.filter(
+        (job) => job.kind === kind && (kind === "substitute" || job.dependencies.length === 0),
+      );
+      this.#ready[kind].push(...ready.sort(byUrgency).reverse());
+    }
   }
 
-  /** Jobs to start now; they count as running from here on. */
+  /** Jobs to start now; they count as running from here on. Transfers first: they cost the least. */
   start(): StartedJob[] {
-    if (this.#stopped) return [];
     const started: StartedJob[] = [];
-    const left: BuildJob[] = [];
-    for (const job of this.#ready) {
-      const cores = this.#grant(job);
-      if (cores === undefined) {
-        left.push(job);
-        continue;
+    if (this.#stopped) return started;
+    for (const kind of ["substitute", "fetch", "build"] as const) {
+      const ready = this.#ready[kind];
+      for (let job = ready.at(-1); job !== undefined; job = ready.at(-1)) {
+        if (this.#state.get(job.id) !== "waiting") {
+          ready.pop();
+          continue;
+        }
+        const cores = this.#grant(job);
+        if (cores === undefined) break;
+        ready.pop();
+        const entry = { job, cores };
+        this.#running.set(job.id, entry);
+        this.#state.set(job.id, "running");
+        this.#runningCount[kind]++;
+        if (kind === "build") this.#usedCores += cores;
+        started.push(entry);
       }
-      const entry = { job, cores };
-      this.#running.set(job.drvPath, entry);
-      this.#state.set(job.drvPath, "running");
-      started.push(entry);
     }
-    this.#ready = left;
     return started;
   }
 
-  /** Report the end of a job. Gives the jobs that can never start now, each with what it waited for. */
-  finish(drvPath: StorePath, succeeded: boolean): { readonly drvPath: StorePath; readonly because: StorePath }[] {
-    this.#running.delete(drvPath);
-    this.#state.set(drvPath, succeeded ? "done" : "failed");
-    if (!succeeded) {
-      if (!this.#limits.keepGoing) this.#stopped = true;
-      return this.#failDependents(drvPath);
+  /** Report the end of a job; for a transfer, that the object has come. */
+  finish(id: StorePath, succeeded: boolean): JobsSettled {
+    const { job, cores } = this.#running.get(id) as StartedJob;
+    this.#running.delete(id);
+    this.#runningCount[job.kind]--;
+    if (job.kind === "build") this.#usedCores -= cores;
+    if (this.#state.get(id) === "dependency-failed") return { done: [], lost: [] };
+    if (succeeded) {
+      if (job.kind === "substitute" && (this.#open.get(id) ?? 0) > 0) {
+        this.#state.set(id, "arrived");
+        return { done: [], lost: [] };
+      }
+      return { done: this.#settle(id), lost: [] };
     }
-    for (const dependent of this.#dependents.get(drvPath) ?? []) {
-      const open = (this.#open.get(dependent.drvPath) ?? 0) - 1;
-      this.#open.set(dependent.drvPath, open);
-      if (open === 0 && this.#state.get(dependent.drvPath) === "waiting") this.#insert(dependent);
-    }
-    return [];
+    this.#state.set(id, "failed");
+    if (!this.#limits.keepGoing && job.kind !== "substitute") this.#stopped = true;
+    return { done: [], lost: this.#failDependents(id) };
   }
 
   /** Start nothing more: the run was cancelled. */
@@ -100,52 +133,70 @@ export class Schedule {
 
   /** True when nothing runs and nothing more can be started. */
   get isIdle(): boolean {
-    return this.#running.size === 0 && (this.#stopped || this.#ready.length === 0);
+    return this.#running.size === 0 && (this.#stopped || !this.#hasReady());
   }
 
   /** Jobs that were neither started nor lost to a failure. */
   notStarted(): StorePath[] {
-    return [...this.#state].filter(([, state]) => state === "waiting").map(([path]) => path);
+    return [...this.#state].filter(([, state]) => state === "waiting").map(([id]) => id);
   }
 
-  #grant(job: BuildJob): number | undefined {
-    let builds = 0;
-    let fetches = 0;
-    let used = 0;
-    for (const { job: running, cores } of this.#running.values()) {
-      if (running.kind === "fetch") fetches++;
-      else {
-        builds++;
-        used += cores;
+  #hasReady(): boolean {
+    return Object.values(this.#ready).some((jobs) => jobs.some((job) => this.#state.get(job.id) === "waiting"));
+  }
+
+  #grant({ kind }: PlanJob): number | undefined {
+    const { maxJobs, maxFetches, maxSubstitutions, totalCores, cores } = this.#limits;
+    const running = this.#runningCount[kind];
+    if (kind === "substitute") return running < maxSubstitutions ? 1 : undefined;
+    if (kind === "fetch") return running < maxFetches ? 1 : undefined;
+    const free = totalCores - this.#usedCores;
+    if (running >= maxJobs || (free < 1 && running > 0)) return undefined;
+    return Math.max(1, Math.min(cores, free));
+  }
+
+  /** Mark a job as done, then the transfers that waited for nothing else. */
+  #settle(id: StorePath): StorePath[] {
+    const done: StorePath[] = [];
+    const queue = [id];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      this.#state.set(next, "done");
+      done.push(next);
+      for (const dependent of this.#dependents.get(next) ?? []) {
+        const open = (this.#open.get(dependent) ?? 0) - 1;
+        this.#open.set(dependent, open);
+        if (open > 0) continue;
+        const job = this.#jobs.get(dependent) as PlanJob;
+        if (this.#state.get(dependent) === "arrived") queue.push(dependent);
+        else if (this.#state.get(dependent) === "waiting" && job.kind !== "substitute") this.#insert(job);
       }
     }
-    if (job.kind === "fetch") return fetches < this.#limits.maxFetches ? 1 : undefined;
-    const free = this.#limits.totalCores - used;
-    if (builds >= this.#limits.maxJobs || (free < 1 && builds > 0)) return undefined;
-    return Math.max(1, Math.min(this.#limits.cores, free));
+    return done;
   }
 
-  #insert(job: BuildJob): void {
-    const at = this.#ready.findIndex((other) => byUrgency(job, other) < 0);
-    if (at === -1) this.#ready.push(job);
-    else this.#ready.splice(at, 0, job);
+  #insert(job: PlanJob): void {
+    const ready = this.#ready[job.kind];
+    const at = ready.findLastIndex((other) => byUrgency(job, other) < 0);
+    ready.splice(at + 1, 0, job);
   }
 
-  #failDependents(failed: StorePath): { drvPath: StorePath; because: StorePath }[] {
-    const lost: { drvPath: StorePath; because: StorePath }[] = [];
+  #failDependents(failed: StorePath): { id: StorePath; because: StorePath }[] {
+    const lost: { id: StorePath; because: StorePath }[] = [];
     const queue = [failed];
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
-      for (const dependent of this.#dependents.get(path) ?? []) {
-        if (this.#state.get(dependent.drvPath) !== "waiting") continue;
-        this.#state.set(dependent.drvPath, "dependency-failed");
-        lost.push({ drvPath: dependent.drvPath, because: failed });
-        queue.push(dependent.drvPath);
+      for (const id of this.#dependents.get(path) ?? []) {
+        const state = this.#state.get(id);
+        // A transfer may run or have come already; without what it refers to it is worth nothing.
+        if (state !== "waiting" && state !== "arrived" && state !== "running") continue;
+        this.#state.set(id, "dependency-failed");
+        lost.push({ id, because: failed });
+        queue.push(id);
       }
     }
     return lost;
   }
 }
 
-function byUrgency(a: BuildJob, b: BuildJob): number {
-  return b.rank - a.rank || compareText(a.drvPath, b.drvPath);
+function byUrgency(a: PlanJob, b: PlanJob): number {
+  return b.rank - a.rank || compareText(a.id, b.id);
 }
