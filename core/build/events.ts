@@ -4,8 +4,35 @@ import type { BuildPlan } from "./plan.ts";
 
 /** Something that happened during a build run, in order; programs print it with `--json`, people see it rendered. */
 export type BuildEvent =
-  /** The first event: what will be done and why. */
+  /** The first event: what will be done and why. It comes again when transfers failed and there is another way. */
   | { readonly kind: "plan"; readonly plan: BuildPlan }
+  /** Something people should know that concerns no single job: another store does not answer. */
+  | { readonly kind: "warning"; readonly message: string }
+  /** An object is taken from another store. */
+  | {
+      readonly kind: "transfer-started";
+      readonly path: StorePath;
+      /** Address of the store. */
+      readonly from: string;
+    }
+  /** Bytes of the object's NAR that have come. */
+  | {
+      readonly kind: "transfer-progress";
+      readonly path: StorePath;
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+    }
+  /** An object of another store is valid here now. */
+  | {
+      readonly kind: "substituted";
+      readonly path: StorePath;
+      readonly from: string;
+      readonly elapsedMs: number;
+      /** NAR size. */
+      readonly sizeBytes: number;
+    }
+  /** No store gave the object as it was described. Unless it is a failure of its own, another way is looked for. */
+  | { readonly kind: "transfer-failed"; readonly path: StorePath; readonly error: CodedError }
   | {
       readonly kind: "started";
       readonly drvPath: StorePath;

@@ -9,3 +9,4 @@ export * from "./plan.ts";
 export * from "./reference-graph.ts";
 export * from "./schedule.ts";
 export * from "./structured-attributes.ts";
+export * from "./substitution-settings.ts";

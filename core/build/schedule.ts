@@ -45,7 +45,11 @@ type JobState = "waiting" | "running" | "arrived" | "done" | "failed" | "depende
  * since what is missing can still be built.
  */
 export class Schedule {
-  readonly #limits: Required<ScheduleLimits> & { readonly totalCores: number };
+  readonly #limits: ScheduleLimits & {
+    readonly totalCores: number;
+    readonly maxFetches: number;
+    readonly maxSubstitutions: number;
+  };
   readonly #jobs = new Map<StorePath, PlanJob>();
   readonly #state = new Map<StorePath, JobState>();
   readonly #open = new Map<StorePath, number>();

@@ -1,9 +1,11 @@
 import { CodedError } from "../../base/index.ts";
-import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf, planBuild } from "../../build/index.ts";
-import type { Derivation } from "../../derivation/index.ts";
+import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf } from "../../build/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";
+import type { Substituters } from "../substitute/index.ts";
+import { makePlan } from "./make-plan.ts";
+import type { Run } from "./run.ts";
 
 /** How to build. Every field has a default. */
 export interface BuildOptions {
@@ -15,6 +17,12 @@ export interface BuildOptions {
   readonly totalCores?: number | undefined;
   /** Downloads at once. Default 6. */
   readonly maxFetches?: number | undefined;
+  /** Stores that outputs may be taken from. Default none. */
+  readonly substituters?: Substituters | undefined;
+  /** Transfers from other stores at once. Default 16. */
+  readonly maxSubstitutions?: number | undefined;
+  /** Build what other stores offered but did not give. Default true; else it is a failure. */
+  readonly fallback?: boolean | undefined;
   readonly keepFailed?: boolean | undefined;
   readonly keepGoing?: boolean | undefined;
   /** Build the targets although they are valid, and compare. */
@@ -42,6 +50,8 @@ export interface BuildReport {
   /** Wanted output paths in the order of the targets; all are valid when `exitCode` is 0. */
   readonly outputs: readonly StorePath[];
   readonly built: readonly StorePath[];
+  /** Objects that came from other stores. */
+  readonly substituted: readonly StorePath[];
   readonly failures: readonly BuildFailure[];
   /** Not started because something they need failed. */
   readonly dependencyFailed: readonly StorePath[];
@@ -56,54 +66,62 @@ export interface BuildPathsOptions {
   readonly targets: readonly BuildTarget[];
   /** Derivations that need not be in the store: ones that somebody sent to be built. */
   readonly derivations?: ReadonlyMap<StorePath, Derivation> | undefined;
+  /** Store objects to have that only other stores can give. Default none. */
+  readonly paths?: readonly StorePath[];
   readonly options?: BuildOptions;
 }
 
 /**
  * Make the targets valid: plan, then build and fetch in parallel.
  *
- * Failures are in the report. On `signal` every builder dies, what is half done is removed and nothing of it is registered.
+ * Failures are in the report. What another store offered and did not give is planned anew without it. On `signal` every
+ * builder dies, what is half done is removed and nothing of it is registered.
  *
- * @throws {CodedError} for targets that cannot be planned: `build.no-such-output`, `build.unknown-output-path`, and those of reading derivations.
+ * @throws {CodedError} for targets that cannot be planned: those of `planSteps`, and those of reading derivations.
  */
 export async function buildPaths({
   store,
   targets,
   derivations: given,
+  paths = [],
   options = {},
 }: BuildPathsOptions): Promise<BuildReport> {
   const started = performance.now();
   for (const target of targets) store.addTempRoot(target.drvPath);
-  const derivations = new Map<StorePath, Derivation>(given);
-  const plan = planBuild({
-    targets,
-    rebuild: options.rebuild === true,
-    isValid(path) {
-      // What is valid now has to stay so until the run is over: first a root, then the look.
-      store.addTempRoot(path);
-      return store.isValid(path);
-    },
-    readDerivation(drvPath) {
-      const drv = derivations.get(drvPath) ?? store.readDerivation(drvPath);
-      derivations.set(drvPath, drv);
-      return drv;
-    },
-  });
-  options.events?.({ kind: "plan", plan });
-  const run = options.dryRun === true || plan.jobs.length === 0 ? NOTHING_RUN : await runPlan(store, plan, options);
+  const report = { built: [], substituted: [], failures: [], dependencyFailed: [] } as Collected;
+  const refused = new Set<StorePath>();
+  let plan: BuildPlan;
+  for (;;) {
+    plan = await makePlan({ store, targets, derivations: given, paths, options, refused });
+    options.events?.({ kind: "plan", plan });
+    if (options.dryRun === true || plan.jobs.length === 0) break;
+    const run = await runPlan(store, plan, options);
+    report.built.push(...run.built);
+    report.substituted.push(...run.substituted);
+    report.failures.push(...run.failures);
+    report.dependencyFailed.push(...run.dependencyFailed);
+    if (run.notTransferred.length === 0 || options.signal?.aborted === true) break;
+    if (run.failures.length > 0 && options.keepGoing !== true) break;
+    for (const path of run.notTransferred) refused.add(path);
+  }
   // What the report calls built must still be there after a power cut.
   await store.flushLater();
   const cancelled = options.signal?.aborted === true;
   return {
     plan,
-    outputs: plan.wanted,
-    built: run.built,
-    failures: run.failures,
-    dependencyFailed: run.dependencyFailed,
+    outputs: plan.wanted.flatMap(({ path }) => path ?? []),
+    ...report,
     cancelled,
-    exitCode: cancelled ? 130 : exitCodeOf(run.failures.map((failure) => failure.error)),
+    exitCode: cancelled ? 130 : exitCodeOf(report.failures.map((failure) => failure.error)),
     elapsedMs: performance.now() - started,
   };
+}
+
+interface Collected {
+  readonly built: StorePath[];
+  readonly substituted: StorePath[];
+  readonly failures: BuildFailure[];
+  readonly dependencyFailed: StorePath[];
 }
 
 /** One error for a report with failures, to be thrown by callers that need everything; `undefined` when all went well. */
@@ -122,14 +140,8 @@ export function reportError(report: BuildReport): CodedError | undefined {
   });
 }
 
-const NOTHING_RUN = { built: [], failures: [], dependencyFailed: [] } as const;
-
 /** The machinery of running is loaded only when there is something to run: most builds find everything done. */
-async function runPlan(
-  store: LocalStore,
-  plan: BuildPlan,
-  options: BuildOptions,
-): Promise<Pick<BuildReport, "built" | "failures" | "dependencyFailed">> {
+async function runPlan(store: LocalStore, plan: BuildPlan, options: BuildOptions): Promise<Run> {
   const { Run } = await import("./run.ts");
   const run = new Run(store, plan, options);
   await run.toEnd();

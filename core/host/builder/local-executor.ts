@@ -21,6 +21,8 @@ import { BuilderRunner, type BuilderRunnerOptions } from "./run-builder.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
 
 export interface LocalExecutorOptions extends BuilderRunnerOptions {
+  /** Makes outputs valid. Default: a queue of this executor's own. */
+  readonly registration?: RegistrationQueue;
   readonly platform?: Platform;
 }
 
@@ -33,9 +35,7 @@ export class LocalExecutor implements Executor {
 
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
-    this.#registration = new RegistrationQueue({
-      registerOutputs: (infos) => options.store.registerOutputsLater(infos),
-    });
+    this.#registration = options.registration ?? new RegistrationQueue(options.store);
     this.#runner = new BuilderRunner(options);
     this.#platform = options.platform ?? findPlatform();
   }

@@ -3,7 +3,7 @@ import type { PathInfo } from "../../store/index.ts";
 /** What is asked of the store for registering. */
 export interface Registrar {
   /** Make the paths durable and valid, in one transaction. */
-  registerOutputs(infos: PathInfo[]): void | Promise<void>;
+  registerOutputsLater(infos: PathInfo[]): Promise<void>;
 }
 
 /**
@@ -53,7 +53,7 @@ export class RegistrationQueue {
       this.#waiting = [];
       this.#group = undefined;
       this.#start = undefined;
-      await this.#store.registerOutputs(infos);
+      await this.#store.registerOutputsLater(infos);
     })();
     this.#last = group;
     return group;

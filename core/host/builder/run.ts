@@ -2,24 +2,33 @@ import { availableParallelism } from "node:os";
 import { CodedError } from "../../base/index.ts";
 import {
   type BuildEvent,
+  type BuildJob,
   type BuildOutcome,
   type BuildPlan,
+  type JobsSettled,
   Schedule,
   showReason,
   type StartedJob,
+  type SubstituteJob,
 } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
+import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { BuildFailure, BuildOptions } from "./build-paths.ts";
 import { Closures } from "./closures.ts";
 import { LocalExecutor } from "./local-executor.ts";
+import { RegistrationQueue } from "./registration.ts";
+import { type Arrived, Transfers } from "./transfers.ts";
 
 /** Carries out one plan: starts what the schedule says, tells what happens, and collects how it ended. */
 export class Run {
   readonly built: StorePath[] = [];
   readonly failures: BuildFailure[] = [];
   readonly dependencyFailed: StorePath[] = [];
+  readonly substituted: StorePath[] = [];
+  /** Paths that no other store gave as promised; what needs them is neither built nor failed, but still to be planned. */
+  readonly notTransferred: StorePath[] = [];
   readonly #store: LocalStore;
   readonly #closures: Closures;
   readonly #emit: (event: BuildEvent) => void;
@@ -27,6 +36,10 @@ export class Run {
   readonly #executor: LocalExecutor;
   readonly #abort = new AbortController();
   readonly #callerSignal: AbortSignal | undefined;
+  readonly #registration: RegistrationQueue;
+  readonly #transfers: Transfers | undefined;
+  readonly #arrived = new Map<StorePath, Arrived>();
+  readonly #fallback: boolean;
   readonly #registered: Promise<void>[] = [];
   #wake: () => void = () => {};
   #fault: { readonly error: unknown } | undefined;
@@ -37,17 +50,22 @@ export class Run {
     this.#closures = new Closures(store);
     this.#emit = options.events ?? (() => {});
     this.#callerSignal = options.signal;
+    this.#registration = new RegistrationQueue(store);
+    this.#transfers = options.substituters === undefined ? undefined : new Transfers(store, options.substituters);
+    this.#fallback = options.fallback !== false;
     const processors = availableParallelism();
     this.#schedule = new Schedule(plan, {
       maxJobs: Math.max(1, options.maxJobs ?? processors),
       cores: options.cores === undefined || options.cores === 0 ? processors : options.cores,
       totalCores: options.totalCores,
       maxFetches: options.maxFetches,
+      maxSubstitutions: options.maxSubstitutions,
       keepGoing: options.keepGoing === true,
     });
     this.#executor = new LocalExecutor({
       store,
       closures: this.#closures,
+      registration: this.#registration,
       keepFailed: options.keepFailed === true,
       timeoutSeconds: options.timeoutSeconds ?? 0,
       maxSilentSeconds: options.maxSilentSeconds ?? 0,
@@ -76,8 +94,9 @@ export class Run {
       }
     } finally {
       this.#callerSignal?.removeEventListener("abort", cancel);
-      this.#executor.hurry();
+      this.#registration.hurry();
       await Promise.allSettled(this.#registered);
+      this.#dropArrived();
       await this.#executor.close();
     }
     if (this.#fault !== undefined) throw this.#fault.error;
@@ -85,6 +104,11 @@ export class Run {
 
   #start({ job, cores }: StartedJob): void {
     this.#runningCount++;
+    if (job.kind === "substitute") this.#startTransfer(job);
+    else this.#startBuild(job, cores);
+  }
+
+  #startBuild(job: BuildJob, cores: number): void {
     this.#emit({ kind: "started", drvPath: job.drvPath, job: job.kind, why: showReason(job.why), cores });
     const lines: string[] = [];
     const emit = (event: BuildEvent): void => {
@@ -94,19 +118,84 @@ export class Run {
       }
       this.#emit(event);
     };
-    this.#execute({ job, cores }, emit).then(
+    this.#execute(job, cores, emit).then(
       (outcome) => this.#ended(job.drvPath, outcome, lines),
       (error: unknown) => {
-        // A fault of ours: stop everything, then let the caller see it.
-        this.#fault ??= { error };
-        this.#schedule.stop();
-        this.#abort.abort(error);
+        this.#stopFor(error);
         this.#ended(job.drvPath, { kind: "cancelled" }, lines);
       },
     );
   }
 
-  async #execute({ job, cores }: StartedJob, emit: (event: BuildEvent) => void): Promise<BuildOutcome> {
+  #startTransfer(job: SubstituteJob): void {
+    const transfers = this.#transfers as Transfers;
+    transfers.take(job, this.#emit, this.#abort.signal).then(
+      (arrived) => {
+        this.#arrived.set(job.id, arrived);
+        this.#settleDone(this.#schedule.finish(job.id, true).done);
+        this.#next();
+      },
+      (error: unknown) => {
+        const { lost } = this.#schedule.finish(job.id, false);
+        if (!this.#abort.signal.aborted) this.#transferFailed(job, error, lost);
+        this.#next();
+      },
+    );
+  }
+
+  #transferFailed(job: SubstituteJob, error: unknown, lost: JobsSettled["lost"]): void {
+    if (!(error instanceof CodedError)) return this.#stopFor(error);
+    this.#emit({ kind: "transfer-failed", path: job.path, error });
+    // A full disk is no reason to build what could not even be unpacked.
+    if (this.#fallback && error.code !== "build.disk-full") {
+      this.notTransferred.push(job.path);
+      return;
+    }
+    this.#schedule.stop();
+    this.failures.push({ drvPath: job.path, error: noFallback(job, error) });
+    this.#lose(lost);
+  }
+
+  /** Jobs that are done now: what came from other stores is registered, in this order. */
+  #settleDone(done: readonly StorePath[]): void {
+    for (const id of done) {
+      const arrived = this.#arrived.get(id);
+      if (arrived === undefined) continue;
+      this.#arrived.delete(id);
+      this.#closures.add([arrived.info]);
+      const { info, from, elapsedMs, locks } = arrived;
+      this.substituted.push(info.path);
+      const registered = locks === undefined ? Promise.resolve() : this.#registration.add([info]);
+      this.#whenRegistered(
+        registered.finally(() => locks?.release()),
+        () => this.#emit({ kind: "substituted", path: info.path, from, elapsedMs, sizeBytes: info.narSize }),
+      );
+    }
+  }
+
+  /** Take away what came but cannot be made valid, since something it refers to did not come. */
+  #dropArrived(): void {
+    for (const { info, locks } of this.#arrived.values()) {
+      if (locks === undefined) continue;
+      removeTree(this.#store.realPath(info.path));
+      locks.release();
+    }
+    this.#arrived.clear();
+  }
+
+  /** A fault of ours: stop everything, then let the caller see it. */
+  #stopFor(error: unknown): void {
+    this.#fault ??= { error };
+    this.#schedule.stop();
+    this.#abort.abort(error);
+  }
+
+  #next(): void {
+    this.#runningCount--;
+    this.#wake();
+  }
+
+  async #execute(job: BuildJob, cores: number, emit: (event: BuildEvent) => void): Promise<BuildOutcome> {
     const { drvPath, drv, mode } = job;
     let inputClosure: StorePath[] = [];
     try {
@@ -119,45 +208,49 @@ export class Run {
   }
 
   #ended(drvPath: StorePath, outcome: BuildOutcome, logTail: readonly string[]): void {
-    this.#runningCount--;
     const succeeded = outcome.kind === "built" || outcome.kind === "already-valid";
-    const lost = this.#schedule.finish(drvPath, succeeded);
+    const { done, lost } = this.#schedule.finish(drvPath, succeeded);
     if (outcome.kind === "built") this.#settle(drvPath, outcome);
     else if (outcome.kind === "already-valid") this.#emit({ kind: "already-valid", drvPath });
     else if (outcome.kind === "cancelled") this.#emit({ kind: "cancelled", drvPath });
     else if (outcome.kind === "failed") {
       this.failures.push({ drvPath, error: outcome.error });
       this.#emit({ kind: "failed", drvPath, error: outcome.error, elapsedMs: outcome.elapsedMs, logTail });
-      for (const each of lost) {
-        this.dependencyFailed.push(each.drvPath);
-        this.#emit({ kind: "dependency-failed", ...each });
-      }
+      this.#lose(lost);
     }
-    this.#wake();
+    this.#settleDone(done);
+    this.#next();
+  }
+
+  #lose(lost: JobsSettled["lost"]): void {
+    for (const { id, because } of lost) {
+      this.dependencyFailed.push(id);
+      this.#emit({ kind: "dependency-failed", drvPath: id, because });
+    }
   }
 
   /** The jobs that wait go on at once; success is told when it is on the disk. */
   #settle(drvPath: StorePath, outcome: BuildOutcome & { kind: "built" }): void {
     this.built.push(drvPath);
-    const told = outcome.registered.then(
-      () => {
-        const sizeBytes = outcome.outputs.reduce((sum, info) => sum + info.narSize, 0);
-        this.#emit({
-          kind: "built",
-          drvPath,
-          outputs: outcome.outputs.map((info) => info.path),
-          elapsedMs: outcome.elapsedMs,
-          sizeBytes,
-        });
-      },
-      (error: unknown) => {
-        this.#fault ??= { error };
-        this.#schedule.stop();
-        this.#abort.abort(error);
+    this.#whenRegistered(outcome.registered, () => {
+      const sizeBytes = outcome.outputs.reduce((sum, info) => sum + info.narSize, 0);
+      this.#emit({
+        kind: "built",
+        drvPath,
+        outputs: outcome.outputs.map((info) => info.path),
+        elapsedMs: outcome.elapsedMs,
+        sizeBytes,
+      });
+    });
+  }
+
+  #whenRegistered(registered: Promise<void>, tell: () => void): void {
+    this.#registered.push(
+      registered.then(tell, (error: unknown) => {
+        this.#stopFor(error);
         this.#wake();
-      },
+      }),
     );
-    this.#registered.push(told);
   }
 
   /** Everything a builder may see: the closure of its sources and of the wanted outputs of its input derivations. */
@@ -180,4 +273,14 @@ export class Run {
     }
     return this.#closures.closure(inputs);
   }
+}
+
+/** The failure of a transfer when nothing else is to be tried. */
+function noFallback({ path }: SubstituteJob, cause: CodedError): CodedError {
+  if (cause.code === "build.disk-full") return cause;
+  return new CodedError("build.no-substitute", `Cannot get "${path}": no store gave it as promised`, {
+    hint: "Leave --no-fallback away to build it here.",
+    exitCode: 1,
+    cause,
+  });
 }

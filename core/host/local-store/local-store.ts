@@ -180,18 +180,47 @@ export class LocalStore implements Store {
   }
 
   async importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void> {
-    this.addTempRoot(info.path);
-    if (this.isValid(info.path)) return;
-    const real = this.realPath(info.path);
-    const locks = (await lockRealPaths([real])) as HeldLocks;
+    const locks = await this.unpackNar(info, nar);
+    if (locks === undefined) return;
     try {
-      if (this.isValid(info.path)) return locks.release();
+      this.#makeValid(info, locks);
+    } catch (error) {
+      removeTree(this.realPath(info.path));
+      locks.release();
+      throw error;
+    }
+  }
+
+  /**
+   * The part of {@link importNar} that does not make the object valid: `registerOutputsLater` is to do that, then the locks
+   * are to be released. Who gives up in between removes the files first.
+   *
+   * @returns `undefined` when the object is valid already.
+   * @throws {CodedError} `store.nar-mismatch`, `store.content-address-mismatch`, `nar.malformed`; nothing is left then.
+   */
+  async unpackNar(
+    info: PathInfo,
+    nar: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<HeldLocks | undefined> {
+    this.addTempRoot(info.path);
+    if (this.isValid(info.path)) return undefined;
+    const real = this.realPath(info.path);
+    // Only waiting for somebody else is worth interrupting: it is their lock file then, and none of ours stays behind.
+    const waiting = { ...(signal === undefined ? {} : { signal }) };
+    const locks =
+      (await lockRealPaths([real], { wait: false })) ?? ((await lockRealPaths([real], waiting)) as HeldLocks);
+    try {
+      if (this.isValid(info.path)) {
+        locks.release();
+        return undefined;
+      }
       removeTree(real);
       const check = new ContentCheck(info);
       const restored = await restoreNar(check.watch(nar), real);
       checkNar(info, restored);
       check.finish(restored.narHash);
-      this.#makeValid(info, locks);
+      return locks;
     } catch (error) {
       removeTree(real);
       locks.release();

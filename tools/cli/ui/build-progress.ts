@@ -1,7 +1,8 @@
-import { type BuildEvent, type BuildPlan, shortName, showReason } from "../../../core/build/index.ts";
+import { type BuildEvent, shortName } from "../../../core/build/index.ts";
 import { showUrl } from "../../../core/fetch/index.ts";
-import { formatBytes } from "../text.ts";
+import { formatBytes, plainText } from "../text.ts";
 import { formatElapsed, LiveBlock } from "./live-block.ts";
+import { showPlan } from "./show-plan.ts";
 
 /** Where and how progress is shown. */
 export interface BuildProgressOptions {
@@ -35,13 +36,11 @@ export interface BuildProgress {
 
 interface Running {
   readonly name: string;
-  readonly job: "build" | "fetch";
+  readonly job: "build" | "fetch" | "substitute";
   readonly startedMs: number;
   phase: string;
 }
 
-/** How many lines of a plan are shown; of a longer one the number of the others. */
-const PLAN_LINES = 24;
 /** How many running jobs the block shows. */
 const JOB_LINES = 8;
 
@@ -52,7 +51,8 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
     ? (code: string, text: string) => `\u001b[${code}m${text}\u001b[0m`
     : (_code: string, text: string) => text;
   const running = new Map<string, Running>();
-  let plan: BuildPlan | undefined;
+  /** Jobs of all plans so far, without those that another plan took the place of. */
+  let total = 0;
   let built = 0;
   let fetched = 0;
   let failed = 0;
@@ -68,20 +68,20 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
   };
 
   function blockLines(): string[] {
-    if (plan === undefined || running.size === 0) return [];
+    if (running.size === 0) return [];
     const counts = [
       `${built} built`,
       `${fetched} fetched${fetchedBytes > 0 ? ` (${formatBytes(fetchedBytes)})` : ""}`,
       ...(failed > 0 ? [`${failed} failed`] : []),
-      `${plan.jobs.length - built - fetched - failed - running.size} waiting`,
+      `${Math.max(0, total - built - fetched - failed - running.size)} waiting`,
     ];
     const lines = [
-      `${paint("1", `[${built + fetched}/${plan.jobs.length}]`)} ${counts.join(", ")}, ${formatElapsed(performance.now() - startMs)}`,
+      `${paint("1", `[${built + fetched}/${total}]`)} ${counts.join(", ")}, ${formatElapsed(performance.now() - startMs)}`,
     ];
     const jobs = [...running.values()];
     for (const { job, name, phase, startedMs } of jobs.slice(0, JOB_LINES)) {
       lines.push(
-        `  ${paint(job === "build" ? "33" : "36", job)} ${name}${phase === "" ? "" : ` ${phase}`} ${paint("2", formatElapsed(performance.now() - startedMs))}`,
+        `  ${paint(job === "build" ? "33" : "36", job === "build" ? job : "fetch")} ${name}${phase === "" ? "" : ` ${phase}`} ${paint("2", formatElapsed(performance.now() - startedMs))}`,
       );
     }
     if (jobs.length > JOB_LINES) lines.push(`  and ${jobs.length - JOB_LINES} more`);
@@ -89,23 +89,40 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
     return lines;
   }
 
-  function showPlan(made: BuildPlan): void {
-    const builds = made.jobs.filter((job) => job.kind === "build");
-    const fetches = made.jobs.length - builds.length;
-    if (made.jobs.length === 0) return;
-    say(`${builds.length} to build, ${fetches} to fetch:`);
-    // What is fetched says little about why; what is built comes first.
-    const ordered = [...builds, ...made.jobs.filter((job) => job.kind === "fetch")];
-    for (const { kind, drvPath, why } of ordered.slice(0, PLAN_LINES))
-      say(`  ${kind} ${shortName(drvPath)}: ${showReason(why)}`);
-    if (ordered.length > PLAN_LINES) say(`  and ${ordered.length - PLAN_LINES} more`);
-  }
-
   function event(event: BuildEvent): void {
     switch (event.kind) {
       case "plan":
-        plan = event.plan;
-        if (!quiet) showPlan(event.plan);
+        total = built + fetched + failed + event.plan.jobs.length;
+        if (!quiet) for (const line of showPlan(event.plan)) say(line);
+        break;
+      case "warning":
+        if (!quiet) say(`${paint("33", "warning:")} ${plainText(event.message)}`);
+        break;
+      case "transfer-started":
+        running.set(event.path, {
+          name: shortName(event.path),
+          job: "substitute",
+          startedMs: performance.now(),
+          phase: paint("2", `from ${showUrl(event.from)}`),
+        });
+        break;
+      case "transfer-progress": {
+        const job = running.get(event.path);
+        if (job !== undefined) job.phase = `${formatBytes(event.doneBytes)} of ${formatBytes(event.totalBytes)}`;
+        break;
+      }
+      case "substituted":
+        running.delete(event.path);
+        fetched++;
+        fetchedBytes += event.sizeBytes;
+        if (!quiet)
+          say(
+            `${paint("32", "fetched")} ${shortName(event.path)} from ${showUrl(event.from)} (${formatBytes(event.sizeBytes)})`,
+          );
+        break;
+      case "transfer-failed":
+        running.delete(event.path);
+        if (!quiet) say(`${paint("33", "not fetched")} ${shortName(event.path)}: ${plainText(event.error.message)}`);
         break;
       case "started": {
         const name = shortName(event.drvPath);
@@ -175,7 +192,7 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
     end({ elapsedMs, cancelled }) {
       running.clear();
       block?.close();
-      if (quiet || plan === undefined || plan.jobs.length === 0) return;
+      if (quiet || total === 0) return;
       const ending = cancelled ? "cancelled after" : failed > 0 ? "failed after" : "done in";
       const counts = [`${built} built`, `${fetched} fetched`, ...(failed > 0 ? [`${failed} failed`] : [])];
       write(

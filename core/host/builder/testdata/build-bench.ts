@@ -25,6 +25,8 @@ export interface BuildBench {
   add(options: DerivationOptions): Promise<DerivationValue>;
   /** Build, and collect what happened. */
   build(value: DerivationValue, options?: BuildOptions): Promise<BuildReport & { readonly events: BuildEvent[] }>;
+  /** Another empty store, with the sources and derivations of this one. */
+  openOther(): Promise<LocalStore>;
   /** Place of an output on the host. */
   real(value: DerivationValue, output?: string): string;
   close(): void;
@@ -43,19 +45,20 @@ export async function openBuildBench(): Promise<BuildBench | string> {
   chmodSync(`${tools}/bin/busybox`, 0o755);
   for (const applet of APPLETS) symlinkSync("busybox", `${tools}/bin/${applet}`);
   const store = openLocalStore({ root: `${directory}/root` });
+  const others: LocalStore[] = [];
   beginEvaluation(makeSourceHost());
   const bin = `${local(tools, { name: "tools" })}/bin`;
 
-  /** Put what the evaluation has made so far into the store. */
-  async function write(): Promise<void> {
+  /** Put what the evaluation has made so far into a store. */
+  async function write(into = store): Promise<void> {
     const { sources, derivations } = currentEvaluation();
-    await store.batch(async () => {
+    await into.batch(async () => {
       for (const [path, source] of sources) {
-        if (store.isValid(path)) continue;
-        if (source.kind === "text") store.addText(source.name, source.contents, source.references as StorePath[]);
-        else await store.addTree({ name: source.name, from: source.from, ...(source.files === undefined ? {} : { filter: filterFromFiles(source.files) }) });
+        if (into.isValid(path)) continue;
+        if (source.kind === "text") into.addText(source.name, source.contents, source.references as StorePath[]);
+        else await into.addTree({ name: source.name, from: source.from, ...(source.files === undefined ? {} : { filter: filterFromFiles(source.files) }) });
       }
-      for (const [path, text] of derivations) store.addDerivationText(path, text);
+      for (const [path, text] of derivations) into.addDerivationText(path, text);
     });
   }
   async function add(options: DerivationOptions): Promise<DerivationValue> {
@@ -88,9 +91,15 @@ export async function openBuildBench(): Promise<BuildBench | string> {
       const report = await buildPaths({ store, targets: [{ drvPath: value.drvPath as StorePath }], options: { maxJobs: 2, cores: 1, ...options, events: (event) => events.push(event) } });
       return { ...report, events };
     },
+    async openOther() {
+      const other = openLocalStore({ root: mkdtempSync(`${directory}/other-`) });
+      others.push(other);
+      await write(other);
+      return other;
+    },
     real: (value, output) => store.realPath(output === undefined ? value.outPath : (value.outputs[output] ?? "")),
     close() {
-      store.close();
+      for (const each of [store, ...others]) each.close();
       removeTree(directory);
       rmSync(directory, { recursive: true, force: true });
     },

@@ -1,8 +1,11 @@
 import { resolve } from "node:path";
-import { shortName, showReason } from "../../../../core/build/index.ts";
+import { type PlanJob, shortName, showReason } from "../../../../core/build/index.ts";
+import { showUrl } from "../../../../core/fetch/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
+import { formatBytes } from "../../text.ts";
+import { showTransfers } from "../../ui/show-plan.ts";
 import { type Resolved, resolveInstallables } from "../../resolve.ts";
 import { openStore } from "../../store.ts";
 import type { BuildCommandFlags } from "./index.ts";
@@ -16,14 +19,27 @@ export default async function build(this: CliContext, flags: BuildCommandFlags, 
   const report = await realise(targets, { context: this, store, flags, dryRun: flags.dryRun });
   const groups = resolved.map((each) => results(store, each));
   if (flags.dryRun) {
-    const jobs = report.plan.jobs.map(({ drvPath, kind, why }) => ({ drvPath, kind, why: showReason(why) }));
-    if (flags.json) return this.printJson(jobs);
-    for (const job of jobs) this.print(`${job.kind.padEnd(5)} ${shortName(job.drvPath)}: ${job.why}`);
-    return this.say(jobs.length === 0 ? "nothing to do" : `${jobs.length} to do`);
+    const { jobs } = report.plan;
+    if (flags.json) return this.printJson(jobs.map(jobJson));
+    for (const job of jobs) this.print(showJob(job));
+    return this.say(jobs.length === 0 ? "nothing to do" : `${jobs.length} to do${showTransfers(jobs)}`);
   }
   if (flags.link) linkResults(groups, { store, link: resolve(this.cwd, flags.outLink) });
   if (flags.json) return this.printJson(resolved.map((each, index) => resultJson(each, groups[index] ?? [])));
   if (flags.printOutPaths) for (const { path } of groups.flat()) this.print(path);
+}
+
+/** One job of a plan, as one line. */
+function showJob(job: PlanJob): string {
+  if (job.kind !== "substitute") return `${job.kind.padEnd(5)} ${shortName(job.drvPath)}: ${showReason(job.why)}`;
+  const { downloadSize, from } = job.offer;
+  return `fetch ${shortName(job.path)}: ${downloadSize === undefined ? "" : `${formatBytes(downloadSize)} `}from ${showUrl(from)}`;
+}
+
+function jobJson(job: PlanJob): Record<string, unknown> {
+  if (job.kind !== "substitute") return { drvPath: job.drvPath, kind: job.kind, why: showReason(job.why) };
+  const { info, from, downloadSize } = job.offer;
+  return { path: job.path, kind: job.kind, from, narSize: info.narSize, downloadSize };
 }
 
 /** The store paths an installable stands for, with the names of their outputs. */

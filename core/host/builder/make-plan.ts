@@ -1,0 +1,51 @@
+import { type BuildPlan, type BuildTarget, type PlanAnswer, type PlanQuestion, planSteps } from "../../build/index.ts";
+import type { Derivation } from "../../derivation/index.ts";
+import type { StorePath } from "../../store/index.ts";
+import type { LocalStore } from "../local-store/index.ts";
+import type { BuildOptions } from "./build-paths.ts";
+
+export interface MakePlanOptions {
+  readonly store: LocalStore;
+  readonly targets: readonly BuildTarget[];
+  /** Derivations that need not be in the store. */
+  readonly derivations?: ReadonlyMap<StorePath, Derivation> | undefined;
+  readonly paths: readonly StorePath[];
+  readonly options: BuildOptions;
+  /** Paths that other stores are not asked for: they offered them before and did not give them. */
+  readonly refused: ReadonlySet<StorePath>;
+}
+
+/** Plan a build against our store, asking other stores in as many rounds as it takes. Errors as `planSteps`. */
+export async function makePlan({ store, targets, derivations: given, paths, options, refused }: MakePlanOptions): Promise<BuildPlan> {
+  const { substituters, rebuild, signal } = options;
+  const derivations = new Map<StorePath, Derivation>(given);
+  const valid = new Set<StorePath>();
+  const steps = planSteps({
+    targets,
+    paths,
+    rebuild: rebuild === true,
+    substitute: substituters !== undefined && !substituters.isEmpty,
+    isValid(path) {
+      if (valid.has(path)) return true;
+      // What is valid now has to stay so until the run is over: first a root, then the look.
+      store.addTempRoot(path);
+      if (!store.isValid(path)) return false;
+      valid.add(path);
+      return true;
+    },
+    readDerivation(drvPath) {
+      const drv = derivations.get(drvPath) ?? store.readDerivation(drvPath);
+      derivations.set(drvPath, drv);
+      return drv;
+    },
+  });
+  const answer = async ({ paths: asked, outputs }: PlanQuestion): Promise<PlanAnswer> => {
+    const questions = asked.filter((path) => !refused.has(path));
+    const offers = (await substituters?.query(questions)) ?? new Map();
+    signal?.throwIfAborted();
+    return { offers, outputs: outputs.map(() => undefined) };
+  };
+  let step = steps.next();
+  while (step.done !== true) step = steps.next(await answer(step.value));
+  return step.value;
+}

@@ -1,0 +1,3 @@
+export { readSubstitutionSettings, type SubstitutionSettingsPlaces } from "./settings.ts";
+export type { Substituter, SubstituterSource } from "./substituter.ts";
+export { Substituters, type SubstitutersOptions } from "./substituters.ts";

@@ -1,0 +1,174 @@
+import { CodedError } from "../../base/index.ts";
+import type { Offer } from "../../build/index.ts";
+import { showUrl } from "../../fetch/index.ts";
+import {
+  checkTrusted,
+  type NarInfo,
+  type PathInfo,
+  type PublicKey,
+  STORE_DIRECTORY,
+  type StorePath,
+} from "../../store/index.ts";
+import { ed25519 } from "../signing/index.ts";
+import { withDeadline } from "./deadline.ts";
+import { guardArchive } from "./guard-archive.ts";
+import type { Substituter, SubstituterSource } from "./substituter.ts";
+
+export interface SubstitutersOptions {
+  readonly sources: readonly SubstituterSource[];
+  readonly trustedKeys: readonly PublicKey[];
+  /** Default true. */
+  readonly requireSignatures?: boolean | undefined;
+  /** Tell people what is wrong with a store; each kind of trouble is told once per store. */
+  readonly warn: (message: string) => void;
+  /** A store that has not answered after this time is given up. Default 20 s. */
+  readonly answerTimeoutMs?: number | undefined;
+  /** A transfer that brought nothing for this time is given up. Default 60 s. */
+  readonly stallTimeoutMs?: number | undefined;
+}
+
+/** Questions that wait for answers at the same time. */
+const QUESTIONS_AT_ONCE = 64;
+
+/**
+ * Stores that objects may be taken from, asked in the order of their priorities.
+ *
+ * A store that is down, slow or lies is a store that does not have the object: it costs one warning and never an error. Only
+ * what is addressed by its content or signed by a trusted key is offered.
+ */
+export class Substituters {
+  readonly #options: SubstitutersOptions;
+  readonly #given = new Set<string>();
+  readonly #warned = new Set<string>();
+  #opened: Promise<Substituter[]> | undefined;
+
+  constructor(options: SubstitutersOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there is anybody to ask. */
+  get isEmpty(): boolean {
+    return this.#options.sources.length === 0;
+  }
+
+  /** Who has which of the paths; the first trustworthy store counts. Paths that nobody has are left out. */
+  async query(paths: readonly StorePath[]): Promise<Map<StorePath, Offer>> {
+    const offers = new Map<StorePath, Offer>();
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let path = paths[next++]; path !== undefined; path = paths[next++]) {
+        const offer = await this.find(path);
+        if (offer !== undefined) offers.set(path, offer);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(QUESTIONS_AT_ONCE, paths.length) }, worker));
+    return offers;
+  }
+
+  /** The first store that has a path, besides those named in `except`. */
+  async find(path: StorePath, except: ReadonlySet<string> = new Set()): Promise<Offer | undefined> {
+    for (const substituter of await this.#open()) {
+      if (except.has(substituter.url) || this.#given.has(substituter.url)) continue;
+      const info = await this.#ask(substituter, path);
+      if (info === undefined) continue;
+      const { fileSize } = info as NarInfo;
+      return { info, from: substituter.url, ...(fileSize === undefined ? {} : { downloadSize: fileSize }) };
+    }
+    return undefined;
+  }
+
+  /**
+   * The archive of an object that was offered. It ends with an error when it is longer than the offer says, or stalls.
+   *
+   * @throws {CodedError} `substitute.too-long`, `substitute.stalled`, and whatever the store raises
+   */
+  async *readNar({ info, from }: Offer): AsyncGenerator<Uint8Array> {
+    const substituter = (await this.#open()).find(({ url }) => url === from);
+    if (substituter === undefined)
+      throw new CodedError("substitute.unknown-store", `Cannot fetch "${info.path}": the store "${from}" is not open`);
+    yield* guardArchive(substituter.store.readNar(info.path), {
+      path: info.path,
+      sizeBytes: info.narSize,
+      stallTimeoutMs: this.#options.stallTimeoutMs ?? 60_000,
+    });
+  }
+
+  /** Ask a store for nothing more in this run. */
+  giveUp(url: string, reason: unknown): void {
+    if (this.#given.has(url)) return;
+    this.#given.add(url);
+    this.#options.warn(`${showUrl(url)} is left out: ${messageOf(reason)}`);
+  }
+
+  async close(): Promise<void> {
+    for (const substituter of (await this.#opened) ?? []) substituter.close?.();
+  }
+
+  /** All stores that could be opened, the preferred one first. */
+  #open(): Promise<Substituter[]> {
+    this.#opened ??= Promise.all(this.#options.sources.map((source) => this.#openOne(source))).then((found) =>
+      found.filter((each) => each !== undefined).sort((a, b) => a.priority - b.priority),
+    );
+    return this.#opened;
+  }
+
+  async #openOne(source: SubstituterSource): Promise<Substituter | undefined> {
+    try {
+      const substituter = await this.#inTime(source.url, source.open());
+      const { storeDirectory } = substituter.store;
+      if (storeDirectory === STORE_DIRECTORY) return substituter;
+      substituter.close?.();
+      this.giveUp(source.url, new Error(`its objects belong to "${storeDirectory}", expected "${STORE_DIRECTORY}"`));
+    } catch (error) {
+      this.giveUp(source.url, error);
+    }
+    return undefined;
+  }
+
+  async #ask({ url, store, trusted }: Substituter, path: StorePath): Promise<PathInfo | undefined> {
+    let info: PathInfo | undefined;
+    try {
+      info = await this.#inTime(url, Promise.resolve(store.queryPathInfo(path)));
+    } catch (error) {
+      // Nonsense about one path says nothing about the others; silence does.
+      if (codeOf(error) === "narinfo.malformed") this.#warnOnce(url, error);
+      else this.giveUp(url, error);
+      return undefined;
+    }
+    if (info === undefined) return undefined;
+    try {
+      if (info.path !== path) {
+        throw new CodedError(
+          "substitute.wrong-path",
+          `Cannot use its answer: asked for "${path}", found "${info.path}"`,
+        );
+      }
+      if (trusted !== true && this.#options.requireSignatures !== false)
+        checkTrusted(info, this.#options.trustedKeys, ed25519);
+      return info;
+    } catch (error) {
+      this.#warnOnce(url, error);
+      return undefined;
+    }
+  }
+
+  #inTime<T>(url: string, promise: Promise<T>): Promise<T> {
+    return withDeadline(promise, this.#options.answerTimeoutMs ?? 20_000, `the store "${showUrl(url)}"`);
+  }
+
+  #warnOnce(url: string, error: unknown): void {
+    const key = `${url} ${codeOf(error)}`;
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    const { hint } = error as CodedError;
+    this.#options.warn(`${showUrl(url)}: ${messageOf(error)}${hint === undefined ? "" : ` (${hint})`}`);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof CodedError ? error.code : "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
