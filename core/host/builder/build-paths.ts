@@ -1,5 +1,6 @@
 import { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf } from "../../build/index.ts";
+import type { Derivation } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";

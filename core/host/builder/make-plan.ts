@@ -16,7 +16,14 @@ export interface MakePlanOptions {
 }
 
 /** Plan a build against our store, asking other stores in as many rounds as it takes. Errors as `planSteps`. */
-export async function makePlan({ store, targets, derivations: given, paths, options, refused }: MakePlanOptions): Promise<BuildPlan> {
+export async function makePlan({
+  store,
+  targets,
+  derivations: given,
+  paths,
+  options,
+  refused,
+}: MakePlanOptions): Promise<BuildPlan> {
   const { substituters, rebuild, signal } = options;
   const derivations = new Map<StorePath, Derivation>(given);
   const valid = new Set<StorePath>();

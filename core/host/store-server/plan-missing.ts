@@ -66,7 +66,7 @@ export async function planMissing(
           return known ?? true;
         },
       }).jobs;
-      if (open.length === 0) return jobs.map(({ drvPath }) => drvPath);
+      if (open.length === 0) return jobs.map(({ id }) => id);
       for (const path of open) answers.set(path, await isWithinReach(path));
     }
   }
