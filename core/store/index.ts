@@ -2,6 +2,7 @@ export * from "./cache-info.ts";
 export * from "./check-info.ts";
 export * from "./closure.ts";
 export * from "./content-address.ts";
+export * from "./copy-plan.ts";
 export * from "./content-check.ts";
 export * from "./digest-rewriter.ts";
 export * from "./export-stream.ts";

@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { CodedError } from "../../base/index.ts";
@@ -6,12 +6,17 @@ import { syncPath, temporaryName } from "../files/index.ts";
 import { badUrl, type CacheTransport, fileMissing, type SpooledFile, tooLarge, unreachable } from "./transport.ts";
 
 const PIECE_BYTES = 256 * 1024;
+/** On the same file system as the archives, which are renamed from here. */
+const SPOOL = ".floe-unfinished";
+/** What is older was left by a program that was killed. */
+const UNFINISHED_MS = 24 * 3600 * 1000;
 
 /** A cache in a directory of this machine. */
 export class FileTransport implements CacheTransport {
   readonly address: string;
   readonly writable = true;
   readonly #root: string;
+  #isSpoolReady = false;
 
   constructor(directory: string) {
     this.#root = resolve(directory);
@@ -76,8 +81,11 @@ export class FileTransport implements CacheTransport {
   }
 
   spoolDirectory(): string {
-    const directory = join(this.#root, "nar");
-    if (!existsSync(directory)) mkdirSync(directory, { recursive: true });
+    const directory = join(this.#root, SPOOL);
+    if (this.#isSpoolReady) return directory;
+    mkdirSync(directory, { recursive: true });
+    removeOld(directory);
+    this.#isSpoolReady = true;
     return directory;
   }
 
@@ -93,6 +101,14 @@ export class FileTransport implements CacheTransport {
 
   #failed(error: unknown): CodedError {
     return unreachable(this.address, (error as Error).message, error);
+  }
+}
+
+function removeOld(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined && Date.now() - stat.mtimeMs > UNFINISHED_MS) rmSync(path, { force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { createWriteStream, rmSync } from "node:fs";
+import { createWriteStream, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { type Hash, makeHasher } from "../../base/index.ts";
@@ -57,7 +57,8 @@ export async function spoolArchive(
   };
   try {
     const compressor = makeCompressor(compression, level);
-    const target = createWriteStream(path, { flags: "wx", mode: 0o600 });
+    // Opened at once: a stream that opens later could make the file after it was removed.
+    const target = createWriteStream("", { fd: openSync(path, "wx", 0o600) });
     if (compressor === undefined) await pipeline(look, measure, target);
     else await pipeline(look, compressor, measure, target);
     const narHash = plain.digest();

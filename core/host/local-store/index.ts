@@ -3,7 +3,7 @@ export { StoreDatabase } from "./database.ts";
 export { lockFile, lockFileSync, type LockMode } from "./file-lock.ts";
 export { JOURNAL_NAME, StoreJournal } from "./journal.ts";
 export { defaultStoreRoot, makeLayout, type StoreLayout } from "./layout.ts";
-export { type LocalStore, openLocalStore, type OpenLocalStoreOptions } from "./local-store.ts";
+export { LocalStore, openLocalStore, type OpenLocalStoreOptions } from "./local-store.ts";
 export { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
 export { type InfoRow, pathInfoOf, StoreQueryTable } from "./queries.ts";
 export { register } from "./registration.ts";

@@ -1,0 +1,4 @@
+export type { AnyStore } from "./any-store.ts";
+export { copyPaths, type CopyPathsOptions, type CopyProgress } from "./copy-paths.ts";
+export { openStoreUrl, type OpenStoreUrlOptions } from "./open-store-url.ts";
+export { parseStoreUrl, type StoreUrl } from "./store-url.ts";

@@ -1,0 +1,100 @@
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CodedError } from "../../base/index.ts";
+import type { BinaryCacheOptions, HttpTransportOptions } from "../binary-cache/index.ts";
+import type { AnyStore } from "./any-store.ts";
+import { numberParameter, parseStoreUrl, type StoreUrl, switchParameter } from "./store-url.ts";
+
+export interface OpenStoreUrlOptions {
+  /** Relative directories begin here. Default the current one. */
+  readonly cwd?: string | undefined;
+  /** Make a cache of an empty place. Default false. */
+  readonly create?: boolean | undefined;
+  /** Ends waiting for distant stores. */
+  readonly signal?: AbortSignal | undefined;
+  /** How distant caches are waited for. */
+  readonly http?: Omit<HttpTransportOptions, "signal"> | undefined;
+}
+
+type Opener = (url: StoreUrl, options: OpenStoreUrlOptions) => Promise<AnyStore>;
+
+/** How stores of each scheme are opened. Each loads what it needs when it is asked for. */
+const OPENERS: Readonly<Record<string, Opener>> = {
+  auto: (url, options) => openLocal(url, options),
+  local: (url, options) => openLocal(url, options),
+  file: async (url, options) => {
+    const { FileTransport } = await import("../binary-cache/index.ts");
+    return openCache(new FileTransport(directoryOf(url)), url, options);
+  },
+  http: (url, options) => openWebCache(url, options),
+  https: (url, options) => openWebCache(url, options),
+};
+
+/**
+ * Open the store that an address means; see {@link parseStoreUrl}. The caller closes it.
+ *
+ * Parameters of caches: `compression`, `compression-level`, `secret-key` (a file), `write-nar-listing`, `priority`,
+ * `want-mass-query`, `trusted`; of `local`: `root`.
+ *
+ * @throws {CodedError} `store-url.malformed`, `store-url.unknown-scheme`, and those of the store
+ */
+export async function openStoreUrl(text: string, options: OpenStoreUrlOptions = {}): Promise<AnyStore> {
+  const url = parseStoreUrl(text);
+  const opener = Object.hasOwn(OPENERS, url.scheme) ? OPENERS[url.scheme] : undefined;
+  if (opener !== undefined) return opener(url, options);
+  throw new CodedError(
+    "store-url.unknown-scheme",
+    `Cannot open the store ${JSON.stringify(text)}: there is no kind of store called "${url.scheme}"`,
+    { hint: `There are ${Object.keys(OPENERS).join(", ")}, and directories.` },
+  );
+}
+
+async function openLocal({ parameters }: StoreUrl, { cwd = process.cwd() }: OpenStoreUrlOptions): Promise<AnyStore> {
+  const { openLocalStore } = await import("../local-store/index.ts");
+  const root = parameters.get("root")?.replace(/^~(?=\/|$)/, homedir());
+  return openLocalStore({ root: root === undefined ? undefined : resolve(cwd, root) });
+}
+
+async function openWebCache(url: StoreUrl, { signal, http, ...options }: OpenStoreUrlOptions): Promise<AnyStore> {
+  const { HttpTransport } = await import("../binary-cache/index.ts");
+  const address = URL.parse(url.address);
+  if (address === null)
+    throw new CodedError("store-url.malformed", `Cannot read ${JSON.stringify(url.address)} as an address of the web`);
+  return openCache(new HttpTransport(address, { ...http, signal }), url, options);
+}
+
+async function openCache(
+  transport: BinaryCacheOptions["transport"],
+  url: StoreUrl,
+  { create = false }: OpenStoreUrlOptions,
+): Promise<AnyStore> {
+  const { openBinaryCache, parseCompression } = await import("../binary-cache/index.ts");
+  const compression = url.parameters.get("compression");
+  const keyFile = url.parameters.get("secret-key");
+  return openBinaryCache(
+    {
+      transport,
+      compression: compression === undefined ? undefined : parseCompression(compression),
+      compressionLevel: numberParameter(url, "compression-level"),
+      secretKey: keyFile === undefined ? undefined : (await import("../signing/index.ts")).readSecretKey(keyFile),
+      writeListings: switchParameter(url, "write-nar-listing"),
+      priority: numberParameter(url, "priority"),
+      wantMassQuery: switchParameter(url, "want-mass-query"),
+      trusted: switchParameter(url, "trusted"),
+    },
+    { create },
+  );
+}
+
+function directoryOf({ address }: StoreUrl): string {
+  try {
+    return fileURLToPath(address);
+  } catch (cause) {
+    throw new CodedError(
+      "store-url.malformed",
+      `Cannot read ${JSON.stringify(address)} as the address of a directory: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
