@@ -1,6 +1,14 @@
 export { canonicalise, CANONICAL_MTIME_SECONDS, metadataFault } from "./canonicalise.ts";
 export { hostPath, readNames, readTarget } from "./host-path.ts";
-export { copyTreeCanonical, type CopyTreeOptions, type RestoredTree, restoreNar, TreeWriter } from "./restore.ts";
+export {
+  beginRestoreNar,
+  copyTreeCanonical,
+  type CopyTreeOptions,
+  type RestoredTree,
+  restoreNar,
+  type UnfinishedTree,
+} from "./restore.ts";
+export { TreeWriter } from "./tree-writer.ts";
 export { dumpTree, hashTree, type ScannedTree, scanTree, type ScanTreeOptions, scanTreeSync } from "./scan-tree.ts";
 export { filterFromFiles, makeSourceHost } from "./source-host.ts";
 export { walkNar, type WalkOptions } from "./walk.ts";

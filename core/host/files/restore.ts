@@ -1,76 +1,11 @@
-import {
-  chmodSync,
-  closeSync,
-  lutimesSync,
-  mkdirSync,
-  openSync,
-  symlinkSync,
-  utimesSync,
-  writeSync,
-  futimesSync,
-  fchmodSync,
-} from "node:fs";
-import { type Hash, type HashAlgorithm, makeHasher, utf8 } from "../../base/index.ts";
+import { type Hash, type Hasher, makeHasher } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
 import { NarParser, type NarSink } from "../../store/index.ts";
-import { CANONICAL_MTIME_SECONDS } from "./canonicalise.ts";
-import { hostPath } from "./host-path.ts";
+import { TreeWriter } from "./tree-writer.ts";
 import { walkNar } from "./walk.ts";
 
+/** How long work may hold the event loop before others get a turn. */
 const TURN_MS = 10;
-
-/**
- * Writes an archive as files with canonical metadata. Files are created exclusively and directories made anew, so an entry
- * can never land outside `root`, whatever links the archive holds.
- */
-export class TreeWriter implements NarSink {
-  readonly #root: string;
-  #fd: number | undefined;
-
-  constructor(root: string) {
-    this.#root = root;
-  }
-
-  directory(path: string): void {
-    mkdirSync(this.#place(path), 0o755);
-  }
-
-  endDirectory(path: string): void {
-    const place = this.#place(path);
-    chmodSync(place, 0o555);
-    utimesSync(place, CANONICAL_MTIME_SECONDS, CANONICAL_MTIME_SECONDS);
-  }
-
-  file(path: string, { executable }: { readonly executable: boolean }): void {
-    this.#fd = openSync(this.#place(path), "wx", 0o600);
-    fchmodSync(this.#fd, executable ? 0o555 : 0o444);
-  }
-
-  data(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd as number, chunk, at);
-  }
-
-  endFile(): void {
-    futimesSync(this.#fd as number, CANONICAL_MTIME_SECONDS, CANONICAL_MTIME_SECONDS);
-    this.close();
-  }
-
-  symlink(path: string, target: string): void {
-    const place = this.#place(path);
-    symlinkSync(Buffer.from(utf8(target)), place);
-    lutimesSync(place, CANONICAL_MTIME_SECONDS, CANONICAL_MTIME_SECONDS);
-  }
-
-  /** Give up an open file after a failure. */
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  #place(path: string): string | Buffer {
-    return hostPath(path === "" ? this.#root : `${this.#root}/${path}`);
-  }
-}
 
 export interface RestoredTree {
   readonly narHash: Hash;
@@ -78,54 +13,104 @@ export interface RestoredTree {
   readonly narSize: number;
 }
 
-async function restore(
-  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  to: string,
-  algorithm: HashAlgorithm,
-): Promise<RestoredTree> {
-  const writer = new TreeWriter(to);
-  const parser = new NarParser(writer);
-  const hasher = makeHasher(algorithm);
-  let narSize = 0;
-  let turn = performance.now();
-  try {
-    for await (const piece of pieces) {
-      const used = parser.push(piece);
-      hasher.update(used === piece.length ? piece : piece.subarray(0, used));
-      narSize += used;
-      if (performance.now() - turn < TURN_MS) continue;
-      await new Promise(setImmediate);
-      turn = performance.now();
-    }
-    parser.finish();
-  } finally {
-    writer.close();
-  }
-  return { narHash: hasher.digest(), narSize };
+/** A tree that was given to be written. */
+export interface UnfinishedTree extends RestoredTree {
+  /** Wait until it is complete; to be called once. @throws what writing threw */
+  finish(): Promise<void>;
 }
 
 /**
- * Unpack an archive to a place where nothing is yet, with canonical metadata, hashing it on the way.
+ * Begin to unpack an archive to a place where nothing is yet, with canonical metadata, hashing it on the way. The archive is
+ * read to its end; the last files may still be on their way afterwards.
  *
  * What was written stays when it fails; the caller removes it.
  *
  * @throws {CodedError} `nar.malformed`
  */
-export function restoreNar(pieces: AsyncIterable<Uint8Array>, to: string): Promise<RestoredTree> {
-  return restore(pieces, to, "sha256");
+export async function beginRestoreNar(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  to: string,
+): Promise<UnfinishedTree> {
+  const writer = new TreeWriter(to);
+  const hasher = makeHasher("sha256");
+  let narSize = 0;
+  let turn = performance.now();
+  try {
+    const parser = new NarParser(writer);
+    for await (const piece of pieces) {
+      const used = parser.push(piece);
+      hasher.update(used === piece.length ? piece : piece.subarray(0, used));
+      narSize += used;
+      await writer.busy();
+      if (performance.now() - turn < TURN_MS) continue;
+      await new Promise(setImmediate);
+      turn = performance.now();
+    }
+    parser.finish();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+  return { narHash: hasher.digest(), narSize, finish: () => writer.finish() };
+}
+
+/** {@link beginRestoreNar}, to its end. */
+export async function restoreNar(pieces: AsyncIterable<Uint8Array>, to: string): Promise<RestoredTree> {
+  const { finish, ...restored } = await beginRestoreNar(pieces, to);
+  await finish();
+  return restored;
 }
 
 export interface CopyTreeOptions {
   readonly filter?: TreeFilter | undefined;
-  /** Of the NAR hash in the result. Default sha256. */
-  readonly algorithm?: HashAlgorithm;
+  /** Whether execute bits are kept. Default true. */
+  readonly executables?: boolean;
+  /** Hashers for the NAR besides sha256. */
+  readonly narHashers?: readonly Hasher[];
+  /** Hashers for the contents of files alone, one behind the other. */
+  readonly contentHashers?: readonly Hasher[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Copy a tree to a place where nothing is yet, with canonical metadata, hashing it on the way. Errors as `walkNar`. */
-export function copyTreeCanonical(
+export async function copyTreeCanonical(
   from: string,
   to: string,
-  { filter, algorithm = "sha256" }: CopyTreeOptions = {},
+  { filter, executables, narHashers = [], contentHashers = [], signal }: CopyTreeOptions = {},
 ): Promise<RestoredTree> {
-  return restore(walkNar(from, { filter }), to, algorithm);
+  const writer = new TreeWriter(to);
+  const hasher = makeHasher("sha256");
+  const sink = contentHashers.length === 0 ? writer : hashingContents(writer, contentHashers);
+  let narSize = 0;
+  let turn = performance.now();
+  try {
+    for (const piece of walkNar(from, { filter, executables, sink })) {
+      for (const each of [hasher, ...narHashers]) each.update(piece);
+      narSize += piece.length;
+      const busy = writer.busy();
+      if (busy === undefined && performance.now() - turn < TURN_MS) continue;
+      await (busy ?? new Promise(setImmediate));
+      signal?.throwIfAborted();
+      turn = performance.now();
+    }
+    await writer.finish();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+  return { narHash: hasher.digest(), narSize };
+}
+
+function hashingContents(writer: TreeWriter, hashers: readonly Hasher[]): NarSink {
+  return {
+    directory: (path) => writer.directory(path),
+    endDirectory: (path) => writer.endDirectory(path),
+    symlink: (path, target) => writer.symlink(path, target),
+    file: (path, file) => writer.file(path, file),
+    data(chunk) {
+      for (const hasher of hashers) hasher.update(chunk);
+      writer.data(chunk);
+    },
+    endFile: () => writer.endFile(),
+  };
 }
