@@ -1,6 +1,7 @@
 import { buildRouteMap } from "@stricli/core";
 import type { CliContext } from "./context.ts";
 import { buildCommandSpec } from "./commands/build/index.ts";
+import { daemonCommandSpec } from "./commands/daemon/index.ts";
 import { derivationCommands } from "./commands/derivation/index.ts";
 import { evalCommand } from "./commands/eval/index.ts";
 import { flakeCommands } from "./commands/flake/index.ts";
@@ -20,6 +21,7 @@ export const routes = buildRouteMap<string, CliContext>({
     log: logCommandSpec,
     flake: flakeCommands,
     eval: evalCommand,
+    daemon: daemonCommandSpec,
     derivation: derivationCommands,
     hash: hashCommands,
     nar: narCommands,

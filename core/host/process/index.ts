@@ -1,3 +1,4 @@
+export { type ByteSource, readBytes, writeBytes } from "./byte-stream.ts";
 export * from "./find-program.ts";
 export * from "./inherited-descriptors.ts";
 export * from "./network-habits.ts";

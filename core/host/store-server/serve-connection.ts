@@ -116,7 +116,7 @@ class ServeConnection {
     const substitute = await this.#reader.bool();
     const paths = await this.#reader.paths();
     const { store } = this.#services;
-    if (lock) for (const path of paths) store.addTempRoot(path);
+    if (lock && store.readOnly !== true) for (const path of paths) store.addTempRoot(path);
     const valid: StorePath[] = [];
     for (const path of paths) {
       // Who may only read cannot make us write.

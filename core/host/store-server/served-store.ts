@@ -5,6 +5,8 @@ import type { Awaitable, PathInfo, Store, StorePath } from "../../store/index.ts
 
 /** A store that can be served: what both protocols ask of every store. `LocalStore` is one. */
 export interface ServedStore extends Store {
+  /** Nothing can be written, not even a root. Default false. */
+  readonly readOnly?: boolean;
   /** All valid paths, sorted. */
   allPaths(): Awaitable<StorePath[]>;
   /** Valid `.drv` files that promise this output; sorted. */

@@ -14,6 +14,12 @@ export interface InfoFlags extends StoreFlags, JsonFlags {
 
 export interface QueryFlags extends StoreFlags, JsonFlags {}
 
+export interface ServeFlags extends StoreFlags {
+  readonly write: boolean;
+  readonly stdio: boolean;
+  readonly serve: boolean;
+}
+
 export interface VerifyFlags extends StoreFlags {
   readonly contents: boolean;
 }
@@ -67,6 +73,28 @@ export const storeCommands = buildRouteMap<string, CliContext>({
         positional: paths,
       },
       docs: { brief: "Show what the store knows about store objects" },
+    }),
+    serve: buildCommand<ServeFlags, [], CliContext>({
+      loader: async () => (await import("./serve.ts")).default,
+      parameters: {
+        flags: {
+          ...storeFlags,
+          write: { kind: "boolean", default: false, withNegated: false, brief: "Let the client add and build" },
+          stdio: {
+            kind: "boolean",
+            default: true,
+            withNegated: false,
+            brief: "On standard input and output, as always",
+          },
+          // Nix puts it behind whatever program it is told to run at the other end.
+          serve: { kind: "boolean", default: true, withNegated: false, hidden: true, brief: "As nix-store calls it" },
+        },
+      },
+      docs: {
+        brief: "Answer one client on standard input and output, as `nix-store --serve` does",
+        fullDescription:
+          "What a Nix or Floe on another machine runs here by ssh: `nix copy --to ssh://HOST?remote-program=floe%20store%20serve`.",
+      },
     }),
     verify: buildCommand<VerifyFlags, string[], CliContext>({
       loader: async () => (await import("./verify.ts")).default,

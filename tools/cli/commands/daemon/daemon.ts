@@ -1,0 +1,77 @@
+import { CodedError } from "../../../../core/base/index.ts";
+import { readBytes, writeBytes } from "../../../../core/host/process/index.ts";
+import { daemonSocket, DEFAULT_ADMISSION, runDaemon, workForDaemon } from "../../../../core/host/store-daemon/index.ts";
+import { localServices, runWorkerConnection } from "../../../../core/host/store-server/index.ts";
+import type { CliContext } from "../../context.ts";
+import { openStore } from "../../store.ts";
+import { VERSION } from "../../version.ts";
+import type { DaemonFlags } from "./index.ts";
+
+const SERVER_NAME = `floe ${VERSION}`;
+
+/** The first descriptor that systemd hands over. Source: sd_listen_fds(3). */
+const FIRST_INHERITED = 3;
+
+/** `floe daemon`: serve the store by the worker protocol. */
+export default async function daemon(this: CliContext, flags: DaemonFlags): Promise<void> {
+  if (flags.connection) return workForDaemon({ ...hooks(this), open: () => open(flags) });
+  if (flags.stdio) return serveStdio(this, flags);
+  const { stateDirectory } = prepare(flags);
+  const entry = process.argv[1];
+  if (entry === undefined)
+    throw new CodedError("daemon.entry", "Cannot start the daemon: its own program is not known");
+  const rules = {
+    trustedUsers: flags.trustedUsers?.split(",") ?? DEFAULT_ADMISSION.trustedUsers,
+    allowedUsers: flags.allowedUsers?.split(",") ?? DEFAULT_ADMISSION.allowedUsers,
+  };
+  const isHandedOver = this.env["LISTEN_PID"] === String(process.pid) && Number(this.env["LISTEN_FDS"]) >= 1;
+  await runDaemon({
+    socketPath: flags.socket ?? daemonSocket(stateDirectory),
+    inherited: isHandedOver ? FIRST_INHERITED : undefined,
+    rules,
+    worker: {
+      program: process.execPath,
+      args: [
+        ...process.execArgv,
+        entry,
+        "daemon",
+        "--connection",
+        ...(flags.store === undefined ? [] : ["--store", flags.store]),
+      ],
+    },
+    ...hooks(this),
+  });
+}
+
+function hooks(context: CliContext) {
+  return { signal: context.signal, say: (line: string) => context.say(line), serverName: SERVER_NAME };
+}
+
+/** Make the store now, so that the first client need not wait, and a store that cannot be written is told at once. */
+function prepare(flags: DaemonFlags): { readonly stateDirectory: string } {
+  using store = openStore(flags);
+  return { stateDirectory: store.stateDirectory };
+}
+
+function open(flags: DaemonFlags) {
+  const store = openStore(flags);
+  return { services: localServices(store), close: () => store.close() };
+}
+
+/** Who can start us could do to the store whatever we can. */
+async function serveStdio(context: CliContext, flags: DaemonFlags): Promise<void> {
+  using store = openStore(flags);
+  const input = readBytes(process.stdin);
+  try {
+    await runWorkerConnection({
+      services: localServices(store),
+      input,
+      output: writeBytes(process.stdout),
+      trusted: true,
+      serverName: SERVER_NAME,
+      signal: AbortSignal.any([context.signal, input.ended]),
+    });
+  } finally {
+    process.stdin.destroy();
+  }
+}

@@ -1,0 +1,35 @@
+import type { CodedError } from "../../../../core/base/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { readBytes, writeBytes } from "../../../../core/host/process/index.ts";
+import { localServices, runServeConnection } from "../../../../core/host/store-server/index.ts";
+import type { CliContext } from "../../context.ts";
+import { openStore } from "../../store.ts";
+import type { ServeFlags } from "./index.ts";
+
+/** `floe store serve`: answer one client of the serve protocol on standard input and output. */
+export default async function serve(this: CliContext, flags: ServeFlags): Promise<void> {
+  using store = openToServe(flags);
+  const input = readBytes(process.stdin);
+  try {
+    await runServeConnection({
+      services: localServices(store),
+      input,
+      output: writeBytes(process.stdout),
+      write: flags.write,
+      log: (line) => this.say(line),
+      signal: AbortSignal.any([this.signal, input.ended]),
+    });
+  } finally {
+    process.stdin.destroy();
+  }
+}
+
+/** Who only reads needs no store that can be written, but roots for what is read where they are possible. */
+function openToServe(flags: ServeFlags): LocalStore {
+  try {
+    return openStore(flags);
+  } catch (error) {
+    if (flags.write || (error as CodedError).code !== "store.not-writable") throw error;
+    return openStore(flags, { readOnly: true });
+  }
+}
