@@ -4,5 +4,6 @@ export * from "./caller-location.ts";
 export * from "./encodings.ts";
 export * from "./errors.ts";
 export * from "./hash.ts";
+export * from "./json.ts";
 export * from "./near-names.ts";
 export * from "./text.ts";

@@ -1,4 +1,4 @@
-import { sortedText } from "../base/index.ts";
+import { formatSortedJson } from "../base/index.ts";
 import type { InputDeclaration } from "./define-flake.ts";
 
 /** A commit of a repository, and the hash of its tree. */
@@ -67,18 +67,7 @@ export const EMPTY_LOCK: LockFile = { version: 1, root: ROOT_NODE, nodes: { root
 
 /** The one text of a lock: keys in UTF-8 byte order, two spaces, a final newline. */
 export function formatLock(lock: LockFile): string {
-  return `${JSON.stringify(sortedKeys(lock), undefined, 2)}\n`;
-}
-
-function sortedKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortedKeys);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = value as Record<string, unknown>;
-  return Object.fromEntries(
-    sortedText(Object.keys(entries))
-      .filter((key) => entries[key] !== undefined)
-      .map((key) => [key, sortedKeys(entries[key])]),
-  );
+  return `${formatSortedJson(lock, 2)}\n`;
 }
 
 export function isLockNode(node: LockNode | LockRoot | undefined): node is LockNode {

@@ -4,6 +4,7 @@ import { runContentAddressed } from "./content-addressed.ts";
 import { runDerivations } from "./derivations.ts";
 import { runEncodings } from "./encodings.ts";
 import { runExport } from "./export.ts";
+import { runFlakeLock } from "./flake-lock.ts";
 import { runNar } from "./nar.ts";
 import { runNarInfo } from "./narinfo.ts";
 import { runReferences } from "./references.ts";
@@ -27,4 +28,5 @@ export const RUNNERS: Readonly<Record<string, Runner>> = {
   "binary-cache.json": runBinaryCache,
   "export.json": runExport,
   "build-environment.json": runBuildEnvironment,
+  "flake-lock.json": runFlakeLock,
 };
