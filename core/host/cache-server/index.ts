@@ -1,0 +1,1 @@
+export { type CacheServer, serveCache, type ServeCacheOptions } from "./serve-cache.ts";
