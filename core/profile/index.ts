@@ -1,1 +1,2 @@
+export * from "./expiry.ts";
 export * from "./generation.ts";

@@ -24,6 +24,6 @@ export * from "./reference-scanner.ts";
 export * from "./registration-text.ts";
 export * from "./signature.ts";
 export * from "./signing-key.ts";
+export * from "./store.ts";
 export * from "./store-entry.ts";
 export * from "./store-path.ts";
-export * from "./store.ts";

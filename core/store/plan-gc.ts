@@ -141,7 +141,7 @@ export interface PlanDeleteOptions {
   readonly recursive: boolean;
   /** Leave out what is live, and what something else refers to, instead of reporting it. */
   readonly skipAlive: boolean;
-  /** Treat roots as if they were not there; referrers count all the same. */
+  /** Treat permanent roots as if they were not there. Temporary ones and referrers count all the same. */
   readonly ignoreLiveness: boolean;
 }
 
@@ -168,7 +168,7 @@ export function planDelete({ plan, paths, recursive, skipAlive, ignoreLiveness }
   for (const path of paths) {
     const node = graph.nodes.get(path);
     if (node === undefined) continue;
-    if (plan.isLive(node) && !ignoreLiveness) alive.push(path);
+    if (plan.isProtected(storePathDigest(path)) || (plan.isLive(node) && !ignoreLiveness)) alive.push(path);
     else chosen[node] = 1;
   }
   const stack = recursive ? [...chosen.keys()].filter((node) => chosen[node] === 1) : [];

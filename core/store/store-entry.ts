@@ -13,6 +13,9 @@ export interface StoreEntry {
 /** Folder of links by content, to which equal files are joined. */
 export const LINKS_NAME = ".links";
 
+/** What a collection has taken out of the store but not deleted yet; what lies in it is nobody's. */
+export const TRASH_NAME = ".gc-trash";
+
 /** `….tmp-<pid>-<n>` of ours; `.tmp-link-<pid>-…`, `add-<pid>-<n>`, `nix-<pid>-<n>`, `tmp-<pid>-<n>` of Nix. */
 const TEMPORARY = /(?:^\.tmp-link-|\.tmp-|^add-|^nix-|^tmp-)([0-9]+)-/;
 

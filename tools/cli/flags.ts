@@ -127,6 +127,34 @@ export function parseCount(text: string): number {
   return value;
 }
 
+const SIZE_UNITS = "BKMGTP";
+
+/** Read an amount of space, as `10G`, `500MiB` or a number of bytes; units are powers of 1024. */
+export function parseSize(text: string): number {
+  const [, digits, unit = "B"] = /^([0-9]+(?:\.[0-9]+)?)(?:([KMGTP])(?:i?B)?|B)?$/i.exec(text) ?? [];
+  if (digits === undefined) {
+    throw new CodedError(
+      "cli.bad-size",
+      `Cannot read "${text}" as a size: expected a number and K, M, G or T, as in "10G"`,
+    );
+  }
+  return Math.round(Number(digits) * 1024 ** SIZE_UNITS.indexOf(unit.toUpperCase()));
+}
+
+const AGE_UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** Read how long ago, as `30d`, `2w` or `12h`; gives milliseconds. */
+export function parseAge(text: string): number {
+  const [, digits, unit] = /^([0-9]+)([hdw])$/.exec(text) ?? [];
+  if (digits === undefined || unit === undefined) {
+    throw new CodedError(
+      "cli.bad-age",
+      `Cannot read "${text}" as an age: expected a number and h, d or w, as in "30d"`,
+    );
+  }
+  return Number(digits) * (AGE_UNITS[unit] as number);
+}
+
 function parseStoreFlag(this: CliContext, text: string): string {
   if (text.includes("://")) {
     throw new CodedError("cli.bad-store", `Cannot use "${text}" as a store: expected a directory`, {

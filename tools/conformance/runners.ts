@@ -5,6 +5,7 @@ import { runDerivations } from "./derivations.ts";
 import { runEncodings } from "./encodings.ts";
 import { runExport } from "./export.ts";
 import { runFlakeLock } from "./flake-lock.ts";
+import { runGc } from "./gc.ts";
 import { runNar } from "./nar.ts";
 import { runNarInfo } from "./narinfo.ts";
 import { runReferences } from "./references.ts";
@@ -29,4 +30,5 @@ export const RUNNERS: Readonly<Record<string, Runner>> = {
   "export.json": runExport,
   "build-environment.json": runBuildEnvironment,
   "flake-lock.json": runFlakeLock,
+  "gc.json": runGc,
 };

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
@@ -9,12 +9,11 @@ import { lockFileSync } from "./file-lock.ts";
 import { JOURNAL_NAME } from "./journal.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { makeDirectories, type StoreLayout } from "./layout.ts";
+import { restoreReserve } from "./reserve.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
 /** As Nix: a writer may be busy for long. */
 const BUSY_TIMEOUT_MS = 3_600_000;
-/** Space set aside for the collector, which must be able to write when the disk is full. */
-const RESERVED_BYTES = 8 * 1024 * 1024;
 
 /** The connection to a store's database. */
 export class StoreDatabase {
@@ -38,6 +37,8 @@ export class StoreDatabase {
     if (!exists) this.#create(layout);
     this.#connection = openWritable(this.#file("db.sqlite"));
     this.#connection.exec("pragma synchronous = normal; pragma wal_autocheckpoint = 40000");
+    // A collection has given it back.
+    restoreReserve(layout);
   }
 
   /** A statement, prepared once. */
@@ -68,6 +69,24 @@ export class StoreDatabase {
     this.#dirty = true;
     this.#journal.afterCommit();
     return result;
+  }
+
+  /** Several questions about one and the same moment. */
+  reading<T>(run: () => T): T {
+    this.#connection.exec("begin deferred");
+    try {
+      return run();
+    } finally {
+      // There is nothing to keep.
+      this.#connection.exec("rollback");
+    }
+  }
+
+  /** All rows of a question, as arrays: for big answers. */
+  rows(sql: string): Iterable<readonly unknown[]> {
+    const statement = this.#connection.prepare(sql);
+    statement.setReturnArrays(true);
+    return statement.iterate() as Iterable<unknown> as Iterable<readonly unknown[]>;
   }
 
   /** Inside a transaction: repeat a fact in the journal. Whoever changes `ValidPaths`, `Refs` or signatures says so here. */
@@ -159,8 +178,7 @@ export class StoreDatabase {
       const connection = openWritable(this.#file("db.sqlite"));
       connection.exec(`pragma journal_mode = wal; begin exclusive; ${SCHEMA} commit`);
       connection.close();
-      if (!existsSync(this.#file("reserved")))
-        writeFileSync(this.#file("reserved"), Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
+      restoreReserve(layout);
       // Written last: with it the database counts as complete.
       writeFileAtomic(this.#file("schema"), SCHEMA_VERSION, { sync: true });
     } finally {

@@ -33,7 +33,12 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
 export function registerRoot({ stateDirectory }: StoreLayout, link: string): void {
   const auto = join(stateDirectory, "gcroots/auto");
   mkdirSync(auto, { recursive: true });
-  symlinkAtomic(link, join(auto, toBase32(hashBytes("sha1", link).digest)), { sync: true });
+  symlinkAtomic(link, join(auto, autoRootName(link)), { sync: true });
+}
+
+/** Name below `gcroots/auto` of what stands for a link elsewhere, by its absolute path. */
+export function autoRootName(link: string): string {
+  return toBase32(hashBytes("sha1", link).digest);
 }
 
 function isStoreTarget(target: string): boolean {

@@ -1,5 +1,6 @@
 export type { AddTreeOptions } from "./add-tree.ts";
 export { StoreDatabase } from "./database.ts";
+export { autoRootName } from "./gc-roots.ts";
 export { lockFile, lockFileSync, type LockMode } from "./file-lock.ts";
 export { JOURNAL_NAME, StoreJournal } from "./journal.ts";
 export { defaultStoreRoot, makeLayout, type StoreLayout } from "./layout.ts";

@@ -15,6 +15,7 @@ import {
   closureOf,
   ContentCheck,
   formatContentAddress,
+  type GcGraph,
   makeTextPath,
   notValid,
   parseStorePath,
@@ -26,7 +27,9 @@ import {
 import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { StoreDatabase } from "./database.ts";
+import { readGcGraph } from "./gc-graph.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
+import { invalidate } from "./invalidation.ts";
 import { defaultStoreRoot, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
 import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
@@ -288,6 +291,21 @@ export class LocalStore implements Store {
       [...paths].map((path) => this.realPath(path)),
       options,
     );
+  }
+
+  /** The graph of all valid objects, for a collection. */
+  readGcGraph(): GcGraph {
+    return readGcGraph(this.#database);
+  }
+
+  /** Make objects invalid before their files go; see `invalidate`. Only a collection may do that. */
+  invalidate(paths: readonly StorePath[]): StorePath[] {
+    return invalidate(this.#database, paths);
+  }
+
+  /** Those of many paths that are valid. */
+  validAmong(paths: readonly string[]): Set<string> {
+    return this.#queries.validAmong(paths);
   }
 
   /** Make the link `result` to a store path, in one step, and let it keep its target; see `addIndirectRoot`. */

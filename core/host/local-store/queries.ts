@@ -22,6 +22,7 @@ const REFERRERS =
   "select path from Refs join ValidPaths on referrer = id where reference = (select id from ValidPaths where path = ?) order by path";
 const DERIVERS =
   "select v.path from DerivationOutputs d join ValidPaths v on d.drv = v.id where d.path = ? order by v.path";
+const AMONG = "select path from ValidPaths where path in (select value from json_each(?))";
 const BY_DIGEST = "select path from ValidPaths where path >= ? limit 1";
 
 /** Questions to the database of a store. */
@@ -60,6 +61,11 @@ export class StoreQueryTable {
     return (this.#database.prepare("select path from ValidPaths order by path").all() as { path: string }[]).map(
       (row) => row.path as StorePath,
     );
+  }
+
+  validAmong(paths: readonly string[]): Set<string> {
+    const rows = this.#database.prepare(AMONG).all(JSON.stringify(paths)) as { path: string }[];
+    return new Set(rows.map(({ path }) => path));
   }
 
   byDigest(digest: string): StorePath | undefined {

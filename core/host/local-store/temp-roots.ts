@@ -65,8 +65,9 @@ export class TempRoots {
       rmSync(path, { force: true });
       const fd = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_APPEND, 0o600);
       lockFileSync(fd, "exclusive", { wait: true });
-      // A collector that saw the file before it was locked has marked it as stale.
-      if (fstatSync(fd).size === 0) return { path, fd };
+      // A collector that saw the file before it was locked has taken it away and marked it as stale.
+      const { size, nlink } = fstatSync(fd);
+      if (size === 0 && nlink > 0) return { path, fd };
       closeSync(fd);
     }
   }

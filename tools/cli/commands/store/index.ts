@@ -2,6 +2,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
 import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
 import { careRoutes } from "./care.ts";
+import { collectorCommands } from "./collector-commands.ts";
 
 export interface AddFlags extends StoreFlags {
   readonly name?: string;
@@ -40,6 +41,7 @@ const query = (relation: "references" | "referrers" | "closure" | "derivers", br
 export const storeCommands = buildRouteMap<string, CliContext>({
   routes: {
     ...careRoutes,
+    ...collectorCommands,
     add: buildCommand<AddFlags, [string], CliContext>({
       loader: async () => (await import("./add.ts")).default,
       parameters: {

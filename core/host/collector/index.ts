@@ -1,0 +1,10 @@
+export {
+  type CollectOptions,
+  collectGarbage,
+  type DeletePathsOptions,
+  deletePaths,
+  type GcEvent,
+  type GcReport,
+} from "./collect.ts";
+export type { Root } from "./find-roots.ts";
+export type { TemporaryRoot } from "./temporary-roots.ts";
