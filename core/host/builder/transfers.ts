@@ -52,6 +52,7 @@ export class Transfers {
         failure = error;
       }
       emit({ kind: "warning", message: `${showUrl(offer.from)}: ${(failure as Error).message}` });
+      await this.#substituters.disappointed(offer);
       offer = await this.#substituters.find(path, tried);
       if (offer === undefined) throw asCoded(path, failure);
     }

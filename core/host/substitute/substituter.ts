@@ -1,4 +1,4 @@
-import type { StoreQueries, StoreReader } from "../../store/index.ts";
+import type { PathInfo, StorePath, StoreQueries, StoreReader } from "../../store/index.ts";
 
 /** Another store that objects may be taken from. */
 export interface Substituter {
@@ -9,6 +9,10 @@ export interface Substituter {
   /** Whether its objects need no signature. Default false. */
   readonly trusted?: boolean | undefined;
   readonly store: StoreQueries & StoreReader;
+  /** The archive of an object by its description, when the store need not be asked for that again. */
+  readArchive?(info: PathInfo): AsyncIterable<Uint8Array>;
+  /** Told when an object was not as it was described. */
+  disappointed?(path: StorePath): void;
   close?(): void;
 }
 

@@ -9,6 +9,7 @@ import {
   STORE_DIRECTORY,
   type StorePath,
 } from "../../store/index.ts";
+import { isCacheFault } from "../binary-cache/index.ts";
 import { ed25519 } from "../signing/index.ts";
 import { withDeadline } from "./deadline.ts";
 import { guardArchive } from "./guard-archive.ts";
@@ -86,11 +87,17 @@ export class Substituters {
     const substituter = (await this.#open()).find(({ url }) => url === from);
     if (substituter === undefined)
       throw new CodedError("substitute.unknown-store", `Cannot fetch "${info.path}": the store "${from}" is not open`);
-    yield* guardArchive(substituter.store.readNar(info.path), {
+    const archive = substituter.readArchive?.(info) ?? substituter.store.readNar(info.path);
+    yield* guardArchive(archive, {
       path: info.path,
       sizeBytes: info.narSize,
       stallTimeoutMs: this.#options.stallTimeoutMs ?? 60_000,
     });
+  }
+
+  /** Tell a store that an object was not what it said. */
+  async disappointed({ info, from }: Offer): Promise<void> {
+    for (const each of await this.#open()) if (each.url === from) each.disappointed?.(info.path);
   }
 
   /** Ask a store for nothing more in this run. */
@@ -131,7 +138,7 @@ export class Substituters {
       info = await this.#inTime(url, Promise.resolve(store.queryPathInfo(path)));
     } catch (error) {
       // Nonsense about one path says nothing about the others; silence does.
-      if (codeOf(error) === "narinfo.malformed") this.#warnOnce(url, error);
+      if (isCacheFault(error) && error.code !== "cache.unreachable") this.#warnOnce(url, error);
       else this.giveUp(url, error);
       return undefined;
     }
