@@ -50,8 +50,58 @@ export const talkFlags = {
   verbose: { kind: "boolean", default: false, withNegated: false, brief: "Show the output of builders as it comes" },
 } as const;
 
+/** Which other stores may be asked, and how far they are believed. */
+export interface SubstituteFlags {
+  readonly substitute: boolean;
+  readonly substituters?: readonly string[];
+  readonly extraSubstituter?: readonly string[];
+  readonly trustedKey?: readonly string[];
+  readonly offline: boolean;
+  readonly refresh: boolean;
+}
+
+export const substituteFlags = {
+  substitute: { kind: "boolean", default: true, brief: "Take from other stores what they have built already" },
+  substituters: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "URL",
+    brief: "Stores to take from, in place of those of the settings",
+  },
+  extraSubstituter: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "URL",
+    brief: "One more store to take from",
+  },
+  trustedKey: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "NAME:KEY",
+    brief: "Believe what this public key signed as well",
+  },
+  offline: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Ask nobody on the network, and download nothing",
+  },
+  refresh: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Ask again what distant stores have, instead of remembering it",
+  },
+} as const;
+
 /** How builds are run. */
-export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags {
+export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, SubstituteFlags {
   readonly maxJobs?: number;
   readonly cores: number;
   readonly keepFailed: boolean;
@@ -60,12 +110,17 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags {
   readonly sandbox: boolean;
   readonly timeout?: number;
   readonly maxSilentTime?: number;
+  readonly fallback: boolean;
+  readonly logLines: number;
+  readonly maxBuildLogSize?: number;
 }
 
 export const buildFlags = {
   ...storeFlags,
   ...lockFlags,
   ...talkFlags,
+  ...substituteFlags,
+  fallback: { kind: "boolean", default: true, brief: "Build what another store promised and did not give" },
   maxJobs: {
     kind: "parsed",
     parse: parseCount,
@@ -112,6 +167,20 @@ export const buildFlags = {
     optional: true,
     placeholder: "SECONDS",
     brief: "Longest time one build may print nothing",
+  },
+  logLines: {
+    kind: "parsed",
+    parse: parseCount,
+    default: "25",
+    placeholder: "N",
+    brief: "Lines of a failed builder's output to show",
+  },
+  maxBuildLogSize: {
+    kind: "parsed",
+    parse: parseCount,
+    optional: true,
+    placeholder: "BYTES",
+    brief: "Most that one builder may print; more makes it fail",
   },
 } as const;
 

@@ -2,8 +2,11 @@ import { CodedError } from "../../core/base/index.ts";
 import type { BuildTarget } from "../../core/build/index.ts";
 import { type BuildReport, buildPaths, reportError } from "../../core/host/builder/index.ts";
 import type { LocalStore } from "../../core/host/local-store/index.ts";
+import type { StorePath } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
 import type { BuildFlags } from "./flags.ts";
+import { checkValid } from "./resolve.ts";
+import { openSubstituteStores } from "./substitute.ts";
 import { makeBuildProgress } from "./ui/build-progress.ts";
 
 export interface RealiseOptions {
@@ -12,6 +15,8 @@ export interface RealiseOptions {
   readonly flags: Omit<BuildFlags, "store" | "locked">;
   /** Only plan; see the report's `plan`. Default false. */
   readonly dryRun?: boolean;
+  /** Store objects to have besides; only other stores can give them. Default none. */
+  readonly paths?: readonly StorePath[];
 }
 
 /**
@@ -21,34 +26,49 @@ export interface RealiseOptions {
  *   last lines were shown when it happened. `cli.interrupted` when the user interrupted it.
  */
 export async function realise(targets: readonly BuildTarget[], options: RealiseOptions): Promise<BuildReport> {
-  const { context, store, flags, dryRun = false } = options;
+  const { context, store, flags, dryRun = false, paths = [] } = options;
   const { terminal, process } = context;
   const progress = makeBuildProgress({
     write: (text) => void process.stderr.write(text),
     interactive: terminal.interactive,
     color: terminal.color,
     columns: terminal.columns,
-    quiet: flags.quiet || dryRun,
+    quiet: flags.quiet,
+    plan: !dryRun,
     logs: flags.verbose,
     logDirectory: store.logDirectory,
   });
-  const report = await buildPaths({
-    store,
-    targets,
-    options: {
-      maxJobs: flags.maxJobs,
-      cores: flags.cores,
-      keepFailed: flags.keepFailed,
-      keepGoing: flags.keepGoing,
-      rebuild: flags.rebuild,
-      timeoutSeconds: flags.timeout,
-      maxSilentSeconds: flags.maxSilentTime,
-      sandbox: flags.sandbox,
-      events: (event) => progress.event(event),
-      signal: context.signal,
-      dryRun,
-    },
-  });
+  const warn = (message: string): void => progress.event({ kind: "warning", message });
+  const substituters = await openSubstituteStores(context, flags, warn);
+  let report: BuildReport;
+  try {
+    if (substituters === undefined) for (const path of paths) checkValid(path, store);
+    report = await buildPaths({
+      store,
+      targets,
+      paths,
+      options: {
+        substituters,
+        fallback: flags.fallback,
+        offline: flags.offline,
+        maxJobs: flags.maxJobs,
+        cores: flags.cores,
+        keepFailed: flags.keepFailed,
+        keepGoing: flags.keepGoing,
+        rebuild: flags.rebuild,
+        timeoutSeconds: flags.timeout,
+        maxSilentSeconds: flags.maxSilentTime,
+        maxLogBytes: flags.maxBuildLogSize,
+        logLines: flags.logLines,
+        sandbox: flags.sandbox,
+        events: (event) => progress.event(event),
+        signal: context.signal,
+        dryRun,
+      },
+    });
+  } finally {
+    await substituters?.close();
+  }
   progress.end(report);
   context.signal.throwIfAborted();
   const error = reportError(report);

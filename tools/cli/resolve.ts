@@ -54,8 +54,14 @@ async function resolveOne(installable: Installable, options: ResolveOptions): Pr
 
 function checkPath(text: string, store: LocalStore, needValid: boolean): StorePath {
   const path = parseStorePath(text);
-  if (store.isValid(path) || !needValid) return path;
+  if (needValid) checkValid(path, store);
+  return path;
+}
+
+/** @throws {CodedError} `store.not-valid` */
+export function checkValid(path: StorePath, store: LocalStore): void {
+  if (store.isValid(path)) return;
   throw new CodedError("store.not-valid", `Cannot use "${path}": it is not in the store below "${store.root}"`, {
-    hint: "Name the flake's attribute it comes from, so that it can be evaluated and built.",
+    hint: "Name the flake's attribute it comes from, so that it can be evaluated and built, or a store that has it (--extra-substituter).",
   });
 }

@@ -24,6 +24,8 @@ export interface BuildOptions {
   readonly maxSubstitutions?: number | undefined;
   /** Build what other stores offered but did not give. Default true; else it is a failure. */
   readonly fallback?: boolean | undefined;
+  /** Download nothing. Default false. */
+  readonly offline?: boolean | undefined;
   readonly keepFailed?: boolean | undefined;
   readonly keepGoing?: boolean | undefined;
   /** Build the targets although they are valid, and compare. */
@@ -31,6 +33,8 @@ export interface BuildOptions {
   readonly timeoutSeconds?: number | undefined;
   readonly maxSilentSeconds?: number | undefined;
   readonly maxLogBytes?: number | undefined;
+  /** Lines of the log to show of a failed build. Default 25. */
+  readonly logLines?: number | undefined;
   /** Default true. */
   readonly sandbox?: boolean | undefined;
   readonly events?: ((event: BuildEvent) => void) | undefined;

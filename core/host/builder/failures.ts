@@ -86,6 +86,15 @@ export function missingOutputs(drvPath: StorePath, paths: readonly string[]): Co
   );
 }
 
+/** A download that may not be made. */
+export function offline(drvPath: StorePath): CodedError {
+  return new CodedError(
+    "build.offline",
+    `Cannot fetch "${shortName(drvPath)}": it would have to be downloaded, and nothing may be (--offline)`,
+    { hint: "Leave --offline away, or fetch it beforehand.", exitCode: EXIT_CODES.buildFailed },
+  );
+}
+
 /** A disk is full. */
 export function diskFull(drvPath: StorePath, place: string, cause?: unknown): CodedError {
   return new CodedError(

@@ -37,6 +37,15 @@ if (typeof bench === "string") {
     assert.ok(report.events.some((event) => event.kind === "progress" && event.doneBytes === 9));
   });
 
+  test("builtin:fetchurl downloads nothing when it may not", async () => {
+    const value = await fetchurl({ url: `${base}/a` }, sri("content a, once more"));
+    const report = await bench.build(value, { offline: true });
+    assert.equal(
+      report.failures.map(({ error }) => error.code),
+      ["build.offline"],
+    );
+  });
+
   test("builtin:fetchurl makes programs executable and unpacks archives", async () => {
     const program = Buffer.from("#!/bin/sh\n");
     files.set("/p", program);

@@ -13,7 +13,7 @@ import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/in
 import type { PathInfo, StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import { compareOutputs } from "./compare.ts";
-import { argumentsTooLong, diskFull, findFullDisk, isNoSpace } from "./failures.ts";
+import { argumentsTooLong, diskFull, findFullDisk, isNoSpace, offline } from "./failures.ts";
 import { collectOutputs, copyOutputs, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
@@ -23,6 +23,8 @@ import { openWorkspace, type Workspace } from "./workspace.ts";
 export interface LocalExecutorOptions extends BuilderRunnerOptions {
   /** Makes outputs valid. Default: a queue of this executor's own. */
   readonly registration?: RegistrationQueue;
+  /** Download nothing. Default false. */
+  readonly offline?: boolean;
   readonly platform?: Platform;
 }
 
@@ -188,6 +190,7 @@ export class LocalExecutor implements Executor {
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<void> {
+    if (this.#options.offline === true) throw offline(drvPath);
     const output = outputPath(drvPath, drv, "out");
     const { runBuiltin } = await import("../fetch/index.ts");
     await runBuiltin({

@@ -37,6 +37,8 @@ export interface BuilderRunnerOptions {
   readonly maxSilentSeconds: number;
   /** Longest log in bytes; 0 for any. */
   readonly maxLogBytes: number;
+  /** Lines of the log to show of a failed build. */
+  readonly logLines: number;
   /** False runs builders without isolation; only in the store at `/`. */
   readonly sandbox: boolean;
   /** Environment for `impureEnvVars` of fixed outputs. */
@@ -98,7 +100,7 @@ export class BuilderRunner {
           ? { kind: "log-line", drvPath, line: item.text }
           : { kind: "phase", drvPath, phase: item.phase },
       );
-    });
+    }, this.#options.logLines);
     const guard = watch({ timeoutSeconds, maxSilentSeconds, maxLogBytes, signal });
     const receive = (chunk: Buffer): void => {
       log.write(chunk);

@@ -40,6 +40,7 @@ export class Run {
   readonly #transfers: Transfers | undefined;
   readonly #arrived = new Map<StorePath, Arrived>();
   readonly #fallback: boolean;
+  readonly #logLines: number;
   readonly #registered: Promise<void>[] = [];
   #wake: () => void = () => {};
   #fault: { readonly error: unknown } | undefined;
@@ -53,6 +54,7 @@ export class Run {
     this.#registration = new RegistrationQueue(store);
     this.#transfers = options.substituters === undefined ? undefined : new Transfers(store, options.substituters);
     this.#fallback = options.fallback !== false;
+    this.#logLines = options.logLines ?? 25;
     const processors = availableParallelism();
     this.#schedule = new Schedule(plan, {
       maxJobs: Math.max(1, options.maxJobs ?? processors),
@@ -70,6 +72,8 @@ export class Run {
       timeoutSeconds: options.timeoutSeconds ?? 0,
       maxSilentSeconds: options.maxSilentSeconds ?? 0,
       maxLogBytes: options.maxLogBytes ?? 0,
+      logLines: this.#logLines,
+      offline: options.offline === true,
       sandbox: options.sandbox !== false,
       callerEnvironment: process.env,
       ...(options.sandboxSupport === undefined ? {} : { support: options.sandboxSupport }),
@@ -114,7 +118,7 @@ export class Run {
     const emit = (event: BuildEvent): void => {
       if (event.kind === "log-line") {
         lines.push(event.line);
-        if (lines.length > 25) lines.shift();
+        if (lines.length > this.#logLines) lines.shift();
       }
       this.#emit(event);
     };

@@ -11,6 +11,8 @@ export interface Substituter {
   readonly store: StoreQueries & StoreReader;
   /** The archive of an object by its description, when the store need not be asked for that again. */
   readArchive?(info: PathInfo): AsyncIterable<Uint8Array>;
+  /** What the builder of a derivation said, if the store has kept it. */
+  readLog?(drvPath: StorePath): Promise<Uint8Array | undefined>;
   /** Told when an object was not as it was described. */
   disappointed?(path: StorePath): void;
   close?(): void;

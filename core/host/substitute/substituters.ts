@@ -26,6 +26,8 @@ export interface SubstitutersOptions {
   readonly answerTimeoutMs?: number | undefined;
   /** A transfer that brought nothing for this time is given up. Default 60 s. */
   readonly stallTimeoutMs?: number | undefined;
+  /** Called at the end, when all stores are closed. */
+  readonly closed?: (() => void) | undefined;
 }
 
 /** Questions that wait for answers at the same time. */
@@ -95,6 +97,20 @@ export class Substituters {
     });
   }
 
+  /** What the builder of a derivation said, from the first store that knows. Nobody vouches for it: it is for people to read. */
+  async readLog(drvPath: StorePath): Promise<Uint8Array | undefined> {
+    for (const { url, readLog } of await this.#open()) {
+      if (readLog === undefined || this.#given.has(url)) continue;
+      try {
+        const log = await this.#inTime(url, readLog(drvPath));
+        if (log !== undefined) return log;
+      } catch (error) {
+        this.giveUp(url, error);
+      }
+    }
+    return undefined;
+  }
+
   /** Tell a store that an object was not what it said. */
   async disappointed({ info, from }: Offer): Promise<void> {
     for (const each of await this.#open()) if (each.url === from) each.disappointed?.(info.path);
@@ -109,6 +125,7 @@ export class Substituters {
 
   async close(): Promise<void> {
     for (const substituter of (await this.#opened) ?? []) substituter.close?.();
+    this.#options.closed?.();
   }
 
   /** All stores that could be opened, the preferred one first. */

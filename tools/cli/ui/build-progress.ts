@@ -15,6 +15,8 @@ export interface BuildProgressOptions {
   readonly columns: () => number;
   /** Say nothing but failures. Default false. */
   readonly quiet?: boolean | undefined;
+  /** Show what will be done, before it is. Default true. */
+  readonly plan?: boolean | undefined;
   /** Show every line builders write, with the name in front. Default false. */
   readonly logs?: boolean | undefined;
   /** Where logs are kept; named at the end. */
@@ -93,7 +95,7 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
     switch (event.kind) {
       case "plan":
         total = built + fetched + failed + event.plan.jobs.length;
-        if (!quiet) for (const line of showPlan(event.plan)) say(line);
+        if (!quiet && options.plan !== false) for (const line of showPlan(event.plan)) say(line);
         break;
       case "warning":
         if (!quiet) say(`${paint("33", "warning:")} ${plainText(event.message)}`);
@@ -192,7 +194,7 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
     end({ elapsedMs, cancelled }) {
       running.clear();
       block?.close();
-      if (quiet || total === 0) return;
+      if (quiet || options.plan === false || total === 0) return;
       const ending = cancelled ? "cancelled after" : failed > 0 ? "failed after" : "done in";
       const counts = [`${built} built`, `${fetched} fetched`, ...(failed > 0 ? [`${failed} failed`] : [])];
       write(

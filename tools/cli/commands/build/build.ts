@@ -14,9 +14,10 @@ import { type LinkedResult, linkResults } from "./result-links.ts";
 /** `floe build`: evaluate, build, link. */
 export default async function build(this: CliContext, flags: BuildCommandFlags, ...texts: string[]): Promise<void> {
   using store = openStore(flags);
-  const resolved = await resolveInstallables(texts, { context: this, store, flags });
+  const resolved = await resolveInstallables(texts, { context: this, store, flags, needValid: false });
   const targets = resolved.flatMap((each) => each.targets);
-  const report = await realise(targets, { context: this, store, flags, dryRun: flags.dryRun });
+  const paths = resolved.flatMap((each) => each.paths);
+  const report = await realise(targets, { context: this, store, flags, paths, dryRun: flags.dryRun });
   const groups = resolved.map((each) => results(store, each));
   if (flags.dryRun) {
     const { jobs } = report.plan;

@@ -1,8 +1,16 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { installables, type LockFlags, lockFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+import {
+  installables,
+  type LockFlags,
+  lockFlags,
+  type StoreFlags,
+  storeFlags,
+  type SubstituteFlags,
+  substituteFlags,
+} from "../../flags.ts";
 
-export interface LogFlags extends StoreFlags, LockFlags {
+export interface LogFlags extends StoreFlags, LockFlags, SubstituteFlags {
   readonly raw: boolean;
 }
 
@@ -12,9 +20,15 @@ export const logCommandSpec = buildCommand<LogFlags, string[], CliContext>({
     flags: {
       ...storeFlags,
       ...lockFlags,
+      ...substituteFlags,
       raw: { kind: "boolean", default: false, withNegated: false, brief: "Print the bytes as the builder wrote them" },
     },
     positional: installables,
   },
-  docs: { brief: "Print what the builder of a package said" },
+  docs: {
+    brief: "Print what the builder of a package said",
+    fullDescription:
+      "Print the log of the last build of what is named, from here or from a store that packages are taken from. " +
+      "A log that came from elsewhere is not vouched for by any signature.",
+  },
 });

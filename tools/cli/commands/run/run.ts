@@ -13,9 +13,9 @@ import { openStore } from "../../store.ts";
 /** Build a package and become its program, as far as a Node process can. */
 export default async function run(this: CliContext, flags: BuildFlags, text = ".", ...words: string[]): Promise<void> {
   using store = openStore(flags);
-  const [resolved] = await resolveInstallables([text], { context: this, store, flags });
+  const [resolved] = await resolveInstallables([text], { context: this, store, flags, needValid: false });
   if (resolved === undefined) return;
-  const report = await realise(resolved.targets, { context: this, store, flags });
+  const report = await realise(resolved.targets, { context: this, store, flags, paths: resolved.paths });
   // An installable without any output is refused before.
   const path = (resolved.paths[0] ?? report.outputs[0]) as StorePath;
   const name = resolved.mainProgram ?? storePathName(path).replace(/-[0-9].*$/, "");
