@@ -8,6 +8,7 @@ import { runFlakeLock } from "./flake-lock.ts";
 import { runGc } from "./gc.ts";
 import { runNar } from "./nar.ts";
 import { runNarInfo } from "./narinfo.ts";
+import { runServeProtocol, runWorkerProtocol } from "./protocol.ts";
 import { runReferences } from "./references.ts";
 import { runStorePaths } from "./store-paths.ts";
 import type { Suite } from "./suite.ts";
@@ -31,4 +32,6 @@ export const RUNNERS: Readonly<Record<string, Runner>> = {
   "build-environment.json": runBuildEnvironment,
   "flake-lock.json": runFlakeLock,
   "gc.json": runGc,
+  "serve-protocol.json": runServeProtocol,
+  "worker-protocol.json": runWorkerProtocol,
 };
