@@ -29,13 +29,17 @@ const OPENERS: Readonly<Record<string, Opener>> = {
   },
   http: (url, options) => openWebCache(url, options),
   https: (url, options) => openWebCache(url, options),
+  ssh: async (url) => (await import("../remote-store/index.ts")).openSshStore(url),
+  "ssh-ng": async (url) => (await import("../remote-store/index.ts")).openSshDaemonStore(url),
+  daemon: async (url) => (await import("../remote-store/index.ts")).openDaemonStore(url),
+  unix: async (url) => (await import("../remote-store/index.ts")).openDaemonStore(url),
 };
 
 /**
  * Open the store that an address means; see {@link parseStoreUrl}. The caller closes it.
  *
  * Parameters of caches: `compression`, `compression-level`, `secret-key` (a file), `write-nar-listing`, `priority`,
- * `want-mass-query`, `trusted`; of `local`: `root`.
+ * `want-mass-query`, `trusted`; of `local`: `root`; of `ssh`, `ssh-ng`, `daemon` and `unix`: see core/host/remote-store.
  *
  * @throws {CodedError} `store-url.malformed`, `store-url.unknown-scheme`, and those of the store
  */

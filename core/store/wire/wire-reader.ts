@@ -44,9 +44,14 @@ export class WireReader {
     this.#storeDirectory = options.storeDirectory ?? STORE_DIRECTORY;
   }
 
-  /** A new message begins: what the last one held is forgotten. `false` when the stream has ended instead. */
-  async begin(): Promise<boolean> {
+  /** What the last message held counts no longer. */
+  forget(): void {
     this.#heldBytes = 0;
+  }
+
+  /** Wait for a new message; what the last one held counts no longer. `false` when the stream has ended instead. */
+  async begin(): Promise<boolean> {
+    this.forget();
     return this.#at < this.#chunk.length || (await this.#fill());
   }
 

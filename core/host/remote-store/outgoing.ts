@@ -1,0 +1,72 @@
+import { CodedError, hashBytes, makeHasher, sortedText, utf8 } from "../../base/index.ts";
+import {
+  checkNar,
+  ContentCheck,
+  dumpFileNar,
+  formatContentAddress,
+  makeTextPath,
+  NarParser,
+  type PathInfo,
+  type StorePath,
+} from "../../store/index.ts";
+
+/**
+ * An archive on its way to a server, compared with its description as it goes: a server that fails cannot always say why, and
+ * nothing wrong should be sent in the first place. No byte goes out beyond the stated size.
+ *
+ * @throws {CodedError} `nar.malformed`, `store.nar-mismatch`, `store.content-address-mismatch`
+ */
+export async function* checkOutgoing(info: PathInfo, nar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const parser = new NarParser(IGNORE);
+  const hasher = makeHasher("sha256");
+  const contents = new ContentCheck(info);
+  let narSize = 0;
+  // Held back by one piece, so that an error comes before the archive is complete at the other end.
+  let held: Uint8Array | undefined;
+  for await (const piece of contents.watch(nar)) {
+    parser.push(piece);
+    hasher.update(piece);
+    narSize += piece.length;
+    if (narSize > info.narSize) break;
+    if (held !== undefined) yield held;
+    held = piece;
+  }
+  if (narSize <= info.narSize) parser.finish();
+  const narHash = hasher.digest();
+  checkNar(info, { narHash, narSize });
+  contents.finish(narHash);
+  if (held !== undefined) yield held;
+}
+
+const IGNORE = { directory() {}, endDirectory() {}, file() {}, data() {}, endFile() {}, symlink() {} };
+
+/** A text as an object to be sent. @throws {CodedError} `store-path.name` */
+export function textObject(
+  name: string,
+  contents: string,
+  references: readonly StorePath[],
+): { readonly info: PathInfo; readonly nar: Uint8Array } {
+  const bytes = utf8(contents);
+  const nar = dumpFileNar(bytes);
+  const info: PathInfo = {
+    path: makeTextPath(name, contents, references),
+    narHash: hashBytes("sha256", nar),
+    narSize: nar.length,
+    references: sortedText(new Set<string>(references)) as StorePath[],
+    signatures: [],
+    ca: formatContentAddress({ method: "text", hash: hashBytes("sha256", bytes) }),
+  };
+  return { info, nar };
+}
+
+/** For {@link CodedError}s of connections: what the other end complained of. */
+export function lostConnection(where: string, cause: unknown, complaint: string): CodedError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new CodedError(
+    "remote-store.lost",
+    `Cannot use the store ${where}: ${complaint === "" ? reason : complaint}`,
+    {
+      cause,
+    },
+  );
+}
