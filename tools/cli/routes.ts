@@ -1,14 +1,17 @@
 import { buildRouteMap } from "@stricli/core";
 import type { CliContext } from "./context.ts";
 import { buildCommandSpec } from "./commands/build/index.ts";
+import { cacheCommands } from "./commands/cache/index.ts";
 import { daemonCommandSpec } from "./commands/daemon/index.ts";
 import { derivationCommands } from "./commands/derivation/index.ts";
 import { evalCommand } from "./commands/eval/index.ts";
 import { flakeCommands } from "./commands/flake/index.ts";
 import { hashCommands } from "./commands/hash/index.ts";
+import { keyCommands } from "./commands/key/index.ts";
 import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
 import { runCommandSpec } from "./commands/run/index.ts";
+import { copyCommandSpec } from "./commands/store/exchange.ts";
 import { storeCommands } from "./commands/store/index.ts";
 import { vmTestCommands } from "./commands/vm-test/index.ts";
 import { systemCommands } from "./commands/system/index.ts";
@@ -18,9 +21,12 @@ export const routes = buildRouteMap<string, CliContext>({
   routes: {
     build: buildCommandSpec,
     run: runCommandSpec,
+    key: keyCommands,
     log: logCommandSpec,
     flake: flakeCommands,
     eval: evalCommand,
+    cache: cacheCommands,
+    copy: copyCommandSpec,
     daemon: daemonCommandSpec,
     derivation: derivationCommands,
     hash: hashCommands,

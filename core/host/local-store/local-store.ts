@@ -35,6 +35,7 @@ import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
 import { StoreQueryTable } from "./queries.ts";
 import { register } from "./registration.ts";
+import { addSignatures } from "./signatures.ts";
 import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
 
 export interface OpenLocalStoreOptions {
@@ -270,6 +271,13 @@ export class LocalStore implements Store {
     if (all.length === 0) return;
     await syncTreesLater(this.#realPaths(all), this.realStoreDirectory);
     this.#register(all);
+  }
+
+  /** Add signatures to valid objects; they are on disk afterwards. See {@link addSignatures}. */
+  addSignatures(added: ReadonlyMap<StorePath, readonly string[]>): number {
+    const count = addSignatures({ database: this.#database, queries: this.#queries }, added);
+    this.flush();
+    return count;
   }
 
   /** Keep a path, valid or about to be, from being collected while this process lives. */

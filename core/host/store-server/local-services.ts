@@ -1,4 +1,4 @@
-import { checkTrusted, notValid, type PublicKey, withSignatures } from "../../store/index.ts";
+import { checkTrusted, type PublicKey } from "../../store/index.ts";
 import { BuildLogWriter } from "../build-log/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
@@ -15,9 +15,7 @@ export function localServices(store: LocalStore, { trustedKeys = [] }: LocalServ
     store,
     checkTrusted: (info) => checkTrusted(info, trustedKeys, ed25519, store.storeDirectory),
     addSignatures(path, signatures) {
-      const info = store.queryPathInfo(path);
-      if (info === undefined) throw notValid(path);
-      store.registerOutputs([withSignatures(info, signatures)]);
+      store.addSignatures(new Map([[path, signatures]]));
     },
     registerRoot: (link) => store.registerRoot(link),
     addPermanentRoot: (link, path) => store.addIndirectRoot(link, path),

@@ -11,6 +11,8 @@ export interface OpenStoreUrlOptions {
   readonly cwd?: string | undefined;
   /** Make a cache of an empty place. Default false. */
   readonly create?: boolean | undefined;
+  /** Parameters that count instead of those of the address. */
+  readonly parameters?: Readonly<Record<string, string | undefined>> | undefined;
   /** Ends waiting for distant stores. */
   readonly signal?: AbortSignal | undefined;
   /** How distant caches are waited for. */
@@ -44,7 +46,7 @@ const OPENERS: Readonly<Record<string, Opener>> = {
  * @throws {CodedError} `store-url.malformed`, `store-url.unknown-scheme`, and those of the store
  */
 export async function openStoreUrl(text: string, options: OpenStoreUrlOptions = {}): Promise<AnyStore> {
-  const url = parseStoreUrl(text);
+  const url = withParameters(parseStoreUrl(text), options.parameters ?? {});
   const opener = Object.hasOwn(OPENERS, url.scheme) ? OPENERS[url.scheme] : undefined;
   if (opener !== undefined) return opener(url, options);
   throw new CodedError(
@@ -52,6 +54,12 @@ export async function openStoreUrl(text: string, options: OpenStoreUrlOptions = 
     `Cannot open the store ${JSON.stringify(text)}: there is no kind of store called "${url.scheme}"`,
     { hint: `There are ${Object.keys(OPENERS).join(", ")}, and directories.` },
   );
+}
+
+function withParameters(url: StoreUrl, others: Readonly<Record<string, string | undefined>>): StoreUrl {
+  const parameters = new Map(url.parameters);
+  for (const [name, value] of Object.entries(others)) if (value !== undefined) parameters.set(name, value);
+  return { ...url, parameters };
 }
 
 async function openLocal({ parameters }: StoreUrl, { cwd = process.cwd() }: OpenStoreUrlOptions): Promise<AnyStore> {

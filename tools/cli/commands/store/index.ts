@@ -3,6 +3,7 @@ import type { CliContext } from "../../context.ts";
 import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
 import { careRoutes } from "./care.ts";
 import { collectorCommands } from "./collector-commands.ts";
+import { exchangeRoutes } from "./exchange.ts";
 
 export interface AddFlags extends StoreFlags {
   readonly name?: string;
@@ -42,6 +43,7 @@ export const storeCommands = buildRouteMap<string, CliContext>({
   routes: {
     ...careRoutes,
     ...collectorCommands,
+    ...exchangeRoutes,
     add: buildCommand<AddFlags, [string], CliContext>({
       loader: async () => (await import("./add.ts")).default,
       parameters: {

@@ -1,0 +1,32 @@
+import { CodedError } from "../../../../core/base/index.ts";
+import { type AnyStore, openStoreUrl } from "../../../../core/host/stores/index.ts";
+import { readSubstitutionSettings } from "../../../../core/host/substitute/index.ts";
+import { parsePublicKey, type PublicKey } from "../../../../core/store/index.ts";
+import type { CliContext } from "../../context.ts";
+import { openStore } from "../../store.ts";
+import type { CopyFlags } from "./exchange.ts";
+import { pathsOf, transfer } from "./transfer.ts";
+
+/** `floe copy`: store objects from one store to another. */
+export default async function copy(this: CliContext, flags: CopyFlags, ...texts: string[]): Promise<void> {
+  if (flags.to === undefined && flags.from === undefined) {
+    throw new CodedError("copy.nowhere", "Cannot copy: found neither --to nor --from, expected one of them or both", {
+      hint: "For instance `floe copy --to file:///srv/cache .#hello`.",
+    });
+  }
+  using local = openStore(flags);
+  const { cwd, signal } = this;
+  using from = flags.from === undefined ? undefined : await openStoreUrl(flags.from, { cwd, signal });
+  using to = flags.to === undefined ? undefined : await openStoreUrl(flags.to, { cwd, signal, create: true });
+  const paths = await pathsOf(texts, { context: this, store: local, flags, build: from === undefined });
+  const own: AnyStore = local;
+  await transfer(this, { from: from ?? own, to: to ?? own, paths, trusted: trustedKeys(flags), flags });
+}
+
+/** Keys of the settings and of the command line. */
+function trustedKeys(flags: CopyFlags): readonly PublicKey[] | "all" {
+  if (!flags.checkSigs) return "all";
+  const { trustedKeys: settled, requireSignatures } = readSubstitutionSettings();
+  if (requireSignatures === false) return "all";
+  return [...settled, ...(flags.trustedKey ?? []).map(parsePublicKey)];
+}

@@ -1,0 +1,120 @@
+import { CodedError } from "../../../../core/base/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { type AnyStore, copyPaths } from "../../../../core/host/stores/index.ts";
+import { parseStorePath, type PublicKey, type StorePath } from "../../../../core/store/index.ts";
+import type { CliContext } from "../../context.ts";
+import { resolveInstallables } from "../../resolve.ts";
+import { formatBytes } from "../../text.ts";
+import { LiveBlock } from "../../ui/live-block.ts";
+import type { TransferFlags } from "./exchange.ts";
+
+export interface TransferOptions {
+  readonly from: AnyStore;
+  readonly to: AnyStore;
+  readonly paths: readonly StorePath[];
+  readonly trusted: readonly PublicKey[] | "all";
+  readonly flags: TransferFlags;
+}
+
+/** Copy, showing people how far it is. */
+export async function transfer(context: CliContext, { flags, ...options }: TransferOptions): Promise<void> {
+  const started = performance.now();
+  let planned = { objects: 0, bytes: 0 };
+  let done = 0;
+  let movedBytes = 0;
+  const line = (): string => {
+    const rate = movedBytes / Math.max(0.5, (performance.now() - started) / 1000);
+    return `copying ${done}/${planned.objects}, ${formatBytes(movedBytes)} of ${formatBytes(planned.bytes)}, ${formatBytes(rate)}/s`;
+  };
+  const block =
+    context.terminal.interactive && !flags.quiet
+      ? new LiveBlock({
+          write: (text) => void context.process.stderr.write(text),
+          columns: context.terminal.columns,
+          lines: () => (planned.objects === 0 ? ["looking what is missing"] : [line()]),
+        })
+      : undefined;
+  let copied: StorePath[];
+  try {
+    copied = await copyPaths({
+      ...options,
+      recursive: flags.recursive,
+      signal: context.signal,
+      planned: (objects, bytes) => {
+        planned = { objects, bytes };
+        block?.changed();
+      },
+      progress: (progress) => {
+        done = progress.done;
+        block?.changed();
+      },
+      moved: (bytes) => {
+        movedBytes += bytes;
+        block?.changed();
+      },
+    });
+  } finally {
+    block?.close();
+  }
+  if (flags.json) return context.printJson({ copied, bytes: planned.bytes });
+  if (!flags.quiet)
+    context.say(
+      copied.length === 0
+        ? "everything is there already"
+        : `${copied.length} store objects copied, ${formatBytes(planned.bytes)}`,
+    );
+}
+
+export interface PathsOfOptions {
+  readonly context: CliContext;
+  readonly store: LocalStore;
+  readonly flags: TransferFlags;
+  /** Whether the objects are to be taken from this store, so that what is missing is built. */
+  readonly build: boolean;
+}
+
+/** The store objects that installables stand for: outputs of derivations, or with `--derivation` the `.drv` files. */
+export async function pathsOf(texts: readonly string[], options: PathsOfOptions): Promise<StorePath[]> {
+  const { context, store, flags, build } = options;
+  const isDerivation = (text: string): boolean => flags.derivation && /^\/nix\/store\/[^/]*\.drv$/.test(text);
+  const resolved = await resolveInstallables(
+    texts.filter((text) => !isDerivation(text)),
+    { context, store, flags, needValid: build },
+  );
+  const files = texts.filter(isDerivation).map((text) => parseStorePath(text));
+  const targets = resolved.flatMap((each) => each.targets);
+  const others = [...files, ...resolved.flatMap((each) => each.paths)];
+  if (flags.derivation) return [...others, ...targets.map(({ drvPath }) => parseStorePath(drvPath))];
+  if (build && targets.length > 0) {
+    const { realise } = await import("../../realise.ts");
+    await realise(targets, { context, store, flags: { ...BUILD, quiet: flags.quiet } });
+  }
+  const outputs = targets.flatMap(({ drvPath, outputs: names }) => {
+    const derivation = store.readDerivation(drvPath);
+    return (names ?? Object.keys(derivation.outputs)).map((name) => {
+      const path = derivation.outputs[name]?.path;
+      if (path !== undefined && path !== "") return path as StorePath;
+      throw new CodedError(
+        "copy.no-path",
+        `Cannot copy the output "${name}" of "${drvPath}": where it is shows only after its build`,
+        { hint: "Name the store path that `floe build --print-out-paths` prints." },
+      );
+    });
+  });
+  return [...outputs, ...others];
+}
+
+/** How what is missing is built: as `floe build` does when nothing else is said. */
+const BUILD = {
+  cores: 0,
+  keepFailed: false,
+  keepGoing: false,
+  rebuild: false,
+  sandbox: true,
+  substitute: true,
+  offline: false,
+  refresh: false,
+  fallback: true,
+  logLines: 10,
+  verbose: false,
+} as const;
