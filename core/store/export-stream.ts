@@ -2,6 +2,7 @@ import { CodedError, type Hash, makeHasher, sortedText } from "../base/index.ts"
 import { closureOf, type ReferencesOf } from "./closure.ts";
 import { checkNar, notValid } from "./check-info.ts";
 import { narLength, narString } from "./nar-tokens.ts";
+import type { NarSink } from "./nar-parser.ts";
 import type { PathInfo } from "./path-info.ts";
 import type { Awaitable, StoreQueries, StoreReader, StoreWriter } from "./store.ts";
 import type { StorePath } from "./store-path.ts";
@@ -75,11 +76,12 @@ export type ExportEvent =
 /**
  * Read an export stream up to its end; what follows it is left alone.
  *
+ * @param begin Called when an archive begins; its sink is told what the archive holds, each piece before the event that has it.
  * @throws {CodedError} `export.malformed`; `nar.malformed`; `store-path.*` for paths that are none of the store.
  */
-export async function* readExport(reader: WireReader): AsyncGenerator<ExportEvent> {
+export async function* readExport(reader: WireReader, begin?: () => NarSink): AsyncGenerator<ExportEvent> {
   try {
-    yield* readObjects(reader);
+    yield* readObjects(reader, begin);
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     if (error.code === "wire.ended") throw malformed("it ends before its last object is complete", error);
@@ -88,14 +90,14 @@ export async function* readExport(reader: WireReader): AsyncGenerator<ExportEven
   }
 }
 
-async function* readObjects(reader: WireReader): AsyncGenerator<ExportEvent> {
+async function* readObjects(reader: WireReader, begin: (() => NarSink) | undefined): AsyncGenerator<ExportEvent> {
   for (;;) {
     const marker = await reader.number();
     if (marker === 0) return;
     if (marker !== 1) throw malformed(`found ${marker}, expected 1 before an object or 0 at the end`);
     const hasher = makeHasher("sha256");
     let narSize = 0;
-    for await (const bytes of reader.nar()) {
+    for await (const bytes of reader.nar(begin?.())) {
       hasher.update(bytes);
       narSize += bytes.length;
       yield { kind: "nar", bytes };

@@ -13,20 +13,64 @@ export interface NarSink {
   symlink(path: string, target: string): void;
 }
 
-/** What the reader waits for: exactly `size` bytes, or as many of them as there are. */
-interface Need {
-  readonly size: number;
-  readonly whole: boolean;
-}
-
-type Reading<T> = Generator<Need, T, Uint8Array>;
-
 const LONGEST_WORD = 16;
 const LONGEST_NAME = 255;
 const LONGEST_TARGET = 4095;
+const SHORT_TEXT = 40;
 
 function malformed(found: string): CodedError {
   return new CodedError("nar.malformed", `Cannot read the archive: ${found}`);
+}
+
+/** What comes next. Words that allow no choice are named by what they are. */
+type Expected =
+  | "magic"
+  | "node-open"
+  | "type-word"
+  | "type"
+  | "target-word"
+  | "target"
+  | "file-word"
+  | "executable-value"
+  | "contents-word"
+  | "size"
+  | "contents"
+  | "contents-padding"
+  | "node-close"
+  | "entry-or-close"
+  | "entry-open"
+  | "name-word"
+  | "name"
+  | "node-word"
+  | "entry-close"
+  | "nothing";
+
+/** The one word that may stand at a place, and what comes after it. */
+const WORDS: { readonly [place in Expected]?: readonly [word: string, next: Expected] } = {
+  magic: [NAR_MAGIC, "node-open"],
+  "node-open": ["(", "type-word"],
+  "type-word": ["type", "type"],
+  "target-word": ["target", "target"],
+  "executable-value": ["", "contents-word"],
+  "contents-word": ["contents", "size"],
+  "entry-open": ["(", "name-word"],
+  "name-word": ["name", "name"],
+  "node-word": ["node", "node-open"],
+  "entry-close": [")", "entry-or-close"],
+};
+
+const LONGEST: { readonly [place in Expected]?: readonly [sizeBytes: number, what: string] } = {
+  name: [LONGEST_NAME, "a name"],
+  target: [LONGEST_TARGET, "a link target"],
+};
+
+/** Size of a length. */
+const LENGTH_BYTES = 8;
+
+interface OpenDirectory {
+  readonly path: string;
+  /** Name of the last entry so far. */
+  last: string | undefined;
 }
 
 /**
@@ -39,21 +83,29 @@ function malformed(found: string): CodedError {
  */
 export class NarParser {
   readonly #sink: NarSink;
-  readonly #reading: Reading<void>;
-  #need: Need | undefined;
-  #held = new Uint8Array(LONGEST_TARGET + 8);
+  /** Open directories, without recursion, so that depth costs nothing. */
+  readonly #open: OpenDirectory[] = [];
+  #expected: Expected = "magic";
+  /** Path of the node that is being read. */
+  #path = "";
+  #executable = false;
+  /** Bytes of the file's contents that are still to come. */
+  #left = 0;
+  #fileSize = 0;
+  /** Size of the string whose length was read, `undefined` before that. */
+  #length: number | undefined;
+  /** What of the next whole piece came in earlier chunks. */
+  #held: Uint8Array | undefined;
   #heldSize = 0;
   #position = 0;
 
   constructor(sink: NarSink) {
     this.#sink = sink;
-    this.#reading = this.#archive();
-    this.#advance(this.#reading.next());
   }
 
   /** Whether the archive has been read to its end. */
   get done(): boolean {
-    return this.#need === undefined;
+    return this.#expected === "nothing";
   }
 
   /**
@@ -64,22 +116,33 @@ export class NarParser {
    */
   push(chunk: Uint8Array): number {
     let at = 0;
-    while (this.#need !== undefined && at < chunk.length) {
-      const { size, whole } = this.#need;
-      const wanted = size - this.#heldSize;
-      const available = Math.min(wanted, chunk.length - at);
-      const piece = chunk.subarray(at, at + available);
-      at += available;
-      this.#position += available;
-      if (whole && (available < wanted || this.#heldSize > 0)) {
-        this.#held.set(piece, this.#heldSize);
-        this.#heldSize += available;
-        if (this.#heldSize < size) break;
-        this.#heldSize = 0;
-        this.#advance(this.#reading.next(this.#held.subarray(0, size)));
-      } else {
-        this.#advance(this.#reading.next(piece));
+    while (at < chunk.length && this.#expected !== "nothing") {
+      if (this.#expected === "contents") {
+        const piece = chunk.subarray(at, at + this.#left);
+        at += piece.length;
+        this.#position += piece.length;
+        this.#left -= piece.length;
+        this.#sink.data(piece);
+        if (this.#left === 0) this.#endContents();
+        continue;
       }
+      const size = this.#size();
+      const wanted = size - this.#heldSize;
+      if (this.#heldSize === 0 && chunk.length - at >= size) {
+        at += size;
+        this.#position += size;
+        this.#take(chunk, at - size);
+        continue;
+      }
+      const part = chunk.subarray(at, at + wanted);
+      this.#held ??= new Uint8Array(LONGEST_TARGET + LENGTH_BYTES);
+      this.#held.set(part, this.#heldSize);
+      this.#heldSize += part.length;
+      at += part.length;
+      this.#position += part.length;
+      if (this.#heldSize < size) break;
+      this.#heldSize = 0;
+      this.#take(this.#held, 0);
     }
     return at;
   }
@@ -89,118 +152,167 @@ export class NarParser {
     if (!this.done) throw malformed(`it ends after ${this.#position} bytes, expected more`);
   }
 
-  #advance(step: IteratorResult<Need, void>): void {
-    this.#need = step.done === true ? undefined : step.value;
+  /** How many bytes are needed to go on: a length, a string with its padding, or padding. */
+  #size(): number {
+    if (this.#expected === "contents-padding") return narPadding(this.#fileSize);
+    return this.#length === undefined ? LENGTH_BYTES : this.#length + narPadding(this.#length);
   }
 
-  *#archive(): Reading<void> {
-    yield* this.#expect(NAR_MAGIC);
-    // Open directories, without recursion, so that depth costs nothing.
-    const open: { readonly path: string; last: string | undefined }[] = [];
-    yield* this.#node("", open);
-    for (let directory = open.at(-1); directory !== undefined; directory = open.at(-1)) {
-      const word = yield* this.#word();
-      if (word === "entry") {
-        yield* this.#expect("(");
-        yield* this.#expect("name");
-        const name = yield* this.#name(directory.last);
-        directory.last = name;
-        yield* this.#expect("node");
-        const depth = open.length;
-        yield* this.#node(directory.path === "" ? name : `${directory.path}/${name}`, open);
-        if (open.length === depth) yield* this.#expect(")");
-      } else if (word === ")") {
-        open.pop();
-        this.#sink.endDirectory(directory.path);
-        if (open.length > 0) yield* this.#expect(")");
-      } else {
-        throw malformed(`found "${word}" in a directory, expected "entry" or ")"`);
-      }
-    }
-  }
-
-  /** A node up to its ")"; a directory is only opened. */
-  *#node(path: string, open: { readonly path: string; last: string | undefined }[]): Reading<void> {
-    yield* this.#expect("(");
-    yield* this.#expect("type");
-    const type = yield* this.#word();
-    if (type === "directory") {
-      this.#sink.directory(path);
-      open.push({ path, last: undefined });
-    } else if (type === "symlink") {
-      yield* this.#expect("target");
-      const target = fromUtf8(yield* this.#string(LONGEST_TARGET, "a link target"));
-      if (target === "" || target.includes("\0"))
-        throw malformed(`"${path}" is a link to an empty target or one with NUL`);
-      this.#sink.symlink(path, target);
-      yield* this.#expect(")");
-    } else if (type === "regular") {
-      yield* this.#file(path);
-      yield* this.#expect(")");
+  /** So many bytes as were needed, from `at` on. */
+  #take(bytes: Uint8Array, at: number): void {
+    if (this.#expected === "contents-padding") {
+      this.#checkPadding(bytes, at, at + narPadding(this.#fileSize));
+      this.#endFile();
+    } else if (this.#expected === "size") {
+      this.#beginContents(this.#readLength(bytes, at, Number.MAX_SAFE_INTEGER, `the contents of "${this.#path}"`));
+    } else if (this.#length === undefined) {
+      const [longest, what] = LONGEST[this.#expected] ?? [LONGEST_WORD, "a token"];
+      const length = this.#readLength(bytes, at, longest, what);
+      if (length === 0) this.#string(bytes, at, 0);
+      else this.#length = length;
     } else {
-      throw malformed(`"${path}" has the type "${type}", expected regular, directory or symlink`);
+      const length = this.#length;
+      this.#length = undefined;
+      this.#checkPadding(bytes, at + length, at + length + narPadding(length));
+      this.#string(bytes, at, length);
     }
   }
 
-  *#file(path: string): Reading<void> {
-    let word = yield* this.#word();
-    const executable = word === "executable";
-    if (executable) {
-      yield* this.#expect("");
-      word = yield* this.#word();
+  #string(bytes: Uint8Array, at: number, length: number): void {
+    const fixed = WORDS[this.#expected];
+    if (fixed !== undefined) {
+      const [word, next] = fixed;
+      if (!isWord(bytes, at, length, word)) {
+        const found = fromUtf8(bytes.subarray(at, at + length));
+        throw malformed(`found "${found}" before byte ${this.#position}, expected "${word}"`);
+      }
+      this.#expected = next;
+      return;
     }
-    if (word !== "contents") throw malformed(`found "${word}" in the file "${path}", expected "contents"`);
-    const size = yield* this.#length(Number.MAX_SAFE_INTEGER, `the contents of "${path}"`);
-    this.#sink.file(path, { executable, size, offset: this.#position });
-    for (let left = size; left > 0; ) {
-      const piece = yield { size: left, whole: false };
-      left -= piece.length;
-      this.#sink.data(piece);
+    const text = textOf(bytes, at, length);
+    switch (this.#expected) {
+      case "type":
+        return this.#type(text);
+      case "file-word":
+        return this.#fileWord(text);
+      case "target":
+        return this.#target(text);
+      case "name":
+        return this.#name(text);
+      case "entry-or-close":
+        return this.#entryOrClose(text);
+      default:
+        if (text !== ")") throw malformed(`found "${text}" before byte ${this.#position}, expected ")"`);
+        this.#endNode();
     }
-    yield* this.#padding(size);
-    this.#sink.endFile(path);
   }
 
-  *#name(last: string | undefined): Reading<string> {
-    const name = fromUtf8(yield* this.#string(LONGEST_NAME, "a name"));
+  #type(type: string): void {
+    if (type === "regular") {
+      this.#executable = false;
+      this.#expected = "file-word";
+    } else if (type === "directory") {
+      this.#sink.directory(this.#path);
+      this.#open.push({ path: this.#path, last: undefined });
+      this.#expected = "entry-or-close";
+    } else if (type === "symlink") {
+      this.#expected = "target-word";
+    } else {
+      throw malformed(`"${this.#path}" has the type "${type}", expected regular, directory or symlink`);
+    }
+  }
+
+  #target(target: string): void {
+    if (target === "" || target.includes("\0"))
+      throw malformed(`"${this.#path}" is a link to an empty target or one with NUL`);
+    this.#sink.symlink(this.#path, target);
+    this.#expected = "node-close";
+  }
+
+  #fileWord(word: string): void {
+    if (word === "executable") {
+      this.#executable = true;
+      this.#expected = "executable-value";
+    } else if (word === "contents") {
+      this.#expected = "size";
+    } else {
+      throw malformed(`found "${word}" in the file "${this.#path}", expected "contents"`);
+    }
+  }
+
+  #beginContents(size: number): void {
+    this.#fileSize = size;
+    this.#left = size;
+    this.#sink.file(this.#path, { executable: this.#executable, size, offset: this.#position });
+    if (size === 0) this.#endFile();
+    else this.#expected = "contents";
+  }
+
+  #endContents(): void {
+    if (narPadding(this.#fileSize) === 0) this.#endFile();
+    else this.#expected = "contents-padding";
+  }
+
+  #endFile(): void {
+    this.#sink.endFile(this.#path);
+    this.#expected = "node-close";
+  }
+
+  #entryOrClose(word: string): void {
+    if (word === "entry") {
+      this.#expected = "entry-open";
+    } else if (word === ")") {
+      this.#sink.endDirectory((this.#open.pop() as OpenDirectory).path);
+      this.#endNode();
+    } else {
+      throw malformed(`found "${word}" in a directory, expected "entry" or ")"`);
+    }
+  }
+
+  #name(name: string): void {
+    const directory = this.#open.at(-1) as OpenDirectory;
     if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
       throw malformed(`found the name ${JSON.stringify(name)}, expected one that stays in its directory`);
     }
-    if (last !== undefined && compareText(last, name) >= 0)
-      throw malformed(`the name "${name}" follows "${last}", expected names in byte order, each once`);
-    return name;
+    if (directory.last !== undefined && compareText(directory.last, name) >= 0)
+      throw malformed(`the name "${name}" follows "${directory.last}", expected names in byte order, each once`);
+    directory.last = name;
+    this.#path = directory.path === "" ? name : `${directory.path}/${name}`;
+    this.#expected = "node-word";
   }
 
-  *#expect(word: string): Reading<void> {
-    const found = yield* this.#word();
-    if (found !== word) throw malformed(`found "${found}" before byte ${this.#position}, expected "${word}"`);
+  /** The archive ends with its root. */
+  #endNode(): void {
+    this.#expected = this.#open.length === 0 ? "nothing" : "entry-close";
   }
 
-  *#word(): Reading<string> {
-    return fromUtf8(yield* this.#string(LONGEST_WORD, "a token"));
-  }
-
-  *#string(longest: number, what: string): Reading<Uint8Array> {
-    const size = yield* this.#length(longest, what);
-    if (size === 0) return new Uint8Array(0);
-    const bytes = (yield { size, whole: true }).slice();
-    yield* this.#padding(size);
-    return bytes;
-  }
-
-  *#length(longest: number, what: string): Reading<number> {
-    const bytes = yield { size: 8, whole: true };
-    const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
-    const length = view.getUint32(4, true) * 0x1_0000_0000 + view.getUint32(0, true);
+  #readLength(bytes: Uint8Array, at: number, longest: number, what: string): number {
+    let length = 0;
+    for (let i = at + LENGTH_BYTES - 1; i >= at; i--) length = length * 256 + (bytes[i] as number);
     if (length > longest)
       throw malformed(`found ${length} bytes for ${what} at byte ${this.#position}, expected at most ${longest}`);
     return length;
   }
 
-  *#padding(size: number): Reading<void> {
-    const padding = narPadding(size);
-    if (padding === 0) return;
-    const bytes = yield { size: padding, whole: true };
-    if (bytes.some((byte) => byte !== 0)) throw malformed(`the padding before byte ${this.#position} is not zero`);
+  #checkPadding(bytes: Uint8Array, from: number, to: number): void {
+    for (let i = from; i < to; i++)
+      if (bytes[i] !== 0) throw malformed(`the padding before byte ${this.#position} is not zero`);
   }
+}
+
+/** A decoder costs more than a short text that is plain ASCII, as most are. */
+function textOf(bytes: Uint8Array, at: number, length: number): string {
+  let text = "";
+  for (let i = at; i < at + length; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= 0x80 || length > SHORT_TEXT) return fromUtf8(bytes.subarray(at, at + length));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function isWord(bytes: Uint8Array, at: number, length: number, word: string): boolean {
+  if (length !== word.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== word.charCodeAt(i)) return false;
+  return true;
 }

@@ -1,5 +1,5 @@
-import { lstatSync, readFileSync } from "node:fs";
-import { CodedError, type Hash, type HashAlgorithm, hashBytes } from "../../base/index.ts";
+import { lstatSync, renameSync } from "node:fs";
+import { CodedError, type HashAlgorithm, makeHasher } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
 import {
   checkName,
@@ -9,8 +9,7 @@ import {
   type PathInfo,
   type StorePath,
 } from "../../store/index.ts";
-import { copyTreeCanonical, hashTree, removeTree } from "../files/index.ts";
-import { writeFileObject } from "./object-writer.ts";
+import { copyTreeCanonical, removeTree } from "../files/index.ts";
 import { type HeldLocks, lockRealPaths } from "./path-locks.ts";
 
 export interface AddTreeOptions {
@@ -32,65 +31,75 @@ export interface AddTreeContext {
   realPath(path: StorePath): string;
   isValid(path: StorePath): boolean;
   addTempRoot(path: StorePath): void;
+  /** A place on the host beside the objects, where nothing is and which no collection takes. */
+  temporaryPlace(): string;
   /** Register; gives the locks back when it has. */
-  makeValid(info: PathInfo, locks: HeldLocks): void;
+  makeValid(info: PathInfo, locks: HeldLocks): Promise<void>;
 }
 
 /**
  * Copy a tree into the store, unless it is valid there already.
  *
- * @throws {CodedError} `store-path.name`, `source.missing`, `store.source-changed` (it is not what `expected` says, or changed
- *   while we read it), `store.not-a-file` (flat, but no regular file), `files.unsupported-type`
+ * It is read once: its path follows from what was copied, and is known when the copy is complete.
+ *
+ * @throws {CodedError} `store-path.name`, `source.missing`, `store.source-changed` (it is not what `expected` says),
+ *   `store.not-a-file` (flat, but no regular file), `files.unsupported-type`, `files.changed`
  */
 export async function addTree(store: AddTreeContext, options: AddTreeOptions): Promise<StorePath> {
-  const { name, from, method = "recursive", filter, expected } = options;
+  const { name, from, method, expected } = options;
   checkName(name);
-  const path = expected ?? (await addressOf(options, from)).path;
-  store.addTempRoot(path);
-  if (store.isValid(path)) return path;
-  const real = store.realPath(path);
-  const locks = (await lockRealPaths([real])) as HeldLocks;
+  if (expected !== undefined) {
+    store.addTempRoot(expected);
+    if (store.isValid(expected)) return expected;
+  }
+  if (method === "flat") checkRegular(from);
+  const temporary = store.temporaryPlace();
   try {
-    if (store.isValid(path)) {
-      locks.release();
-      return path;
-    }
-    removeTree(real);
-    const info =
-      method === "flat" ? await addFlat(options, path, real) : await addRecursive(options, path, real, filter);
-    store.makeValid(info, locks);
-    return path;
-  } catch (error) {
-    removeTree(real);
-    locks.release();
-    throw error;
+    const info = await copyTo(temporary, options);
+    if (expected !== undefined) checkUnchanged(from, expected, info.path);
+    store.addTempRoot(info.path);
+    if (!store.isValid(info.path)) await place(store, temporary, info);
+    return info.path;
+  } finally {
+    removeTree(temporary);
   }
 }
 
-async function addRecursive(
-  { name, from, algorithm = "sha256" }: AddTreeOptions,
-  path: StorePath,
-  real: string,
-  filter: TreeFilter | undefined,
+async function copyTo(
+  place: string,
+  { name, from, method = "recursive", algorithm = "sha256", filter }: AddTreeOptions,
 ): Promise<PathInfo> {
-  const { narHash, narSize } = await copyTreeCanonical(from, real, { filter });
-  const hash = algorithm === "sha256" ? narHash : (await hashTree(real, { algorithm })).narHash;
-  checkUnchanged(from, path, makeFixedPath({ name, method: "recursive", hash }));
+  const other = method === "flat" || algorithm !== "sha256" ? makeHasher(algorithm) : undefined;
+  const others = other === undefined ? [] : [other];
+  const { narHash, narSize } = await copyTreeCanonical(
+    from,
+    place,
+    method === "flat" ? { executables: false, contentHashers: others } : { filter, narHashers: others },
+  );
+  const hash = other?.digest() ?? narHash;
   return {
-    path,
+    path: makeFixedPath({ name, method, hash }),
     narHash,
     narSize,
     references: [],
     signatures: [],
-    ca: formatContentAddress({ method: "recursive", hash }),
+    ca: formatContentAddress({ method, hash }),
   };
 }
 
-async function addFlat(options: AddTreeOptions, path: StorePath, real: string): Promise<PathInfo> {
-  const contents = readRegular(options.from);
-  const hash = hashBytes(options.algorithm ?? "sha256", contents);
-  checkUnchanged(options.from, path, makeFixedPath({ name: options.name, method: "flat", hash }));
-  return writeFileObject(real, contents, { path, references: [], ca: formatContentAddress({ method: "flat", hash }) });
+async function place(store: AddTreeContext, temporary: string, info: PathInfo): Promise<void> {
+  const real = store.realPath(info.path);
+  const locks = (await lockRealPaths([real])) as HeldLocks;
+  if (store.isValid(info.path)) return locks.release();
+  try {
+    removeTree(real);
+    renameSync(temporary, real);
+    await store.makeValid(info, locks);
+  } catch (error) {
+    if (!store.isValid(info.path)) removeTree(real);
+    locks.release();
+    throw error;
+  }
 }
 
 function checkUnchanged(from: string, expected: StorePath, found: StorePath): void {
@@ -104,21 +113,10 @@ function checkUnchanged(from: string, expected: StorePath, found: StorePath): vo
   );
 }
 
-/** Hash and path of what is to be added. */
-async function addressOf(
-  { name, method = "recursive", algorithm = "sha256", filter }: AddTreeOptions,
-  from: string,
-): Promise<{ path: StorePath; hash: Hash }> {
-  const hash =
-    method === "flat" ? hashBytes(algorithm, readRegular(from)) : (await hashTree(from, { filter, algorithm })).narHash;
-  return { path: makeFixedPath({ name, method, hash }), hash };
-}
-
-function readRegular(from: string): Uint8Array {
+function checkRegular(from: string): void {
   const stat = lstatSync(from, { throwIfNoEntry: false });
   if (stat === undefined)
     throw new CodedError("source.missing", `Cannot read "${from}": there is no such file or directory`);
   if (!stat.isFile())
     throw new CodedError("store.not-a-file", `Cannot add "${from}" as a flat object: expected a regular file`);
-  return readFileSync(from);
 }

@@ -24,12 +24,14 @@ import {
   STORE_DIRECTORY,
   type StorePath,
 } from "../../store/index.ts";
+import type { WireReader } from "../../store/wire/index.ts";
 import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { StoreDatabase } from "./database.ts";
 import { readGcGraph } from "./gc-graph.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
+import { importStream } from "./import-stream.ts";
 import { defaultStoreRoot, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
 import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
@@ -37,6 +39,7 @@ import { StoreQueryTable } from "./queries.ts";
 import { register } from "./registration.ts";
 import { addSignatures } from "./signatures.ts";
 import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
+import { TemporaryPlaces } from "./temporary-places.ts";
 
 export interface OpenLocalStoreOptions {
   /** `/`, or the folder of a chroot store, which has `nix/store` and `nix/var/nix` below it. Default {@link defaultStoreRoot}. */
@@ -54,6 +57,11 @@ export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore 
   return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options.readOnly === true);
 }
 
+interface RegisterOptions {
+  readonly places?: ReadonlyMap<StorePath, string>;
+  readonly choose?: (() => ReadonlySet<StorePath>) | undefined;
+}
+
 /** A store of this machine: files below its root and a database that real Nix reads and writes as well. */
 export class LocalStore implements Store {
   readonly storeDirectory: string = STORE_DIRECTORY;
@@ -63,6 +71,9 @@ export class LocalStore implements Store {
   readonly #queries: StoreQueryTable;
   readonly #derivations = new Map<StorePath, Derivation>();
   readonly #inputs: InputHashes = makeInputHashes((path) => this.#readDerivationFile(path));
+  readonly #temporaries = new TemporaryPlaces();
+  /** Where objects are that are being registered and not yet where they belong. */
+  #places: ReadonlyMap<StorePath, string> = new Map();
   #tempRoots: TempRoots | undefined;
   /** Objects of a batch that are written but not registered yet, and the locks on them. */
   #batch: { readonly infos: Map<StorePath, PathInfo>; readonly locks: HeldLocks[] } | undefined;
@@ -177,7 +188,8 @@ export class LocalStore implements Store {
         realPath: (path) => this.realPath(path),
         isValid: (path) => this.isValid(path),
         addTempRoot: (path) => this.addTempRoot(path),
-        makeValid: (info, locks) => this.#makeValid(info, locks),
+        temporaryPlace: () => this.#temporaryPlace(),
+        makeValid: (info, locks) => this.#makeValidLater(info, locks),
       },
       options,
     );
@@ -187,9 +199,9 @@ export class LocalStore implements Store {
     const locks = await this.unpackNar(info, nar);
     if (locks === undefined) return;
     try {
-      this.#makeValid(info, locks);
+      await this.#makeValidLater(info, locks);
     } catch (error) {
-      removeTree(this.realPath(info.path));
+      if (!this.isValid(info.path)) removeTree(this.realPath(info.path));
       locks.release();
       throw error;
     }
@@ -230,6 +242,25 @@ export class LocalStore implements Store {
       locks.release();
       throw error;
     }
+  }
+
+  /** Take in an export stream; see {@link importStream}. */
+  importStream(reader: WireReader): Promise<StorePath[]> {
+    return importStream(
+      {
+        realStoreDirectory: this.realStoreDirectory,
+        realPath: (path) => this.realPath(path),
+        isValid: (path) => this.isValid(path),
+        queryPathInfo: (path) => this.#queries.pathInfo(path),
+        addTempRoots: (paths) => this.addTempRoots(paths),
+        temporaryPlace: () => this.#temporaryPlace(),
+        register: (infos, places, choose) => this.#register(infos, { places, choose }),
+        queryReferrers: (path) => this.#queries.referrers(path),
+        invalidate: (paths) => void this.invalidate(paths),
+        flush: () => this.flushLater(),
+      },
+      reader,
+    );
   }
 
   /**
@@ -361,16 +392,22 @@ export class LocalStore implements Store {
     return infos.map((info) => this.realPath(info.path));
   }
 
-  #register(infos: readonly PathInfo[]): void {
-    register(
-      {
-        database: this.#database,
-        queries: this.#queries,
-        readDerivation: (path) => this.#readDerivationFile(path),
-        inputs: this.#inputs,
-      },
-      infos,
-    );
+  #register(infos: readonly PathInfo[], { places = new Map(), choose }: RegisterOptions = {}): void {
+    this.#places = places;
+    try {
+      register(
+        {
+          database: this.#database,
+          queries: this.#queries,
+          readDerivation: (path) => this.#readDerivationFile(path),
+          inputs: this.#inputs,
+          choose,
+        },
+        infos,
+      );
+    } finally {
+      this.#places = new Map();
+    }
     for (const info of infos) this.#batch?.infos.delete(info.path);
   }
 
@@ -378,7 +415,8 @@ export class LocalStore implements Store {
     let derivation = this.#derivations.get(path);
     if (derivation === undefined) {
       const name = derivationNameOf(path);
-      derivation = parseDerivation(fromUtf8(readFileSync(this.realPath(path))), name);
+      const place = this.#places.get(path) ?? this.realPath(path);
+      derivation = parseDerivation(fromUtf8(readFileSync(place)), name);
       this.#derivations.set(path, derivation);
     }
     return derivation;
@@ -399,15 +437,31 @@ export class LocalStore implements Store {
     return path;
   }
 
-  /** Register now, or at the end of the batch; the locks are held until then. */
-  #makeValid(info: PathInfo, locks?: HeldLocks): void {
+  /** A place on the host for an object whose path is not known yet; see {@link TemporaryPlaces}. */
+  #temporaryPlace(): string {
+    this.addTempRoot(this.#temporaries.root);
+    return this.realPath(this.#temporaries.next());
+  }
+
+  /** Register now, or at the end of the batch. */
+  #makeValid(info: PathInfo): void {
     if (this.#batch === undefined) {
       this.registerOutputs([info]);
       this.flush();
-      locks?.release();
     } else {
       this.#batch.infos.set(info.path, info);
-      if (locks !== undefined) this.#batch.locks.push(locks);
+    }
+  }
+
+  /** {@link #makeValid} that leaves the process free while it waits for the disk. The locks are held until then. */
+  async #makeValidLater(info: PathInfo, locks: HeldLocks): Promise<void> {
+    if (this.#batch === undefined) {
+      await this.registerOutputsLater([info]);
+      await this.flushLater();
+      locks.release();
+    } else {
+      this.#batch.infos.set(info.path, info);
+      this.#batch.locks.push(locks);
     }
   }
 }

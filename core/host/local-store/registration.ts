@@ -16,6 +16,8 @@ export interface RegistrationContext {
   /** Reads a `.drv` file whether or not it is valid yet. */
   readonly readDerivation: (path: StorePath) => Derivation;
   readonly inputs: InputHashes;
+  /** Called inside the transaction when all was checked; only what it gives is registered. Default all. */
+  readonly choose?: (() => ReadonlySet<StorePath>) | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface RegistrationContext {
  *   `derivation.inconsistent` for a `.drv` file that states other output paths than it must have
  */
 export function register(
-  { database, queries, readDerivation, inputs }: RegistrationContext,
+  { database, queries, readDerivation, inputs, choose }: RegistrationContext,
   infos: readonly PathInfo[],
 ): void {
   const set = new Map(infos.map((info) => [info.path, info]));
@@ -37,6 +39,11 @@ export function register(
     for (const info of set.values())
       checkRegistrable(info, (path) => set.has(path) || queries.idOf(path) !== undefined);
     for (const derivation of derivations.values()) raise(checkOutputPaths(derivation, { inputs }));
+    const chosen = choose?.();
+    for (const path of chosen === undefined ? [] : [...set.keys()].filter((each) => !chosen.has(each))) {
+      set.delete(path);
+      derivations.delete(path);
+    }
     const ids = new Map<StorePath, number>();
     const fresh = new Set<StorePath>();
     for (const info of set.values()) {

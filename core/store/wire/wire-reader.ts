@@ -134,10 +134,11 @@ export class WireReader {
   /**
    * An archive, which itself says where it ends, in pieces as they arrive.
    *
+   * @param sink Told what the archive holds, each piece before it is given.
    * Errors besides ours: `nar.malformed`.
    */
-  async *nar(): AsyncGenerator<Uint8Array> {
-    const parser = new NarParser(IGNORE);
+  async *nar(sink: NarSink = IGNORE): AsyncGenerator<Uint8Array> {
+    const parser = new NarParser(sink);
     while (!parser.done) {
       await this.#need();
       const rest = this.#chunk.subarray(this.#at);
