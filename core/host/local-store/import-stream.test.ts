@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, concatBytes } from "../../base/index.ts";
 import { beginEvaluation, derivation } from "../../derivation/index.ts";
-import { exportPaths, makeTextPath, narLength, type StorePath } from "../../store/index.ts";
+import { exportPaths, narLength, type StorePath } from "../../store/index.ts";
 import { WireReader } from "../../store/wire/index.ts";
 import { makeSourceHost } from "../files/index.ts";
 import type { LocalStore } from "./index.ts";
