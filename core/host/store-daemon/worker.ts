@@ -5,7 +5,7 @@ import type { WorkerOrder } from "./workers.ts";
 
 export interface WorkForDaemonOptions {
   /** Opens the store; called before the connection comes, so that it finds everything ready. */
-  readonly open: () => { readonly services: StoreServices; close(): void };
+  readonly open: () => { readonly services: StoreServices; close(): void | Promise<void> };
   readonly serverName: string;
   readonly signal: AbortSignal;
   /** Told of connections that ended badly. */
@@ -40,7 +40,7 @@ export async function workForDaemon({ open, serverName, signal, say }: WorkForDa
       else socket.once("close", () => resolve()).end(() => socket.destroy());
     });
   } finally {
-    opened.close();
+    await opened.close();
     if (process.connected) process.disconnect();
   }
 }

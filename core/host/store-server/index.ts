@@ -1,4 +1,4 @@
-export { localServices, type LocalServicesOptions } from "./local-services.ts";
+export { type LocalServices, localServices, type LocalServicesOptions } from "./local-services.ts";
 export { runServeConnection, type ServeConnectionOptions } from "./serve-connection.ts";
 export type {
   BuildAnswer,

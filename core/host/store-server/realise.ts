@@ -11,7 +11,7 @@ import {
 } from "../../store/index.ts";
 import { BUILD_STATUS, type DerivedPath, formatDerivedPath, type WireBuildResult } from "../../store/wire/index.ts";
 import { failureText, unsupported } from "./failure.ts";
-import type { ClientSettings, StoreServices } from "./served-store.ts";
+import type { ClientSettings, ServedStore, StoreServices } from "./served-store.ts";
 
 export interface RealiseOptions {
   readonly settings: ClientSettings;
@@ -62,36 +62,50 @@ export async function realise(
 ): Promise<Realised[]> {
   const distinct = new Map(wishes.map((wanted) => [formatDerivedPath(wanted), wanted]));
   const sorted = [...distinct.values()].sort((a, b) => compareText(sortKey(a), sortKey(b)));
+  const fetched = await fetchObjects(services, sorted, options);
   const answers = new Map<DerivedPath, Realised>();
   const toBuild: (DerivedPath & { kind: "outputs" })[] = [];
   for (const wanted of sorted) {
-    const answer = await fetchObject(services, wanted, options);
-    if (answer !== undefined) answers.set(wanted, answer);
-    else if (wanted.kind === "outputs") toBuild.push(wanted);
+    const path = pathOf(wanted);
+    const isThere = options.derivations?.has(path) === true || (await services.store.isValid(path));
+    if (isThere && wanted.kind === "outputs") toBuild.push(wanted);
+    else if (isThere) {
+      const status = fetched.has(path) ? BUILD_STATUS.substituted : BUILD_STATUS.alreadyValid;
+      answers.set(wanted, { wanted, result: { ...NOTHING_RUN, status } });
+    } else {
+      const status = wanted.kind === "object" ? BUILD_STATUS.noSubstituters : BUILD_STATUS.miscFailure;
+      answers.set(wanted, failed(wanted, notValid(path), status));
+    }
   }
   for (const answer of await buildOutputs(services, toBuild, options)) answers.set(answer.wanted, answer);
   return sorted.map((wanted) => answers.get(wanted) as Realised);
 }
 
-/** Objects as a whole; of outputs only the derivation, so that `undefined` means: to be built. */
-async function fetchObject(
+/** Let other stores give the objects, and the derivations whose outputs are wanted, that are not there. @returns Those. */
+async function fetchObjects(
   { store, substitute }: StoreServices,
-  wanted: DerivedPath,
-  { settings, derivations }: RealiseOptions,
-): Promise<Realised | undefined> {
-  const path = wanted.kind === "object" ? wanted.path : wanted.drvPath;
-  if (derivations?.has(path) === true) return undefined;
-  store.addTempRoot(path);
-  const valid = await store.isValid(path);
-  try {
-    if (!valid && !(settings.substitute && substitute !== undefined && (await substitute(path)))) throw notValid(path);
-  } catch (error) {
-    if (!(error instanceof CodedError)) throw error;
-    const status = wanted.kind === "object" ? BUILD_STATUS.noSubstituters : BUILD_STATUS.miscFailure;
-    return { wanted, error, result: { ...NOTHING_RUN, status, message: failureText(error) } };
+  wishes: readonly DerivedPath[],
+  { settings, derivations, events, signal }: RealiseOptions,
+): Promise<ReadonlySet<StorePath>> {
+  const missing = new Set<StorePath>();
+  for (const path of wishes.map(pathOf)) {
+    if (derivations?.has(path) === true) continue;
+    store.addTempRoot(path);
+    if (!(await store.isValid(path))) missing.add(path);
   }
-  if (wanted.kind === "outputs") return undefined;
-  return { wanted, result: { ...NOTHING_RUN, status: valid ? BUILD_STATUS.alreadyValid : BUILD_STATUS.substituted } };
+  if (missing.size > 0 && settings.substitute) await substitute?.([...missing], { events, signal });
+  return missing;
+}
+
+/** Those that are not valid. */
+export async function invalid(store: Pick<ServedStore, "isValid">, paths: readonly StorePath[]): Promise<StorePath[]> {
+  const missing: StorePath[] = [];
+  for (const path of paths) if (!(await store.isValid(path))) missing.push(path);
+  return missing;
+}
+
+function pathOf(wanted: DerivedPath): StorePath {
+  return wanted.kind === "object" ? wanted.path : wanted.drvPath;
 }
 
 async function buildOutputs(

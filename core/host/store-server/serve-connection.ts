@@ -17,7 +17,7 @@ import {
 } from "../../store/wire/index.ts";
 import { derivationNameOf } from "../../derivation/index.ts";
 import { failureText } from "./failure.ts";
-import { firstFailure, realise } from "./realise.ts";
+import { firstFailure, invalid, realise } from "./realise.ts";
 import type { ClientSettings, StoreServices } from "./served-store.ts";
 import { Spool } from "./spool.ts";
 import { takeIn } from "./take-in.ts";
@@ -117,14 +117,14 @@ class ServeConnection {
     const paths = await this.#reader.paths();
     const { store } = this.#services;
     if (lock && store.readOnly !== true) for (const path of paths) store.addTempRoot(path);
-    const valid: StorePath[] = [];
-    for (const path of paths) {
-      // Who may only read cannot make us write.
-      const fetched = async (): Promise<boolean> =>
-        substitute && this.#options.write === true && (await this.#services.substitute?.(path)) === true;
-      if ((await store.isValid(path)) || (await fetched())) valid.push(path);
+    // Who may only read cannot make us write.
+    const { substitute: fetch } = this.#services;
+    if (substitute && this.#options.write === true && fetch !== undefined) {
+      const missing = await invalid(store, paths);
+      if (missing.length > 0) await fetch(missing, { signal: this.#options.signal });
     }
-    this.#writer.set(valid);
+    const missing = new Set(await invalid(store, paths));
+    this.#writer.set(paths.filter((path) => !missing.has(path)));
   }
 
   async #queryPathInfos(): Promise<void> {

@@ -80,9 +80,13 @@ export interface Substitute {
 export interface StoreServices {
   readonly store: ServedStore;
   readonly build?: (request: BuildRequest) => Promise<BuildAnswer>;
-  readonly findSubstitute?: (path: StorePath) => Promise<Substitute | undefined>;
-  /** Make the object valid with what it refers to. `false` when no other store has it. */
-  readonly substitute?: (path: StorePath) => Promise<boolean>;
+  /** Which of the paths other stores could give. */
+  readonly findSubstitutes?: (paths: readonly StorePath[]) => Promise<ReadonlyMap<StorePath, Substitute>>;
+  /** Make the objects valid that other stores have, with what they refer to. What cannot be had stays as it is. */
+  readonly substitute?: (
+    paths: readonly StorePath[],
+    run: { readonly events?: ((event: BuildEvent) => void) | undefined; readonly signal?: AbortSignal | undefined },
+  ) => Promise<void>;
   /** @throws {CodedError} `signature.untrusted` for an object that nobody who is trusted vouches for. */
   readonly checkTrusted?: (info: PathInfo) => void;
   readonly addSignatures?: (path: StorePath, signatures: readonly string[]) => Awaitable<void>;

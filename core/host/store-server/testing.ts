@@ -1,8 +1,7 @@
 import { concatBytes } from "../../base/index.ts";
 import { WireReader, type WireOutput, WireWriter } from "../../store/wire/index.ts";
 import { openTemporaryStore } from "../local-store/testing.ts";
-import { localServices } from "./local-services.ts";
-import type { StoreServices } from "./served-store.ts";
+import { type LocalServices, localServices } from "./local-services.ts";
 
 /** A stream of bytes from one side of a connection to the other, inside one process. */
 export class Channel implements WireOutput, AsyncIterable<Uint8Array> {
@@ -63,7 +62,7 @@ export function connect(serve: (input: AsyncIterable<Uint8Array>, output: WireOu
 }
 
 /** A temporary store with everything a server does for it. */
-export function openServedStore(): ReturnType<typeof openTemporaryStore> & { readonly services: StoreServices } {
+export function openServedStore(): ReturnType<typeof openTemporaryStore> & { readonly services: LocalServices } {
   const opened = openTemporaryStore();
   return { ...opened, services: localServices(opened.store) };
 }

@@ -2,6 +2,8 @@ import { CodedError } from "../../base/index.ts";
 import { hashDerivationModulo, makeInputHashes, outputNames } from "../../derivation/index.ts";
 import { DIGEST_LENGTH, makeRealisationId, notValid, parseRealisation, type StorePath } from "../../store/index.ts";
 import { readTextMap, WORKER_OPERATION as OPERATION, writePathInfo, writeTextMap } from "../../store/wire/index.ts";
+import { planMissing } from "./plan-missing.ts";
+import { invalid } from "./realise.ts";
 import type { Substitute } from "./served-store.ts";
 import type { WorkerHandler } from "./worker-connection.ts";
 import type { WorkerSession } from "./worker-session.ts";
@@ -55,23 +57,18 @@ const queryValidPaths: WorkerHandler = async (session) => {
   const paths = await session.reader.paths();
   const substitute = session.minor >= 27 && (await session.reader.bool());
   session.begin();
-  const valid: StorePath[] = [];
-  for (const path of paths) {
-    const fetched = async (): Promise<boolean> =>
-      substitute && session.settings.substitute && (await session.services.substitute?.(path)) === true;
-    if ((await session.store.isValid(path)) || (await fetched())) valid.push(path);
+  const { store, services } = session;
+  if (substitute && session.settings.substitute && services.substitute !== undefined) {
+    const missing = await invalid(store, paths);
+    if (missing.length > 0) await services.substitute(missing, { events: session.report, signal: session.signal });
   }
-  session.end().set(valid);
+  const missing = new Set(await invalid(store, paths));
+  session.end().set(paths.filter((path) => !missing.has(path)));
 };
 
 async function findSubstitutes(session: WorkerSession, paths: readonly StorePath[]): Promise<Substitute[]> {
-  if (!session.settings.substitute || session.services.findSubstitute === undefined) return [];
-  const found: Substitute[] = [];
-  for (const path of paths) {
-    const substitute = await session.services.findSubstitute(path);
-    if (substitute !== undefined) found.push(substitute);
-  }
-  return found;
+  if (!session.settings.substitute) return [];
+  return [...((await session.services.findSubstitutes?.(paths))?.values() ?? [])];
 }
 
 const querySubstitutablePaths: WorkerHandler = async (session) => {
@@ -138,7 +135,6 @@ const narFromPath: WorkerHandler = async (session) => {
 };
 
 const queryMissing: WorkerHandler = async (session) => {
-  const { planMissing } = await import("./plan-missing.ts");
   const texts = await session.reader.texts();
   const wishes = texts.map((text) => session.parseWish(text));
   session.begin();

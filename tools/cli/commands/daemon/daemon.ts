@@ -1,8 +1,9 @@
 import { CodedError } from "../../../../core/base/index.ts";
 import { readBytes, writeBytes } from "../../../../core/host/process/index.ts";
 import { daemonSocket, DEFAULT_ADMISSION, runDaemon, workForDaemon } from "../../../../core/host/store-daemon/index.ts";
-import { localServices, runWorkerConnection } from "../../../../core/host/store-server/index.ts";
+import { runWorkerConnection } from "../../../../core/host/store-server/index.ts";
 import type { CliContext } from "../../context.ts";
+import { serveLocally } from "../../serve-locally.ts";
 import { openStore } from "../../store.ts";
 import { VERSION } from "../../version.ts";
 import type { DaemonFlags } from "./index.ts";
@@ -14,7 +15,7 @@ const FIRST_INHERITED = 3;
 
 /** `floe daemon`: serve the store by the worker protocol. */
 export default async function daemon(this: CliContext, flags: DaemonFlags): Promise<void> {
-  if (flags.connection) return workForDaemon({ ...hooks(this), open: () => open(flags) });
+  if (flags.connection) return workForDaemon({ ...hooks(this), open: () => open(this, flags) });
   if (flags.stdio) return serveStdio(this, flags);
   const { stateDirectory } = prepare(flags);
   const entry = process.argv[1];
@@ -53,18 +54,25 @@ function prepare(flags: DaemonFlags): { readonly stateDirectory: string } {
   return { stateDirectory: store.stateDirectory };
 }
 
-function open(flags: DaemonFlags) {
+function open(context: CliContext, flags: DaemonFlags) {
   const store = openStore(flags);
-  return { services: localServices(store), close: () => store.close() };
+  const services = serveLocally(context, store);
+  return {
+    services,
+    async close() {
+      await services.close();
+      store.close();
+    },
+  };
 }
 
 /** Who can start us could do to the store whatever we can. */
 async function serveStdio(context: CliContext, flags: DaemonFlags): Promise<void> {
-  using store = openStore(flags);
+  const { services, close } = open(context, flags);
   const input = readBytes(process.stdin);
   try {
     await runWorkerConnection({
-      services: localServices(store),
+      services,
       input,
       output: writeBytes(process.stdout),
       trusted: true,
@@ -73,5 +81,6 @@ async function serveStdio(context: CliContext, flags: DaemonFlags): Promise<void
     });
   } finally {
     process.stdin.destroy();
+    await close();
   }
 }

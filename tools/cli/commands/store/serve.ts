@@ -1,18 +1,20 @@
 import type { CodedError } from "../../../../core/base/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { readBytes, writeBytes } from "../../../../core/host/process/index.ts";
-import { localServices, runServeConnection } from "../../../../core/host/store-server/index.ts";
+import { runServeConnection } from "../../../../core/host/store-server/index.ts";
 import type { CliContext } from "../../context.ts";
+import { serveLocally } from "../../serve-locally.ts";
 import { openStore } from "../../store.ts";
 import type { ServeFlags } from "./index.ts";
 
 /** `floe store serve`: answer one client of the serve protocol on standard input and output. */
 export default async function serve(this: CliContext, flags: ServeFlags): Promise<void> {
   using store = openToServe(flags);
+  const services = serveLocally(this, store);
   const input = readBytes(process.stdin);
   try {
     await runServeConnection({
-      services: localServices(store),
+      services,
       input,
       output: writeBytes(process.stdout),
       write: flags.write,
@@ -21,6 +23,7 @@ export default async function serve(this: CliContext, flags: ServeFlags): Promis
     });
   } finally {
     process.stdin.destroy();
+    await services.close();
   }
 }
 
