@@ -103,7 +103,7 @@ function askedFor(session: WorkerSession): AsyncGenerator<Uint8Array> {
       writeLogMessage(writer, { kind: "read", sizeBytes: READ_BYTES }, minor);
       await writer.flush();
       yield await reader.bytes(READ_BYTES);
-      await reader.begin();
+      reader.forget();
     }
   }
   return new WireReader(pieces()).nar();
@@ -117,12 +117,12 @@ const addMultipleToStore: WorkerHandler = async (session) => {
   const inner = new WireReader(reader.frames(), { storeDirectory: store.storeDirectory });
   refuseRepair(session, repair);
   const checkSignatures = !(session.trusted && dontCheckSignatures);
-  await inner.begin();
+  inner.forget();
   let left = await inner.number();
   while (left > 0) {
     await store.batch(async () => {
       for (const end = Math.max(0, left - BATCH_SIZE); left > end; left--) {
-        await inner.begin();
+        inner.forget();
         const path = await inner.path();
         const info = await readPathInfo(inner, path, STREAM_INFO_MINOR);
         const nar = inner.raw(info.narSize);
