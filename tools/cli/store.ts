@@ -1,4 +1,4 @@
-import { type LocalStore, openLocalStore } from "../../core/host/local-store/index.ts";
+import { type LocalStore, openLocalStore, readStoreSettings } from "../../core/host/local-store/index.ts";
 import type { StoreFlags } from "./flags.ts";
 
 export interface OpenStoreOptions {
@@ -8,5 +8,5 @@ export interface OpenStoreOptions {
 
 /** The store that `--store` names, else the machine's own, else the user's. The caller closes it (`using`). */
 export function openStore(flags: StoreFlags, { readOnly = false }: OpenStoreOptions = {}): LocalStore {
-  return openLocalStore({ root: flags.store, readOnly });
+  return openLocalStore({ root: flags.store, readOnly, ...(readOnly ? {} : readStoreSettings()) });
 }

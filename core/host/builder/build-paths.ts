@@ -1,7 +1,7 @@
 import { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
-import type { StorePath } from "../../store/index.ts";
+import type { PathInfo, StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";
 import type { Substituters } from "../substitute/index.ts";
@@ -30,6 +30,8 @@ export interface BuildOptions {
   readonly keepGoing?: boolean | undefined;
   /** Build the targets although they are valid, and compare. */
   readonly rebuild?: boolean | undefined;
+  /** With `rebuild`: told of each output that was made again and is as it was registered, and where it lies for the moment. */
+  readonly onRebuilt?: ((output: PathInfo, place: string) => Promise<void>) | undefined;
   readonly timeoutSeconds?: number | undefined;
   readonly maxSilentSeconds?: number | undefined;
   readonly maxLogBytes?: number | undefined;

@@ -14,7 +14,7 @@ import type { PathInfo, StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import { compareOutputs } from "./compare.ts";
 import { argumentsTooLong, diskFull, findFullDisk, isNoSpace, offline } from "./failures.ts";
-import { collectOutputs, copyOutputs, makeRoom, moveOutputs } from "./outputs.ts";
+import { collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { BuilderRunner, type BuilderRunnerOptions } from "./run-builder.ts";
@@ -26,6 +26,8 @@ export interface LocalExecutorOptions extends BuilderRunnerOptions {
   /** Download nothing. Default false. */
   readonly offline?: boolean;
   readonly platform?: Platform;
+  /** As in `BuildOptions`. */
+  readonly onRebuilt?: ((output: PathInfo, place: string) => Promise<void>) | undefined;
 }
 
 /** The sandbox of this machine. */
@@ -158,7 +160,9 @@ export class LocalExecutor implements Executor {
           infoOf: (path) => closures.infoOf(path),
           realPath: (path) => store.realPath(path),
         });
-        return error === undefined ? { kind: "built", all, fresh: [], logPath } : { kind: "failed", error, logPath };
+        if (error !== undefined) return { kind: "failed", error, logPath };
+        for (const info of all) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
+        return { kind: "built", all, fresh: [], logPath };
       }
       // An output that was valid before stays as it is; others refer to it by its path alone.
       const fresh = all.filter((info) => missing.has(info.path));

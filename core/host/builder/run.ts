@@ -69,6 +69,7 @@ export class Run {
       closures: this.#closures,
       registration: this.#registration,
       keepFailed: options.keepFailed === true,
+      onRebuilt: options.onRebuilt,
       timeoutSeconds: options.timeoutSeconds ?? 0,
       maxSilentSeconds: options.maxSilentSeconds ?? 0,
       maxLogBytes: options.maxLogBytes ?? 0,

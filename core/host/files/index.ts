@@ -1,4 +1,5 @@
 export { canonicalise, CANONICAL_MTIME_SECONDS, metadataFault } from "./canonicalise.ts";
+export { FileJoiner, type JoinedFiles } from "./file-joiner.ts";
 export { hostPath, readNames, readTarget } from "./host-path.ts";
 export {
   beginRestoreNar,

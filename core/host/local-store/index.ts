@@ -8,4 +8,5 @@ export { LocalStore, openLocalStore, type OpenLocalStoreOptions } from "./local-
 export { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
 export { type InfoRow, pathInfoOf, StoreQueryTable } from "./queries.ts";
 export { register } from "./registration.ts";
+export { readStoreSettings, type StoreSettings, type StoreSettingsPlaces } from "./settings.ts";
 export { SCHEMA, SCHEMA_VERSION } from "./schema.ts";

@@ -50,6 +50,7 @@ export class JournalWriter {
     if (made.length === 0) return;
     const ids = this.#ids();
     const tail = this.#journal.readTail();
+    if (tail === undefined && this.#lastIdBefore === 0) return this.#journal.replace(made, ids);
     const covered = tail === undefined ? undefined : this.#coveredBy(tail.mark);
     if (tail === undefined || covered === undefined || tail.sizeBytes > 2 * tail.mark.compactBytes + SLACK_BYTES)
       return this.#journal.replace(this.rows(0, ids.pendingId), ids);

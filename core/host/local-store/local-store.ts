@@ -25,7 +25,7 @@ import {
   type StorePath,
 } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
-import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
+import { dumpTree, FileJoiner, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { StoreDatabase } from "./database.ts";
 import { readGcGraph } from "./gc-graph.ts";
@@ -46,6 +46,8 @@ export interface OpenLocalStoreOptions {
   readonly root?: string | undefined;
   /** Only ask; nothing is made or locked, and a store that does not exist is an empty one. Default false. */
   readonly readOnly?: boolean | undefined;
+  /** Join equal files of every object before it is registered. Default false. */
+  readonly autoOptimise?: boolean | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export interface OpenLocalStoreOptions {
  * @throws {CodedError} `store.not-writable`, `store.schema-unsupported`, `store.no-flock`
  */
 export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore {
-  return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options.readOnly === true);
+  return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options);
 }
 
 interface RegisterOptions {
@@ -67,6 +69,8 @@ export class LocalStore implements Store {
   readonly storeDirectory: string = STORE_DIRECTORY;
   readonly readOnly: boolean;
   readonly #layout: StoreLayout;
+  readonly #autoOptimise: boolean;
+  #joiner: FileJoiner | undefined;
   readonly #database: StoreDatabase;
   readonly #queries: StoreQueryTable;
   readonly #derivations = new Map<StorePath, Derivation>();
@@ -78,9 +82,10 @@ export class LocalStore implements Store {
   /** Objects of a batch that are written but not registered yet, and the locks on them. */
   #batch: { readonly infos: Map<StorePath, PathInfo>; readonly locks: HeldLocks[] } | undefined;
 
-  constructor(layout: StoreLayout, readOnly: boolean) {
+  constructor(layout: StoreLayout, { readOnly = false, autoOptimise = false }: OpenLocalStoreOptions) {
     this.#layout = layout;
     this.readOnly = readOnly;
+    this.#autoOptimise = autoOptimise;
     this.#database = new StoreDatabase(layout, { readOnly });
     this.#queries = new StoreQueryTable(this.#database);
   }
@@ -292,6 +297,7 @@ export class LocalStore implements Store {
   registerOutputs(infos: readonly PathInfo[]): void {
     const all = this.#withWaiting(infos);
     if (all.length === 0) return;
+    this.#joinFiles(all);
     syncTrees(this.#realPaths(all), this.realStoreDirectory);
     this.#register(all);
   }
@@ -300,6 +306,7 @@ export class LocalStore implements Store {
   async registerOutputsLater(infos: readonly PathInfo[]): Promise<void> {
     const all = this.#withWaiting(infos);
     if (all.length === 0) return;
+    this.#joinFiles(all);
     await syncTreesLater(this.#realPaths(all), this.realStoreDirectory);
     this.#register(all);
   }
@@ -386,6 +393,16 @@ export class LocalStore implements Store {
   /** Objects of an open batch go first: what is registered now may refer to them. */
   #withWaiting(infos: readonly PathInfo[]): PathInfo[] {
     return [...(this.#batch?.infos.values() ?? []), ...infos];
+  }
+
+  #joinFiles(infos: readonly PathInfo[]): void {
+    if (!this.#autoOptimise) return;
+    try {
+      this.#joiner ??= new FileJoiner(this.realStoreDirectory);
+      for (const real of this.#realPaths(infos)) this.#joiner.join(real);
+    } catch {
+      // Saving space is no reason to fail; `floe store optimise` tells what is in its way.
+    }
   }
 
   #realPaths(infos: readonly PathInfo[]): string[] {

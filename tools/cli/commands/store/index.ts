@@ -22,10 +22,6 @@ export interface ServeFlags extends StoreFlags {
   readonly serve: boolean;
 }
 
-export interface VerifyFlags extends StoreFlags {
-  readonly contents: boolean;
-}
-
 const paths = {
   kind: "array",
   minimum: 1,
@@ -99,21 +95,6 @@ export const storeCommands = buildRouteMap<string, CliContext>({
         fullDescription:
           "What a Nix or Floe on another machine runs here by ssh: `nix copy --to ssh://HOST?remote-program=floe%20store%20serve`.",
       },
-    }),
-    verify: buildCommand<VerifyFlags, string[], CliContext>({
-      loader: async () => (await import("./verify.ts")).default,
-      parameters: {
-        flags: { ...storeFlags, contents: { kind: "boolean", default: true, brief: "Hash what the objects hold" } },
-        positional: {
-          kind: "array",
-          parameter: {
-            brief: "A store path; all of the store when left out",
-            placeholder: "STORE-PATH",
-            parse: String,
-          },
-        },
-      },
-      docs: { brief: "Compare store objects with what was recorded when they were registered" },
     }),
     query: buildRouteMap<string, CliContext>({
       routes: {

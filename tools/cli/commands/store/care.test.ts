@@ -1,0 +1,49 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runFloe, temporaryDirectory } from "../../testing.ts";
+
+const directory = temporaryDirectory();
+const store = ["--store", join(directory, "root")];
+const other = ["--store", join(directory, "other")];
+const from = join(directory, "tree");
+mkdirSync(from);
+for (const name of ["a", "b"]) writeFileSync(join(from, name), "x".repeat(4000));
+const env = { XDG_CONFIG_HOME: directory };
+
+test("floe store optimise says what it saved", async () => {
+  const added = await runFloe(["store", "add", ...store, from]);
+  assert.is(added.code, 0, added.stderr);
+  const { code, stderr } = await runFloe(["store", "optimise", ...store]);
+  assert.is(code, 0);
+  assert.match(stderr, "freed: 1 of 2 files in 1 store objects became links");
+  const again = JSON.parse((await runFloe(["store", "optimise", ...store, "--json"])).stdout) as { linked: number };
+  assert.is(again.linked, 0);
+});
+
+test("floe store verify sums up its exit code, and --repair takes whole copies from another store", async () => {
+  const path = (await runFloe(["store", "add", ...other, from])).stdout.trim();
+  const real = join(directory, "root", path, "a");
+  chmodSync(real, 0o644);
+  writeFileSync(real, "changed");
+  const found = await runFloe(["store", "verify", "--all", ...store, "--json"], { env });
+  assert.is(found.code, 1);
+  const { faults } = JSON.parse(found.stdout) as { faults: { kind: string; path: string }[] };
+  assert.equal(faults.map(({ kind }) => kind).sort(), ["damaged", "link"]);
+  const repaired = await runFloe(["store", "verify", "--repair", "--from", join(directory, "other"), ...store], {
+    env,
+  });
+  assert.is(repaired.code, 0, repaired.stderr);
+  assert.match(repaired.stderr, `repaired ${path}: copied from another store`);
+  assert.is((await runFloe(["store", "verify", ...store, "--check-contents"])).code, 0);
+});
+
+test("floe store verify --sigs-needed asks for keys that are trusted", async () => {
+  rmSync(join(directory, "root"), { recursive: true });
+  const { code, stderr } = await runFloe(["store", "verify", ...store, "--sigs-needed", "1"], { env });
+  assert.is(code, 0, stderr);
+  assert.match(stderr, "0 store objects are as they were registered");
+});
+
+test.run();
