@@ -17,13 +17,17 @@ function valuesOf(alphabet: string, alternative = "", alternativeStart = 0): Uin
   return values;
 }
 
+/** Longer texts are no digests, and errors should fit on a screen. */
+const LONGEST_SHOWN = 160;
+
 function valueAt(values: Uint8Array, text: string, index: number): number {
   const unit = text.charCodeAt(index);
   return unit < 128 ? (values[unit] as number) : 255;
 }
 
 function malformed(encoding: string, text: string, found: string): CodedError {
-  return new CodedError(`${encoding}.malformed`, `Cannot read "${text}" as ${encoding}: ${found}`);
+  const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+  return new CodedError(`${encoding}.malformed`, `Cannot read "${shown}" as ${encoding}: ${found}`);
 }
 
 /** Characters Nix's base 32 needs for so many bytes: 16 → 26, 20 → 32, 32 → 52, 64 → 103. */

@@ -1,3 +1,5 @@
+import { concatBytes } from "./bytes.ts";
+
 /**
  * Text that may hold any bytes.
  *
@@ -41,14 +43,20 @@ function hasLoneByte(text: string): boolean {
   return false;
 }
 
+/** A lone surrogate that stands for a byte; with the `u` flag, halves of pairs are none. */
+const ESCAPED_BYTE = /[\uDC80-\uDCFF]/gu;
+
 function encodeEscaped(text: string): Uint8Array {
-  const out: number[] = [];
-  for (const character of text) {
-    const unit = character.charCodeAt(0);
-    if (character.length === 1 && unit >= 0xdc80 && unit <= 0xdcff) out.push(unit - 0xdc00);
-    else for (const byte of encoder.encode(character)) out.push(byte);
+  const parts: Uint8Array[] = [];
+  let start = 0;
+  for (const { index } of text.matchAll(ESCAPED_BYTE)) {
+    if (index > start) parts.push(encoder.encode(text.slice(start, index)));
+    parts.push(Uint8Array.of(text.charCodeAt(index) - 0xdc00));
+    start = index + 1;
   }
-  return Uint8Array.from(out);
+  if (parts.length === 0) return encoder.encode(text);
+  parts.push(encoder.encode(text.slice(start)));
+  return concatBytes(parts);
 }
 
 function decodeEscaped(bytes: Uint8Array): string {

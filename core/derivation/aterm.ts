@@ -139,6 +139,8 @@ class TermReader {
   readonly #text: string;
   readonly #name: string;
   #at = 0;
+  /** Where the next backslash is, once it was looked for: looking anew for each string would be quadratic. */
+  #backslash = -1;
 
   constructor(text: string, name: string) {
     this.#text = text;
@@ -164,8 +166,11 @@ class TermReader {
     const start = this.#at;
     const text = this.#text;
     const end = text.indexOf('"', start);
-    const escape = text.indexOf("\\", start);
-    if (end >= 0 && (escape < 0 || escape > end)) {
+    if (this.#backslash < start) {
+      const found = text.indexOf("\\", start);
+      this.#backslash = found < 0 ? text.length : found;
+    }
+    if (end >= 0 && this.#backslash > end) {
       this.#at = end + 1;
       return text.slice(start, end);
     }

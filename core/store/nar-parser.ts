@@ -16,6 +16,8 @@ export interface NarSink {
 const LONGEST_WORD = 16;
 const LONGEST_NAME = 255;
 const LONGEST_TARGET = 4095;
+/** Of a path inside the archive. No call to a file system names what lies deeper, so no store can hold it. */
+const LONGEST_PATH = 4095;
 const SHORT_TEXT = 40;
 
 function malformed(found: string): CodedError {
@@ -69,6 +71,7 @@ const LENGTH_BYTES = 8;
 
 interface OpenDirectory {
   readonly path: string;
+  readonly pathBytes: number;
   /** Name of the last entry so far. */
   last: string | undefined;
 }
@@ -77,7 +80,8 @@ interface OpenDirectory {
  * A strict streaming reader of archives: push pieces as they arrive, the sink is told what they hold.
  *
  * Refused are wrong magic, unknown or misplaced tokens, padding that is not zero, unsorted or repeated names, names that
- * could leave the tree, and lengths no such token has (before anything is allocated for them).
+ * could leave the tree, lengths no such token has (before anything is allocated for them), and paths no file system can name.
+ * So what is held is bounded, whatever the archive: one token and the open directories.
  *
  * Source: Nix manual, "Nix Archive (NAR) format".
  */
@@ -88,6 +92,7 @@ export class NarParser {
   #expected: Expected = "magic";
   /** Path of the node that is being read. */
   #path = "";
+  #pathBytes = 0;
   #executable = false;
   /** Bytes of the file's contents that are still to come. */
   #left = 0;
@@ -106,6 +111,11 @@ export class NarParser {
   /** Whether the archive has been read to its end. */
   get done(): boolean {
     return this.#expected === "nothing";
+  }
+
+  /** Bytes that were read so far. */
+  get position(): number {
+    return this.#position;
   }
 
   /**
@@ -198,7 +208,7 @@ export class NarParser {
       case "target":
         return this.#target(text);
       case "name":
-        return this.#name(text);
+        return this.#name(text, length);
       case "entry-or-close":
         return this.#entryOrClose(text);
       default:
@@ -213,7 +223,7 @@ export class NarParser {
       this.#expected = "file-word";
     } else if (type === "directory") {
       this.#sink.directory(this.#path);
-      this.#open.push({ path: this.#path, last: undefined });
+      this.#open.push({ path: this.#path, pathBytes: this.#pathBytes, last: undefined });
       this.#expected = "entry-or-close";
     } else if (type === "symlink") {
       this.#expected = "target-word";
@@ -269,7 +279,7 @@ export class NarParser {
     }
   }
 
-  #name(name: string): void {
+  #name(name: string, sizeBytes: number): void {
     const directory = this.#open.at(-1) as OpenDirectory;
     if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
       throw malformed(`found the name ${JSON.stringify(name)}, expected one that stays in its directory`);
@@ -277,6 +287,11 @@ export class NarParser {
     if (directory.last !== undefined && compareText(directory.last, name) >= 0)
       throw malformed(`the name "${name}" follows "${directory.last}", expected names in byte order, each once`);
     directory.last = name;
+    this.#pathBytes = directory.pathBytes + sizeBytes + (directory.path === "" ? 0 : 1);
+    if (this.#pathBytes > LONGEST_PATH)
+      throw malformed(
+        `found a path of ${this.#pathBytes} bytes before byte ${this.#position}, expected at most ${LONGEST_PATH}`,
+      );
     this.#path = directory.path === "" ? name : `${directory.path}/${name}`;
     this.#expected = "node-word";
   }

@@ -118,6 +118,25 @@ test("the reader refuses what a strict reader must", () => {
   refuses(concatBytes([NAR_TOKENS.start, narString("("), narLength(2 ** 52)]));
 });
 
+test("the reader refuses paths that no file system can name, and reads the deepest that one can", () => {
+  const nested = (depth: number): Uint8Array => {
+    const open = [NAR_TOKENS.directory, NAR_TOKENS.entry, narString("d"), NAR_TOKENS.node];
+    return concatBytes([
+      NAR_TOKENS.start,
+      ...Array.from({ length: depth }, () => open).flat(),
+      NAR_TOKENS.directory,
+      NAR_TOKENS.close,
+      ...Array.from({ length: 2 * depth }, () => NAR_TOKENS.close),
+    ]);
+  };
+  const deepest = nested(2048);
+  assert.is(toBase64(narOf(parseNar(deepest))), toBase64(deepest));
+  const lister = new NarLister();
+  lister.push(deepest);
+  assert.ok(JSON.stringify(lister.finish()).length > 2048);
+  refuses(nested(2049));
+});
+
 test("NarLister lists with offsets of contents", () => {
   const nar = narOf({
     type: "directory",

@@ -77,7 +77,7 @@ export function parseLock(text: string, path: string): LockFile {
     );
   }
   const output = result.output as LockFile;
-  if (output.nodes[output.root] === undefined) {
+  if (!Object.hasOwn(output.nodes, output.root)) {
     throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": it has no node "${output.root}"`, {
       at,
       hint,

@@ -1,0 +1,72 @@
+import { fromUtf8, hashBytes, utf8 } from "../../../core/base/index.ts";
+import {
+  checkOutputPaths,
+  type Derivation,
+  derivationPath,
+  formatDerivation,
+  type InputHashes,
+  parseDerivation,
+  showDerivation,
+} from "../../../core/derivation/index.ts";
+import type { Random } from "../random.ts";
+import { sampleStorePath, sampleStorePaths, sampleText, words } from "../samples.ts";
+import { expectSame, type Target } from "../target.ts";
+
+const inputs: InputHashes = (drvPath) => ({
+  hashes: new Map([["out", hashBytes("sha256", drvPath).digest]]),
+  deferred: false,
+});
+
+/** The text of `.drv` files: read, checked and written again. */
+export const drvTarget: Target = {
+  sample: (random) => utf8(formatDerivation(sampleDerivation(random))),
+  words: words(
+    "Derive(",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    '"',
+    "\\",
+    '""',
+    '("out","","","")',
+    "r:sha256",
+    "impure",
+    "__proto__",
+    "\0",
+  ),
+  check(input) {
+    const drv = parseDerivation(fromUtf8(input), "fuzz");
+    const text = formatDerivation(drv);
+    expectSame(formatDerivation(parseDerivation(text, "fuzz")), text, "a derivation written, read and written");
+    JSON.stringify(showDerivation(drv));
+    derivationPath(drv);
+    checkOutputPaths(drv, { inputs });
+  },
+};
+
+function sampleDerivation(random: Random): Derivation {
+  const fixed = {
+    path: sampleStorePath(random),
+    hashAlgorithm: random.pick(["sha256", "r:sha1"]),
+    hash: "00".repeat(32),
+  };
+  const output = random.pick([
+    { path: sampleStorePath(random), hashAlgorithm: "", hash: "" },
+    { path: "", hashAlgorithm: "r:sha256", hash: "" },
+    { path: "", hashAlgorithm: "", hash: "" },
+    fixed,
+  ]);
+  const names = output === fixed ? ["out"] : ["out", "dev", "doc"].slice(0, 1 + random.below(3));
+  return {
+    name: "fuzz",
+    outputs: Object.fromEntries(names.map((name) => [name, output])),
+    inputDerivations: new Map(sampleStorePaths(random).map((path) => [path, ["out"]])),
+    inputSources: sampleStorePaths(random),
+    system: "x86_64-linux",
+    builder: sampleText(random),
+    args: Array.from({ length: random.size(3) }, () => sampleText(random)),
+    env: Object.fromEntries(Array.from({ length: random.size(4) }, () => [sampleText(random), sampleText(random)])),
+  };
+}
