@@ -7,34 +7,14 @@ import {
   dumpNar,
   NAR_TOKENS,
   NarLister,
+  type NarListing,
   type NarNode,
   NarParser,
   narLength,
   narString,
   parseNar,
 } from "./index.ts";
-
-const name = fc
-  .uint8Array({ minLength: 1, maxLength: 6 })
-  .map(fromUtf8)
-  .filter((n) => n !== "." && n !== ".." && !/[/\0]/.test(n));
-const leaf = fc.oneof(
-  fc.record({
-    type: fc.constant("regular" as const),
-    executable: fc.boolean(),
-    contents: fc.uint8Array({ maxLength: 30 }),
-  }),
-  fc.record({ type: fc.constant("symlink" as const), target: name }),
-);
-const { tree } = fc.letrec<{ tree: NarNode }>((tie) => ({
-  tree: fc.oneof(
-    { maxDepth: 3 },
-    leaf,
-    fc
-      .array(fc.tuple(name, tie("tree")), { maxLength: 4 })
-      .map((entries) => ({ type: "directory" as const, entries: new Map(entries) })),
-  ),
-}));
+import { anyTree } from "./testing.ts";
 
 const narOf = (node: NarNode): Uint8Array => concatBytes(dumpNar(node));
 const refuses = (bytes: Uint8Array): void =>
@@ -44,12 +24,12 @@ const refuses = (bytes: Uint8Array): void =>
   );
 
 test("parseNar() reads what dumpNar() writes", () => {
-  fc.assert(fc.property(tree, (node) => toBase64(narOf(parseNar(narOf(node)))) === toBase64(narOf(node))));
+  fc.assert(fc.property(anyTree, (node) => toBase64(narOf(parseNar(narOf(node)))) === toBase64(narOf(node))));
 });
 
 test("NarParser reads an archive in pieces of any size", () => {
   fc.assert(
-    fc.property(tree, fc.integer({ min: 1, max: 9 }), (node, size) => {
+    fc.property(anyTree, fc.integer({ min: 1, max: 9 }), (node, size) => {
       const nar = narOf(node);
       const whole = collect([nar]);
       const pieces: Uint8Array[] = [];
@@ -135,6 +115,29 @@ test("the reader refuses paths that no file system can name, and reads the deepe
   lister.push(deepest);
   assert.ok(JSON.stringify(lister.finish()).length > 2048);
   refuses(nested(2049));
+});
+
+test("NarLister lists every tree, and its offsets are where the contents lie", () => {
+  fc.assert(
+    fc.property(anyTree, (node) => {
+      const nar = narOf(node);
+      const lister = new NarLister();
+      lister.push(nar);
+      const check = (listing: NarListing, tree: NarNode): void => {
+        assert.is(listing.type, tree.type);
+        if (listing.type === "regular" && tree.type === "regular") {
+          assert.is(listing.executable === true, tree.executable);
+          const { narOffset, size } = listing;
+          assert.equal(nar.slice(narOffset, narOffset + size), tree.contents);
+        } else if (listing.type === "symlink" && tree.type === "symlink") assert.is(listing.target, tree.target);
+        else if (listing.type === "directory" && tree.type === "directory") {
+          assert.equal(new Set(Object.keys(listing.entries)), new Set(tree.entries.keys()));
+          for (const [name, child] of tree.entries) check(listing.entries[name] as NarListing, child);
+        }
+      };
+      check(lister.finish(), node);
+    }),
+  );
 });
 
 test("NarLister lists with offsets of contents", () => {
