@@ -46,6 +46,9 @@ need qemu-system-x86_64 qemu-system-x86
 need qemu-img qemu-utils
 need bwrap bubblewrap
 need git git
+# Any compiler makes the program that runs builders, see below; it is wanted, not needed.
+compiler() { for name in cc gcc clang tcc; do command -v "$name" && return; done; }
+[ -n "$(compiler)" ] || [ "$(id -u)" != 0 ] || packages="$packages tcc libc6-dev"
 if [ -n "$packages" ]; then
   install="apt-get install --no-install-recommends$packages"
   command -v apt-get >/dev/null 2>&1 ||
@@ -70,6 +73,18 @@ if ! refused=$(bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / tr
     "  Debian:   sysctl -w kernel.unprivileged_userns_clone=1" \
     "  Ubuntu:   sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" \
     "In a container: run it with --privileged, or with --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+fi
+
+# Without it bubblewrap isolates builds, which takes longer for each.
+source=core/host/sandbox/native/floe-sandbox.c
+native=dist/floe-sandbox
+if [ ! -x "$native" ] || [ "$source" -nt "$native" ]; then
+  cc=$(compiler || :)
+  mkdir -p dist
+  if [ -z "$cc" ]; then say "there is no C compiler: builds are isolated by bubblewrap, which takes longer for each"
+  elif "$cc" -O2 -o "$native.new" "$source"; then mv "$native.new" "$native"
+  else say "$source could not be compiled: builds are isolated by bubblewrap, which takes longer for each"
+  fi
 fi
 
 bundle=dist/floe.mjs

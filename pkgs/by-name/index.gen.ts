@@ -10,6 +10,7 @@ import expat from "./ex/expat/package.ts";
 import findutils from "./fi/findutils/package.ts";
 import floe from "./fl/floe/package.ts";
 import floeAgent from "./fl/floe-agent/package.ts";
+import floeSandbox from "./fl/floe-sandbox/package.ts";
 import gcclib from "./gc/gcclib/package.ts";
 import glibc from "./gl/glibc/package.ts";
 import gnugrep from "./gn/gnugrep/package.ts";
@@ -48,6 +49,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   findutils,
   floe,
   "floe-agent": floeAgent,
+  "floe-sandbox": floeSandbox,
   gcclib,
   glibc,
   gnugrep,
@@ -87,6 +89,7 @@ declare module "#floe/package" {
     readonly findutils: Package;
     readonly floe: Package;
     readonly "floe-agent": Package;
+    readonly "floe-sandbox": Package;
     readonly gcclib: Package;
     readonly glibc: Package;
     readonly gnugrep: Package;

@@ -140,10 +140,10 @@ if (typeof bench === "string") {
   });
 
   test("nobody else gets at an output before its modes are canonical", async () => {
-    const value = await bench.script("touch $out; chmod 4755 $out; sleep 7890; true", { name: "set-id" });
+    const value = await bench.script("touch $out; chmod 777 $out; sleep 7890; chmod 755 $out", { name: "open-mode" });
     const run = bench.build(value);
     await until(() => isRunning("sleep 7890"));
-    const [top = ""] = leftovers().filter((name) => name.includes("set-id") && name.endsWith(".chroot"));
+    const [top = ""] = leftovers().filter((name) => name.includes("open-mode") && name.endsWith(".chroot"));
     const mode = statSync(`${store.realStoreDirectory}/${top}`).mode;
     endAll("sleep 7890");
     await run;
@@ -372,7 +372,7 @@ if (typeof bench === "string") {
     const value = await bench.script("sleep 6789; touch $out", { name: "shot" });
     const run = bench.build(value);
     await until(() => isRunning("sleep 6789"));
-    for (const pid of processes((command) => command.includes("bwrap") && command.includes("sleep 6789; touch"))) {
+    for (const pid of processes((command) => /floe-sandbox|bwrap/.test(command)).filter(isOurChild)) {
       process.kill(pid, "SIGKILL");
     }
     const report = await run;
@@ -402,7 +402,9 @@ if (typeof bench === "string") {
 
   test("a sandbox that cannot be made is told from a builder that fails", async () => {
     const value = await bench.script("touch $out", { name: "broken-sandbox" });
-    const report = await bench.build(value, { sandboxSupport: () => ({ kind: "available", program: "/bin/false" }) });
+    const report = await bench.build(value, {
+      sandboxSupport: () => ({ kind: "available", native: undefined, bubblewrap: "/bin/false" }),
+    });
     assert.equal([report.exitCode, report.failures[0]?.error.code], [100, "sandbox.failed"]);
   });
 
@@ -546,6 +548,10 @@ function processes(isSuch: (command: string) => boolean): number[] {
       }
     })
     .map(Number);
+}
+
+function isOurChild(pid: number): boolean {
+  return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) === process.pid;
 }
 
 function isRunning(command: string): boolean {

@@ -51,7 +51,7 @@ export class LocalExecutor implements Executor {
 
   /** Give back what was held for several builds. */
   async close(): Promise<void> {
-    this.#runner.close();
+    await this.#runner.close();
   }
 
   async execute(request: BuildRequest, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildOutcome> {
@@ -106,9 +106,10 @@ export class LocalExecutor implements Executor {
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<{ release(): void }> {
+    const lockFile = await this.#runner.fileLocker();
     for (let told = false; ; told = true) {
       signal.throwIfAborted();
-      const lock = await this.#options.store.lockPaths([...paths], { wait: false });
+      const lock = await this.#options.store.lockPaths([...paths], { wait: false, lockFile });
       if (lock !== undefined) return lock;
       if (!told)
         emit({ kind: "notice", drvPath, message: `waiting for another process that makes ${shortName(drvPath)}` });

@@ -1,30 +1,36 @@
-import { closeSync, mkdtempSync } from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildRequest, buildEnvironment, shortName } from "../../build/index.ts";
-import { fixedOutputOf } from "../../derivation/index.ts";
+import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
 import { removeTree } from "../files/index.ts";
-import type { LocalStore } from "../local-store/index.ts";
-import { TerminalPool } from "../process/index.ts";
+import type { LocalStore, LockPathsOptions } from "../local-store/index.ts";
+import { TerminalPool, withTerminal } from "../process/index.ts";
 import {
   findReadOnlyProc,
   findSandboxSupport,
+  makeSystemCallFilter,
+  type OpenSandbox,
+  openSandbox,
   probeSandbox,
   type ProcessEnd,
   type RunningProcess,
-  runInSandbox,
   runPlain,
   sandboxUnavailable,
   type SandboxSupport,
   writeSandboxEtc,
 } from "../sandbox/index.ts";
+import { BuildUserPool, canHaveBuildUsers, groupOfDevice, type HeldUser } from "./build-users.ts";
 import type { Closures } from "./closures.ts";
 import { builderFailed, diskFull, type FailureContext, findFullDisk, logTooLarge, timedOut } from "./failures.ts";
 import { requiredFeatures } from "./platform.ts";
 import { watch } from "./watch.ts";
-import { placeInputs, type Workspace, writeBuildFiles, writeEnvironmentScript } from "./workspace.ts";
+import { giveWorkspace, placeInputs, type Workspace, writeBuildFiles, writeEnvironmentScript } from "./workspace.ts";
+
+/** Processes and threads of one build: far more than builders need, far fewer than hurt the machine. */
+const MAX_PROCESSES = 16_384;
 
 export interface BuilderRunnerOptions {
   readonly store: LocalStore;
@@ -53,24 +59,39 @@ export interface BuilderEnd {
   readonly logPath: string;
   /** Whether the build directory is to be kept. */
   readonly keptDirectory: boolean;
+  /** Number of the user that made the outputs, when it is not ours. */
+  readonly uid: number | undefined;
+}
+
+/** What one builder is run with. */
+interface Prepared {
+  readonly request: BuildRequest;
+  readonly workspace: Workspace;
+  readonly environment: ReturnType<typeof buildEnvironment>;
+  readonly receive: (chunk: Buffer) => void;
 }
 
 /** Runs the programs of builders: environment, sandbox, terminal, log, limits. What they make is looked at by others. */
 export class BuilderRunner {
   readonly #options: BuilderRunnerOptions;
   readonly #terminals = new TerminalPool();
-  readonly #readOnlyProc = findReadOnlyProc();
-  #support: SandboxSupport | undefined;
+  readonly #users: BuildUserPool;
+  #sandbox: Promise<OpenSandbox> | undefined;
+  #filter: Uint8Array | undefined;
   #runDirectory: string | undefined;
   readonly #etc = new Map<boolean, string>();
 
   constructor(options: BuilderRunnerOptions) {
     this.#options = options;
+    this.#users = new BuildUserPool(options.store.stateDirectory);
   }
 
   /** Give back what was held for several builds. */
-  close(): void {
+  async close(): Promise<void> {
     this.#terminals.close();
+    // What could not be opened was told to those who asked for it.
+    (await this.#sandbox?.catch(() => undefined))?.sandbox.close();
+    this.#users.close();
     if (this.#runDirectory !== undefined) removeTree(this.#runDirectory);
   }
 
@@ -107,33 +128,32 @@ export class BuilderRunner {
       lines.write(chunk);
       guard.heard(chunk.length);
     };
-    const terminal = await this.#terminals.take();
-    const output = terminal?.begin(receive);
+    const prepared: Prepared = { request, workspace, environment, receive };
     let end: ProcessEnd;
+    let user: HeldUser | undefined;
     try {
-      let running: RunningProcess;
-      try {
-        running = sandbox
-          ? this.#startSandboxed(request, workspace, environment, output, receive)
-          : this.#startPlain(request, workspace, environment, output, receive);
-      } finally {
-        if (output !== undefined) closeSync(output);
+      const opened = sandbox ? await this.#openSandbox(drv) : undefined;
+      if (opened?.hasUsers === true && canHaveBuildUsers()) {
+        user = await this.#users.take();
+        giveWorkspace(workspace, user);
       }
+      const running = await (opened === undefined
+        ? this.#startPlain(prepared)
+        : this.#startSandboxed(opened, prepared, user));
       guard.begin(running);
       end = await running.ended;
     } finally {
+      user?.release();
       guard.stop();
-      await terminal?.end();
-      if (terminal !== undefined) this.#terminals.giveBack(terminal);
       lines.end();
       await log.close();
     }
     signal.throwIfAborted();
     const stopped = guard.stoppedBy();
     if (stopped === undefined && end.kind === "exited" && end.code === 0)
-      return { error: undefined, logPath: log.path, keptDirectory: false };
+      return { error: undefined, logPath: log.path, keptDirectory: false, uid: user?.uid };
 
-    if (end.kind === "not-started" && sandbox) throw explainSandbox(drvPath, lines.tail());
+    if (end.kind === "not-started" && sandbox) throw explainSandbox(drvPath, end.found, lines.tail());
     const keptDirectory = this.#options.keepFailed;
     if (keptDirectory) writeEnvironmentScript(workspace.buildDirectory, environment.environment);
     const context: FailureContext = {
@@ -141,7 +161,7 @@ export class BuilderRunner {
       tail: lines.tail(),
       keptDirectory: keptDirectory ? workspace.buildDirectory : undefined,
     };
-    return { error: this.#failure(stopped, end, context), logPath: log.path, keptDirectory };
+    return { error: this.#failure(stopped, end, context), logPath: log.path, keptDirectory, uid: user?.uid };
   }
 
   #failure(
@@ -160,17 +180,15 @@ export class BuilderRunner {
     return builderFailed("could not be started", context);
   }
 
-  #startSandboxed(
-    request: BuildRequest,
-    workspace: Workspace,
-    environment: ReturnType<typeof buildEnvironment>,
-    output: number | undefined,
-    receive: (chunk: Buffer) => void,
-  ): RunningProcess {
-    const { drv, inputClosure } = request;
-    const { store } = this.#options;
-    this.#support ??= (this.#options.support ?? findSandboxSupport)();
-    if (this.#support.kind !== "available") throw sandboxUnavailable(this.#support);
+  /** A faster way to lock a file than by a process for each, where this machine has one. */
+  async fileLocker(): Promise<LockPathsOptions["lockFile"]> {
+    if (!this.#options.sandbox) return undefined;
+    // Without a sandbox nothing is built; that is told when a build asks for one.
+    const opened = await this.#open().catch(() => undefined);
+    return opened?.kind === "native" ? (file) => opened.sandbox.lock(file) : undefined;
+  }
+
+  async #openSandbox(drv: Derivation): Promise<OpenSandbox> {
     if (drv.env["__noChroot"] === "1") {
       throw new CodedError(
         "build.no-chroot",
@@ -181,9 +199,26 @@ export class BuilderRunner {
         },
       );
     }
+    return this.#open();
+  }
+
+  /** What makes sandboxes here, started once; again when it was killed. */
+  async #open(): Promise<OpenSandbox> {
+    const opened = await this.#sandbox;
+    if (opened?.kind === "native" && !opened.sandbox.isUsable) this.#sandbox = undefined;
+    this.#sandbox ??= openSandbox((this.#options.support ?? findSandboxSupport)());
+    return this.#sandbox;
+  }
+
+  #startSandboxed(opened: OpenSandbox, prepared: Prepared, user: HeldUser | undefined): Promise<RunningProcess> {
+    const { request, workspace, environment, receive } = prepared;
+    const { drv, inputClosure } = request;
+    const { store } = this.#options;
     const network = fixedOutputOf(drv) !== undefined;
-    return runInSandbox({
-      program: this.#support.program,
+    const devices = requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [];
+    const group = devices.map(groupOfDevice).find((found) => found !== undefined);
+    this.#filter ??= makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64");
+    return opened.sandbox.start({
       spec: {
         storeDirectory: workspace.storeDirectory,
         inputs: placeInputs(workspace, inputClosure, (path) => store.realPath(path)),
@@ -191,26 +226,22 @@ export class BuilderRunner {
         etcDirectory: this.#etcDirectory(network),
         environment: environment.environment,
         network,
-        devices: requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [],
+        devices,
         // libc's system() and popen() know no other shell; a derivation names the one of its inputs that is to be it.
         shell: drv.env["sandboxShell"],
-        readOnlyProc: this.#readOnlyProc,
+        readOnlyProc: user === undefined ? findReadOnlyProc() : [],
+        user: user === undefined ? undefined : { uid: user.uid, gid: group ?? user.gid },
+        maxProcesses: MAX_PROCESSES,
+        filter: this.#filter,
       },
       builder: environment.builder,
       args: environment.args,
-      argumentsFile: `${workspace.topDirectory}/arguments`,
-      output,
+      scratchDirectory: workspace.topDirectory,
       receive,
     });
   }
 
-  #startPlain(
-    request: BuildRequest,
-    workspace: Workspace,
-    environment: ReturnType<typeof buildEnvironment>,
-    output: number | undefined,
-    receive: (chunk: Buffer) => void,
-  ): RunningProcess {
+  #startPlain({ request, workspace, environment, receive }: Prepared): Promise<RunningProcess> {
     if (this.#options.store.root !== "/") {
       throw new CodedError(
         "build.no-sandbox-elsewhere",
@@ -221,35 +252,42 @@ export class BuilderRunner {
         },
       );
     }
-    return runPlain({
-      builder: environment.builder,
-      args: environment.args,
-      environment: environment.environment,
-      directory: workspace.buildDirectory,
-      output,
-      receive,
-    });
+    return withTerminal(this.#terminals, { receive }, (output) =>
+      runPlain({
+        builder: environment.builder,
+        args: environment.args,
+        environment: environment.environment,
+        directory: workspace.buildDirectory,
+        output,
+        receive,
+      }),
+    );
   }
 
   /** The `/etc` of sandboxes, written once in a run. */
   #etcDirectory(network: boolean): string {
     const known = this.#etc.get(network);
     if (known !== undefined) return known;
-    this.#runDirectory ??= mkdtempSync(`${tmpdir()}/floe-run-`);
+    if (this.#runDirectory === undefined) {
+      this.#runDirectory = mkdtempSync(`${tmpdir()}/floe-run-`);
+      // The users of builds have to get to what is in it, and nobody else minds.
+      chmodSync(this.#runDirectory, 0o711);
+    }
     const directory = `${this.#runDirectory}/${network ? "etc-network" : "etc"}`;
     writeSandboxEtc(directory, { network });
     this.#etc.set(network, directory);
     return directory;
   }
 }
-/** bubblewrap ended before the builder began: tell why, in our words when we know them. */
-function explainSandbox(drvPath: StorePath, tail: readonly string[]): CodedError {
+
+/** No sandbox was made: tell why, in our words when we know them. */
+function explainSandbox(drvPath: StorePath, found: string | undefined, tail: readonly string[]): CodedError {
   const support = probeSandbox();
   if (support.kind !== "available") return sandboxUnavailable(support);
   const said = tail.filter((line) => line.startsWith("bwrap: "));
   return new CodedError(
     "sandbox.failed",
-    `Cannot make a sandbox for "${shortName(drvPath)}": ${said.at(-1) ?? "bubblewrap ended early"}`,
+    `Cannot make a sandbox for "${shortName(drvPath)}": ${found ?? said.at(-1) ?? "bubblewrap ended early"}`,
     { exitCode: 100 },
   );
 }

@@ -1,9 +1,20 @@
-import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { utf8 } from "../../base/index.ts";
 import { type BuildEnvironment, shellQuote } from "../../build/index.ts";
 import { type StorePath, storePathBaseName } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
+import type { BuildUser } from "../sandbox/index.ts";
 
 /** The directories of one build on the host. */
 export interface Workspace {
@@ -35,6 +46,12 @@ export async function openWorkspace(realStoreDirectory: string, drvPath: StorePa
     removeTree(buildDirectory);
     throw error;
   }
+}
+
+/** Make a build user the owner of its directories and of what is in them already. */
+export function giveWorkspace({ topDirectory, storeDirectory, buildDirectory }: Workspace, user: BuildUser): void {
+  for (const directory of [topDirectory, storeDirectory, buildDirectory]) chownSync(directory, user.uid, user.gid);
+  for (const name of readdirSync(buildDirectory)) lchownSync(`${buildDirectory}/${name}`, user.uid, user.gid);
 }
 
 /** Inputs to be bound into the sandbox. Links are copied, since a bind would show what they point to. */

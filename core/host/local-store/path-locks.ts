@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, rmSync, writeSync } from "node:fs";
 import { sortedText } from "../../base/index.ts";
-import { lockFile } from "./file-lock.ts";
+import { lockFile as lockOpenFile } from "./file-lock.ts";
 
 /** Locks that are held together. */
 export interface HeldLocks {
@@ -12,6 +12,8 @@ export interface LockPathsOptions {
   /** Whether to wait for locks somebody else has. Default true. */
   readonly wait?: boolean;
   readonly signal?: AbortSignal;
+  /** Takes the lock of one file without waiting, for a caller who knows a faster way than a process for each. */
+  readonly lockFile?: ((file: string) => Promise<HeldLocks | undefined>) | undefined;
 }
 
 /**
@@ -23,24 +25,16 @@ export interface LockPathsOptions {
  */
 export async function lockRealPaths(
   paths: Iterable<string>,
-  { wait = true, signal }: LockPathsOptions = {},
+  { wait = true, signal, lockFile }: LockPathsOptions = {},
 ): Promise<HeldLocks | undefined> {
-  const held: { readonly file: string; readonly fd: number }[] = [];
+  const held: HeldLocks[] = [];
   const release = (): void => {
-    for (const { file, fd } of held.splice(0)) {
-      // Unlink first, then mark: who waits for this file sees that it is stale and starts over.
-      rmSync(file, { force: true });
-      try {
-        writeSync(fd, "d");
-      } catch {
-        // The disk is full: Nix does not see the mark then, we look whether the file still has a name.
-      }
-      closeSync(fd);
-    }
+    for (const lock of held.splice(0)) lock.release();
   };
+  const take = wait || lockFile === undefined ? (file: string) => lockOne(file, { wait, signal }) : lockFile;
   try {
     for (const path of sortedText(new Set(paths))) {
-      const lock = await lockOne(`${path}.lock`, { wait, signal });
+      const lock = await take(`${path}.lock`);
       if (lock === undefined) {
         release();
         return undefined;
@@ -57,14 +51,14 @@ export async function lockRealPaths(
 async function lockOne(
   file: string,
   { wait, signal }: { wait: boolean; signal: AbortSignal | undefined },
-): Promise<{ file: string; fd: number } | undefined> {
+): Promise<HeldLocks | undefined> {
   for (;;) {
     const fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
     let taken = false;
     try {
-      taken = await lockFile(fd, "exclusive", { wait, signal });
+      taken = await lockOpenFile(fd, "exclusive", { wait, signal });
       const { size, nlink } = fstatSync(fd);
-      if (taken && size === 0 && nlink > 0) return { file, fd };
+      if (taken && size === 0 && nlink > 0) return { release: () => giveBack(file, fd) };
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -72,4 +66,15 @@ async function lockOne(
     closeSync(fd);
     if (!taken) return undefined;
   }
+}
+
+function giveBack(file: string, fd: number): void {
+  // Unlink first, then mark: who waits for this file sees that it is stale and starts over.
+  rmSync(file, { force: true });
+  try {
+    writeSync(fd, "d");
+  } catch {
+    // The disk is full: Nix does not see the mark then, we look whether the file still has a name.
+  }
+  closeSync(fd);
 }

@@ -3,3 +3,4 @@ export * from "./find-program.ts";
 export * from "./inherited-descriptors.ts";
 export * from "./network-habits.ts";
 export * from "./terminal.ts";
+export * from "./with-terminal.ts";

@@ -1,11 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { findProgram } from "./find-program.ts";
 
 /** How long the last words of a builder may take to arrive when nothing else does. */
 const PATIENCE_MS = 2000;
+
+/** Who writes to a terminal. */
+export interface TerminalUser {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /**
  * A pseudo terminal for the output of builders, one after another.
@@ -77,9 +83,12 @@ export class LogTerminal {
   }
 
   /** Begin with one builder: a descriptor for its standard output, to be closed after the spawn. */
-  begin(receive: (chunk: Buffer) => void): number {
+  begin(receive: (chunk: Buffer) => void, user?: TerminalUser | undefined): number {
     this.#receive = receive;
-    return openSync(this.#path, constants.O_RDWR | constants.O_NOCTTY);
+    const descriptor = openSync(this.#path, constants.O_RDWR | constants.O_NOCTTY);
+    // Without it a builder could not open /dev/stdout by its name.
+    if (user !== undefined) fchownSync(descriptor, user.uid, user.gid);
+    return descriptor;
   }
 
   /**

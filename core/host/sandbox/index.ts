@@ -1,5 +1,8 @@
-export * from "./arguments.ts";
 export * from "./etc.ts";
-export * from "./run.ts";
+export type { NativeSandbox } from "./native.ts";
+export * from "./open.ts";
 export * from "./run-plain.ts";
+export * from "./sandbox.ts";
+export * from "./seccomp/index.ts";
+export * from "./spec.ts";
 export * from "./support.ts";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeInheritedDescriptors } from "../process/index.ts";
-import type { ProcessEnd, RunningProcess } from "./run.ts";
+import type { ProcessEnd, RunningProcess } from "./sandbox.ts";
 
 export interface RunPlainOptions {
   readonly builder: string;

@@ -1,37 +1,55 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/index.ts";
 
 /** Whether builds can be isolated on this machine. */
 export type SandboxSupport =
-  | { readonly kind: "available"; readonly program: string }
+  | {
+      readonly kind: "available";
+      /** Our own program; at least one of the two is there. */
+      readonly native: string | undefined;
+      readonly bubblewrap: string | undefined;
+    }
   | { readonly kind: "no-program" }
   /** The kernel, or a policy on top of it, refuses user namespaces; `found` says how that showed. */
   | { readonly kind: "no-user-namespaces"; readonly found: string };
 
 /**
- * Look for bubblewrap and for settings that switch user namespaces off. Starts no process: a refusal these settings do not
- * show comes to light at the first build.
+ * Look for programs that make sandboxes and for settings that switch user namespaces off. Starts no process: a refusal these
+ * settings do not show comes to light at the first build.
  */
 export function findSandboxSupport(): SandboxSupport {
-  const program = findProgram("bwrap");
-  if (program === undefined) return { kind: "no-program" };
+  const native = findNativeProgram();
+  const bubblewrap = findProgram("bwrap");
+  if (native === undefined && bubblewrap === undefined) return { kind: "no-program" };
   if (readNumber("/proc/sys/user/max_user_namespaces") === 0) {
     return { kind: "no-user-namespaces", found: "/proc/sys/user/max_user_namespaces is 0" };
   }
   if (process.getuid?.() !== 0 && readNumber("/proc/sys/kernel/unprivileged_userns_clone") === 0) {
     return { kind: "no-user-namespaces", found: "/proc/sys/kernel/unprivileged_userns_clone is 0" };
   }
-  return { kind: "available", program };
+  return { kind: "available", native, bubblewrap };
 }
 
-/** Try an empty sandbox, to explain a build that could not begin. */
+/** `floe-sandbox` of this checkout, as setup compiled it, or the one on the PATH, as the package of that name holds it. */
+export function findNativeProgram(): string | undefined {
+  const own = fileURLToPath(new URL("../../../dist/floe-sandbox", import.meta.url));
+  try {
+    accessSync(own, constants.X_OK);
+    return own;
+  } catch {
+    return findProgram("floe-sandbox");
+  }
+}
+
+/** Try an empty sandbox of bubblewrap, to explain a build that could not begin. */
 export function probeSandbox(): SandboxSupport {
   const support = findSandboxSupport();
-  if (support.kind !== "available") return support;
+  if (support.kind !== "available" || support.bubblewrap === undefined) return support;
   const tried = spawnSync(
-    support.program,
+    support.bubblewrap,
     [
       "--unshare-user",
       "--unshare-pid",
@@ -59,9 +77,9 @@ export function sandboxUnavailable(support: Exclude<SandboxSupport, { kind: "ava
   if (support.kind === "no-program") {
     return new CodedError(
       "sandbox.no-program",
-      `Cannot build in a sandbox: the program "bwrap" was not found on PATH`,
+      `Cannot build in a sandbox: neither "floe-sandbox" nor "bwrap" was found on PATH`,
       {
-        hint: "Install it with `apt-get install bubblewrap`. To build without isolation, say --no-sandbox.",
+        hint: "Install one with `apt-get install bubblewrap`. To build without isolation, say --no-sandbox.",
         exitCode: 100,
       },
     );
@@ -80,8 +98,8 @@ export function sandboxUnavailable(support: Exclude<SandboxSupport, { kind: "ava
 }
 
 /**
- * Places below `/proc` that belong to root and act on the whole machine. A builder that root started is still that user to
- * the kernel, so they have to be read-only for it; for others they are so anyway.
+ * Places below `/proc` that belong to root and act on the whole machine. A builder that is root to the kernel could write
+ * to them, so they have to be read-only for it; for others they are so anyway.
  */
 export function findReadOnlyProc(): string[] {
   if (process.getuid?.() !== 0) return [];

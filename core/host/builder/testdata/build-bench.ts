@@ -39,6 +39,8 @@ export async function openBuildBench(): Promise<BuildBench | string> {
   const busybox = await findBusybox();
   if (typeof busybox === "string") return busybox;
   const directory = mkdtempSync(`${tmpdir()}/floe-bench-`);
+  // bubblewrap runs builds as users of their own, who have to get here.
+  chmodSync(directory, 0o711);
   const tools = `${directory}/tools`;
   mkdirSync(`${tools}/bin`, { recursive: true });
   copyFileSync(busybox.program, `${tools}/bin/busybox`);

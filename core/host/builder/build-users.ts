@@ -1,0 +1,114 @@
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { CodedError } from "../../base/index.ts";
+import { lockFile } from "../local-store/index.ts";
+import type { BuildUser } from "../sandbox/index.ts";
+
+/** The first user number, and how many numbers each slot has: those of Nix, so that both never take the same. */
+const FIRST_ID = 0x34000000;
+const IDS_PER_SLOT = 0x10000;
+const SLOTS = 1024;
+
+/** A user that no other build on this machine has as long as it is held. */
+export interface HeldUser extends BuildUser {
+  release(): void;
+}
+
+/**
+ * Users for builds, one for each that runs at once. They need no entry in `/etc/passwd`.
+ *
+ * A slot is held by a lock on its file, across processes and with newer Nix, which keeps its automatic users in the same
+ * place. Slots are kept for the next build of this run and given back at its end.
+ *
+ * Source: Nix, `auto-allocate-uids`.
+ */
+export class BuildUserPool {
+  readonly #directory: string;
+  readonly #free: BuildUser[] = [];
+  readonly #descriptors: number[] = [];
+  /** Slots are looked for one taker at a time, or two of ours would try the same. */
+  #last: Promise<unknown> = Promise.resolve();
+  #nextSlot = 0;
+
+  readonly #slots: number;
+
+  /** @param slots How many there are. */
+  constructor(stateDirectory: string, slots: number = SLOTS) {
+    this.#directory = `${stateDirectory}/userpool2`;
+    this.#slots = slots;
+  }
+
+  /** @throws {CodedError} `build.no-free-user` */
+  async take(): Promise<HeldUser> {
+    const known = this.#free.pop();
+    if (known !== undefined) return this.#hold(known);
+    const found = this.#last.then(() => this.#takeSlot());
+    this.#last = found.catch(() => {});
+    return this.#hold(await found);
+  }
+
+  close(): void {
+    for (const descriptor of this.#descriptors.splice(0)) closeSync(descriptor);
+    this.#free.length = 0;
+  }
+
+  #hold(user: BuildUser): HeldUser {
+    return { ...user, release: () => void this.#free.push(user) };
+  }
+
+  async #takeSlot(): Promise<BuildUser> {
+    mkdirSync(this.#directory, { recursive: true });
+    for (; this.#nextSlot < this.#slots; this.#nextSlot++) {
+      const slot = this.#nextSlot;
+      const descriptor = openSync(`${this.#directory}/slot-${slot}`, constants.O_RDWR | constants.O_CREAT, 0o600);
+      if (!(await lockFile(descriptor, "exclusive", { wait: false }))) {
+        closeSync(descriptor);
+        continue;
+      }
+      this.#nextSlot = slot + 1;
+      this.#descriptors.push(descriptor);
+      const id = FIRST_ID + slot * IDS_PER_SLOT;
+      killProcessesOf(id);
+      return { uid: id, gid: id };
+    }
+    throw new CodedError("build.no-free-user", `Cannot build: all ${this.#slots} users for builds are taken`, {
+      hint: `Each build that runs has one of ${this.#directory}; ask for fewer at once with --max-jobs.`,
+      exitCode: 100,
+    });
+  }
+}
+
+/**
+ * Whether processes may be given such users. In a container root may stand for few numbers only.
+ *
+ * @param map Content of `/proc/self/uid_map`: lines of first number inside, first outside, count.
+ */
+export function hasBuildUsers(map: string): boolean {
+  const last = FIRST_ID + SLOTS * IDS_PER_SLOT;
+  return map.split("\n").some((line) => {
+    const [inside = Number.NaN, , count = Number.NaN] = line.trim().split(/\s+/).map(Number);
+    return inside <= FIRST_ID && last <= inside + count;
+  });
+}
+
+/** What a run that was killed may have left of an earlier build with this user: its sandbox dies with it, but not at once. */
+function killProcessesOf(uid: number): void {
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (statSync(`/proc/${name}`).uid === uid) process.kill(Number(name), "SIGKILL");
+    } catch {
+      // It ended in the meantime.
+    }
+  }
+}
+
+/** The group of a device only some may open, for a builder that is to open it. */
+export function groupOfDevice(device: string): number | undefined {
+  const { mode, gid } = statSync(device);
+  return (mode & 0o006) === 0o006 ? undefined : gid;
+}
+
+/** Whether root may give processes users on this machine. */
+export function canHaveBuildUsers(): boolean {
+  return process.getuid?.() === 0 && hasBuildUsers(readFileSync("/proc/self/uid_map", "utf8"));
+}

@@ -1,0 +1,89 @@
+import { fromUtf8, utf8 } from "../../base/index.ts";
+import { planSandbox } from "./plan.ts";
+import type { RunInSandboxOptions } from "./sandbox.ts";
+
+/** What `floe-sandbox` answers; its source says what each means. */
+export type NativeAnswer =
+  | { readonly kind: "ready"; readonly isRoot: boolean; readonly refused: string | undefined }
+  | { readonly kind: "started"; readonly id: number; readonly pid: number }
+  | { readonly kind: "output"; readonly id: number; readonly chunk: Buffer }
+  /** Status as `wait` gives it. */
+  | { readonly kind: "ended"; readonly id: number; readonly status: number }
+  | { readonly kind: "failed" | "not-run"; readonly id: number; readonly errno: number; readonly text: string }
+  | { readonly kind: "lock"; readonly id: number; readonly errno: number };
+
+/** Who the builder is where floe-sandbox is not root: its own user name space knows one user only. */
+const ONLY_USER = { uid: 1, gid: 1 };
+
+/** A request: its length, then words, each with its length and a zero behind it. */
+export function formatRequest(words: readonly (string | Uint8Array)[]): Buffer {
+  const bytes = words.map((word) => (typeof word === "string" ? utf8(word) : word));
+  const size = bytes.reduce((sum, word) => sum + word.length + 5, 0);
+  const request = Buffer.alloc(4 + size);
+  let at = request.writeUInt32LE(size, 0);
+  for (const word of bytes) {
+    at = request.writeUInt32LE(word.length, at);
+    request.set(word, at);
+    at += word.length + 1;
+  }
+  return request;
+}
+
+/** The request that runs a builder. */
+export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptions): Buffer {
+  const { uid, gid } = spec.user ?? ONLY_USER;
+  const words: (string | Uint8Array)[] = ["run", String(id), "uid", String(uid), "gid", String(gid)];
+  words.push("processes", String(spec.maxProcesses), "seccomp", spec.filter);
+  if (spec.network) words.push("network", "share");
+  for (const step of planSandbox(spec)) words.push(...step);
+  for (const [name, value] of spec.environment) words.push("env", `${name}=${value}`);
+  words.push("builder", builder);
+  for (const arg of args) words.push("arg", arg);
+  return formatRequest(words);
+}
+
+/** Cuts a stream into answers. */
+export class AnswerReader {
+  #held: Buffer = Buffer.alloc(0);
+
+  /** The answers that are complete with this chunk. */
+  *read(chunk: Buffer): Generator<NativeAnswer> {
+    let rest = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    while (rest.length >= 4) {
+      const size = rest.readUInt32LE(0);
+      if (rest.length < 4 + size) break;
+      yield parseAnswer(rest.subarray(4, 4 + size));
+      rest = rest.subarray(4 + size);
+    }
+    this.#held = rest.length === 0 ? rest : Buffer.from(rest);
+  }
+}
+
+function parseAnswer(answer: Buffer): NativeAnswer {
+  const letter = String.fromCharCode(answer[0] ?? 0);
+  const id = answer.readUInt32LE(1);
+  const rest = answer.subarray(5);
+  const number = (): number => rest.readUInt32LE(0);
+  switch (letter) {
+    case "h":
+      return { kind: "ready", isRoot: id === 1, refused: rest.length === 0 ? undefined : fromUtf8(rest) };
+    case "s":
+      return { kind: "started", id, pid: number() };
+    case "o":
+      return { kind: "output", id, chunk: Buffer.from(rest) };
+    case "e":
+      return { kind: "ended", id, status: number() };
+    case "f":
+    case "x":
+      return {
+        kind: letter === "f" ? "failed" : "not-run",
+        id,
+        errno: number(),
+        text: fromUtf8(rest.subarray(4)),
+      };
+    case "l":
+      return { kind: "lock", id, errno: number() };
+    default:
+      throw new Error(`floe-sandbox answers with "${letter}"`);
+  }
+}

@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import { getSystemErrorName } from "node:util";
+import { CodedError } from "../../base/index.ts";
+import { closeInheritedDescriptors } from "../process/index.ts";
+import { waitUntilGone } from "./bubblewrap.ts";
+import { AnswerReader, formatRequest, formatRun, type NativeAnswer } from "./native-protocol.ts";
+import {
+  type ProcessEnd,
+  readExitCode,
+  type RunInSandboxOptions,
+  type RunningProcess,
+  type Sandbox,
+} from "./sandbox.ts";
+
+const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+interface Pending {
+  readonly receive: (chunk: Buffer) => void;
+  readonly resolve: (end: ProcessEnd) => void;
+  readonly reject: (error: unknown) => void;
+  pid: number;
+}
+
+/**
+ * Sandboxes made by `floe-sandbox`: one small process for all of a run, which also keeps locks.
+ *
+ * Everything it holds goes with this process, however that ends: builders are killed, locks given back.
+ */
+export class NativeSandbox implements Sandbox {
+  readonly #child: ChildProcess;
+  readonly #rootDirectory: string;
+  readonly #runs = new Map<number, Pending>();
+  readonly #locks = new Map<number, (errno: number) => void>();
+  readonly #ready: Promise<{ readonly isRoot: boolean }>;
+  #lastId = 0;
+  #isLost = false;
+
+  constructor(program: string) {
+    closeInheritedDescriptors();
+    this.#rootDirectory = mkdtempSync(`${tmpdir()}/floe-root-`);
+    this.#child = spawn(program, [this.#rootDirectory], {
+      stdio: ["pipe", "pipe", "ignore"],
+      env: {},
+      cwd: "/",
+      // Ctrl-C in a terminal goes to its whole process group; here it is us who end a build, in order.
+      detached: true,
+    });
+    this.#ready = new Promise((resolve, reject) => {
+      const refuse = (found: string): void => reject(nativeFailed(found));
+      const reader = new AnswerReader();
+      (this.#child.stdout as Readable).on("data", (chunk: Buffer) => {
+        for (const answer of reader.read(chunk)) {
+          if (answer.kind !== "ready") this.#take(answer);
+          else if (answer.refused === undefined) resolve({ isRoot: answer.isRoot });
+          else refuse(answer.refused);
+        }
+      });
+      this.#child.once("error", (error) => refuse(error.message));
+      this.#child.once("close", (status, signal) => {
+        this.#lose();
+        refuse(`it ended with ${signal ?? `status ${status}`}`);
+      });
+    });
+    this.#ready.catch(() => {});
+    // A request to one that is gone: what was asked of it is told by its end.
+    (this.#child.stdin as Writable).on("error", () => {});
+  }
+
+  /** False when it ended, which is not its habit: another one may take its place. */
+  get isUsable(): boolean {
+    return !this.#isLost;
+  }
+
+  /**
+   * Fulfilled when it can make sandboxes; tells whether it can give builders a user of their own.
+   *
+   * @throws {CodedError} `sandbox.native-failed`
+   */
+  get ready(): Promise<{ readonly isRoot: boolean }> {
+    return this.#ready;
+  }
+
+  async start(options: RunInSandboxOptions): Promise<RunningProcess> {
+    await this.#ready;
+    const id = ++this.#lastId;
+    const ended = new Promise<ProcessEnd>((resolve, reject) => {
+      if (this.#isLost) resolve({ kind: "not-started", found: "floe-sandbox is gone" });
+      else this.#runs.set(id, { receive: options.receive, resolve, reject, pid: 0 });
+    });
+    this.#send(formatRun(id, options));
+    return {
+      ended,
+      kill: () => {
+        if (this.#runs.has(id)) this.#send(formatRequest(["kill", String(id)]));
+      },
+    };
+  }
+
+  /**
+   * Take the lock of a file, which is made if it is missing.
+   *
+   * @returns How to give it back, which removes the file; `undefined` when somebody else has it.
+   * @throws {CodedError} `sandbox.lock-failed`
+   */
+  async lock(file: string): Promise<{ release(): void } | undefined> {
+    await this.#ready;
+    const id = ++this.#lastId;
+    const errno = await new Promise<number>((resolve) => {
+      if (this.#isLost) return resolve(constants.errno.EPIPE);
+      this.#locks.set(id, resolve);
+      this.#send(formatRequest(["lock", String(id), file]));
+    });
+    if (errno === constants.errno.EWOULDBLOCK) return undefined;
+    if (errno !== 0) {
+      throw new CodedError("sandbox.lock-failed", `Cannot lock "${file}": ${getSystemErrorName(-errno)}`);
+    }
+    return { release: () => this.#send(formatRequest(["unlock", String(id)])) };
+  }
+
+  close(): void {
+    this.#child.stdin?.end();
+    try {
+      rmdirSync(this.#rootDirectory);
+    } catch {
+      // Somebody cleared the directory of temporary files.
+    }
+  }
+
+  #send(request: Buffer): void {
+    if (!this.#isLost) this.#child.stdin?.write(request);
+  }
+
+  #take(answer: Exclude<NativeAnswer, { kind: "ready" }>): void {
+    if (answer.kind === "lock") {
+      this.#locks.get(answer.id)?.(answer.errno);
+      this.#locks.delete(answer.id);
+      return;
+    }
+    const run = this.#runs.get(answer.id);
+    if (run === undefined) return;
+    if (answer.kind === "started") run.pid = answer.pid;
+    else if (answer.kind === "output") run.receive(answer.chunk);
+    else {
+      this.#runs.delete(answer.id);
+      this.#settle(run, answer);
+    }
+  }
+
+  #settle(run: Pending, answer: Extract<NativeAnswer, { kind: "ended" | "failed" | "not-run" }>): void {
+    if (answer.kind === "ended") return run.resolve(decodeStatus(answer.status));
+    if (answer.errno === constants.errno.E2BIG) {
+      return run.reject(Object.assign(new Error(answer.text), { code: "E2BIG" }));
+    }
+    run.receive(Buffer.from(`floe-sandbox: ${answer.text}\n`));
+    // A program that cannot be run is the fault of the derivation, as one that fails at once.
+    run.resolve(
+      answer.kind === "not-run" ? { kind: "exited", code: 127 } : { kind: "not-started", found: answer.text },
+    );
+  }
+
+  /** It died, and the kernel is about to kill what it ran. */
+  #lose(): void {
+    this.#isLost = true;
+    for (const run of this.#runs.values()) {
+      waitUntilGone(run.pid).then(() => run.resolve({ kind: "killed", signal: "SIGKILL" }));
+    }
+    for (const resolve of this.#locks.values()) resolve(constants.errno.EPIPE);
+    this.#runs.clear();
+    this.#locks.clear();
+  }
+}
+
+function decodeStatus(status: number): ProcessEnd {
+  const signal = status & 0x7f;
+  if (signal === 0) return readExitCode((status >> 8) & 0xff);
+  return { kind: "killed", signal: SIGNALS.get(signal) ?? `signal ${signal}` };
+}
+
+function nativeFailed(found: string): CodedError {
+  return new CodedError("sandbox.native-failed", `Cannot make sandboxes with floe-sandbox: ${found}`, {
+    hint: "bubblewrap is used instead where it is installed.",
+    exitCode: 100,
+  });
+}

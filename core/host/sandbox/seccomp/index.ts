@@ -1,0 +1,1 @@
+export { makeSystemCallFilter } from "./filter.ts";

@@ -1,0 +1,33 @@
+/** The user on the host that a builder is, seen as user 1000 and group 100 inside. */
+export interface BuildUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What one sandbox shows and hides: the only description there is; each implementation carries out {@link planSandbox} of it. */
+export interface SandboxSpec {
+  /** Directory on the host that becomes `/nix/store`: the builder may write into it. On the store's file system. */
+  readonly storeDirectory: string;
+  /** Store objects to show, each read-only: place on the host, and place below `/nix/store`. */
+  readonly inputs: readonly { readonly from: string; readonly to: string }[];
+  /** Directory on the host that becomes `/build`. */
+  readonly buildDirectory: string;
+  /** Directory on the host with what is to be `/etc`, read-only. */
+  readonly etcDirectory: string;
+  /** Variables in the order the builder is to find them. */
+  readonly environment: readonly (readonly [name: string, value: string])[];
+  /** Share the host's network. */
+  readonly network: boolean;
+  /** Device nodes besides the usual ones, for instance `/dev/kvm`. */
+  readonly devices: readonly string[];
+  /** What `/bin/sh` is a symlink to. Default: there is no `/bin`. */
+  readonly shell?: string | undefined;
+  /** Places below `/proc` that the build user could write to, and the builder therefore too. */
+  readonly readOnlyProc: readonly string[];
+  /** Who the builder is. Default: the owner of this process. */
+  readonly user?: BuildUser | undefined;
+  /** Processes and threads it may have at once. */
+  readonly maxProcesses: number;
+  /** Program that judges its system calls, as the kernel takes it. */
+  readonly filter: Uint8Array;
+}
