@@ -1,25 +1,15 @@
-import { spawnSync } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
+import { CollectorClient } from "./collector-client.ts";
 import { lockFileSync } from "./file-lock.ts";
 
 /** How long we wait for a collector that neither ends nor answers. */
 const COLLECTOR_PATIENCE_MS = 60_000;
-const COLLECTOR_RETRY_MS = 100;
+const COLLECTOR_RETRY_MS = 20;
 
 /** How long the collector's lock is kept for further roots before a collection may begin. */
 const HOLD_MS = 300;
-
-/** Tells a running collector each path and waits until it has answered for all; status 3: start over. */
-const TELL_COLLECTOR = `
-const [socket, ...paths] = process.argv.slice(1);
-const client = require("node:net").connect(socket, () => client.write(paths.map((p) => p + "\\n").join("")));
-let left = paths.length;
-client.on("data", (data) => { left -= data.length; if (left <= 0) process.exit(0); });
-client.on("error", () => process.exit(3));
-client.on("close", () => process.exit(3));
-`;
 
 /**
  * The temporary roots of this process: paths a collection must not delete while we live, valid or about to be.
@@ -31,11 +21,13 @@ export class TempRoots {
   readonly #patienceMs: number;
   readonly #known = new Set<string>();
   #file: { readonly path: string; readonly fd: number } | undefined;
+  readonly #client: CollectorClient;
   #collectorLock: number | undefined;
 
   constructor(stateDirectory: string, { patienceMs = COLLECTOR_PATIENCE_MS }: { readonly patienceMs?: number } = {}) {
     this.#stateDirectory = stateDirectory;
     this.#patienceMs = patienceMs;
+    this.#client = new CollectorClient(join(stateDirectory, "gc-socket"));
   }
 
   /** @throws {CodedError} `store.collector-silent`, `store.no-flock` */
@@ -43,14 +35,17 @@ export class TempRoots {
     const fresh = [...new Set(paths)].filter((path) => !this.#known.has(path));
     if (fresh.length === 0) return;
     this.#file ??= this.#create();
-    if (!this.#holdCollectorLock()) this.#tellCollector(fresh);
+    // Written before anybody is told: a collection that begins right after the one we told reads it here.
     writeSync(this.#file.fd, fresh.map((path) => `${path}\0`).join(""));
+    const told = this.#client.isOpen && this.#client.tell(fresh, this.#patienceMs);
+    if (!told && !this.#holdCollectorLock()) this.#tellCollector(fresh);
     for (const path of fresh) this.#known.add(path);
   }
 
   /** Give up all roots. */
   close(): void {
     this.#releaseCollectorLock();
+    this.#client.close();
     if (this.#file === undefined) return;
     rmSync(this.#file.path, { force: true });
     closeSync(this.#file.fd);
@@ -93,15 +88,11 @@ export class TempRoots {
     this.#collectorLock = undefined;
   }
 
-  /** A collection is running: it must know of the paths before we rely on them. Rare, so a process of its own may wait for it. */
+  /** A collection is running: it must know of the paths before we rely on them. */
   #tellCollector(paths: readonly string[]): void {
-    const socket = join(this.#stateDirectory, "gc-socket/socket");
     const deadline = performance.now() + this.#patienceMs;
     do {
-      const { status } = spawnSync(process.execPath, ["-e", TELL_COLLECTOR, "--", socket, ...paths], {
-        stdio: "ignore",
-      });
-      if (status === 0) return;
+      if (this.#client.tell(paths, this.#patienceMs)) return;
       // It ended meanwhile, or has not opened its socket yet.
       if (this.#holdCollectorLock()) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COLLECTOR_RETRY_MS);
