@@ -1,6 +1,7 @@
 import { type BuildBench, openBuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { findProgram } from "../../core/host/process/index.ts";
 import { benchNoOp } from "./no-op.ts";
+import { benchPull } from "./pull.ts";
 import { benchTrivialBuilds } from "./trivial-builds.ts";
 
 /**
@@ -9,6 +10,7 @@ import { benchTrivialBuilds } from "./trivial-builds.ts";
  */
 const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = {
   "no-op": benchNoOp,
+  pull: benchPull,
   "trivial-builds": benchTrivialBuilds,
 };
 

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { tmpdir } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { CodedError } from "../../base/index.ts";
 import { decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
 import {
@@ -63,7 +64,7 @@ export class HttpTransport implements CacheTransport {
       if (answer.status !== 200) throw refusalOf(answer);
       const contents = await this.client.whole(answer, limitBytes);
       if (contents === undefined) throw tooLarge(this.address, name, limitBytes);
-      return contents;
+      return this.#decoded(name, contents, answer.headers["content-encoding"], limitBytes);
     });
   }
 
@@ -176,6 +177,20 @@ export class HttpTransport implements CacheTransport {
     }
   }
 
+  /** Small files may be stored compressed, whatever was asked for: `nix copy` can write narinfo files so. */
+  #decoded(name: string, contents: Uint8Array, encoding: string | undefined, limitBytes: number): Uint8Array {
+    if (encoding === undefined || encoding === "identity") return contents;
+    const decode = DECODERS.get(encoding.toLowerCase());
+    if (decode === undefined) throw unreachable(this.address, `"${name}" is encoded as ${JSON.stringify(encoding)}`);
+    try {
+      return new Uint8Array(decode(contents, { maxOutputLength: limitBytes }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE")
+        throw tooLarge(this.address, name, limitBytes);
+      throw unreachable(this.address, `"${name}" is no ${encoding} data`, error);
+    }
+  }
+
   /** Wait until another attempt makes sense, or throw what there is to say. */
   async #pauseBeforeNext(error: unknown, attempt: number, policy: RetryPolicy): Promise<void> {
     this.#signal?.throwIfAborted();
@@ -187,6 +202,14 @@ export class HttpTransport implements CacheTransport {
     await pause(decision.delayMs, undefined, { signal: this.#signal });
   }
 }
+
+type Decoder = (data: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer;
+
+const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
+  ["gzip", gunzipSync],
+  ["br", brotliDecompressSync],
+  ["zstd", zstdDecompressSync],
+]);
 
 /** A compressed transfer of a file would not be the file. */
 const IDENTITY = { "accept-encoding": "identity" };

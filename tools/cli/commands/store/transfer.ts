@@ -115,6 +115,6 @@ const BUILD = {
   offline: false,
   refresh: false,
   fallback: true,
-  logLines: 10,
+  logLines: 25,
   verbose: false,
 } as const;
