@@ -1,4 +1,5 @@
 export * from "./aterm.ts";
+export * from "./closure-difference.ts";
 export * from "./coerce.ts";
 export * from "./derivation.ts";
 export {
@@ -14,6 +15,7 @@ export * from "./hash-modulo.ts";
 export * from "./local.ts";
 export { derivation, type DerivationOptions, type DerivationValue } from "./make-derivation.ts";
 export * from "./output-paths.ts";
+export * from "./parse-shown.ts";
 export * from "./placeholder.ts";
 export * from "./resolve.ts";
 export { contextOf } from "./scan.ts";

@@ -88,6 +88,23 @@ export function withOutputs(
 }
 
 /**
+ * Give a derivation whose outputs state no paths the paths they must have; one that states them is left as it is, and
+ * {@link checkOutputPaths} finds what is wrong with it. Errors as {@link withOutputs}.
+ */
+export function completeOutputs(derivation: Derivation, options: WithOutputsOptions): Derivation {
+  const names = outputNames(derivation);
+  const outputs = names.map((name) => derivation.outputs[name] as DerivationOutput);
+  if (outputs.some(({ path }) => path !== "")) return derivation;
+  const kinds = new Set(outputs.map(outputKind));
+  const fixed = fixedOutputOf(derivation);
+  if (kinds.size === 1 && names.length === 1 && fixed !== undefined)
+    return withOutputs(derivation, { kind: "fixed", method: fixed.method, hash: fixed }, options);
+  if (kinds.size === 1 && kinds.has("deferred"))
+    return withOutputs(derivation, { kind: "input-addressed", outputs: names }, options);
+  return derivation;
+}
+
+/**
  * Check that a derivation states the output paths it must have. Nix does this whenever a `.drv` file becomes valid and
  * refuses the file otherwise, so we do it before we register one.
  */

@@ -1,4 +1,5 @@
 export * from "./cache-info.ts";
+export * from "./chains.ts";
 export * from "./check-info.ts";
 export * from "./closure.ts";
 export * from "./content-address.ts";

@@ -64,11 +64,15 @@ function exitCode(context: CliContext): number {
   return code < 0 ? FAULT_EXIT_CODE : code;
 }
 
-/** `-j4` as people write it, for a parser that knows `-j 4`; nothing after `--` is touched. */
+/**
+ * `-j4` and `-rsSh` as people write them, for a parser that knows `-j 4`, and `-h` for help alone; nothing after `--` is touched.
+ */
 function splitGluedFlags(words: readonly string[]): string[] {
   const end = words.indexOf("--");
   return words.flatMap((word, index) => {
-    const glued = end !== -1 && index > end ? null : /^(-[a-z])([0-9]+)$/i.exec(word);
+    if (end !== -1 && index > end) return [word];
+    if (/^-[a-zA-Z]+h$/.test(word)) return [word.slice(0, -1), "--human-readable"];
+    const glued = /^(-[a-z])([0-9]+)$/i.exec(word);
     return glued?.[1] && glued[2] ? [glued[1], glued[2]] : [word];
   });
 }

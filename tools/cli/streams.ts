@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
+import { concatBytes, fromUtf8 } from "../../core/base/index.ts";
 import type { CliContext } from "./context.ts";
 
 /** The bytes of a file; `-` is stdin. */
@@ -19,4 +20,11 @@ export function writeChunk({ process: { stdout } }: CliContext, chunk: Uint8Arra
   return new Promise((resolve, reject) => {
     stdout.write(chunk, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** The whole text of a file; `-` is stdin. */
+export async function readText(context: CliContext, path: string): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of openInput(context, path)) pieces.push(piece);
+  return fromUtf8(concatBytes(pieces));
 }

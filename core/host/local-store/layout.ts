@@ -65,12 +65,16 @@ function canWrite(path: string): boolean {
   return isWritable(nearest);
 }
 
+/** Whether we may write to a store, or make it. */
+export function isStoreWritable({ realStoreDirectory, stateDirectory }: StoreLayout): boolean {
+  return canWrite(realStoreDirectory) && canWrite(join(stateDirectory, "db"));
+}
+
 /**
  * The store an ordinary command uses: the machine's own when we may write to it (or make it), else one of the user's, whose
  * objects are seen as `/nix/store` inside the sandbox.
  */
 export function defaultStoreRoot(): string {
-  const { realStoreDirectory, stateDirectory } = makeLayout("/");
-  if (canWrite(realStoreDirectory) && canWrite(join(stateDirectory, "db"))) return "/";
+  if (isStoreWritable(makeLayout("/"))) return "/";
   return join(homedir(), ".local/share/floe/root");
 }

@@ -32,7 +32,7 @@ import { readGcGraph } from "./gc-graph.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
 import { importStream } from "./import-stream.ts";
-import { defaultStoreRoot, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
+import { defaultStoreRoot, isStoreWritable, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
 import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
 import { StoreQueryTable } from "./queries.ts";
@@ -105,6 +105,11 @@ export class LocalStore implements Store {
 
   get logDirectory(): string {
     return this.#layout.logDirectory;
+  }
+
+  /** Whether this process may change the store. */
+  isWritable(): boolean {
+    return isStoreWritable(this.#layout);
   }
 
   /** The place on the host of a path at or inside a store object. */

@@ -1,10 +1,11 @@
 import { formatHash, parseHash } from "../../../../core/base/index.ts";
 import type { CliContext } from "../../context.ts";
-import { type ConvertFlags, HASH_FORMS } from "./index.ts";
+import { askedForm, type ConvertFlags, HASH_FORMS } from "./index.ts";
 
 /** Print every hash in the form asked for, or in all of them. */
 export default function convert(this: CliContext, flags: ConvertFlags, ...texts: string[]): void {
-  const forms = flags.form === undefined ? HASH_FORMS : [flags.form];
+  const asked = askedForm(flags);
+  const forms = asked === undefined ? HASH_FORMS : [asked];
   const rows = texts.map((text) => {
     const hash = parseHash(text, flags.type);
     return Object.fromEntries(forms.map((form) => [form, formatHash(hash, form)]));
@@ -12,7 +13,7 @@ export default function convert(this: CliContext, flags: ConvertFlags, ...texts:
   if (flags.json) return this.printJson(rows);
   for (const row of rows) {
     for (const [form, value] of Object.entries(row)) {
-      this.print(flags.form === undefined ? `${form.padEnd(13)} ${value}` : value);
+      this.print(asked === undefined ? `${form.padEnd(13)} ${value}` : value);
     }
   }
 }

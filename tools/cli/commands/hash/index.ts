@@ -15,15 +15,43 @@ export const HASH_ALGORITHMS = ["md5", "sha1", "sha256", "sha512"] as const;
 
 export type HashForm = (typeof HASH_FORMS)[number];
 
-export interface HashFlags {
-  readonly type: (typeof HASH_ALGORITHMS)[number];
-  readonly form: HashForm;
+/** The forms by their own names, as `nix hash` has them. */
+interface FormFlags {
+  readonly form?: HashForm;
+  readonly sri: boolean;
+  readonly base16: boolean;
+  readonly base32: boolean;
+  readonly base64: boolean;
 }
+
+export interface HashFlags extends FormFlags {
+  readonly type: (typeof HASH_ALGORITHMS)[number];
+}
+
+const switchOn = { kind: "boolean", default: false, withNegated: false } as const;
+
+const formFlags = {
+  form: { kind: "enum", values: HASH_FORMS, optional: true, brief: "How the hash is written" },
+  sri: { ...switchOn, brief: "The form sha256-…, which is the default" },
+  base16: { ...switchOn, brief: "The digest alone, in hexadecimal" },
+  base32: { ...switchOn, brief: "The digest alone, in the base 32 of Nix" },
+  base64: { ...switchOn, brief: "The digest alone, in base 64" },
+} as const;
 
 const hashFlags = {
   type: { kind: "enum", values: HASH_ALGORITHMS, default: "sha256", brief: "Algorithm" },
-  form: { kind: "enum", values: HASH_FORMS, default: "sri", brief: "How the hash is written" },
+  ...formFlags,
 } as const;
+
+/** The form that is asked for; `undefined` when none is. Of several the last in the order of the flags counts. */
+export function askedForm(flags: FormFlags): HashForm | undefined {
+  const named = (["base64", "base32", "base16", "sri"] as const).find((form) => flags[form]);
+  return named ?? flags.form;
+}
+
+export function formOf(flags: FormFlags): HashForm {
+  return askedForm(flags) ?? "sri";
+}
 
 const files = {
   kind: "array",
@@ -31,9 +59,8 @@ const files = {
   parameter: { brief: "What to hash", placeholder: "PATH", parse: String },
 } as const;
 
-export interface ConvertFlags extends JsonFlags {
+export interface ConvertFlags extends JsonFlags, FormFlags {
   readonly type?: HashFlags["type"];
-  readonly form?: HashForm;
 }
 
 export const hashCommands = buildRouteMap<string, CliContext>({
@@ -59,12 +86,8 @@ export const hashCommands = buildRouteMap<string, CliContext>({
             optional: true,
             brief: "Algorithm, where the text does not say it",
           },
-          form: {
-            kind: "enum",
-            values: HASH_FORMS,
-            optional: true,
-            brief: "The form to print; all forms when left out",
-          },
+          ...formFlags,
+          form: { ...formFlags.form, brief: "The form to print; all forms when none is asked for" },
         },
         positional: {
           kind: "array",

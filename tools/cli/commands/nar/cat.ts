@@ -1,10 +1,12 @@
 import { CodedError } from "../../../../core/base/index.ts";
 import { NarParser } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openInput, writeChunk } from "../../streams.ts";
+import type { CatFlags } from "./index.ts";
+import { openArchive } from "./open-archive.ts";
+import { writeChunk } from "../../streams.ts";
 
 /** Write one file of an archive to stdout; the archive is read once and never held in memory. */
-export default async function cat(this: CliContext, _flags: unknown, archive: string, path: string): Promise<void> {
+export default async function cat(this: CliContext, flags: CatFlags, archive: string, path: string): Promise<void> {
   const wanted = path
     .split("/")
     .filter((name) => name !== "" && name !== ".")
@@ -28,7 +30,7 @@ export default async function cat(this: CliContext, _flags: unknown, archive: st
     },
     symlink: (at) => note(at, "symlink"),
   });
-  for await (const chunk of openInput(this, archive)) {
+  for await (const chunk of openArchive(this, flags, archive)) {
     parser.push(chunk);
     for (const piece of pieces.splice(0)) await writeChunk(this, piece);
   }

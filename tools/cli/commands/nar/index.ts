@@ -1,14 +1,16 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { type JsonFlags, jsonFlags } from "../../flags.ts";
+import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
 
 const noFlags = {} as const;
 
-export interface ListFlags extends JsonFlags {
+export interface CatFlags extends StoreFlags {}
+
+export interface ListFlags extends StoreFlags, JsonFlags {
   readonly recursive: boolean;
 }
 
-const archive = { brief: "An archive; - is stdin", placeholder: "NAR", parse: String } as const;
+const archive = { brief: "An archive (- is stdin) or a store path", placeholder: "NAR", parse: String } as const;
 const inside = { brief: "A path inside the archive", placeholder: "PATH", parse: String } as const;
 
 export const narCommands = buildRouteMap<string, CliContext>({
@@ -39,6 +41,7 @@ export const narCommands = buildRouteMap<string, CliContext>({
       loader: async () => (await import("./list.ts")).default,
       parameters: {
         flags: {
+          ...storeFlags,
           ...jsonFlags,
           recursive: { kind: "boolean", default: false, withNegated: false, brief: "Also what lies in directories" },
         },
@@ -47,9 +50,9 @@ export const narCommands = buildRouteMap<string, CliContext>({
       },
       docs: { brief: "List what an archive holds" },
     }),
-    cat: buildCommand<Record<never, never>, [string, string], CliContext>({
+    cat: buildCommand<CatFlags, [string, string], CliContext>({
       loader: async () => (await import("./cat.ts")).default,
-      parameters: { flags: noFlags, positional: { kind: "tuple", parameters: [archive, inside] } },
+      parameters: { flags: storeFlags, positional: { kind: "tuple", parameters: [archive, inside] } },
       docs: { brief: "Write one file of an archive to stdout" },
     }),
   },

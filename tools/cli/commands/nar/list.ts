@@ -1,12 +1,12 @@
 import { type NarListing, NarLister } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openInput } from "../../streams.ts";
 import { findNode } from "./find-node.ts";
 import type { ListFlags } from "./index.ts";
+import { openArchive } from "./open-archive.ts";
 
 export default async function list(this: CliContext, flags: ListFlags, archive: string, path = ""): Promise<void> {
   const lister = new NarLister();
-  for await (const chunk of openInput(this, archive)) lister.push(chunk);
+  for await (const chunk of openArchive(this, flags, archive)) lister.push(chunk);
   const node = findNode(lister.finish(), path);
   if (flags.json) return this.printJson(flags.recursive ? node : shallow(node));
   for (const line of lines(node, ".", flags.recursive)) this.print(line);

@@ -1,20 +1,16 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+import { type StoreFlags, storeFlags } from "../../flags.ts";
+import { askRoutes } from "./ask-routes.ts";
 import { careRoutes } from "./care.ts";
 import { collectorCommands } from "./collector-commands.ts";
 import { exchangeRoutes } from "./exchange.ts";
+import { streamRoutes } from "./stream-routes.ts";
 
 export interface AddFlags extends StoreFlags {
   readonly name?: string;
   readonly flat: boolean;
 }
-
-export interface InfoFlags extends StoreFlags, JsonFlags {
-  readonly closure: boolean;
-}
-
-export interface QueryFlags extends StoreFlags, JsonFlags {}
 
 export interface ServeFlags extends StoreFlags {
   readonly write: boolean;
@@ -22,21 +18,10 @@ export interface ServeFlags extends StoreFlags {
   readonly serve: boolean;
 }
 
-const paths = {
-  kind: "array",
-  minimum: 1,
-  parameter: { brief: "A store path", placeholder: "STORE-PATH", parse: String },
-} as const;
-
-const query = (relation: "references" | "referrers" | "closure" | "derivers", brief: string) =>
-  buildCommand<QueryFlags, string[], CliContext>({
-    loader: async () => (await import("./query.ts")).query(relation),
-    parameters: { flags: { ...storeFlags, ...jsonFlags }, positional: paths },
-    docs: { brief },
-  });
-
 export const storeCommands = buildRouteMap<string, CliContext>({
   routes: {
+    ...askRoutes,
+    ...streamRoutes,
     ...careRoutes,
     ...collectorCommands,
     ...exchangeRoutes,
@@ -61,19 +46,6 @@ export const storeCommands = buildRouteMap<string, CliContext>({
       },
       docs: { brief: "Copy a file tree into the store" },
     }),
-    info: buildCommand<InfoFlags, string[], CliContext>({
-      loader: async () => (await import("./info.ts")).default,
-      parameters: {
-        flags: {
-          ...storeFlags,
-          ...jsonFlags,
-          closure: { kind: "boolean", default: false, withNegated: false, brief: "Everything they refer to as well" },
-        },
-        aliases: { r: "closure" },
-        positional: paths,
-      },
-      docs: { brief: "Show what the store knows about store objects" },
-    }),
     serve: buildCommand<ServeFlags, [], CliContext>({
       loader: async () => (await import("./serve.ts")).default,
       parameters: {
@@ -95,15 +67,6 @@ export const storeCommands = buildRouteMap<string, CliContext>({
         fullDescription:
           "What a Nix or Floe on another machine runs here by ssh: `nix copy --to ssh://HOST?remote-program=floe%20store%20serve`.",
       },
-    }),
-    query: buildRouteMap<string, CliContext>({
-      routes: {
-        references: query("references", "Print what store objects refer to"),
-        referrers: query("referrers", "Print what refers to store objects"),
-        closure: query("closure", "Print everything that store objects need, themselves included"),
-        derivers: query("derivers", "Print the derivations that store objects came from"),
-      },
-      docs: { brief: "Ask how store objects are connected" },
     }),
   },
   docs: { brief: "Objects of the store" },

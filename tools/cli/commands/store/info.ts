@@ -1,26 +1,71 @@
 import { formatHash } from "../../../../core/base/index.ts";
-import type { PathInfo } from "../../../../core/store/index.ts";
+import type { PathInfo, StorePath } from "../../../../core/store/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { openStore } from "../../store.ts";
 import { formatBytes } from "../../text.ts";
-import type { InfoFlags } from "./index.ts";
+import type { InfoFlags } from "./ask-routes.ts";
 import { getPathInfo } from "./valid-path.ts";
 
 /** Show what the store knows about store objects. */
 export default function info(this: CliContext, flags: InfoFlags, ...texts: string[]): void {
   using store = openStore(flags, { readOnly: true });
   const named = texts.map((text) => getPathInfo(store, text));
-  const paths = flags.closure ? store.closure(named.map(({ path }) => path)) : named.map(({ path }) => path);
-  const infos = paths.map((path) => getPathInfo(store, path));
-  if (flags.json) return this.printJson(infos.map(infoJson));
-  for (const object of infos) {
-    if (flags.closure) this.print(`${formatBytes(object.narSize).padStart(10)}  ${object.path}`);
-    else for (const line of describe(object)) this.print(line);
-  }
-  if (flags.closure) {
-    this.say(`${infos.length} store objects, ${formatBytes(infos.reduce((sum, { narSize }) => sum + narSize, 0))}`);
+  const infos = flags.recursive
+    ? store.closure(named.map(({ path }) => path)).map((path) => getPathInfo(store, path))
+    : named;
+  const closureSizes = flags.closureSize ? sizesOfClosures(store, infos) : undefined;
+  if (flags.json) return this.printJson(infos.map((each) => infoJson(each, closureSizes?.get(each.path))));
+  if (flags.recursive || flags.size || flags.closureSize || flags.humanReadable || flags.sigs) {
+    for (const line of table(infos, closureSizes, flags)) this.print(line);
+  } else {
+    for (const object of infos) for (const line of describe(object)) this.print(line);
   }
 }
+
+function sizesOfClosures(store: LocalStore, infos: readonly PathInfo[]): Map<StorePath, number> {
+  const sizes = new Map(infos.map((each) => [each.path, each.narSize]));
+  const sizeOf = (path: StorePath): number => {
+    const known = sizes.get(path) ?? getPathInfo(store, path).narSize;
+    sizes.set(path, known);
+    return known;
+  };
+  return new Map(infos.map(({ path }) => [path, store.closure([path]).reduce((sum, each) => sum + sizeOf(each), 0)]));
+}
+
+/** Source: Nix 2.8, `nix path-info -rsSh --sigs`. */
+function* table(
+  infos: readonly PathInfo[],
+  closureSizes: ReadonlyMap<StorePath, number> | undefined,
+  flags: InfoFlags,
+): Generator<string> {
+  const width = Math.max(...infos.map(({ path }) => path.length));
+  const size = (bytes: number): string => `\t${flags.humanReadable ? shortSize(bytes) : String(bytes).padStart(11)}`;
+  for (const each of infos) {
+    let line: string = each.path;
+    if (flags.size || flags.closureSize || flags.sigs) line = line.padEnd(width);
+    if (flags.size) line += size(each.narSize);
+    if (closureSizes !== undefined) line += size(closureSizes.get(each.path) as number);
+    if (flags.sigs) {
+      const vouchers = [
+        ...(each.ultimate === true ? ["ultimate"] : []),
+        ...(each.ca === undefined ? [] : [`ca:${each.ca}`]),
+        ...each.signatures,
+      ];
+      line += `\t${vouchers.join(" ")}`;
+    }
+    yield line;
+  }
+}
+
+function shortSize(bytes: number): string {
+  let size = bytes;
+  let unit = 0;
+  for (; size > 1024 && unit < UNITS.length - 1; unit++) size /= 1024;
+  return `${size.toFixed(1).padStart(6)}${UNITS[unit]}`;
+}
+
+const UNITS = " KMGTPEZY";
 
 function* describe(info: PathInfo): Generator<string> {
   yield info.path;
@@ -31,18 +76,20 @@ function* describe(info: PathInfo): Generator<string> {
   if (info.registrationTime !== undefined) {
     yield `  registered  ${new Date(info.registrationTime * 1000).toISOString()}`;
   }
+  if (info.ultimate === true) yield "  built here";
   for (const signature of info.signatures) yield `  signed      ${signature}`;
   for (const reference of info.references) yield `  refers to   ${reference}`;
 }
 
 /** In the shape of `nix path-info --json`. */
-function infoJson(info: PathInfo): Record<string, unknown> {
+function infoJson(info: PathInfo, closureSize: number | undefined): Record<string, unknown> {
   return {
     path: info.path,
     narHash: formatHash(info.narHash, "sri"),
     narSize: info.narSize,
     references: info.references,
     ...(info.ca === undefined ? {} : { ca: info.ca }),
+    ...(closureSize === undefined ? {} : { closureSize }),
     ...(info.deriver === undefined ? {} : { deriver: info.deriver }),
     ...(info.registrationTime === undefined ? {} : { registrationTime: info.registrationTime }),
     ...(info.ultimate ? { ultimate: true } : {}),

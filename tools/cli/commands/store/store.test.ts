@@ -37,9 +37,9 @@ test("floe store info shows what is recorded", async () => {
 });
 
 test("floe store query tells how objects are connected", async () => {
-  assert.is((await runFloe(["store", "query", "closure", ...store, FOO])).stdout, `${FOO}\n`);
-  assert.is((await runFloe(["store", "query", "references", ...store, FOO])).stdout, "");
-  assert.is((await runFloe(["store", "query", "referrers", ...store, "--json", FOO])).stdout, "[]\n");
+  assert.is((await runFloe(["store", "query", "--requisites", ...store, FOO])).stdout, `${FOO}\n`);
+  assert.is((await runFloe(["store", "query", "--references", ...store, FOO])).stdout, "");
+  assert.is((await runFloe(["store", "query", "--referrers", ...store, "--json", FOO])).stdout, "[]\n");
 });
 
 test("a path that the store does not have is an error", async () => {

@@ -1,0 +1,140 @@
+import { CodedError, isHashAlgorithm, parseHash, sortedText, toBase16 } from "../base/index.ts";
+import { isDerivationPath, parseStorePath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
+import type { Derivation, DerivationOutput } from "./derivation.ts";
+import { formatStructuredAttrs, type StructuredValue } from "./structured-attrs.ts";
+
+/** A derivation that was written as JSON. */
+export interface ParsedShownDerivation {
+  /** Where the JSON says it lies, where it says so. */
+  readonly path?: StorePath | undefined;
+  /** Paths of outputs that the JSON leaves out are empty. */
+  readonly derivation: Derivation;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Read derivations from the JSON that `nix derivation show` prints, inverse of `showDerivation`.
+ *
+ * Shape: an object of derivations by path, as Nix 2.8 to 2.31 print it; the same below `derivations`, beside a `version`, with
+ * `inputs` and paths without their directory, as later ones do; or one derivation alone that has a `name`.
+ *
+ * @throws {CodedError} `derivation.bad-json` with the place; `store-path.*`, `hash.*` for values that are none.
+ */
+export function parseShownDerivations(json: unknown): ParsedShownDerivation[] {
+  const top = object(json, "the JSON");
+  if (typeof top["name"] === "string" && "builder" in top) return [{ derivation: parseOne(top, top["name"], "") }];
+  const all = "derivations" in top ? object(top["derivations"], "derivations") : top;
+  return Object.entries(all).map(([key, value]) => {
+    const path = storePath(key);
+    if (!isDerivationPath(path))
+      throw bad(`"${key}"`, "found a key that does not end in .drv", "the path of a derivation");
+    const name = key.slice(key.lastIndexOf("/") + 1).slice(33, -".drv".length);
+    return { path, derivation: parseOne(object(value, `"${key}"`), name, `"${key}".`) };
+  });
+}
+
+function parseOne(fields: Fields, name: string, at: string): Derivation {
+  if (fields["name"] !== undefined && fields["name"] !== name)
+    throw bad(`${at}name`, `found ${JSON.stringify(fields["name"])}`, JSON.stringify(name));
+  const nested = fields["inputs"] === undefined ? undefined : object(fields["inputs"], `${at}inputs`);
+  const sources = nested === undefined ? fields["inputSrcs"] : nested["srcs"];
+  const derivations = nested === undefined ? fields["inputDrvs"] : nested["drvs"];
+  const env = record(fields["env"] ?? {}, `${at}env`, text);
+  const attributes = fields["structuredAttrs"];
+  return {
+    name,
+    outputs: record(fields["outputs"], `${at}outputs`, parseOutput),
+    inputSources: sortedText(new Set(list(sources, `${at}inputSrcs`, storePathAt))) as StorePath[],
+    inputDerivations: new Map(
+      Object.entries(object(derivations, `${at}inputDrvs`)).map(([path, wanted]) => [
+        storePath(path),
+        parseWanted(wanted, `${at}inputDrvs."${path}"`),
+      ]),
+    ),
+    system: text(fields["system"], `${at}system`),
+    builder: text(fields["builder"], `${at}builder`),
+    args: list(fields["args"], `${at}args`, text),
+    env:
+      attributes === undefined || attributes === null
+        ? env
+        : { ...env, __json: formatStructuredAttrs(object(attributes, `${at}structuredAttrs`) as StructuredValue) },
+  };
+}
+
+/** Names of outputs: a list, or an object that has one as `outputs`. */
+function parseWanted(value: unknown, at: string): string[] {
+  if (Array.isArray(value)) return sortedText(new Set(list(value, at, text)));
+  const fields = object(value, at);
+  const dynamic = fields["dynamicOutputs"];
+  if (dynamic !== undefined && Object.keys(object(dynamic, `${at}.dynamicOutputs`)).length > 0)
+    throw bad(`${at}.dynamicOutputs`, "found outputs of outputs", "none, because Floe does not have them");
+  return sortedText(new Set(list(fields["outputs"], `${at}.outputs`, text)));
+}
+
+const METHODS: Readonly<Record<string, string>> = { nar: "r:", recursive: "r:", flat: "" };
+
+function parseOutput(value: unknown, at: string): DerivationOutput {
+  const fields = object(value, at);
+  const path = fields["path"] === undefined ? "" : storePath(text(fields["path"], `${at}.path`));
+  const method = fields["method"] === undefined ? undefined : METHODS[text(fields["method"], `${at}.method`)];
+  if (fields["method"] !== undefined && method === undefined)
+    throw bad(`${at}.method`, `found ${JSON.stringify(fields["method"])}`, '"nar" or "flat"');
+  const stated = fields["hashAlgo"] === undefined ? undefined : text(fields["hashAlgo"], `${at}.hashAlgo`);
+  const bare = stated?.replace(/^r:/, "");
+  if (bare !== undefined && !isHashAlgorithm(bare))
+    throw bad(`${at}.hashAlgo`, `found ${JSON.stringify(stated)}`, "md5, sha1, sha256 or sha512");
+  const hash = fields["hash"] === undefined ? undefined : parseHash(text(fields["hash"], `${at}.hash`), bare);
+  const algorithm = hash?.algorithm ?? bare;
+  const prefix = method ?? (stated?.startsWith("r:") === true ? "r:" : "");
+  return {
+    path,
+    hashAlgorithm: algorithm === undefined ? "" : prefix + algorithm,
+    hash: fields["impure"] === true ? "impure" : hash === undefined ? "" : toBase16(hash.digest),
+  };
+}
+
+/** With its directory or without. */
+function storePath(value: string): StorePath {
+  return parseStorePath(value.includes("/") ? value : `${STORE_DIRECTORY}/${value}`);
+}
+
+function storePathAt(value: unknown, at: string): StorePath {
+  return storePath(text(value, at));
+}
+
+function object(value: unknown, at: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw bad(at, `found ${kind(value)}`, "an object");
+  return value as Fields;
+}
+
+function text(value: unknown, at: string): string {
+  if (typeof value !== "string") throw bad(at, `found ${kind(value)}`, "a text");
+  return value;
+}
+
+function list<T>(value: unknown, at: string, item: (value: unknown, at: string) => T): T[] {
+  if (!Array.isArray(value)) throw bad(at, `found ${kind(value)}`, "a list");
+  return value.map((each, index) => item(each, `${at}[${index}]`));
+}
+
+function record<T>(value: unknown, at: string, item: (value: unknown, at: string) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(object(value, at)).map(([key, each]) => [key, item(each, `${at}.${key}`)]));
+}
+
+function kind(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  return Array.isArray(value) ? "a list" : `a value of type ${typeof value}`;
+}
+
+function bad(at: string, found: string, expected: string): CodedError {
+  return new CodedError(
+    "derivation.bad-json",
+    `Cannot read the derivation from JSON: at ${at} ${found}, expected ${expected}`,
+    {
+      hint: "`floe derivation show` prints the form that is read.",
+    },
+  );
+}
