@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
-import { CodedError, concatBytes, utf8 } from "../../base/index.ts";
+import { concatBytes, utf8 } from "../../base/index.ts";
 import { closeInheritedDescriptors, findProgram, TerminalPool, withTerminal } from "../process/index.ts";
 import { bubblewrapArguments } from "./bubblewrap-arguments.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type RunningProcess,
   type Sandbox,
 } from "./sandbox.ts";
+import { PassageMaker } from "./open-passage.ts";
 import type { SandboxSpec } from "./spec.ts";
 
 const ARGUMENTS_DESCRIPTOR = 3;
@@ -25,7 +25,7 @@ export class BubblewrapSandbox implements Sandbox {
   readonly #program: string;
   readonly #limiter = findProgram("prlimit");
   readonly #terminals = new TerminalPool();
-  readonly #reachable = new Set<string>();
+  readonly #passages = new PassageMaker();
 
   constructor(program: string) {
     this.#program = program;
@@ -33,7 +33,6 @@ export class BubblewrapSandbox implements Sandbox {
 
   async start(options: RunInSandboxOptions): Promise<RunningProcess> {
     closeInheritedDescriptors();
-    if (options.spec.user !== undefined) this.#checkReachable(options.spec);
     let words = "";
     const receive = (chunk: Buffer): void => {
       words = (words + chunk.toString("latin1")).slice(-KEPT_WORDS);
@@ -52,10 +51,13 @@ export class BubblewrapSandbox implements Sandbox {
 
   close(): void {
     this.#terminals.close();
+    this.#passages.close();
   }
 
   #spawn(options: RunInSandboxOptions, output: number | undefined): RunningProcess {
-    const { spec } = options;
+    const { user } = options.spec;
+    const passage = user === undefined ? undefined : this.#passages.open(options.spec, user);
+    const { spec } = passage ?? options;
     const words = bubblewrapArguments(spec, { status: STATUS_DESCRIPTOR, filter: FILTER_DESCRIPTOR });
     const out = output ?? "pipe";
     // Hundreds of inputs do not fit on a command line, and variables may hold any bytes: both go through a file.
@@ -64,18 +66,20 @@ export class BubblewrapSandbox implements Sandbox {
       concatBytes(words.map((word) => utf8(`${word}\0`))),
     );
     const filter = openFilled(`${options.scratchDirectory}/filter`, spec.filter);
-    const limits = this.#limits(spec);
-    const command = [
+    const [program = this.#program, ...command] = [
+      ...(passage?.words ?? []),
+      ...this.#limits(spec),
       ...[this.#program, "--args", String(ARGUMENTS_DESCRIPTOR), "--", options.builder, ...options.args],
     ];
     let child: ChildProcess;
     try {
-      child = spawn(limits[0] ?? this.#program, [...limits, ...command].slice(1), {
+      child = spawn(program, command, {
         stdio: ["ignore", out, out, argumentsFile, "pipe", filter],
-        env: {},
+        env: passage === undefined ? {} : { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
         // Ctrl-C in a terminal goes to its whole process group; here it is us who end a build, in order.
         detached: true,
-        ...(spec.user === undefined ? {} : spec.user),
+        // Through a passage root goes first.
+        ...(passage === undefined ? user : {}),
       });
     } finally {
       closeSync(argumentsFile);
@@ -84,16 +88,6 @@ export class BubblewrapSandbox implements Sandbox {
     child.stdout?.on("data", options.receive);
     child.stderr?.on("data", options.receive);
     return watchChild(child);
-  }
-
-  /** bubblewrap runs as the user of the build, who has to get to what it mounts. */
-  #checkReachable({ storeDirectory, buildDirectory, etcDirectory }: SandboxSpec): void {
-    for (const place of [dirname(storeDirectory), buildDirectory, etcDirectory]) {
-      for (let directory = dirname(place); !this.#reachable.has(directory); directory = dirname(directory)) {
-        if ((statSync(directory).mode & 0o001) === 0) throw unreachable(directory);
-        this.#reachable.add(directory);
-      }
-    }
   }
 
   /**
@@ -105,17 +99,6 @@ export class BubblewrapSandbox implements Sandbox {
     const processes = spec.user === undefined ? [] : [`--nproc=${spec.maxProcesses}`];
     return [this.#limiter, "--core=0:", "--nofile=1024:", ...processes, "--"];
   }
-}
-
-function unreachable(directory: string): CodedError {
-  return new CodedError(
-    "sandbox.unreachable",
-    `Cannot build as a user of its own: the directory "${directory}" is closed to others`,
-    {
-      hint: `Say \`chmod o+x ${directory}\`, use another store, or install a C compiler and run \`npm run setup\`: floe-sandbox needs no way there.`,
-      exitCode: 100,
-    },
-  );
 }
 
 /** A descriptor to read these bytes from; there is no name for them any more. */
