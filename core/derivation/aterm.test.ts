@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, fromUtf8, hashBytes, sortedText, utf8 } from "../base/index.ts";
+import { type CodedError, fromUtf8, hashBytes, sortedText, toBase16, utf8 } from "../base/index.ts";
 import { type StorePath, storePathDigest, storePathFromBaseName } from "../store/index.ts";
 import { anySha256, anyStorePath, anyStorePaths, anyText } from "../store/testing.ts";
 import {
   type Derivation,
+  type DerivationOutput,
   derivationPath,
   formatDerivation,
   formatStructuredAttrs,
@@ -21,24 +22,25 @@ const text = fc
   .oneof(fc.constantFrom("", '"', "\\", "\n\r\t", "\\n"), anyText)
   .map((each) => each.replaceAll("\0", ""));
 const outputName = fc.constantFrom("out", "dev", "doc", "lib", "10", "9", "__proto__");
-const output = fc.oneof(
-  anyStorePath.map((path) => ({ path, hashAlgorithm: "", hash: "" })),
-  fc.constantFrom("r:sha256", "sha1").map((hashAlgorithm) => ({ path: "", hashAlgorithm, hash: "" })),
-  fc.constant({ path: "", hashAlgorithm: "", hash: "" }),
-  fc.constant({ path: "", hashAlgorithm: "r:sha256", hash: "impure" }),
-  fc.tuple(anyStorePath, anySha256).map(([path, { digest }]) => ({
-    path,
-    hashAlgorithm: "sha256",
-    hash: Buffer.from(digest).toString("hex"),
-  })),
-);
 const pairs = <K, V>(key: fc.Arbitrary<K>, value: fc.Arbitrary<V>, minLength = 0) =>
   fc.uniqueArray(fc.tuple(key, value), { minLength, maxLength: 4, selector: ([each]) => each });
 const anyDerivationPath = anyStorePath.map((path) => storePathFromBaseName(`${storePathDigest(path)}-input.drv`));
+/** All outputs are of one kind; a fixed one is alone. */
+const outputsOf = (output: fc.Arbitrary<DerivationOutput>) =>
+  pairs(outputName, output, 1).map((entries) => Object.fromEntries(entries));
+const anyOutputs = fc.oneof(
+  outputsOf(anyStorePath.map((path) => ({ path, hashAlgorithm: "", hash: "" }))),
+  outputsOf(fc.constantFrom("r:sha256", "sha1").map((hashAlgorithm) => ({ path: "", hashAlgorithm, hash: "" }))),
+  outputsOf(fc.constant({ path: "", hashAlgorithm: "", hash: "" })),
+  outputsOf(fc.constant({ path: "", hashAlgorithm: "r:sha256", hash: "impure" })),
+  fc.tuple(anyStorePath, anySha256).map(([path, { digest }]) => ({
+    out: { path, hashAlgorithm: "sha256", hash: toBase16(digest) },
+  })),
+);
 const derivation: fc.Arbitrary<Derivation> = fc.record(
   {
     name: fc.constant("n"),
-    outputs: pairs(outputName, output, 1).map((entries) => Object.fromEntries(entries)),
+    outputs: anyOutputs,
     inputDerivations: pairs(anyDerivationPath, fc.uniqueArray(outputName, { minLength: 1, maxLength: 3 })).map(
       (entries) => new Map(entries),
     ),
