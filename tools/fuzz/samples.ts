@@ -3,6 +3,7 @@ import { dumpNar, type NarNode, type PathInfo, type StorePath, storePathFromBase
 import type { Random } from "./random.ts";
 
 const NAMES = ["a", "b", "bin", "foo", "foo-bar", "foo.txt", "é", "日", "Makefile", ".hidden", "\udc80", "x y"];
+const DIGESTS = Array.from({ length: 50 }, (_, i) => toBase32(hashBytes("sha1", String(i)).digest));
 const STORE_NAMES = ["hello-2.12", "x", "a.drv", "lib", "z_-+?=."];
 
 export function sampleTree(random: Random, depth = 3): NarNode {
@@ -25,7 +26,7 @@ export function sampleText(random: Random): string {
 }
 
 export function sampleStorePath(random: Random, name = random.pick(STORE_NAMES)): StorePath {
-  return storePathFromBaseName(`${toBase32(hashBytes("sha1", String(random.below(50))).digest)}-${name}`);
+  return storePathFromBaseName(`${random.pick(DIGESTS)}-${name}`);
 }
 
 export function sampleStorePaths(random: Random): StorePath[] {
@@ -33,15 +34,15 @@ export function sampleStorePaths(random: Random): StorePath[] {
 }
 
 export function sampleInfo(random: Random): PathInfo {
-  const nar = sampleNar(random);
+  const digest = random.bytes(32);
   return {
     path: sampleStorePath(random),
-    narHash: hashBytes("sha256", nar),
-    narSize: nar.length,
+    narHash: { algorithm: "sha256", digest },
+    narSize: 1 + random.below(2 ** 31),
     references: sampleStorePaths(random),
     signatures: random.chance(2) ? [] : ["key-1:AAAA", `cache.example.org-1:${"A".repeat(86)}==`],
     ...(random.chance(2) ? {} : { deriver: sampleStorePath(random, "x.drv") }),
-    ...(random.chance(3) ? { ca: `fixed:r:sha256:${toBase32(hashBytes("sha256", nar).digest)}` } : {}),
+    ...(random.chance(3) ? { ca: `fixed:r:sha256:${toBase32(digest)}` } : {}),
     ...(random.chance(2) ? {} : { registrationTime: random.below(2 ** 31) }),
   };
 }

@@ -31,6 +31,7 @@ export const stages: readonly Stage[] = [
   { name: "checks", brief: "rules of the house (tools/checks)", run: runChecks },
   { name: "unit", brief: "tests beside the files", run: runUnit },
   { name: "conformance", brief: "store formats against vectors made by Nix", run: runConformance },
+  { name: "fuzz", brief: "readers of all formats against damaged input", run: runFuzz },
   { name: "vm", brief: "machines that boot, serve and roll back", run: runMachines },
 ];
 
@@ -55,13 +56,23 @@ async function runChecks(options: StageOptions): Promise<StageResult> {
   return sum([...results, await runByNameIndex(options)]);
 }
 
-/** The store formats against vectors made by Nix; its last line has the totals. */
-async function runConformance(options: StageOptions): Promise<StageResult> {
-  const child = await node(["tools/conformance/run.ts", "tools/conformance/vectors"], options);
+/** The store formats against vectors made by Nix. */
+function runConformance(options: StageOptions): Promise<StageResult> {
+  return totalled("conformance", ["tools/conformance/run.ts", "tools/conformance/vectors"], options);
+}
+
+/** A twentieth of what `npm run fuzz` does: that takes minutes, this a quarter of one. */
+function runFuzz(options: StageOptions): Promise<StageResult> {
+  return totalled("fuzz", ["tools/fuzz/run.ts", "--cases", "5000"], options);
+}
+
+/** A program whose last line has the totals. */
+async function totalled(name: string, words: readonly string[], options: StageOptions): Promise<StageResult> {
+  const child = await node(words, options);
   const found = /^(\d+) passed, (\d+) failed$/m.exec(child.output.trimEnd().split("\n").at(-1) ?? "");
   const [passed, failed] = [Number(found?.[1] ?? 0), Number(found?.[2] ?? 0)];
   if (child.code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped: 0, failures: [] };
-  const failures = [{ name: "conformance", output: child.output }];
+  const failures = [{ name, output: child.output }];
   return { passed, failed: Math.max(1, failed), skipped: 0, failures };
 }
 
