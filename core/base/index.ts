@@ -6,4 +6,5 @@ export * from "./errors.ts";
 export * from "./hash.ts";
 export * from "./json.ts";
 export * from "./near-names.ts";
+export * from "./size.ts";
 export * from "./text.ts";

@@ -8,6 +8,7 @@ export * from "./content-check.ts";
 export * from "./digest-rewriter.ts";
 export * from "./export-stream.ts";
 export * from "./gc-graph.ts";
+export * from "./gc-settings.ts";
 export * from "./journal.ts";
 export * from "./journal-reader.ts";
 export * from "./make-path.ts";

@@ -1,5 +1,5 @@
 import { numberParser } from "@stricli/core";
-import { CodedError } from "../../core/base/index.ts";
+import { CodedError, tryParseSize } from "../../core/base/index.ts";
 import type { CliContext } from "./context.ts";
 
 /** Which store a command works on. */
@@ -110,6 +110,8 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly sandbox: boolean;
   readonly timeout?: number;
   readonly maxSilentTime?: number;
+  readonly minFree?: number;
+  readonly maxFree?: number;
   readonly fallback: boolean;
   readonly logLines: number;
   readonly maxBuildLogSize?: number;
@@ -168,6 +170,20 @@ export const buildFlags = {
     placeholder: "SECONDS",
     brief: "Longest time one build may print nothing",
   },
+  minFree: {
+    kind: "parsed",
+    parse: parseSize,
+    optional: true,
+    placeholder: "SIZE",
+    brief: "Collect the store in the background when less is free on its disk (5G); never when left out",
+  },
+  maxFree: {
+    kind: "parsed",
+    parse: parseSize,
+    optional: true,
+    placeholder: "SIZE",
+    brief: "With --min-free: collect until so much is free",
+  },
   logLines: {
     kind: "parsed",
     parse: parseCount,
@@ -196,18 +212,14 @@ export function parseCount(text: string): number {
   return value;
 }
 
-const SIZE_UNITS = "BKMGTP";
-
 /** Read an amount of space, as `10G`, `500MiB` or a number of bytes; units are powers of 1024. */
 export function parseSize(text: string): number {
-  const [, digits, unit = "B"] = /^([0-9]+(?:\.[0-9]+)?)(?:([KMGTP])(?:i?B)?|B)?$/i.exec(text) ?? [];
-  if (digits === undefined) {
-    throw new CodedError(
-      "cli.bad-size",
-      `Cannot read "${text}" as a size: expected a number and K, M, G or T, as in "10G"`,
-    );
-  }
-  return Math.round(Number(digits) * 1024 ** SIZE_UNITS.indexOf(unit.toUpperCase()));
+  const size = tryParseSize(text);
+  if (size !== undefined) return size;
+  throw new CodedError(
+    "cli.bad-size",
+    `Cannot read "${text}" as a size: expected a number and K, M, G or T, as in "10G"`,
+  );
 }
 
 const AGE_UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };

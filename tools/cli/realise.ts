@@ -5,6 +5,7 @@ import type { LocalStore } from "../../core/host/local-store/index.ts";
 import type { StorePath } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
 import type { BuildFlags } from "./flags.ts";
+import { collectionSettings } from "./collection-settings.ts";
 import { checkValid } from "./resolve.ts";
 import { openSubstituteStores } from "./substitute.ts";
 import { makeBuildProgress } from "./ui/build-progress.ts";
@@ -61,6 +62,7 @@ export async function realise(targets: readonly BuildTarget[], options: RealiseO
         maxLogBytes: flags.maxBuildLogSize,
         logLines: flags.logLines,
         sandbox: flags.sandbox,
+        collection: collectionSettings(flags),
         events: (event) => progress.event(event),
         signal: context.signal,
         dryRun,

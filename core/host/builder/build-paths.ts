@@ -1,7 +1,7 @@
 import { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
-import type { PathInfo, StorePath } from "../../store/index.ts";
+import type { CollectionSettings, PathInfo, StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";
 import type { Substituters } from "../substitute/index.ts";
@@ -26,6 +26,8 @@ export interface BuildOptions {
   readonly fallback?: boolean | undefined;
   /** Download nothing. Default false. */
   readonly offline?: boolean | undefined;
+  /** How to collect the store when its disk runs out of space while we build. Default: not at all. */
+  readonly collection?: CollectionSettings | undefined;
   readonly keepFailed?: boolean | undefined;
   readonly keepGoing?: boolean | undefined;
   /** Build the targets although they are valid, and compare. */

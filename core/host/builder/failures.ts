@@ -101,7 +101,7 @@ export function diskFull(drvPath: StorePath, place: string, cause?: unknown): Co
     "build.disk-full",
     `Cannot build "${shortName(drvPath)}": no space is left on the file system of "${place}"`,
     {
-      hint: "Free some space there, choose another disk with `--store DIR`, or put builds elsewhere by TMPDIR.",
+      hint: "Free some space there (`floe store gc`), choose another disk with `--store DIR`, or put builds elsewhere by TMPDIR.",
       exitCode: EXIT_CODES.buildFailed,
       cause,
     },

@@ -17,6 +17,7 @@ import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { BuildFailure, BuildOptions } from "./build-paths.ts";
 import { Closures } from "./closures.ts";
+import { FreeSpace } from "./free-space.ts";
 import { LocalExecutor } from "./local-executor.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { type Arrived, Transfers } from "./transfers.ts";
@@ -34,6 +35,7 @@ export class Run {
   readonly #emit: (event: BuildEvent) => void;
   readonly #schedule: Schedule;
   readonly #executor: LocalExecutor;
+  readonly #freeSpace: FreeSpace | undefined;
   readonly #abort = new AbortController();
   readonly #callerSignal: AbortSignal | undefined;
   readonly #registration: RegistrationQueue;
@@ -64,6 +66,8 @@ export class Run {
       maxSubstitutions: options.maxSubstitutions,
       keepGoing: options.keepGoing === true,
     });
+    const { collection: settings } = options;
+    this.#freeSpace = settings === undefined ? undefined : new FreeSpace({ store, settings, emit: this.#emit });
     this.#executor = new LocalExecutor({
       store,
       closures: this.#closures,
@@ -103,6 +107,7 @@ export class Run {
       await Promise.allSettled(this.#registered);
       this.#dropArrived();
       await this.#executor.close();
+      await this.#freeSpace?.stop();
     }
     if (this.#fault !== undefined) throw this.#fault.error;
   }
@@ -209,7 +214,10 @@ export class Run {
       if (!(error instanceof CodedError)) throw error;
       return { kind: "failed", error, elapsedMs: 0, logPath: undefined };
     }
-    return this.#executor.execute({ drvPath, drv, inputClosure, cores, mode }, emit, this.#abort.signal);
+    const request = { drvPath, drv, inputClosure, cores, mode };
+    const outcome = await this.#executor.execute(request, emit, this.#abort.signal);
+    const again = await this.#freeSpace?.madeRoomFor(outcome);
+    return again === true ? this.#executor.execute(request, emit, this.#abort.signal) : outcome;
   }
 
   #ended(drvPath: StorePath, outcome: BuildOutcome, logTail: readonly string[]): void {

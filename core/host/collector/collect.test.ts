@@ -204,6 +204,32 @@ test("a root that comes while we collect keeps what it names, and all that refer
   left.close();
 });
 
+test("a process may rely on paths while it collects itself", async ({ store, options }) => {
+  const chain: StorePath[] = [];
+  for (let i = 0; i < 60; i++) chain.push(store.addText(`c${i}`, String(i), chain.slice(-1)));
+  store.close();
+  const own = openLocalStore({ root: store.root });
+  let turn = 0;
+  const texts: StorePath[] = [];
+  const report = await collectGarbage({
+    ...options,
+    batchSize: 3,
+    events({ kind }) {
+      // One that is gone, one that is still there, one that was never.
+      if (kind === "deleted" && turn++ === 2) {
+        texts.push(own.addText("c59", "59", [own.addText("c9", "9", [own.addText("c8", "8", chain.slice(7, 8))])]));
+      }
+      if (kind === "deleted") texts.push(own.addText(`new-${turn}`, "x", []));
+    },
+  }).catch((error: CodedError) => error);
+  assert.ok("code" in report === false, String(report));
+  for (const path of [...texts, ...own.closure(texts)]) {
+    assert.ok(own.isValid(path) && existsSync(own.realPath(path)), path);
+  }
+  assert.ok(texts.length > 10 && own.allPaths().length < 60);
+  own.close();
+});
+
 test("openGcSocket() answers in order, each time when the path is safe or gone", async ({ folder }) => {
   // Longer than the name of a socket may be.
   const state = join(folder, "x".repeat(100));

@@ -21,8 +21,9 @@ import {
   openLocalStore,
   type StoreLayout,
 } from "../local-store/index.ts";
+import { announceCollection } from "../local-store/own-collections.ts";
 import { dropReserve, restoreReserve } from "../local-store/reserve.ts";
-import { takeCollectorLock } from "./collector-lock.ts";
+import { openCollectorLock } from "./collector-lock.ts";
 import { findPermanentRoots, type Root, sweepStaleRoots } from "./find-roots.ts";
 import { openGcSocket } from "./gc-socket.ts";
 import { freeBytes, measureGarbage } from "./measure.ts";
@@ -241,6 +242,14 @@ class Collection {
     return this.#going.has(path) ? this.#gone : undefined;
   }
 
+  /** This process does, and stands still until it may. */
+  protectNow(path: string): void {
+    this.plan.protect(path);
+    if (!this.#going.has(path)) return;
+    this.store.flush();
+    this.#removeGoing();
+  }
+
   measure(names: readonly string[]): number {
     return this.#options.measure === false ? 0 : measureGarbage(this.layout.realStoreDirectory, names);
   }
@@ -259,13 +268,16 @@ class Collection {
     signal?.throwIfAborted();
     const paths = [...nodes].filter((node) => !mustStay(node)).map((node) => this.plan.graph.paths[node] as StorePath);
     const invalid = this.store.invalidate(paths);
-    this.#going = new Set<string>(invalid);
-    this.#gone = this.store.flushLater().then(() => {
-      for (const path of invalid) this.#sweeper.remove(storePathBaseName(path));
-      this.#deleted += invalid.length;
-    });
-    await this.#gone.finally(() => this.#going.clear());
+    this.#going = new Set(invalid);
+    this.#gone = this.store.flushLater().then(() => this.#removeGoing());
+    await this.#gone;
     await this.#sweeper.emptyTrash(signal);
+  }
+
+  #removeGoing(): void {
+    for (const path of this.#going) this.#sweeper.remove(storePathBaseName(path as StorePath));
+    this.#deleted += this.#going.size;
+    this.#going.clear();
   }
 
   async removeUnregistered(names: readonly string[]): Promise<void> {
@@ -317,12 +329,20 @@ async function withCollection(
   }
   makeDirectories(layout);
   const { signal, events } = options;
-  const lock = await takeCollectorLock(layout.stateDirectory, { signal, waiting: () => events?.({ kind: "waiting" }) });
+  const lock = openCollectorLock(layout.stateDirectory);
+  let collection: Collection | undefined;
+  const early: string[] = [];
+  const unannounce = announceCollection(layout.stateDirectory, {
+    lock: lock.fd,
+    protect(path) {
+      if (collection === undefined) early.push(path);
+      else collection.protectNow(path);
+    },
+  });
   try {
+    await lock.take({ signal, waiting: () => events?.({ kind: "waiting" }) });
     // Before the database is opened: on a full disk even that takes space.
     dropReserve(layout);
-    let collection: Collection | undefined;
-    const early: string[] = [];
     const socket = await openGcSocket(layout.stateDirectory, (path) => {
       if (collection !== undefined) return collection.protect(path);
       early.push(path);
@@ -331,13 +351,14 @@ async function withCollection(
     try {
       using store = openLocalStore({ root: layout.root });
       collection = await open(options, layout, store, early);
-      for (const path of early) void collection.protect(path);
+      for (const path of early) collection.protectNow(path);
       return await run(collection);
     } finally {
       await socket.close();
     }
   } finally {
     restoreReserve(layout);
+    unannounce();
     lock.release();
   }
 }

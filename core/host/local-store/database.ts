@@ -21,8 +21,9 @@ export class StoreDatabase {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #journal: JournalWriter;
-  /** Whether something was committed that may not be on disk yet. */
-  #dirty = false;
+  /** How many transactions were committed, and how many of these are on disk for certain. */
+  #committed = 0;
+  #flushed = 0;
   /** Shared for as long as we may write; a schema upgrade takes it exclusively. */
   #bigLock: number | undefined;
 
@@ -66,7 +67,7 @@ export class StoreDatabase {
       if (this.#connection.isTransaction) this.#connection.exec("rollback");
       throw error;
     }
-    this.#dirty = true;
+    this.#committed += 1;
     this.#journal.afterCommit();
     return result;
   }
@@ -99,21 +100,18 @@ export class StoreDatabase {
    * and one wait serves all of them.
    */
   flush(): void {
-    if (!this.#dirty) return;
+    const count = this.#committed;
+    if (this.#flushed >= count) return;
     for (const file of this.#unsynced()) syncIfThere(file);
-    this.#dirty = false;
+    this.#flushed = count;
   }
 
   /** {@link flush} that leaves the process free meanwhile. */
   async flushLater(): Promise<void> {
-    if (!this.#dirty) return;
-    this.#dirty = false;
-    try {
-      await Promise.all(this.#unsynced().map(syncIfThereLater));
-    } catch (error) {
-      this.#dirty = true;
-      throw error;
-    }
+    const count = this.#committed;
+    if (this.#flushed >= count) return;
+    await Promise.all(this.#unsynced().map(syncIfThereLater));
+    this.#flushed = Math.max(this.#flushed, count);
   }
 
   /** What was committed is on disk afterwards. Once is enough. */
@@ -122,7 +120,7 @@ export class StoreDatabase {
     this.#statements.clear();
     this.#connection.close();
     // The last connection has written everything into the database itself; others leave the log.
-    if (this.#dirty) this.flush();
+    this.flush();
     if (this.#bigLock !== undefined) closeSync(this.#bigLock);
     this.#bigLock = undefined;
   }

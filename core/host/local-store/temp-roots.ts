@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { CollectorClient } from "./collector-client.ts";
 import { lockFileSync } from "./file-lock.ts";
+import { tellOwnCollection } from "./own-collections.ts";
 
 /** How long we wait for a collector that neither ends nor answers. */
 const COLLECTOR_PATIENCE_MS = 60_000;
@@ -37,9 +38,15 @@ export class TempRoots {
     this.#file ??= this.#create();
     // Written before anybody is told: a collection that begins right after the one we told reads it here.
     writeSync(this.#file.fd, fresh.map((path) => `${path}\0`).join(""));
+    if (this.#collectorLock === undefined && tellOwnCollection(this.#stateDirectory, fresh))
+      return this.#remember(fresh);
     const told = this.#client.isOpen && this.#client.tell(fresh, this.#patienceMs);
     if (!told && !this.#holdCollectorLock()) this.#tellCollector(fresh);
-    for (const path of fresh) this.#known.add(path);
+    this.#remember(fresh);
+  }
+
+  #remember(paths: readonly string[]): void {
+    for (const path of paths) this.#known.add(path);
   }
 
   /** Give up all roots. */

@@ -19,9 +19,9 @@ export interface GcFlags extends StoreFlags, JsonFlags {
   readonly printRoots: boolean;
   readonly printLive: boolean;
   readonly printDead: boolean;
-  readonly keepDerivations: boolean;
-  readonly keepOutputs: boolean;
-  readonly keepBuildInputs: boolean;
+  readonly keepDerivations?: boolean;
+  readonly keepOutputs?: boolean;
+  readonly keepBuildInputs?: boolean;
 }
 
 export interface DeleteFlags extends StoreFlags, JsonFlags {
@@ -32,6 +32,7 @@ export interface DeleteFlags extends StoreFlags, JsonFlags {
 }
 
 const off = (brief: string) => ({ kind: "boolean", default: false, withNegated: false, brief }) as const;
+const rule = (brief: string) => ({ kind: "boolean", optional: true, brief }) as const;
 const size = (brief: string) =>
   ({ kind: "parsed", parse: parseSize, optional: true, placeholder: "SIZE", brief }) as const;
 
@@ -63,13 +64,11 @@ export const collectorCommands = {
         printRoots: off("Print what is named from outside the store, and where; delete nothing"),
         printLive: off("Print what would stay; delete nothing"),
         printDead: off("Print what would go; delete nothing"),
-        keepDerivations: { kind: "boolean", default: true, brief: "A live object keeps the derivation it came from" },
-        keepOutputs: { kind: "boolean", default: false, brief: "A live derivation keeps its outputs" },
-        keepBuildInputs: {
-          kind: "boolean",
-          default: true,
-          brief: "A derivation that a link names keeps what its builder needs",
-        },
+        keepDerivations: rule(
+          "A live object keeps the derivation it came from (yes, unless the settings say otherwise)",
+        ),
+        keepOutputs: rule("A live derivation keeps its outputs (no)"),
+        keepBuildInputs: rule("A derivation that a link names keeps what its builder needs (yes)"),
       },
     },
     docs: {
@@ -77,7 +76,8 @@ export const collectorCommands = {
       fullDescription:
         "Delete store objects that no link below gcroots or profiles, no running program and no running command needs. " +
         "Builds may go on meanwhile. With --delete-older-than or --keep, old generations of all profiles are forgotten " +
-        "first, never the current one nor the booted system; of both flags, a generation goes when both give it up.",
+        "first, never the current one nor the booted system; of both flags, a generation goes when both give it up. What keeps what can be set for good in " +
+        "/etc/floe/settings.json: keepDerivations, keepOutputs, keepBuildInputs.",
     },
   }),
   delete: buildCommand<DeleteFlags, string[], CliContext>({

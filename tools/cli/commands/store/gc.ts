@@ -5,6 +5,7 @@ import { deleteGenerations, switchPaths } from "../../../../core/host/activation
 import { type CollectOptions, collectGarbage, type GcReport } from "../../../../core/host/collector/index.ts";
 import { defaultStoreRoot, makeLayout } from "../../../../core/host/local-store/index.ts";
 import { type Expiry, expireGenerations, planExpiries, readLink } from "../../../../core/host/profile/index.ts";
+import { collectionSettings } from "../../collection-settings.ts";
 import type { CliContext } from "../../context.ts";
 import { formatBytes } from "../../text.ts";
 import { showGcProgress } from "../../ui/gc-progress.ts";
@@ -38,11 +39,7 @@ export default async function gc(this: CliContext, flags: GcFlags): Promise<void
     signal: this.signal,
     maxFreedBytes: flags.max,
     untilFreeBytes: flags.maxFree,
-    settings: {
-      keepDerivations: flags.keepDerivations,
-      keepOutputs: flags.keepOutputs,
-      keepBuildInputs: flags.keepBuildInputs,
-    },
+    settings: collectionSettings(flags),
     without: new Set(
       expired.flatMap(({ profile, generations }) => generations.map(({ number }) => profile.linkPath(number))),
     ),
