@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { connect } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { CodedError } from "../../base/index.ts";
 import { WireReader, type WireOutput, WireWriter } from "../../store/wire/index.ts";
 import { readBytes, writeBytes } from "../process/index.ts";
@@ -8,8 +9,8 @@ import { readBytes, writeBytes } from "../process/index.ts";
 export interface Connection {
   readonly input: AsyncIterable<Uint8Array>;
   readonly output: WireOutput;
-  /** What the other end said besides, for errors; empty when nothing. */
-  complaint(): string;
+  /** What the other end said besides, for errors; empty when nothing. Asked when the connection is lost. */
+  complaint(): Promise<string>;
   close(): void;
 }
 
@@ -32,7 +33,7 @@ export function dialSocket(path: string): Dial {
         resolve({
           input: readBytes(socket),
           output: writeBytes(socket),
-          complaint: () => "",
+          complaint: async () => "",
           close: () => void socket.destroy(),
         });
       });
@@ -41,6 +42,8 @@ export function dialSocket(path: string): Dial {
 
 /** Longest end of what a program says on stderr that is kept. */
 const COMPLAINT_CHARACTERS = 4000;
+/** A program that fails closes its output first and says why a moment later. */
+const LAST_WORDS_MS = 2000;
 
 /** Talk to a program by its standard input and output. @param start Starts it with three pipes. */
 export function dialProgram(start: () => ChildProcess): Dial {
@@ -49,6 +52,7 @@ export function dialProgram(start: () => ChildProcess): Dial {
     const { stdin, stdout, stderr } = child;
     if (stdin === null || stdout === null) throw new Error("the program was started without pipes");
     let said = "";
+    const ended = new Promise<void>((resolve) => void child.once("close", () => resolve()));
     child.on("error", (error) => {
       said += error.message;
     });
@@ -58,7 +62,10 @@ export function dialProgram(start: () => ChildProcess): Dial {
     return {
       input: readBytes(stdout),
       output: writeBytes(stdin),
-      complaint: () => said.trim(),
+      async complaint() {
+        await Promise.race([ended, pause(LAST_WORDS_MS, undefined, { ref: false })]);
+        return said.trim();
+      },
       close() {
         stdin.destroy();
         stdout.destroy();

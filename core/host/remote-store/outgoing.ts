@@ -9,6 +9,7 @@ import {
   type PathInfo,
   type StorePath,
 } from "../../store/index.ts";
+import type { Connection } from "./connection.ts";
 
 /**
  * An archive on its way to a server, compared with its description as it goes: a server that fails cannot always say why, and
@@ -59,9 +60,18 @@ export function textObject(
   return { info, nar };
 }
 
-/** For {@link CodedError}s of connections: what the other end complained of. */
-export function lostConnection(where: string, cause: unknown, complaint: string): CodedError {
+/**
+ * What an error in a conversation is to the caller: one of what we wanted to send stays as it is, one of the connection is told
+ * with what the other end complains of.
+ */
+export async function explainFailure(
+  where: string,
+  cause: unknown,
+  connection: Pick<Connection, "complaint">,
+): Promise<unknown> {
+  if (cause instanceof CodedError && !cause.code.startsWith("wire.")) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
+  const complaint = await connection.complaint();
   return new CodedError(
     "remote-store.lost",
     `Cannot use the store ${where}: ${complaint === "" ? reason : complaint}`,

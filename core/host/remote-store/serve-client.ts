@@ -18,7 +18,7 @@ import {
   writePathInfo,
 } from "../../store/wire/index.ts";
 import { type Connection, type Dial, talkOver } from "./connection.ts";
-import { lostConnection } from "./outgoing.ts";
+import { explainFailure } from "./outgoing.ts";
 import type { PooledClient } from "./pool.ts";
 
 /** The oldest servers: path infos with hashes, and objects that are added one by one. */
@@ -69,9 +69,9 @@ export class ServeClient implements PooledClient {
         throw notUnderstood(where, `it speaks version ${version >> 8}.${version & 255}`);
       return new ServeClient(where, connection, talk, Math.min(version & 255, SERVE_VERSION & 255));
     } catch (error) {
+      const explained = await explainFailure(where, error, connection);
       connection.close();
-      if (error instanceof CodedError && error.code === "remote-store.not-understood") throw error;
-      throw lostConnection(where, error, connection.complaint());
+      throw explained;
     }
   }
 
@@ -108,7 +108,7 @@ export class ServeClient implements PooledClient {
       await this.#writer.number(SERVE_OPERATION.dumpStorePath).text(path).flush();
       yield* this.#reader.nar();
     } catch (error) {
-      throw this.#explain(error);
+      throw await explainFailure(this.#where, error, this.#connection);
     }
   }
 
@@ -171,14 +171,8 @@ export class ServeClient implements PooledClient {
       this.#reader.forget();
       return await run();
     } catch (error) {
-      throw this.#explain(error);
+      throw await explainFailure(this.#where, error, this.#connection);
     }
-  }
-
-  /** What goes wrong between us and the server is told as such; other errors are those of what we wanted to send. */
-  #explain(error: unknown): unknown {
-    if (error instanceof CodedError && !error.code.startsWith("wire.")) return error;
-    return lostConnection(this.#where, error, this.#connection.complaint());
   }
 }
 

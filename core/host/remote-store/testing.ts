@@ -16,7 +16,7 @@ export function dialInside(serve: (input: AsyncIterable<Uint8Array>, output: Wir
         complaint = error instanceof Error ? error.message : String(error);
       })
       .then(() => toClient.end());
-    return { input: toClient, output: toServer, complaint: () => complaint, close: () => toServer.end() };
+    return { input: toClient, output: toServer, complaint: async () => complaint, close: () => toServer.end() };
   };
 }
 

@@ -20,7 +20,7 @@ import {
   writePathInfo,
 } from "../../store/wire/index.ts";
 import { type Connection, type Dial, talkOver } from "./connection.ts";
-import { lostConnection } from "./outgoing.ts";
+import { explainFailure } from "./outgoing.ts";
 import { type PooledClient, RemoteRefusal } from "./pool.ts";
 
 /** The oldest servers: framed data, whole derived paths, results of builds. */
@@ -65,8 +65,9 @@ export class WorkerClient implements PooledClient {
       await client.#shakeHands();
       return client;
     } catch (error) {
+      const explained = await explainFailure(options.where, error, client.#connection);
       client.close();
-      throw client.#explain(error);
+      throw explained;
     }
   }
 
@@ -151,7 +152,7 @@ export class WorkerClient implements PooledClient {
       await this.#awaitLast();
       yield* this.#reader.nar();
     } catch (error) {
-      throw this.#explain(error);
+      throw await explainFailure(this.#where, error, this.#connection);
     }
   }
 
@@ -246,7 +247,7 @@ export class WorkerClient implements PooledClient {
       this.#reader.forget();
       return await run();
     } catch (error) {
-      throw this.#explain(error);
+      throw await explainFailure(this.#where, error, this.#connection);
     }
   }
 
@@ -259,11 +260,6 @@ export class WorkerClient implements PooledClient {
       this.#log(message);
       this.#reader.forget();
     }
-  }
-
-  #explain(error: unknown): unknown {
-    if (error instanceof CodedError && !error.code.startsWith("wire.")) return error;
-    return lostConnection(this.#where, error, this.#connection.complaint());
   }
 }
 
