@@ -64,6 +64,8 @@ export type BuildEvent =
     }
   /** Another process made the outputs while this one waited. */
   | { readonly kind: "already-valid"; readonly drvPath: StorePath }
+  /** It was built before with the very inputs that its own turned out to be. */
+  | { readonly kind: "unchanged"; readonly drvPath: StorePath }
   | {
       readonly kind: "failed";
       readonly drvPath: StorePath;

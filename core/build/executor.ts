@@ -6,7 +6,10 @@ import type { BuildEvent } from "./events.ts";
 /** One build action with everything an executor may look at. */
 export interface BuildRequest {
   readonly drvPath: StorePath;
+  /** Without inputs whose paths are not known: it is resolved. */
   readonly drv: Derivation;
+  /** The derivation as people know it, before it was resolved: events and the log are about this one. Default `drvPath`. */
+  readonly askedAs?: StorePath | undefined;
   /** Every store object the builder may see: the closure of its inputs, references first. All are present. */
   readonly inputClosure: readonly StorePath[];
   /** What the builder is told as `NIX_BUILD_CORES`; at least 1. */
@@ -22,14 +25,15 @@ export interface BuildRequest {
 export type BuildOutcome =
   | {
       readonly kind: "built";
-      readonly outputs: readonly PathInfo[];
+      /** What was made, by output name. */
+      readonly outputs: ReadonlyMap<string, PathInfo>;
       readonly elapsedMs: number;
       readonly logPath: string | undefined;
       /** Fulfilled when the outputs are durable and registered. Builds that need them may begin before. */
       readonly registered: Promise<void>;
     }
   /** Somebody else made the outputs while we waited for their lock. */
-  | { readonly kind: "already-valid" }
+  | { readonly kind: "already-valid"; readonly outputs: ReadonlyMap<string, StorePath> }
   | {
       readonly kind: "failed";
       readonly error: CodedError;

@@ -8,5 +8,6 @@ export * from "./output-checks.ts";
 export * from "./plan.ts";
 export * from "./reference-graph.ts";
 export * from "./schedule.ts";
+export * from "./scratch-outputs.ts";
 export * from "./structured-attributes.ts";
 export * from "./substitution-settings.ts";

@@ -200,4 +200,31 @@ test("registerSource() makes the tree of an input known", () => {
   assert.equal(contextOf(`${path}/x`).sources, [path]);
 });
 
+test("derivation() makes outputs that are addressed by their content, and finds them in strings", () => {
+  const evaluation = beginEvaluation(countingHost());
+  const shell = { system: "x86_64-linux", builder: "/bin/sh" };
+  const plain = derivation({ name: "ca-plain-one", ...shell, args: ["-c", "echo one > $out"], contentAddressed: true });
+  // Nix 2.8: builtins.derivation with __contentAddressed, outputHashMode "recursive", outputHashAlgo "sha256"
+  assert.is(plain.drvPath, "/nix/store/bm5b0v9f53dcx99zky5a49pay45vq1ck-ca-plain-one.drv");
+  assert.is(plain.outPath, "/11ww374mlm67k6dwgyp2lcy1qf0v45hjwz2lnj9z7gjbxcvslhnv");
+  const input = derivation({ name: "ia-one", ...shell, args: ["-c", "echo ia > $out"] });
+  const deferred = derivation({ name: "def-one", ...shell, args: ["-c", `echo ${plain} ${input} > $out`] });
+  assert.is(deferred.drvPath, "/nix/store/flsai0yzhja3pzd3h87bn5r3xxys5hd8-def-one.drv");
+  assert.match(deferred.outPath, /^\/[0-9a-z]{52}$/);
+  const flat = { method: "flat", algorithm: "sha256" } as const;
+  const last = derivation({ name: "last", ...shell, args: [`${deferred.outPath}/x`], contentAddressed: flat });
+  const drv = parseDerivation(evaluation.derivations.get(last.drvPath) as string, "last");
+  assert.equal([...drv.inputDerivations], [[deferred.drvPath, ["out"]]]);
+  assert.equal(drv.outputs["out"], { path: "", hashAlgorithm: "sha256", hash: "" });
+});
+
+test("derivation() refuses a fixed content that is addressed by its content", () => {
+  beginEvaluation(countingHost());
+  const fixed = { method: "flat", hash: "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } as const;
+  assert.throws(
+    () => derivation({ name: "x", system: "s", builder: "b", fixed, contentAddressed: true }),
+    (error: CodedError) => error.code === "derivation.fixed-outputs",
+  );
+});
+
 test.run();

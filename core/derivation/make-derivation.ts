@@ -1,10 +1,18 @@
-import { callerLocation, CodedError, type Hash, parseHash, sortedText } from "../base/index.ts";
-import { checkName, type FileIngestionMethod, type StorePath, storePathDigest } from "../store/index.ts";
+import { callerLocation, CodedError, type Hash, type HashAlgorithm, parseHash, sortedText } from "../base/index.ts";
+import {
+  checkName,
+  DIGEST_LENGTH,
+  type FileIngestionMethod,
+  STORE_DIRECTORY,
+  type StorePath,
+  storePathDigest,
+} from "../store/index.ts";
 import { formatDerivation } from "./aterm.ts";
 import { coerceToText, toStructured } from "./coerce.ts";
 import { type Derivation, derivationReferences, derivationTextPath } from "./derivation.ts";
 import { currentState, type EvaluationState } from "./evaluation.ts";
 import { type OutputRule, withOutputs } from "./output-paths.ts";
+import { downstreamPlaceholder } from "./placeholder.ts";
 import { addInputs, makeInputs } from "./scan.ts";
 import { formatStructuredAttrs } from "./structured-attrs.ts";
 
@@ -24,11 +32,19 @@ export interface DerivationOptions {
    * `outputHash`, `outputHashAlgo` and `outputHashMode` are set accordingly unless `env` has them.
    */
   readonly fixed?: { readonly method: FileIngestionMethod; readonly hash: string };
+  /**
+   * The outputs' paths follow from what is in them, once they are built: an output that comes out as before changes nothing
+   * downstream, so what depends on it is not built again. `true` means trees, by sha256. In strings such an output is a
+   * placeholder until then. The variables `outputHashAlgo` and `outputHashMode` are set unless `env` has them.
+   */
+  readonly contentAddressed?: boolean | { readonly method: FileIngestionMethod; readonly algorithm: HashAlgorithm };
   /** Pass all attributes as JSON instead of variables; these are joined with those of `env`. */
   readonly structuredAttrs?: object;
 }
 
-/** A derivation of the current evaluation. In a string it is the path of its first output. */
+type ContentAddressing = Exclude<NonNullable<DerivationOptions["contentAddressed"]>, boolean>;
+
+/** A derivation of the current evaluation. In a string it is the path of its first output, or a placeholder for that. */
 export interface DerivationValue {
   readonly name: string;
   readonly drvPath: string;
@@ -89,8 +105,21 @@ function make(state: EvaluationState, options: DerivationOptions): DerivationVal
   return remember(state, withOutputs(base, outputRule(options, hash), { inputs: state.inputs }), options.outputs);
 }
 
-function outputRule({ name, outputs, fixed }: DerivationOptions, hash: Hash | undefined): OutputRule {
-  if (fixed === undefined || hash === undefined) return { kind: "input-addressed", outputs: outputs ?? ["out"] };
+function outputRule(options: DerivationOptions, hash: Hash | undefined): OutputRule {
+  const { name, outputs, fixed } = options;
+  const floating = contentAddressing(options);
+  if (fixed === undefined || hash === undefined) {
+    const names = outputs ?? ["out"];
+    return floating === undefined
+      ? { kind: "input-addressed", outputs: names }
+      : { kind: "floating", outputs: names, ...floating };
+  }
+  if (floating !== undefined) {
+    throw new CodedError(
+      "derivation.fixed-outputs",
+      `Cannot make the derivation "${name}": its content is fixed, so it is not for the builder to say ("contentAddressed")`,
+    );
+  }
   if (outputs !== undefined && (outputs.length !== 1 || outputs[0] !== "out")) {
     throw new CodedError(
       "derivation.fixed-outputs",
@@ -100,12 +129,20 @@ function outputRule({ name, outputs, fixed }: DerivationOptions, hash: Hash | un
   return { kind: "fixed", method: fixed.method, hash };
 }
 
+function contentAddressing({ contentAddressed = false }: DerivationOptions): ContentAddressing | undefined {
+  if (contentAddressed === false) return undefined;
+  return contentAddressed === true ? { method: "recursive", algorithm: "sha256" } : contentAddressed;
+}
+
 /** The environment without the output variables. */
 function variables(options: DerivationOptions, hash: Hash | undefined): Record<string, string> {
   const { name, system, builder, outputs, fixed, structuredAttrs } = options;
+  const floating = contentAddressing(options);
   const declared =
     fixed === undefined || hash === undefined
-      ? {}
+      ? floating === undefined
+        ? {}
+        : { outputHashAlgo: floating.algorithm, outputHashMode: floating.method }
       : { outputHash: fixed.hash, outputHashAlgo: hash.algorithm, outputHashMode: fixed.method };
   const attributes: Record<string, unknown> = {
     ...declared,
@@ -131,13 +168,28 @@ function remember(state: EvaluationState, made: Derivation, order: readonly stri
     state.derivations.set(drvPath, text);
     state.made.set(drvPath, made);
     state.origins.set(storePathDigest(drvPath), { kind: "derivation", drvPath });
-    for (const [output, { path }] of Object.entries(made.outputs)) {
-      const digest = storePathDigest(path as StorePath);
+    for (const output of Object.keys(made.outputs)) {
+      const digest = originDigest(outputText(drvPath, made, output));
       // Two derivations may promise one fixed output; the first one made stands for it.
       if (!state.origins.has(digest)) state.origins.set(digest, { kind: "output", drvPath, output });
     }
   }
-  const outputs = Object.fromEntries(order.map((output) => [output, made.outputs[output]?.path as string]));
+  const outputs = Object.fromEntries(order.map((output) => [output, outputText(drvPath, made, output)]));
   const outPath = (outputs["out"] ?? outputs[order[0] as string]) as string;
   return { name: made.name, drvPath, outPath, outputs, toString: () => outPath };
+}
+
+/** What stands for an output in strings: its path, or a placeholder while that is not known. */
+function outputText(drvPath: StorePath, made: Derivation, output: string): string {
+  const path = made.outputs[output]?.path ?? "";
+  return path === "" ? downstreamPlaceholder(drvPath, output) : path;
+}
+
+/** The part of a path or placeholder that is looked for in strings; a placeholder has 52 characters, of which the first will do. */
+function originDigest(text: string): string {
+  return isStorePathText(text) ? storePathDigest(text) : text.slice(1, 1 + DIGEST_LENGTH);
+}
+
+function isStorePathText(text: string): text is StorePath {
+  return text.startsWith(`${STORE_DIRECTORY}/`);
 }

@@ -118,7 +118,10 @@ export async function buildPaths({
   const cancelled = options.signal?.aborted === true;
   return {
     plan,
-    outputs: plan.wanted.flatMap(({ path }) => path ?? []),
+    outputs: plan.wanted.flatMap(
+      ({ drvPath, output, path }) =>
+        path ?? store.findOutput(given?.get(drvPath) ?? store.readDerivation(drvPath), output) ?? [],
+    ),
     ...report,
     cancelled,
     exitCode: cancelled ? 130 : exitCodeOf(report.failures.map((failure) => failure.error)),

@@ -13,7 +13,8 @@ export interface CompareOutputsOptions {
   /** What the second build made. */
   readonly built: readonly PathInfo[];
   readonly directory: string;
-  readonly infoOf: (path: StorePath) => PathInfo | undefined;
+  /** The valid output that one of the second build is to be equal to. */
+  readonly validOf: (info: PathInfo) => PathInfo | undefined;
   readonly realPath: (path: string) => string;
   /** Keep a differing result beside the valid one as `<output>.check`. */
   readonly keep: boolean;
@@ -27,12 +28,15 @@ export interface CompareOutputsOptions {
 export async function compareOutputs(options: CompareOutputsOptions): Promise<CodedError | undefined> {
   const details: string[] = [];
   for (const info of options.built) {
-    const valid = options.infoOf(info.path);
+    const valid = options.validOf(info);
     if (valid === undefined || equalHashes(valid.narHash, info.narHash)) continue;
     const fresh = hostPlace(options.directory, info.path);
-    details.push(`${info.path} differs`, ...differences(options.realPath(info.path), fresh).map((file) => `  ${file}`));
+    details.push(
+      `${valid.path} differs`,
+      ...differences(options.realPath(valid.path), fresh).map((file) => `  ${file}`),
+    );
     if (!options.keep) continue;
-    const kept = `${options.realPath(info.path)}.check`;
+    const kept = `${options.realPath(valid.path)}.check`;
     if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) await removeTree(kept);
     await moveTree(fresh, kept);
     details.push(`  kept as ${kept}`);

@@ -6,8 +6,10 @@ import {
   type BuildOutcome,
   type BuildRequest,
   type Executor,
+  isFloating,
   outputPath,
   shortName,
+  withScratchOutputs,
 } from "../../build/index.ts";
 import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import type { PathInfo, StorePath } from "../../store/index.ts";
@@ -64,26 +66,28 @@ export class LocalExecutor implements Executor {
     });
     const { drv, drvPath } = request;
     const { store } = this.#options;
-    const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
-    let lock: { release(): void } | undefined;
-    let isLockOurs = true;
+    const placed = withScratchOutputs(drvPath, drv);
+    const locks: { release(): void }[] = [];
+    const names = outputNames(drv);
+    const places = names.map((name) => outputPath(drvPath, placed, name));
     try {
       checkPlatform(drv, this.#platform);
-      for (const path of [drvPath, ...outputs]) store.addTempRoot(path);
-      lock = await this.#lock(outputs, drvPath, emit, signal);
-      const missing = outputs.filter((path) => !store.isValid(path));
-      if (request.mode === "build" && missing.length === 0) return { kind: "already-valid" };
-      const built = await this.#build(request, new Set(missing), emit, signal);
+      for (const path of [drvPath, ...places]) store.addTempRoot(path);
+      // Where nobody knows the path, everybody locks by the derivation's name, as Nix does.
+      const lockable = isFloating(drv) ? names.map((name) => `${drvPath}.${name}`) : places;
+      locks.push(await this.#lock(lockable, request, emit, signal));
+      const valid = this.#validOutputs(drv);
+      if (request.mode === "build" && valid.size === names.length) return { kind: "already-valid", outputs: valid };
+      const built = await this.#build({ ...request, drv: placed }, { valid, locks }, emit, signal);
       if (built.kind === "failed") return failed(built.error, built.logPath);
-      const release = lock;
-      isLockOurs = false;
+      const held = locks.splice(0);
       const registered = built.fresh.length === 0 ? Promise.resolve() : this.#registration.add(built.fresh);
       return {
         kind: "built",
         outputs: built.all,
         elapsedMs: performance.now() - started,
         logPath: built.logPath,
-        registered: registered.finally(() => release.release()),
+        registered: registered.finally(() => releaseAll(held)),
       };
     } catch (error) {
       if (signal.aborted) return { kind: "cancelled" };
@@ -95,14 +99,14 @@ export class LocalExecutor implements Executor {
       if ((error as NodeJS.ErrnoException).code === "E2BIG") return failed(argumentsTooLong(drvPath));
       throw error;
     } finally {
-      if (isLockOurs) lock?.release();
+      releaseAll(locks);
     }
   }
 
   /** Lock without blocking, so that waiting for another process can be seen and cancelled. */
   async #lock(
-    paths: readonly StorePath[],
-    drvPath: StorePath,
+    paths: readonly string[],
+    { drvPath, askedAs = drvPath }: BuildRequest,
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<{ release(): void }> {
@@ -112,25 +116,39 @@ export class LocalExecutor implements Executor {
       const lock = await this.#options.store.lockPaths([...paths], { wait: false, lockFile });
       if (lock !== undefined) return lock;
       if (!told)
-        emit({ kind: "notice", drvPath, message: `waiting for another process that makes ${shortName(drvPath)}` });
+        emit({
+          kind: "notice",
+          drvPath: askedAs,
+          message: `waiting for another process that makes ${shortName(drvPath)}`,
+        });
       await pause(200, undefined, { signal });
     }
   }
 
+  /** Outputs that are there already, by name. */
+  #validOutputs(drv: Derivation): Map<string, StorePath> {
+    const { store } = this.#options;
+    const found = outputNames(drv).map((name) => [name, store.findOutput(drv, name)] as const);
+    return new Map(
+      found.filter((each): each is [string, StorePath] => each[1] !== undefined && store.isValid(each[1])),
+    );
+  }
+
   async #build(
     request: BuildRequest,
-    missing: ReadonlySet<StorePath>,
+    { valid, locks }: { readonly valid: ReadonlyMap<string, StorePath>; readonly locks: { release(): void }[] },
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<
-    | { kind: "built"; all: PathInfo[]; fresh: PathInfo[]; logPath: string | undefined }
+    | { kind: "built"; all: ReadonlyMap<string, PathInfo>; fresh: PathInfo[]; logPath: string | undefined }
     | { kind: "failed"; error: CodedError; logPath: string | undefined }
   > {
     const { drv, drvPath } = request;
     const { store, closures } = this.#options;
     const isPlain = !this.#options.sandbox && !drv.builder.startsWith("builtin:");
     const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
-    if (isPlain) makeRoom(drv.name, outputs, missing, (path) => store.realPath(path));
+    const missing = outputs.filter((path) => !store.isValid(path));
+    if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.realPath(path));
     const workspace = await openWorkspace(store.realStoreDirectory, drvPath, drv.name);
     let keepDirectory = false;
     let isDone = false;
@@ -143,37 +161,43 @@ export class LocalExecutor implements Executor {
         keepDirectory = ran.keptDirectory;
         if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath };
       }
-      const directory = await this.#finishedDirectory(drv, workspace);
-      const infos = await collectOutputs({
+      const { infos, directory } = await collectOutputs({
         drvPath,
         drv,
-        directory,
+        directory: await this.#finishedDirectory(drv, workspace),
+        settledDirectory: `${workspace.topDirectory}/settled`,
         inputClosure: request.inputClosure,
         infoOf: (path) => closures.infoOf(path),
       });
-      const all = Object.values(infos);
+      const all = new Map(Object.entries(infos));
       if (request.mode === "compare") {
+        const names = new Map([...all].map(([name, info]) => [info, name]));
         const error = await compareOutputs({
           drvPath,
-          built: all,
+          built: [...all.values()],
           directory,
           keep: this.#options.keepFailed,
-          infoOf: (path) => closures.infoOf(path),
+          validOf: (info) => closures.infoOf(valid.get(names.get(info) as string) ?? info.path),
           realPath: (path) => store.realPath(path),
         });
         if (error !== undefined) return { kind: "failed", error, logPath };
         for (const info of all) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
         return { kind: "built", all, fresh: [], logPath };
       }
+      const settled = [...all.values()].map((info) => info.path);
+      if (isFloating(drv)) {
+        store.addTempRoots(settled);
+        locks.push(await this.#lock(settled, request, emit, signal));
+      }
       // An output that was valid before stays as it is; others refer to it by its path alone.
-      const fresh = all.filter((info) => missing.has(info.path));
+      const fresh = [...all.values()].filter((info) => !store.isValid(info.path));
       if (directory !== store.realStoreDirectory) await moveOutputs(directory, (path) => store.realPath(path), fresh);
       closures.add(fresh);
       isDone = true;
       return { kind: "built", all, fresh, logPath };
     } finally {
       removeTree(workspace.topDirectory);
-      if (isPlain && !isDone) for (const path of missing) removeTree(store.realPath(path));
+      if (isPlain && (!isDone || isFloating(drv))) for (const path of missing) removeTree(store.realPath(path));
       if (!keepDirectory) removeTree(workspace.buildDirectory);
     }
   }
@@ -190,7 +214,7 @@ export class LocalExecutor implements Executor {
   }
 
   async #runBuiltin(
-    { drv, drvPath }: BuildRequest,
+    { drv, drvPath, askedAs = drvPath }: BuildRequest,
     workspace: Workspace,
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
@@ -202,9 +226,14 @@ export class LocalExecutor implements Executor {
       drv,
       output: `${workspace.storeDirectory}/${output.slice(output.lastIndexOf("/") + 1)}`,
       scratch: workspace.storeDirectory,
-      progress: (url, doneBytes, totalBytes) => emit({ kind: "progress", drvPath, url, doneBytes, totalBytes }),
-      notice: (message) => emit({ kind: "notice", drvPath, message }),
+      progress: (url, doneBytes, totalBytes) =>
+        emit({ kind: "progress", drvPath: askedAs, url, doneBytes, totalBytes }),
+      notice: (message) => emit({ kind: "notice", drvPath: askedAs, message }),
       signal,
     });
   }
+}
+
+function releaseAll(locks: readonly { release(): void }[]): void {
+  for (const lock of locks) lock.release();
 }

@@ -45,6 +45,7 @@ export async function makePlan({
       derivations.set(drvPath, drv);
       return drv;
     },
+    findOutput: ({ drvPath, output }) => store.findOutput(derivations.get(drvPath) as Derivation, output),
   });
   const answer = async ({ paths: asked, outputs }: PlanQuestion): Promise<PlanAnswer> => {
     const questions = asked.filter((path) => !refused.has(path));

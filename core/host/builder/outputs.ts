@@ -1,69 +1,127 @@
-import { createReadStream, lstatSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import { chmod, lstat, rename } from "node:fs/promises";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, makeHasher, raise } from "../../base/index.ts";
-import { checkOutputs, hashMismatch, outputPath } from "../../build/index.ts";
+import { checkOutputs, hashMismatch, isFloating, outputPath } from "../../build/index.ts";
 import { type Derivation, type FixedOutput, fixedOutputOf, outputNames } from "../../derivation/index.ts";
-import { formatContentAddress, type PathInfo, type StorePath, storePathBaseName } from "../../store/index.ts";
+import {
+  closureOf,
+  formatContentAddress,
+  type PathInfo,
+  type StorePath,
+  storePathBaseName,
+} from "../../store/index.ts";
 import { copyTreeCanonical, hashTree, removeTree, type ScannedTree, scanTree } from "../files/index.ts";
 import { missingOutputs } from "./failures.ts";
+import { checkFlat, readFile } from "./flat-output.ts";
+import { settleFloating } from "./floating-outputs.ts";
 
 export interface CollectOutputsOptions {
   readonly drvPath: StorePath;
+  /** With scratch paths for outputs whose paths are not known. */
   readonly drv: Derivation;
   /** The directory the builder wrote its outputs into. */
   readonly directory: string;
+  /** A directory that is not there yet, beside it: outputs that get another path are put there. */
+  readonly settledDirectory: string;
   /** Paths an output may refer to, besides the outputs themselves. */
   readonly inputClosure: readonly StorePath[];
   readonly infoOf: (path: StorePath) => PathInfo | undefined;
 }
 
+export interface CollectedOutputs {
+  /** By output name. */
+  readonly infos: Readonly<Record<string, PathInfo>>;
+  /** The directory they lie in now. */
+  readonly directory: string;
+}
+
 /**
  * Look at what a builder made: all outputs are there, have the declared content and obey their rules. Modes and times are made
- * canonical, hashes, sizes and references found. Nothing is moved.
+ * canonical, hashes, sizes and references found; outputs that are addressed by their content get their paths.
  *
  * @throws {CodedError} `build.missing-output`, `build.hash-mismatch`, `build.not-flat`, `build.fixed-with-references`,
- *   `build.forbidden-reference`, `build.too-large`, and those of making a tree canonical.
+ *   `build.output-cycle`, `build.forbidden-reference`, `build.too-large`, `content-address.references`, and those of making
+ *   a tree canonical.
  */
-export async function collectOutputs(options: CollectOutputsOptions): Promise<Record<string, PathInfo>> {
-  const { drvPath, drv, directory } = options;
+export async function collectOutputs(options: CollectOutputsOptions): Promise<CollectedOutputs> {
+  const { drvPath, drv, directory, settledDirectory } = options;
   const names = outputNames(drv);
-  const paths = names.map((name) => outputPath(drvPath, drv, name));
+  const paths = new Map(names.map((name) => [outputPath(drvPath, drv, name), name]));
   const missing: StorePath[] = [];
-  for (const path of paths) {
+  for (const path of paths.keys()) {
     if ((await lstat(hostPlace(directory, path)).catch(() => undefined)) === undefined) missing.push(path);
   }
   if (missing.length > 0) throw missingOutputs(drvPath, missing);
 
   const fixed = fixedOutputOf(drv);
-  if (fixed?.method === "flat") await checkFlat(hostPlace(directory, paths[0] as StorePath), drv.name);
-  const candidates = [...options.inputClosure, ...paths];
-  const built: Record<string, PathInfo> = {};
-  for (const [i, name] of names.entries()) {
-    const path = paths[i] as StorePath;
+  const candidates = [...options.inputClosure, ...paths.keys()];
+  const scanned = new Map<string, ScannedTree>();
+  for (const [path, name] of paths) {
     const place = hostPlace(directory, path);
-    const found = await scanTree(place, { candidates, canonicalise: true });
-    built[name] = {
-      path,
-      narHash: found.narHash,
-      narSize: found.narSize,
-      references: found.references,
-      deriver: drvPath,
-      ultimate: true,
-      signatures: [],
-      ...(fixed === undefined ? {} : { ca: await fixedAddress(drv.name, fixed, place, found) }),
-    };
+    if (fixed?.method === "flat") await checkFlat(place, drv.name);
+    scanned.set(name, await scanTree(place, { candidates, canonicalise: true }));
   }
-  const diagnostics = checkOutputs({ drv, built, infoOf: options.infoOf });
+  const order = orderOutputs(drv.name, paths, scanned);
+  let infos: Record<string, PathInfo> = {};
+  if (isFloating(drv)) {
+    infos = await settleFloating({ drv, drvPath, from: directory, to: settledDirectory, scanned, order });
+  } else {
+    for (const [path, name] of paths) {
+      const { narHash, narSize, references } = scanned.get(name) as ScannedTree;
+      const facts = { path, narHash, narSize, references, deriver: drvPath, ultimate: true, signatures: [] };
+      const ca =
+        fixed === undefined ? {} : { ca: await fixedAddress(drv.name, fixed, hostPlace(directory, path), facts) };
+      infos[name] = { ...facts, ...ca };
+    }
+  }
+  const outputs = Object.entries(drv.outputs).map(([name, output]) => [name, { ...output, path: infos[name]?.path }]);
+  const diagnostics = checkOutputs({
+    drv: { ...drv, outputs: Object.fromEntries(outputs) },
+    built: infos,
+    infoOf: options.infoOf,
+  });
   try {
     raise(diagnostics);
   } catch (error) {
     const { code, message, hint, details } = error as CodedError;
     throw new CodedError(code, message, { hint, details, exitCode: 100 });
   }
-  return built;
+  return { infos, directory: isFloating(drv) ? settledDirectory : directory };
 }
 
-async function fixedAddress(name: string, fixed: FixedOutput, place: string, scanned: ScannedTree): Promise<string> {
+/** Output names, each after those it refers to. @throws {CodedError} `build.output-cycle` */
+function orderOutputs(
+  name: string,
+  paths: ReadonlyMap<StorePath, string>,
+  scanned: ReadonlyMap<string, ScannedTree>,
+): string[] {
+  try {
+    const order = closureOf(paths.keys(), (path) =>
+      (scanned.get(paths.get(path) as string)?.references ?? []).filter((reference) => paths.has(reference)),
+    );
+    return order.map((path) => paths.get(path) as string);
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    const named = [...paths.values()].filter((output) =>
+      scanned.get(output)?.references.some((reference) => paths.has(reference) && paths.get(reference) !== output),
+    );
+    throw new CodedError(
+      "build.output-cycle",
+      `Cannot accept "${name}": its outputs ${named.join(", ")} refer to each other`,
+      {
+        hint: "Move what both need into one of them, or into an output of its own.",
+        exitCode: 100,
+      },
+    );
+  }
+}
+
+async function fixedAddress(
+  name: string,
+  fixed: FixedOutput,
+  place: string,
+  scanned: Omit<ScannedTree, "references"> & Pick<PathInfo, "references">,
+): Promise<string> {
   const declared: Hash = { algorithm: fixed.algorithm, digest: fixed.digest };
   const found = await declaredHashOf(fixed, place, scanned);
   if (!equalHashes(found, declared)) throw hashMismatch(name, declared, found);
@@ -80,26 +138,19 @@ async function fixedAddress(name: string, fixed: FixedOutput, place: string, sca
   return formatContentAddress({ method: fixed.method, hash: declared });
 }
 
-async function declaredHashOf({ method, algorithm }: FixedOutput, place: string, scanned: ScannedTree): Promise<Hash> {
+async function declaredHashOf(
+  { method, algorithm }: FixedOutput,
+  place: string,
+  scanned: Pick<ScannedTree, "narHash">,
+): Promise<Hash> {
   if (method === "flat") return hashFile(place, algorithm);
   return algorithm === "sha256" ? scanned.narHash : (await hashTree(place, { algorithm })).narHash;
-}
-
-async function checkFlat(place: string, name: string): Promise<void> {
-  const found = await lstat(place);
-  if (!found.isFile() || (found.mode & 0o100) !== 0) {
-    throw new CodedError(
-      "build.not-flat",
-      `Cannot accept "${name}": found ${found.isFile() ? "an executable file" : "no regular file"}, its hash mode "flat" expects a single file that is not executable`,
-      { hint: `Declare the hash with method "recursive".`, exitCode: 100 },
-    );
-  }
 }
 
 /** Hash of a file's content alone. */
 async function hashFile(file: string, algorithm: HashAlgorithm): Promise<Hash> {
   const hasher = makeHasher(algorithm);
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 18 })) hasher.update(chunk as Buffer);
+  for await (const chunk of readFile(file)) hasher.update(chunk);
   return hasher.digest();
 }
 

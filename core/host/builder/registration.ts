@@ -36,6 +36,12 @@ export class RegistrationQueue {
     this.#start?.();
   }
 
+  /** Wait until everything that was added is registered, or has failed to be. */
+  async drained(): Promise<void> {
+    this.hurry();
+    await this.#last.catch(() => {});
+  }
+
   #openGroup(): Promise<void> {
     const before = this.#last;
     const ready = new Promise<void>((resolve) => {

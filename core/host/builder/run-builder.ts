@@ -102,7 +102,7 @@ export class BuilderRunner {
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<BuilderEnd> {
-    const { drv, drvPath } = request;
+    const { drv, askedAs: drvPath = request.drvPath } = request;
     const { store, closures, sandbox, maxLogBytes, maxSilentSeconds, timeoutSeconds } = this.#options;
     const environment = buildEnvironment({
       drv,

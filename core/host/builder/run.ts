@@ -11,7 +11,7 @@ import {
   type StartedJob,
   type SubstituteJob,
 } from "../../build/index.ts";
-import type { Derivation } from "../../derivation/index.ts";
+import { type Derivation, outputNames } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -19,8 +19,12 @@ import type { BuildFailure, BuildOptions } from "./build-paths.ts";
 import { Closures } from "./closures.ts";
 import { FreeSpace } from "./free-space.ts";
 import { LocalExecutor } from "./local-executor.ts";
+import { RealisedOutputs } from "./realised-outputs.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { type Arrived, Transfers } from "./transfers.ts";
+
+/** How a job ended. `unchanged`: its inputs turned out as they were when it was built before. */
+type Ended = BuildOutcome | { readonly kind: "unchanged" };
 
 /** Carries out one plan: starts what the schedule says, tells what happens, and collects how it ended. */
 export class Run {
@@ -32,6 +36,7 @@ export class Run {
   readonly notTransferred: StorePath[] = [];
   readonly #store: LocalStore;
   readonly #closures: Closures;
+  readonly #outputs: RealisedOutputs;
   readonly #emit: (event: BuildEvent) => void;
   readonly #schedule: Schedule;
   readonly #executor: LocalExecutor;
@@ -51,6 +56,7 @@ export class Run {
   constructor(store: LocalStore, plan: BuildPlan, options: BuildOptions) {
     this.#store = store;
     this.#closures = new Closures(store);
+    this.#outputs = new RealisedOutputs(store);
     this.#emit = options.events ?? (() => {});
     this.#callerSignal = options.signal;
     this.#registration = new RegistrationQueue(store);
@@ -205,27 +211,68 @@ export class Run {
     this.#wake();
   }
 
-  async #execute(job: BuildJob, cores: number, emit: (event: BuildEvent) => void): Promise<BuildOutcome> {
+  async #execute(job: BuildJob, cores: number, emit: (event: BuildEvent) => void): Promise<Ended> {
     const { drvPath, drv, mode } = job;
+    let resolved: Derivation | undefined;
+    let place = drvPath;
     let inputClosure: StorePath[] = [];
     try {
-      if (job.kind === "build") inputClosure = this.#inputClosure(drv);
+      resolved = this.#outputs.resolve(drv);
+      if (resolved !== undefined) {
+        // A .drv file may be written only when what it refers to is registered.
+        await this.#registration.drained();
+        place = this.#store.addDerivation(resolved);
+        const known = mode === "build" ? this.#knownOutputs(job, resolved) : undefined;
+        if (known !== undefined) {
+          this.#record(job, resolved, known);
+          return { kind: "unchanged" };
+        }
+      }
+      if (job.kind === "build") inputClosure = this.#inputClosure(resolved ?? drv);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
       return { kind: "failed", error, elapsedMs: 0, logPath: undefined };
     }
-    const request = { drvPath, drv, inputClosure, cores, mode };
-    const outcome = await this.#executor.execute(request, emit, this.#abort.signal);
-    const again = await this.#freeSpace?.madeRoomFor(outcome);
-    return again === true ? this.#executor.execute(request, emit, this.#abort.signal) : outcome;
+    const request = { drvPath: place, drv: resolved ?? drv, askedAs: drvPath, inputClosure, cores, mode };
+    let outcome = await this.#executor.execute(request, emit, this.#abort.signal);
+    if ((await this.#freeSpace?.madeRoomFor(outcome)) === true)
+      outcome = await this.#executor.execute(request, emit, this.#abort.signal);
+    if (outcome.kind === "already-valid") {
+      this.#record(job, resolved, outcome.outputs);
+      return outcome;
+    }
+    if (outcome.kind !== "built" || mode === "compare") return outcome;
+    const outputs = new Map([...outcome.outputs].map(([name, info]) => [name, info.path]));
+    this.#outputs.note(drvPath, outputs);
+    return { ...outcome, registered: outcome.registered.then(() => this.#record(job, resolved, outputs)) };
   }
 
-  #ended(drvPath: StorePath, outcome: BuildOutcome, logTail: readonly string[]): void {
-    const succeeded = outcome.kind === "built" || outcome.kind === "already-valid";
+  /** The wanted outputs of a job, when an earlier build with the same inputs made all of them. */
+  #knownOutputs({ drv, why }: BuildJob, resolved: Derivation): Map<string, StorePath> | undefined {
+    const known = new Map<string, StorePath>();
+    for (const name of why.kind === "missing-output" ? why.outputs : outputNames(drv)) {
+      const path = this.#store.findOutput(resolved, name);
+      if (path === undefined) return undefined;
+      this.#store.addTempRoot(path);
+      if (!this.#closures.has(path)) return undefined;
+      known.set(name, path);
+    }
+    return known;
+  }
+
+  /** Let others know what outputs became whose paths nobody could tell beforehand. They are valid. */
+  #record({ drvPath, drv }: BuildJob, resolved: Derivation | undefined, outputs: ReadonlyMap<string, StorePath>): void {
+    this.#outputs.note(drvPath, outputs);
+    if (!this.#outputs.isRecorded(drv)) return;
+    this.#store.addRealisations(this.#outputs.realisations(drv, resolved, outputs));
+  }
+
+  #ended(drvPath: StorePath, outcome: Ended, logTail: readonly string[]): void {
+    const succeeded = ["built", "already-valid", "unchanged"].includes(outcome.kind);
     const { done, lost } = this.#schedule.finish(drvPath, succeeded);
     if (outcome.kind === "built") this.#settle(drvPath, outcome);
-    else if (outcome.kind === "already-valid") this.#emit({ kind: "already-valid", drvPath });
-    else if (outcome.kind === "cancelled") this.#emit({ kind: "cancelled", drvPath });
+    else if (outcome.kind === "already-valid" || outcome.kind === "unchanged" || outcome.kind === "cancelled")
+      this.#emit({ kind: outcome.kind, drvPath });
     else if (outcome.kind === "failed") {
       this.failures.push({ drvPath, error: outcome.error });
       this.#emit({ kind: "failed", drvPath, error: outcome.error, elapsedMs: outcome.elapsedMs, logTail });
@@ -246,11 +293,12 @@ export class Run {
   #settle(drvPath: StorePath, outcome: BuildOutcome & { kind: "built" }): void {
     this.built.push(drvPath);
     this.#whenRegistered(outcome.registered, () => {
-      const sizeBytes = outcome.outputs.reduce((sum, info) => sum + info.narSize, 0);
+      const infos = [...outcome.outputs.values()];
+      const sizeBytes = infos.reduce((sum, info) => sum + info.narSize, 0);
       this.#emit({
         kind: "built",
         drvPath,
-        outputs: outcome.outputs.map((info) => info.path),
+        outputs: infos.map((info) => info.path),
         elapsedMs: outcome.elapsedMs,
         sizeBytes,
       });
@@ -270,8 +318,7 @@ export class Run {
   #inputClosure(drv: Derivation): StorePath[] {
     const inputs: StorePath[] = [...drv.inputSources];
     for (const [inputPath, names] of drv.inputDerivations) {
-      const input = this.#store.readDerivation(inputPath);
-      for (const name of names) inputs.push(input.outputs[name]?.path as StorePath);
+      for (const name of names) inputs.push(this.#outputs.find(inputPath, name) as StorePath);
     }
     for (const path of inputs) {
       // Before the look, so that no collection can come between.

@@ -11,6 +11,7 @@ export {
   type UnfinishedTree,
 } from "./restore.ts";
 export { TreeWriter } from "./tree-writer.ts";
+export { rewriteTree } from "./rewrite-tree.ts";
 export { dumpTree, hashTree, type ScannedTree, scanTree, type ScanTreeOptions, scanTreeSync } from "./scan-tree.ts";
 export { filterFromFiles, makeSourceHost } from "./source-host.ts";
 export { walkNar, type WalkOptions } from "./walk.ts";

@@ -6,6 +6,7 @@ import {
   derivationPath,
   derivationReferences,
   formatDerivation,
+  hashDerivationModulo,
   type InputHashes,
   makeInputHashes,
   parseDerivation,
@@ -16,10 +17,12 @@ import {
   ContentCheck,
   formatContentAddress,
   type GcGraph,
+  makeRealisationId,
   makeTextPath,
   notValid,
   parseStorePath,
   type PathInfo,
+  type Realisation,
   type Store,
   STORE_DIRECTORY,
   type StorePath,
@@ -36,6 +39,7 @@ import { defaultStoreRoot, isStoreWritable, makeDirectories, makeLayout, type St
 import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
 import { StoreQueryTable } from "./queries.ts";
+import { RealisationTable } from "./realisations.ts";
 import { register } from "./registration.ts";
 import { addSignatures } from "./signatures.ts";
 import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
@@ -73,6 +77,7 @@ export class LocalStore implements Store {
   #joiner: FileJoiner | undefined;
   readonly #database: StoreDatabase;
   readonly #queries: StoreQueryTable;
+  readonly #realisations: RealisationTable;
   readonly #derivations = new Map<StorePath, Derivation>();
   readonly #inputs: InputHashes = makeInputHashes((path) => this.#readDerivationFile(path));
   readonly #temporaries = new TemporaryPlaces();
@@ -88,6 +93,7 @@ export class LocalStore implements Store {
     this.#autoOptimise = autoOptimise;
     this.#database = new StoreDatabase(layout, { readOnly });
     this.#queries = new StoreQueryTable(this.#database);
+    this.#realisations = new RealisationTable(this.#database, layout.stateDirectory);
   }
 
   /** `/` or the folder of a chroot store. */
@@ -127,6 +133,35 @@ export class LocalStore implements Store {
 
   queryReferrers(path: StorePath): StorePath[] {
     return this.#queries.referrers(path);
+  }
+
+  /** What an output became that is addressed by its content, by the id of {@link realisationIds}. */
+  queryRealisation(id: string): Realisation | undefined {
+    return this.#realisations.find(id);
+  }
+
+  /** Whether anything was recorded that {@link queryRealisation} could give. */
+  get hasRealisations(): boolean {
+    return this.#realisations.exists;
+  }
+
+  /** Ids of the realisations of a derivation's outputs, by output. Its inputs are read. */
+  realisationIds(derivation: Derivation): Map<string, string> {
+    const { hashes } = hashDerivationModulo(derivation, { masked: true, inputs: this.#inputs });
+    return new Map([...hashes].map(([output, hash]) => [output, makeRealisationId(hash, output)]));
+  }
+
+  /** Where an output lies: what the derivation states, else what an earlier build found out. */
+  findOutput(derivation: Derivation, output: string): StorePath | undefined {
+    const stated = derivation.outputs[output]?.path ?? "";
+    if (stated !== "") return stated as StorePath;
+    const id = this.hasRealisations ? this.realisationIds(derivation).get(output) : undefined;
+    return id === undefined ? undefined : this.#realisations.find(id)?.outPath;
+  }
+
+  /** Record what outputs became, all or none. @throws {CodedError} `store.not-valid`, `store.schema-unsupported` */
+  addRealisations(realisations: readonly Realisation[]): void {
+    this.#realisations.add(realisations);
   }
 
   /** Valid `.drv` files that promise this output; sorted. */

@@ -173,6 +173,11 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
         running.delete(event.drvPath);
         if (!quiet) say(`${shortName(event.drvPath)} was made by another process`);
         break;
+      case "unchanged":
+        running.delete(event.drvPath);
+        total--;
+        if (!quiet) say(`${paint("32", "unchanged")} ${shortName(event.drvPath)}: its inputs turned out as before`);
+        break;
       case "failed":
         running.delete(event.drvPath);
         failed++;

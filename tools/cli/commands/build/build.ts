@@ -49,7 +49,7 @@ function results(store: LocalStore, { targets, paths }: Resolved): LinkedResult[
     const drv = store.readDerivation(drvPath);
     return (outputs ?? Object.keys(drv.outputs)).map((output) => ({
       output,
-      path: drv.outputs[output]?.path as LinkedResult["path"],
+      path: store.findOutput(drv, output) as LinkedResult["path"],
     }));
   });
   return [...built, ...paths.map((path) => ({ output: "out", path }))];
