@@ -15,9 +15,9 @@ const hasNix = spawnSync("nix", ["--version"]).status === 0;
 if (typeof bench === "string") {
   console.log(`skipped: ${bench}`);
 } else {
-  const { store, openOther } = bench;
+  const { store, openOther, script } = bench;
   const floating = (text: string, options: Partial<DerivationOptions> = {}): Promise<DerivationValue> =>
-    bench.script(text, { contentAddressed: true, ...options });
+    script(text, { contentAddressed: true, ...options });
 
   async function build(values: readonly DerivationValue[], into: LocalStore = store, options: BuildOptions = {}) {
     const kinds: string[] = [];
@@ -94,7 +94,7 @@ if (typeof bench === "string") {
   test("outputs that mention each other both ways are refused, of every kind", async () => {
     for (const contentAddressed of [true, false]) {
       const options = { name: "cycle", outputs: ["out", "dev"], contentAddressed };
-      const value = await bench.script("echo $dev > $out; echo $out > $dev", options);
+      const value = await script("echo $dev > $out; echo $out > $dev", options);
       const report = await build([value]);
       assert.equal(
         report.failures.map(({ error }) => [error.code, error.exitCode]),
@@ -108,7 +108,7 @@ if (typeof bench === "string") {
     const middle = (input: DerivationValue) =>
       floating(`read x < ${input}; echo $x ${input} > $out`, { name: "middle" });
     const deferred = (input: DerivationValue) =>
-      bench.script(`echo ${input} > $out; echo $out >> $out`, { name: "deferred" });
+      script(`echo ${input} > $out; echo $out >> $out`, { name: "deferred" });
     const first = await floating("echo input > $out # one", { name: "input" });
     const top = await deferred(await middle(first));
     const { out } = await made(top);
@@ -137,15 +137,15 @@ if (typeof bench === "string") {
     assert.match(info(out).ca ?? "", /^fixed:sha256:/);
     const sha512 = { name: "sha512", contentAddressed: { method: "recursive", algorithm: "sha512" } } as const;
     assert.match(info((await made(await floating("echo x > $out", sha512)))["out"]).ca ?? "", /^fixed:r:sha512:/);
-    const codes = async (script: string) =>
-      (await build([await floating(script, flat)])).failures.map(({ error }) => [error.code, error.exitCode]);
+    const codes = async (builder: string) =>
+      (await build([await floating(builder, flat)])).failures.map(({ error }) => [error.code, error.exitCode]);
     assert.equal(await codes("mkdir $out"), [["build.not-flat", 100]]);
     assert.equal(await codes("echo $out > $out"), [["content-address.references", 100]]);
   });
 
   test("a fixed output may depend on one that is addressed by its content", async () => {
     const input = await floating("echo fixed > $out", { name: "fixed-input" });
-    const value = await bench.script(`cat ${input} > $out`, {
+    const value = await script(`cat ${input} > $out`, {
       name: "fixed",
       fixed: { method: "flat", hash: "sha256-DDBxQY5jVuYUiYyE7QZMqV6IVRvAgRtTS98ZUuza5TQ=" },
     });
@@ -222,7 +222,7 @@ if (typeof bench === "string") {
     }
     /** A graph with everything in it. */
     async function graph() {
-      const plain = await bench.script("echo ia > $out", { name: "ia" });
+      const plain = await script("echo ia > $out", { name: "ia" });
       const input = await floating("echo input > $out", { name: "ca-input" });
       const self = await floating("mkdir $out; echo $out/x > $out/f; ln -s $out/f $out/l", { name: "ca-self" });
       const multi = await floating(`echo $lib > $out; echo $doc ${input} $lib ${plain} > $lib; echo doc > $doc`, {
@@ -233,7 +233,7 @@ if (typeof bench === "string") {
         name: "ca-flat",
         contentAddressed: { method: "flat", algorithm: "sha256" },
       });
-      const deferred = await bench.script(`echo ${multi} ${self} ${plain} ${flat} > $out; echo $out >> $out`, {
+      const deferred = await script(`echo ${multi} ${self} ${plain} ${flat} > $out; echo $out >> $out`, {
         name: "deferred",
       });
       return [plain, input, self, multi, flat, deferred];

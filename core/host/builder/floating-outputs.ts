@@ -1,4 +1,4 @@
-import { lstat, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { CodedError, type HashAlgorithm, type Hash, makeHasher } from "../../base/index.ts";
 import { type Derivation, parseOutputAlgorithm } from "../../derivation/index.ts";
 import {

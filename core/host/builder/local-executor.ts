@@ -181,7 +181,7 @@ export class LocalExecutor implements Executor {
           realPath: (path) => store.realPath(path),
         });
         if (error !== undefined) return { kind: "failed", error, logPath };
-        for (const info of all) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
+        for (const info of all.values()) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
         return { kind: "built", all, fresh: [], logPath };
       }
       const settled = [...all.values()].map((info) => info.path);

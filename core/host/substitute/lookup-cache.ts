@@ -36,13 +36,11 @@ export function lookupCacheFile(environment: Readonly<Record<string, string | un
  * is asked again.
  */
 export class LookupCache {
-  readonly #file: string;
   readonly #now: () => number;
   readonly #fresh = new Map<string, readonly [cache: string, digest: string, narinfo: string | null]>();
   #database: DatabaseSync | undefined;
 
   constructor({ file = lookupCacheFile(), now = () => Math.floor(Date.now() / 1000) }: LookupCacheOptions = {}) {
-    this.#file = file;
     this.#now = now;
     this.#database = open(file) ?? open(file);
   }

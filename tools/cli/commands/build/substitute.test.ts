@@ -55,7 +55,7 @@ test("floe build takes from the stores of the settings what a trusted key signed
 
   const second = await floe("second", ["build", ".#greeting", "--no-link"]);
   assert.is(second.code, 0, second.stderr);
-  assert.match(second.stderr, /1 to take from file:.*:\n  greeting\nfetched greeting from file:/);
+  assert.match(second.stderr, /1 to take from file:.*:\n {2}greeting\nfetched greeting from file:/);
   assert.match(second.stderr, /0 built, 1 fetched/);
 });
 
