@@ -1,6 +1,6 @@
 export { type Connection, type Dial, dialProgram, dialSocket } from "./connection.ts";
 export { DaemonStore, type DaemonStoreOptions } from "./daemon-store.ts";
-export { openDaemonStore, openSshDaemonStore, openSshStore, type RemoteStoreUrl } from "./open.ts";
+export { isDaemonThere, openDaemonStore, openSshDaemonStore, openSshStore, type RemoteStoreUrl } from "./open.ts";
 export { ClientPool, type PooledClient, RemoteRefusal } from "./pool.ts";
 export { type RemoteBuildSettings, ServeClient } from "./serve-client.ts";
 export { dialSsh, sshArguments, type SshTarget } from "./ssh.ts";

@@ -8,6 +8,16 @@ import { SshStore } from "./ssh-store.ts";
 /** Where Nix's daemon and ours listen for the store at `/nix/store`. */
 const SYSTEM_SOCKET = "/nix/var/nix/daemon-socket/socket";
 
+/** Whether somebody serves the store at `/nix/store`, and lets us in. */
+export async function isDaemonThere(socket: string = SYSTEM_SOCKET): Promise<boolean> {
+  try {
+    (await dialSocket(socket)()).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The address of a remote store: without parameters, and these. */
 export interface RemoteStoreUrl {
   readonly address: string;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, toBase64, utf8 } from "../../base/index.ts";
-import { dialSsh, openDaemonStore, openSshDaemonStore, openSshStore, sshArguments } from "./index.ts";
+import { dialSsh, isDaemonThere, openDaemonStore, openSshDaemonStore, openSshStore, sshArguments } from "./index.ts";
 
 const START = join(import.meta.dirname, "../../../tools/cli/start.ts");
 
@@ -44,6 +44,7 @@ test("addresses of remote stores are read strictly", () => {
 
 test("a daemon that is not there is an error that names its socket", async () => {
   const root = mkdtempSync(join(tmpdir(), "floe-nobody-"));
+  assert.is(await isDaemonThere(join(root, "socket")), false);
   using store = openDaemonStore({ address: "daemon", parameters: new Map([["root", root]]) });
   try {
     await store.allPaths();

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { admit, DEFAULT_ADMISSION, findNames, type UserNames } from "./index.ts";
+import { admit, DEFAULT_ADMISSION, findNames, parseAdmissionRules, type UserNames } from "./index.ts";
 
 const root: UserNames = { user: "root", groups: ["root"] };
 const alice: UserNames = { user: "alice", groups: ["users", "wheel"] };
@@ -27,6 +27,20 @@ test("admit() knows users, groups and everybody", () => {
     "refused",
   );
   assert.is(admit(undefined, { allowedUsers: [], trustedUsers: ["*"] }), "trusted");
+});
+
+test("parseAdmissionRules() reads its part of a settings file", () => {
+  assert.equal(parseAdmissionRules(`{"trustedUsers":["root","@wheel"],"mirrors":{}}`, "f"), {
+    allowedUsers: ["*"],
+    trustedUsers: ["root", "@wheel"],
+  });
+  assert.equal(parseAdmissionRules("{}", "f"), DEFAULT_ADMISSION);
+  for (const wrong of ["no", "[]", `{"trustedUsers":"root"}`, `{"allowedUsers":[1]}`, `{"allowedUsers":[""]}`]) {
+    assert.throws(
+      () => parseAdmissionRules(wrong, "f"),
+      (error: { code?: string }) => error.code === "daemon.settings-malformed",
+    );
+  }
 });
 
 test("findNames() asks this machine", () => {

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { CodedError } from "../../base/index.ts";
 import type { Peer } from "./peer.ts";
 
 /** Whom a daemon serves, and whose word it takes: names of users, `@group`, or `*` for everybody. */
@@ -10,6 +11,36 @@ export interface AdmissionRules {
 }
 
 export const DEFAULT_ADMISSION: AdmissionRules = { allowedUsers: ["*"], trustedUsers: ["root"] };
+
+/**
+ * Read the part of a settings file that is about a daemon's clients; other keys belong to others. What it does not say is as
+ * {@link DEFAULT_ADMISSION} has it.
+ *
+ * Shape: `{ "allowedUsers": ["*"], "trustedUsers": ["root", "@wheel"] }`.
+ *
+ * @param from Name of the file, for errors.
+ * @throws {CodedError} `daemon.settings-malformed`
+ */
+export function parseAdmissionRules(text: string, from: string): AdmissionRules {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw malformed(from, "it is not JSON", cause);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(from, "expected an object");
+  const names = (key: keyof AdmissionRules): readonly string[] => {
+    const list = (value as Record<string, unknown>)[key];
+    if (list === undefined) return DEFAULT_ADMISSION[key];
+    if (Array.isArray(list) && list.every((each) => typeof each === "string" && each !== "")) return list as string[];
+    throw malformed(from, `expected a list of names for "${key}"`);
+  };
+  return { allowedUsers: names("allowedUsers"), trustedUsers: names("trustedUsers") };
+}
+
+function malformed(from: string, found: string, cause?: unknown): CodedError {
+  return new CodedError("daemon.settings-malformed", `Cannot read the settings in "${from}": ${found}`, { cause });
+}
 
 export type Admission = "trusted" | "untrusted" | "refused";
 

@@ -4,6 +4,7 @@ export {
   admit,
   DEFAULT_ADMISSION,
   findNames,
+  parseAdmissionRules,
   type UserNames,
 } from "./admission.ts";
 export { daemonSocket, runDaemon, type RunDaemonOptions } from "./daemon.ts";

@@ -3,6 +3,7 @@ import { checkTrusted, type StorePath } from "../../store/index.ts";
 import { BuildLogWriter } from "../build-log/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
+import type { AnyStore } from "../stores/index.ts";
 import type { Substituters } from "../substitute/index.ts";
 import type { CollectRequest, StoreServices } from "./served-store.ts";
 
@@ -84,6 +85,11 @@ export function localServices(store: LocalStore, options: LocalServicesOptions =
       return roots.map(({ from, path }) => ({ link: from, path }));
     },
     collect: (request) => collect(store, request),
+    async optimise() {
+      const { optimiseStore } = await import("../maintenance/index.ts");
+      await optimiseStore(store);
+    },
+    verify: (request, say) => verify(store, { ...request, sources: findSettings().substituters, say }),
     async addBuildLog(drvPath, log) {
       const writer = new BuildLogWriter(store.logDirectory, drvPath);
       try {
@@ -120,5 +126,36 @@ async function collect(
       // With a limit some of the dead are left.
       return { paths: dead.filter((path) => !store.isValid(path)), freedBytes };
     }
+  }
+}
+
+interface VerifyRequest {
+  readonly contents: boolean;
+  readonly repair: boolean;
+  /** Addresses of stores that may have whole copies. */
+  readonly sources: readonly string[];
+  readonly say: (line: string) => void;
+}
+
+/** @returns Whether faults are left. */
+async function verify(store: LocalStore, { contents, repair, sources, say }: VerifyRequest): Promise<boolean> {
+  const maintenance = await import("../maintenance/index.ts");
+  const findings = await maintenance.verifyStore(store, { contents });
+  maintenance.settle(store, findings);
+  if (findings.faults.length === 0) return false;
+  if (!repair) {
+    for (const { path, found } of findings.faults) say(`${path}: ${found}`);
+    return true;
+  }
+  const { openStoreUrl } = await import("../stores/index.ts");
+  const opened: AnyStore[] = [];
+  try {
+    for (const url of sources) opened.push(await openStoreUrl(url, { cwd: "/" }));
+    const outcomes = await maintenance.repair(store, findings.faults, { sources: opened, onStep: say });
+    const left = outcomes.filter(({ repaired }) => !repaired);
+    for (const { fault, words } of left) say(`${fault.path}: ${fault.found}; ${words}`);
+    return left.length > 0;
+  } finally {
+    for (const each of opened) each.close();
   }
 }

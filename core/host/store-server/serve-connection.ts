@@ -145,8 +145,12 @@ class ServeConnection {
 
   async #importPaths(): Promise<void> {
     this.#mayWrite("import");
-    using spool = new Spool();
-    await importPaths(this.#services.store, this.#reader, spool);
+    const { store } = this.#services;
+    if (store.importStream !== undefined) await store.importStream(this.#reader);
+    else {
+      using spool = new Spool();
+      await importPaths(store, this.#reader, spool);
+    }
     this.#writer.number(1);
   }
 

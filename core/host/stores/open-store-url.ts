@@ -23,7 +23,7 @@ type Opener = (url: StoreUrl, options: OpenStoreUrlOptions) => Promise<AnyStore>
 
 /** How stores of each scheme are opened. Each loads what it needs when it is asked for. */
 const OPENERS: Readonly<Record<string, Opener>> = {
-  auto: (url, options) => openLocal(url, options),
+  auto: (url, options) => openAuto(url, options),
   local: (url, options) => openLocal(url, options),
   file: async (url, options) => {
     const { FileTransport } = await import("../binary-cache/index.ts");
@@ -60,6 +60,14 @@ function withParameters(url: StoreUrl, others: Readonly<Record<string, string | 
   const parameters = new Map(url.parameters);
   for (const [name, value] of Object.entries(others)) if (value !== undefined) parameters.set(name, value);
   return { ...url, parameters };
+}
+
+/** The machine's own store: directly where we may write to it, else by its daemon, else one of the user's. */
+async function openAuto(url: StoreUrl, options: OpenStoreUrlOptions): Promise<AnyStore> {
+  const { defaultStoreRoot } = await import("../local-store/index.ts");
+  if (url.parameters.has("root") || defaultStoreRoot() === "/") return openLocal(url, options);
+  const { isDaemonThere, openDaemonStore } = await import("../remote-store/index.ts");
+  return (await isDaemonThere()) ? openDaemonStore({ ...url, address: "daemon" }) : openLocal(url, options);
 }
 
 async function openLocal({ parameters }: StoreUrl, { cwd = process.cwd() }: OpenStoreUrlOptions): Promise<AnyStore> {

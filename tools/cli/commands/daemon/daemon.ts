@@ -1,6 +1,14 @@
+import { existsSync, readFileSync } from "node:fs";
 import { CodedError } from "../../../../core/base/index.ts";
 import { readBytes, writeBytes } from "../../../../core/host/process/index.ts";
-import { daemonSocket, DEFAULT_ADMISSION, runDaemon, workForDaemon } from "../../../../core/host/store-daemon/index.ts";
+import {
+  type AdmissionRules,
+  daemonSocket,
+  DEFAULT_ADMISSION,
+  parseAdmissionRules,
+  runDaemon,
+  workForDaemon,
+} from "../../../../core/host/store-daemon/index.ts";
 import { runWorkerConnection } from "../../../../core/host/store-server/index.ts";
 import type { CliContext } from "../../context.ts";
 import { serveLocally } from "../../serve-locally.ts";
@@ -8,6 +16,7 @@ import { openStore } from "../../store.ts";
 import { VERSION } from "../../version.ts";
 import type { DaemonFlags } from "./index.ts";
 
+const SETTINGS = "/etc/floe/settings.json";
 const SERVER_NAME = `floe ${VERSION}`;
 
 /** The first descriptor that systemd hands over. Source: sd_listen_fds(3). */
@@ -21,9 +30,10 @@ export default async function daemon(this: CliContext, flags: DaemonFlags): Prom
   const entry = process.argv[1];
   if (entry === undefined)
     throw new CodedError("daemon.entry", "Cannot start the daemon: its own program is not known");
+  const stated = readRules();
   const rules = {
-    trustedUsers: flags.trustedUsers?.split(",") ?? DEFAULT_ADMISSION.trustedUsers,
-    allowedUsers: flags.allowedUsers?.split(",") ?? DEFAULT_ADMISSION.allowedUsers,
+    trustedUsers: flags.trustedUsers?.split(",") ?? stated.trustedUsers,
+    allowedUsers: flags.allowedUsers?.split(",") ?? stated.allowedUsers,
   };
   const isHandedOver = this.env["LISTEN_PID"] === String(process.pid) && Number(this.env["LISTEN_FDS"]) >= 1;
   await runDaemon({
@@ -42,6 +52,11 @@ export default async function daemon(this: CliContext, flags: DaemonFlags): Prom
     },
     ...hooks(this),
   });
+}
+
+/** Only the machine's own settings count: they are root's, as the daemon that serves others is. */
+function readRules(): AdmissionRules {
+  return existsSync(SETTINGS) ? parseAdmissionRules(readFileSync(SETTINGS, "utf8"), SETTINGS) : DEFAULT_ADMISSION;
 }
 
 function hooks(context: CliContext) {

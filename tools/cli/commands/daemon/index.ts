@@ -33,14 +33,14 @@ export const daemonCommandSpec = buildCommand<DaemonFlags, [], CliContext>({
         parse: String,
         optional: true,
         placeholder: "LIST",
-        brief: "Users, @groups or * that may do everything, between commas; root when left out",
+        brief: "Users, @groups or * that may do everything, between commas; else as the settings say, or root",
       },
       allowedUsers: {
         kind: "parsed",
         parse: String,
         optional: true,
         placeholder: "LIST",
-        brief: "Users, @groups or * that are served at all, between commas; * when left out",
+        brief: "Users, @groups or * that are served at all, between commas; else as the settings say, or *",
       },
       connection: {
         kind: "boolean",
@@ -57,6 +57,7 @@ export const daemonCommandSpec = buildCommand<DaemonFlags, [], CliContext>({
       "Speak the protocol of Nix's daemon, on a socket until interrupted, or with --stdio on standard input and output " +
       "(a Nix on another machine: ssh-ng://HOST?remote-program=floe%20daemon).\n\n" +
       "The daemon of an ordinary user serves that user alone. One of root serves everybody; those who are not trusted can " +
-      "bring in only what is content-addressed or signed by a trusted key.",
+      "bring in only what is content-addressed or signed by a trusted key. `trustedUsers` and `allowedUsers` in " +
+      "/etc/floe/settings.json are lists of users, @groups or *.",
   },
 });
