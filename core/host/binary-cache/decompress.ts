@@ -8,8 +8,11 @@ import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/index.ts";
 import { type Compression, detectCompression, MAGIC_BYTES } from "./compression.ts";
 
-/** Each piece costs a turn of the thread pool, so they are large; small archives get by with less. */
-const LARGEST_PIECE = 1024 * 1024;
+/**
+ * Each piece costs a turn of the thread pool, so they are large; but the larger they are, the more often the collector of memory runs.
+ * Small archives get by with less.
+ */
+const LARGEST_PIECE = 256 * 1024;
 const SMALLEST_PIECE = 4 * 1024;
 /** What a decompressing program may take; the largest dictionaries in use need a tenth of it. */
 const PROGRAM_MEMORY = "1GiB";

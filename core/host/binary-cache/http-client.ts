@@ -66,9 +66,9 @@ export class HttpClient {
    * @throws {TransferError} when no answer came. @throws {AnswerError} when redirections do not end or leave the web.
    */
   async request(request: HttpRequest): Promise<HttpAnswer> {
-    await obeyNetworkHabits();
     let { url, headers = {} } = request;
     for (let hops = 0; ; hops++) {
+      await obeyNetworkHabits(url.protocol === "https:");
       const body = await this.#ask({ ...request, url, headers });
       const status = body.statusCode ?? 0;
       const { location } = body.headers;

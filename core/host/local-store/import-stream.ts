@@ -13,11 +13,14 @@ interface Begun {
 }
 
 /** One of which all is known. */
-interface Incoming extends Begun {
+export interface Incoming {
   readonly info: PathInfo;
+  readonly place: string;
+  /** Wait until all of it is written. */
+  finish(): Promise<void>;
 }
 
-/** What taking in a stream needs of the store. */
+/** What taking in many objects needs of the store. */
 export interface ImportStreamContext {
   readonly realStoreDirectory: string;
   realPath(path: StorePath): string;
@@ -74,7 +77,7 @@ export async function importStream(store: ImportStreamContext, reader: WireReade
       }
       const { info, narHash, narSize } = event;
       paths.push(info.path);
-      round.push({ info: { ...info, narHash, narSize, signatures: [] }, place, writer });
+      round.push({ info: { ...info, narHash, narSize, signatures: [] }, place, finish: () => writer.finish() });
       current = undefined;
       bytes += narSize;
       if (round.length < ROUND_OBJECTS && bytes < ROUND_BYTES) continue;
@@ -93,10 +96,14 @@ export async function importStream(store: ImportStreamContext, reader: WireReade
   return paths;
 }
 
-async function takeIn(store: ImportStreamContext, round: readonly Incoming[]): Promise<void> {
+/**
+ * Make objects valid that lie at temporary places, with one wait for the disk and one transaction. What they refer to is valid or
+ * among them. The places are empty afterwards.
+ */
+export async function takeIn(store: ImportStreamContext, round: readonly Incoming[]): Promise<void> {
   if (round.length === 0) return;
   try {
-    for (const { writer } of round) await writer.finish();
+    for (const each of round) await each.finish();
     store.addTempRoots(round.map(({ info }) => info.path));
     const fresh = [...new Map(round.map((each) => [each.info.path, each])).values()].filter(
       ({ info }) => !store.isValid(info.path),

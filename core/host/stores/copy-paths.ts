@@ -43,7 +43,7 @@ const QUESTIONS = 25;
 /** Archives that come in at once: enough to hide the way to a distant cache. */
 const INCOMING = 16;
 /** What becomes valid in a local store at once; an interrupted copy goes on after the last of these. */
-const GROUP = { objects: 500, bytes: 1024 ** 3 };
+const GROUP = { objects: 2000, bytes: 1024 ** 3 };
 
 /**
  * Copy objects from one store to another; what is there already stays. Archives move in parallel, the largest first, and an
@@ -108,13 +108,13 @@ function checkAllTrusted(infos: readonly PathInfo[], { from, trusted }: CopyPath
 async function copyToLocal(to: LocalStore, metadata: readonly PathInfo[], { read, ended }: Copy): Promise<void> {
   to.addTempRoots(metadata.map(({ path }) => path));
   for (const group of groupForRegistration(metadata, GROUP)) {
-    const largestFirst = [...group].sort((a, b) => b.narSize - a.narSize);
-    await to.batch(() =>
-      forEachParallel(largestFirst, INCOMING, async (info) => {
-        await to.importNar(facts(info), read(info));
-        ended(info);
-      }),
-    );
+    const infos = new Map(group.map((info) => [info.path, info]));
+    await to.importMany({
+      infos: group.map(facts),
+      open: ({ path }) => read(infos.get(path) as PathInfo),
+      atOnce: INCOMING,
+      unpacked: ended,
+    });
   }
 }
 
