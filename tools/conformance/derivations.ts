@@ -167,7 +167,9 @@ export async function runDerivations(vectors: Vectors, suite: Suite): Promise<vo
     await suite.case(`parse ${v.name}`, (compare) => {
       const drv = attempt(() => {
         const parsed = parseDerivation(textOf(v.drv), v.drvName);
-        raise(checkOutputPaths(parsed, { inputs }));
+        // Nix checks the paths once the inputs are there; those of other files are not.
+        if ([...parsed.inputDerivations.keys()].every((path) => made.has(path)))
+          raise(checkOutputPaths(parsed, { inputs }));
         return parsed;
       });
       compare("accepted", drv !== undefined, v.nix280 === "accept");

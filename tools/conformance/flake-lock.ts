@@ -36,8 +36,9 @@ export async function runFlakeLock(vectors: Vectors, suite: Suite): Promise<void
   for (const v of vectors.cases) {
     await suite.case(v.name, (compare) => {
       const place = { tree: readVectorTree(v.tree), directory: [] };
-      const flake = { place, ...TREES.readFlake(place) };
-      const lock = lockNixInputs(flake, TREES);
+      const trees = makeTrees();
+      const flake = { place, ...trees.readFlake(place) };
+      const lock = lockNixInputs(flake, trees);
       const text = formatNixLock(lock);
       // An empty lock is not written where there is none.
       const written = text === formatNixLock(flake.lock ?? EMPTY_NIX_LOCK) ? null : text;
@@ -50,7 +51,7 @@ export async function runFlakeLock(vectors: Vectors, suite: Suite): Promise<void
     await suite.case(`read ${v.name}`, (compare) => {
       const lock = attempt(() => {
         const flake = { place: NOWHERE, inputs: readNixInputs(v.flake), lock: parseNixLock(v.lock) };
-        return lockNixInputs(flake, TREES);
+        return lockNixInputs(flake, makeTrees());
       });
       compare("accepted", lock !== undefined, v.ok);
       if (lock !== undefined && v.locks !== undefined)
@@ -68,28 +69,44 @@ interface Place {
 
 const NOWHERE: Place = { tree: { type: "directory", entries: new Map() }, directory: [] };
 
-/** Inputs by relative paths; everything else would need a network. Trees are as in the store: nothing is younger than 1 s. */
-const TREES: NixInputHost<Place> = {
-  fetch(reference, parent) {
-    const { type, path, dir = "" } = reference;
-    if (type !== "path" || typeof path !== "string" || path.startsWith("/"))
-      throw new CodedError("conformance.fetch", `Cannot fetch ${JSON.stringify(reference)}: expected a relative path`);
-    const tree = nodeAt(parent.tree, resolvePath(parent.directory, path));
-    const narHash = hashBytes("sha256", concatBytes(dumpNar(tree)));
-    const locked: NixReference = { ...reference, lastModified: 1, narHash: formatHash(narHash, "sri") };
-    return { locked, place: { tree, directory: resolvePath([], String(dir)) } };
-  },
-  readFlake({ tree, directory }): Omit<FetchedNixFlake<Place>, "place"> {
-    const file = (name: string): string | undefined => {
-      const folder = nodeAt(tree, directory);
-      const node = folder.type === "directory" ? folder.entries.get(name) : undefined;
-      return node?.type === "regular" ? fromUtf8(node.contents) : undefined;
-    };
-    const [flake, lock] = [file("flake.nix"), file("flake.lock")];
-    if (flake === undefined) throw new CodedError("conformance.fetch", "Cannot read the flake: it has no flake.nix");
-    return { inputs: readNixInputs(flake), ...(lock === undefined ? {} : { lock: parseNixLock(lock) }) };
-  },
-};
+/** Inputs by relative paths; everything else would need a network. Trees are as in the store: of the first second. */
+function makeTrees(): NixInputHost<Place> {
+  // As Nix 2.8 does: what was fetched by a reference once is taken for it again, even where it is relative to something else.
+  const fetched = new Map<string, ReturnType<typeof fetchTree>>();
+  return {
+    fetch(reference, parent) {
+      const key = JSON.stringify(Object.entries(reference).sort());
+      const known = fetched.get(key) ?? fetchTree(reference, parent);
+      fetched.set(key, known);
+      return known;
+    },
+    readFlake,
+  };
+}
+
+function fetchTree(reference: NixReference, parent: Place): { readonly locked: NixReference; readonly place: Place } {
+  const { type, path, dir = "" } = reference;
+  if (type !== "path" || typeof path !== "string" || path.startsWith("/"))
+    throw new CodedError("conformance.fetch", `Cannot fetch ${JSON.stringify(reference)}: expected a relative path`);
+  const folders = resolvePath(parent.directory, path);
+  const tree = nodeAt(parent.tree, folders);
+  const narHash = hashBytes("sha256", concatBytes(dumpNar(tree)));
+  // A tree that is a store object as it stands is not copied, and Nix does not look for its time.
+  const lastModified = folders.length === 0 ? 0 : 1;
+  const locked: NixReference = { ...reference, lastModified, narHash: formatHash(narHash, "sri") };
+  return { locked, place: { tree, directory: resolvePath([], String(dir)) } };
+}
+
+function readFlake({ tree, directory }: Place): Omit<FetchedNixFlake<Place>, "place"> {
+  const file = (name: string): string | undefined => {
+    const folder = nodeAt(tree, directory);
+    const node = folder.type === "directory" ? folder.entries.get(name) : undefined;
+    return node?.type === "regular" ? fromUtf8(node.contents) : undefined;
+  };
+  const [flake, lock] = [file("flake.nix"), file("flake.lock")];
+  if (flake === undefined) throw new CodedError("conformance.fetch", "Cannot read the flake: it has no flake.nix");
+  return { inputs: readNixInputs(flake), ...(lock === undefined ? {} : { lock: parseNixLock(lock) }) };
+}
 
 function resolvePath(base: readonly string[], path: string): string[] {
   const names = [...base];

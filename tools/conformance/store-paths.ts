@@ -7,7 +7,9 @@ import {
   makeFixedPath,
   makeSourcePath,
   makeTextPath,
+  SelfHasher,
   type StorePath,
+  storePathDigest,
   tryParseStorePath,
 } from "../../core/store/index.ts";
 import { attempt, type Suite } from "./suite.ts";
@@ -25,6 +27,7 @@ interface PathCase {
   readonly tree?: VectorTree;
   readonly narSha256?: string;
   readonly hashModuloSelf?: string;
+  readonly selfOffsets?: readonly number[];
   readonly method?: FileIngestionMethod;
   readonly algo?: HashAlgorithm;
   readonly hash?: string;
@@ -58,11 +61,17 @@ export async function runStorePaths(vectors: Vectors, suite: Suite): Promise<voi
           v.path,
         );
         if (v.ca !== undefined) compare("ca", formatContentAddress({ method, hash }), v.ca);
+        if (v.tree !== undefined) compare("hash of the tree", hashOfTree(v.tree, method, hash.algorithm), v.hash);
         return;
       }
-      const narHash = hashBytes("sha256", narOfTree(readVectorTree(v.tree as VectorTree)));
+      const nar = narOfTree(readVectorTree(v.tree as VectorTree));
+      const narHash = hashBytes("sha256", nar);
       compare("NAR hash", formatHash(narHash, "base16"), v.narSha256);
-      const modulo = { algorithm: "sha256" as const, digest: fromBase16(v.hashModuloSelf ?? toBase16(narHash.digest)) };
+      const hasher = new SelfHasher("sha256", storePathDigest(v.path as StorePath));
+      hasher.update(nar);
+      const { hash: modulo, offsets } = hasher.digest();
+      if (v.hashModuloSelf !== undefined) compare("hash modulo self", toBase16(modulo.digest), v.hashModuloSelf);
+      if (v.selfOffsets !== undefined) compare("offsets of the own digest", offsets, v.selfOffsets);
       const others = references.filter((r) => r !== v.path);
       compare("path", makeSourcePath(v.pathName, modulo, others, v.selfReference === true, v.storeDir), v.path);
       if (v.ca === undefined) return;
@@ -81,4 +90,10 @@ export async function runStorePaths(vectors: Vectors, suite: Suite): Promise<voi
         compare("may be read", tryParseStorePath(`/nix/store/${"0".repeat(32)}-${v.input}`) !== undefined, v.nix280);
     });
   }
+}
+
+function hashOfTree(vector: VectorTree, method: FileIngestionMethod, algorithm: HashAlgorithm): string {
+  const tree = readVectorTree(vector);
+  const isFlat = method === "flat" && tree.type === "regular";
+  return toBase16(hashBytes(algorithm, isFlat ? tree.contents : narOfTree(tree)).digest);
 }

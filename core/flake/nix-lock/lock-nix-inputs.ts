@@ -63,7 +63,8 @@ interface Level<Place> {
 
 class Locking<Place> {
   readonly #host: NixInputHost<Place>;
-  readonly #overrides = new Map<string, NixInput>();
+  /** By path of the input; with the flake that says so, since relative paths are relative to it. */
+  readonly #overrides = new Map<string, { readonly input: NixInput; readonly place: Place }>();
   readonly #open: NixReference[] = [];
   #size = 0;
 
@@ -77,8 +78,8 @@ class Locking<Place> {
     for (const [name, input] of inputs) {
       for (const [inner, override] of input.overrides) {
         const { follows } = override;
-        const absolute = follows === undefined ? override : { ...override, follows: [...prefix, ...follows] };
-        this.#overrides.set(keyOf([...prefix, name, inner]), absolute);
+        const input = follows === undefined ? override : { ...override, follows: [...prefix, ...follows] };
+        this.#overrides.set(keyOf([...prefix, name, inner]), { input, place: level.parent });
       }
     }
     const edges = new Map<string, NixLockEdge>();
@@ -86,25 +87,29 @@ class Locking<Place> {
       const path = [...prefix, name];
       if (++this.#size > LARGEST_SIZE) throw tooLarge(`found more than ${LARGEST_SIZE} inputs of inputs`);
       const override = this.#overrides.get(keyOf(path));
-      if (override !== undefined) {
-        edges.set(name, override.follows ?? this.#input(level, path, { ...override, flake: declared.flake }, true));
-      } else if (declared.follows !== undefined) {
-        edges.set(name, [...(level.trusted ? lockRoot : prefix), ...declared.follows]);
-      } else {
-        edges.set(name, this.#input(level, path, declared, false));
-      }
+      const follows = override === undefined ? declared.follows : override.input.follows;
+      if (follows === undefined) edges.set(name, this.#input(level, path, declared, override));
+      // Overrides say it from the root already.
+      else edges.set(name, override === undefined ? [...(level.trusted ? lockRoot : prefix), ...follows] : follows);
     }
     return edges;
   }
 
-  #input(level: Level<Place>, path: readonly string[], declared: NixInput, overridden: boolean): NixLockedInput {
-    const reference = declared.reference as NixReference;
+  #input(
+    level: Level<Place>,
+    path: readonly string[],
+    declared: NixInput,
+    override: { readonly input: NixInput; readonly place: Place } | undefined,
+  ): NixLockedInput {
+    const reference = (override?.input.reference ?? declared.reference) as NixReference;
+    // What an override replaces stays on record, so that the entry fits the declaration.
+    const original = declared.reference ?? reference;
     const edge = level.old?.inputs.get(path.at(-1) as string);
     const old = edge === undefined || isFollows(edge) ? undefined : edge;
-    if (old !== undefined && !overridden && equalNixReferences(old.original, reference))
+    if (old !== undefined && override === undefined && equalNixReferences(old.original, reference))
       return this.#keep(level, path, old);
-    const { locked, place } = this.#host.fetch(reference, level.parent);
-    if (!declared.flake) return { locked, original: reference, flake: false, inputs: new Map() };
+    const { locked, place } = this.#host.fetch(reference, override?.place ?? level.parent);
+    if (!declared.flake) return { locked, original, flake: false, inputs: new Map() };
     if (this.#open.some((open) => equalNixReferences(open, reference))) {
       throw new CodedError("nix-lock.circular", `Cannot lock the input "${path.join("/")}": it is an input of itself`);
     }
@@ -119,7 +124,7 @@ class Locking<Place> {
       trusted: false,
     });
     this.#open.pop();
-    return { locked, original: reference, flake: true, inputs };
+    return { locked, original, flake: true, inputs };
   }
 
   /** An entry of the old lock stays; its inputs are looked at for what is declared for them from above. */

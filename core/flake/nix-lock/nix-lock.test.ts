@@ -10,6 +10,7 @@ import {
   type NixInputHost,
   type NixLock,
   type NixLockEdge,
+  type NixLockedInput,
   nixLockData,
   type NixReference,
   parseNixLock,
@@ -195,6 +196,24 @@ test("lockNixInputs() counts what a nested flake follows from that flake", () =>
   const inputs = readNixInputs('{ inputs.b.url = "path:b"; outputs = x: { }; }');
   const lock = lockNixInputs({ place: "", inputs }, host);
   assert.equal((lock.inputs.get("b") as NixLock).inputs.get("c"), ["b", "d"]);
+});
+
+test("lockNixInputs() fetches an override from the flake that says so, and keeps what it replaces on record", () => {
+  // Nix 2.8: `nix flake metadata` of such a tree
+  const asked: string[] = [];
+  const host: NixInputHost<string> = {
+    ...hostOf({ b: '{ inputs.c.url = "path:./c"; outputs = x: { }; }', "./a": "{ outputs = x: { }; }" }),
+    fetch(reference, parent) {
+      asked.push(`${reference["path"]} from "${parent}"`);
+      return { locked: { ...reference, narHash: NAR_HASH }, place: String(reference["path"]) };
+    },
+  };
+  const inputs = readNixInputs('{ inputs.b.url = "path:b"; inputs.b.inputs.c.url = "path:./a"; outputs = x: { }; }');
+  const lock = lockNixInputs({ place: "", inputs }, host);
+  assert.equal(asked, ['b from ""', './a from ""']);
+  const c = (lock.inputs.get("b") as NixLock).inputs.get("c") as NixLockedInput;
+  assert.is(c.original["path"], "./c");
+  assert.is(c.locked["path"], "./a");
 });
 
 test("lockNixInputs() finds what follows nothing, and flakes that are inputs of themselves", () => {

@@ -9,7 +9,7 @@ export type NixReference = Readonly<Record<string, string | number | boolean>>;
 
 type Draft = Record<string, string | number | boolean>;
 
-const REVISION = /^[0-9a-f]{40}$/;
+const REVISION = /^[0-9a-fA-F]{40}$/;
 const REF = /^[A-Za-z0-9@][A-Za-z0-9_./@+-]*$/;
 const FLAKE_ID = /^[A-Za-z][A-Za-z0-9_-]*$/;
 const TARBALL = /\.(zip|tar|tgz|tar\.gz|tar\.xz|tar\.bz2|tar\.zst)$/;
@@ -77,7 +77,7 @@ export function checkNixReference(value: unknown): NixReference {
 }
 
 function checkPins(value: unknown, { rev, narHash }: Record<string, unknown>): void {
-  if (rev !== undefined && !(typeof rev === "string" && (REVISION.test(rev) || /^[0-9a-f]{64}$/.test(rev))))
+  if (rev !== undefined && !(typeof rev === "string" && (REVISION.test(rev) || /^[0-9a-fA-F]{64}$/.test(rev))))
     throw malformed(value, `"rev" is no revision`);
   if (narHash === undefined) return;
   try {
