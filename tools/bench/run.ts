@@ -1,5 +1,6 @@
 import { type BuildBench, openBuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { findProgram } from "../../core/host/process/index.ts";
+import { benchGc } from "./gc.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchTrivialBuilds } from "./trivial-builds.ts";
@@ -9,6 +10,7 @@ import { benchTrivialBuilds } from "./trivial-builds.ts";
  * a test, since times depend on who else uses the machine.
  */
 const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = {
+  gc: benchGc,
   "no-op": benchNoOp,
   pull: benchPull,
   "trivial-builds": benchTrivialBuilds,
