@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, formatHash, hashBytes, utf8 } from "../../base/index.ts";
@@ -247,6 +248,28 @@ test("a part the server does not have fails with words", async ({ store }) => {
   }
   const relative = await client.ask(OPERATION.addIndirectRoot, (writer) => void writer.text("result"));
   assert.match(relative.kind === "error" ? relative.message : "", "expected an absolute path");
+});
+
+test("roots are told to whom they concern: links only to trusted clients", async ({ store, services, folder }) => {
+  const path = store.addText("x", "x", []);
+  const link = join(folder, "result");
+  const trusted = await dial(services, { trusted: true });
+  const add = (client: Client) => client.ask(OPERATION.addPermRoot, (writer) => void writer.text(path).text(link));
+  assert.equal(await add(trusted), { kind: "last" });
+  assert.is(await trusted.reader.text(), link);
+  for (const [client, expected] of [
+    [trusted, [`${link}|${path}`, `{temp:${process.pid}}|${path}`]],
+    [await dial(services), [`{censored}|${path}`, `{censored}|${path}`]],
+  ] as const) {
+    assert.equal(await client.ask(OPERATION.findRoots, () => {}), { kind: "last" });
+    const { reader } = client;
+    const found = await reader.list(async () => `${await reader.text()}|${await reader.path()}`);
+    assert.equal(found.sort(), [...expected].sort());
+  }
+  // An operation of later versions does not exist for earlier ones.
+  const old = await dial(services, { trusted: true, minor: 35 });
+  assert.is((await add(old)).kind, "error");
+  assert.is(((await old.ended).error as CodedError).code, "store-server.unknown-operation");
 });
 
 test("what cannot be understood is told and ends the connection", async ({ services }) => {

@@ -5,6 +5,7 @@ import {
   WireWriter,
   WORKER_CLIENT_MAGIC,
   WORKER_OLDEST_MINOR,
+  WORKER_OPERATION as OPERATION,
   WORKER_SERVER_MAGIC,
   WORKER_TRUST,
   WORKER_VERSION,
@@ -26,6 +27,13 @@ const HANDLERS: ReadonlyMap<number, WorkerHandler> = new Map([
   ...WORKER_ADDITIONS,
   ...WORKER_BUILDS,
   ...WORKER_MAINTENANCE,
+]);
+
+/** Operations that older versions do not have. */
+const SINCE_MINOR: ReadonlyMap<number, number> = new Map([
+  [OPERATION.addMultipleToStore, 32],
+  [OPERATION.buildPathsWithResults, 34],
+  [OPERATION.addPermRoot, 36],
 ]);
 
 export interface WorkerConnectionOptions {
@@ -65,7 +73,7 @@ export async function runWorkerConnection(options: WorkerConnectionOptions): Pro
 async function answer(session: WorkerSession, operation: number): Promise<void> {
   try {
     const handler = HANDLERS.get(operation);
-    if (handler === undefined) {
+    if (handler === undefined || session.minor < (SINCE_MINOR.get(operation) ?? 0)) {
       throw new CodedError(
         "store-server.unknown-operation",
         `Cannot answer the client: there is no operation ${operation} in the worker protocol`,

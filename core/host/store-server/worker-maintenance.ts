@@ -1,4 +1,4 @@
-import { CodedError } from "../../base/index.ts";
+import { CodedError, sortedText } from "../../base/index.ts";
 import { WORKER_OPERATION as OPERATION, readTextMap } from "../../store/wire/index.ts";
 import { notTrusted } from "./failure.ts";
 import type { CollectRequest } from "./served-store.ts";
@@ -88,7 +88,7 @@ const collectGarbage: WorkerHandler = async (session) => {
   }
   const collected = await session.need("collect", "collect garbage")({ action, paths, maxFreedBytes });
   const writer = session.end();
-  await writer.list(collected.paths, (path) => writer.text(path));
+  await writer.list(sortedText(collected.paths), (path) => writer.text(path));
   writer.number(collected.freedBytes).number(0);
 };
 
