@@ -1,6 +1,7 @@
 import { type BuildBench, openBuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { findProgram } from "../../core/host/process/index.ts";
 import { benchGc } from "./gc.ts";
+import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchTrivialBuilds } from "./trivial-builds.ts";
@@ -11,6 +12,11 @@ import { benchTrivialBuilds } from "./trivial-builds.ts";
  */
 const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = {
   gc: benchGc,
+  "add-file": benchAddFile,
+  "add-tree": benchAddTree,
+  dump: benchDump,
+  import: benchImport,
+  "start-up": benchStartUp,
   "no-op": benchNoOp,
   pull: benchPull,
   "trivial-builds": benchTrivialBuilds,
