@@ -1,13 +1,14 @@
-/** Runs the cases of one target; {@link ./run.ts} watches it from outside, because a reader that hangs cannot watch itself. */
+/** Runs the cases of one target; `fuzzTarget` watches it from outside, because a reader that hangs cannot watch itself. */
 import { parentPort, workerData } from "node:worker_threads";
 import { CodedError, toBase64 } from "../../core/base/index.ts";
 import { mutate } from "./mutate.ts";
 import { Random } from "./random.ts";
 import { shrink } from "./shrink.ts";
 import type { Target } from "./target.ts";
-import { TARGETS } from "./targets/index.ts";
 
 export interface WorkerTask {
+  /** The module that exports the `TARGETS`. */
+  readonly targets: string;
   readonly target: string;
   readonly seed: number;
   /** The first case, and one past the last. */
@@ -28,7 +29,8 @@ const LARGEST_BUFFERS = 128 * 1024 * 1024;
 /** Asking costs as much as some cases do. */
 const MEASURED_ONE_IN = 32;
 
-const { target: name, seed, first, end, input: given, progress } = workerData as WorkerTask;
+const { targets, target: name, seed, first, end, input: given, progress } = workerData as WorkerTask;
+const { TARGETS } = (await import(targets)) as { TARGETS: Readonly<Record<string, () => Promise<Target>>> };
 const target = await (TARGETS[name] as () => Promise<Target>)();
 // Refusals are the rule here, and taking down their stacks would cost more than reading.
 Error.stackTraceLimit = 0;
@@ -52,7 +54,7 @@ for (let index = first; index < end && report === undefined; index++) {
       return kindOf(await faultOf(bytes, index)) === kindOf(same);
     });
     Error.stackTraceLimit = 20;
-    report = { kind: "fault", index, input: toBase64(smaller), words: (await faultOf(smaller, index)) ?? same };
+    report = { kind: "fault", index, input: toBase64(smaller), words: (await faultOf(smaller, index)) || same };
   }
 }
 target.close?.();
