@@ -1,4 +1,4 @@
-import { CodedError } from "../../base/index.ts";
+import { CodedError, sortedText } from "../../base/index.ts";
 import { exportPaths, importPaths, isDerivationPath, notValid, type StorePath } from "../../store/index.ts";
 import {
   parsePathWithOutputs,
@@ -128,7 +128,7 @@ class ServeConnection {
   }
 
   async #queryPathInfos(): Promise<void> {
-    for (const path of new Set(await this.#reader.paths())) {
+    for (const path of sortedText(await this.#reader.paths()) as StorePath[]) {
       const info = await this.#services.store.queryPathInfo(path);
       if (info === undefined) continue;
       writeServePathInfo(this.#writer, info, this.#minor);
