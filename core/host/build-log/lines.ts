@@ -57,7 +57,7 @@ function phaseOf(json: string): string | undefined {
 }
 
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** A line as a terminal would leave it: what follows the last carriage return, without control characters. */
 function showLine(raw: string): string {

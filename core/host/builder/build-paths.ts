@@ -37,6 +37,8 @@ export interface BuildOptions {
   readonly timeoutSeconds?: number | undefined;
   readonly maxSilentSeconds?: number | undefined;
   readonly maxLogBytes?: number | undefined;
+  /** Processes and threads of one build. Default 16,384: far more than builders need, far fewer than hurt the machine. */
+  readonly maxProcesses?: number | undefined;
   /** Lines of the log to show of a failed build. Default 25. */
   readonly logLines?: number | undefined;
   /** Default true. */

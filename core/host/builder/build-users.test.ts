@@ -17,7 +17,11 @@ test("hasBuildUsers() wants all the numbers builds may get", () => {
 
 test("take() never gives a user twice at once, also to another pool", async () => {
   const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
-  const [one, other] = [new BuildUserPool(directory), new BuildUserPool(directory)];
+  const machinePool = `${directory}/machine`;
+  const [one, other] = [
+    new BuildUserPool(`${directory}/a`, { machinePool }),
+    new BuildUserPool(`${directory}/b`, { machinePool }),
+  ];
   try {
     const taken = await Promise.all([one.take(), one.take(), other.take(), other.take()]);
     assert.is(new Set(taken.map((user) => user.uid)).size, 4);
@@ -26,7 +30,9 @@ test("take() never gives a user twice at once, also to another pool", async () =
     taken[0].release();
     assert.is((await one.take()).uid, taken[0].uid);
     one.close();
-    assert.ok([taken[0].uid, taken[1].uid].includes((await new BuildUserPool(directory).take()).uid));
+    assert.ok(
+      [taken[0].uid, taken[1].uid].includes((await new BuildUserPool(`${directory}/c`, { machinePool }).take()).uid),
+    );
   } finally {
     one.close();
     other.close();
@@ -36,7 +42,7 @@ test("take() never gives a user twice at once, also to another pool", async () =
 
 test("take() says when all are taken", async () => {
   const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
-  const pool = new BuildUserPool(directory, 1);
+  const pool = new BuildUserPool(directory, { machinePool: `${directory}/machine`, slots: 1 });
   try {
     await pool.take();
     await pool.take();

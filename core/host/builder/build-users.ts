@@ -8,21 +8,30 @@ const FIRST_ID = 0x34000000;
 const IDS_PER_SLOT = 0x10000;
 const SLOTS = 1024;
 
+/** Users are the machine's, whichever store they build for. */
+const MACHINE_POOL = "/run/floe/userpool2";
+
 /** A user that no other build on this machine has as long as it is held. */
 export interface HeldUser extends BuildUser {
   release(): void;
 }
 
+export interface BuildUserPoolOptions {
+  /** Where all processes of this machine look. */
+  readonly machinePool?: string;
+  readonly slots?: number;
+}
+
 /**
  * Users for builds, one for each that runs at once. They need no entry in `/etc/passwd`.
  *
- * A slot is held by a lock on its file, across processes and with newer Nix, which keeps its automatic users in the same
- * place. Slots are kept for the next build of this run and given back at its end.
+ * A slot is held by locks on its files: one for this machine, and one in the state directory, where newer Nix has those of its
+ * automatic users. Slots are kept for the next build of this run and given back at its end.
  *
  * Source: Nix, `auto-allocate-uids`.
  */
 export class BuildUserPool {
-  readonly #directory: string;
+  readonly #directories: readonly string[];
   readonly #free: BuildUser[] = [];
   readonly #descriptors: number[] = [];
   /** Slots are looked for one taker at a time, or two of ours would try the same. */
@@ -31,9 +40,8 @@ export class BuildUserPool {
 
   readonly #slots: number;
 
-  /** @param slots How many there are. */
-  constructor(stateDirectory: string, slots: number = SLOTS) {
-    this.#directory = `${stateDirectory}/userpool2`;
+  constructor(stateDirectory: string, { machinePool = MACHINE_POOL, slots = SLOTS }: BuildUserPoolOptions = {}) {
+    this.#directories = [machinePool, `${stateDirectory}/userpool2`];
     this.#slots = slots;
   }
 
@@ -56,24 +64,34 @@ export class BuildUserPool {
   }
 
   async #takeSlot(): Promise<BuildUser> {
-    mkdirSync(this.#directory, { recursive: true });
+    for (const directory of this.#directories) mkdirSync(directory, { recursive: true });
     for (; this.#nextSlot < this.#slots; this.#nextSlot++) {
       const slot = this.#nextSlot;
-      const descriptor = openSync(`${this.#directory}/slot-${slot}`, constants.O_RDWR | constants.O_CREAT, 0o600);
-      if (!(await lockFile(descriptor, "exclusive", { wait: false }))) {
-        closeSync(descriptor);
-        continue;
-      }
+      const held = await this.#lockSlot(slot);
+      if (held === undefined) continue;
       this.#nextSlot = slot + 1;
-      this.#descriptors.push(descriptor);
+      this.#descriptors.push(...held);
       const id = FIRST_ID + slot * IDS_PER_SLOT;
       killProcessesOf(id);
       return { uid: id, gid: id };
     }
     throw new CodedError("build.no-free-user", `Cannot build: all ${this.#slots} users for builds are taken`, {
-      hint: `Each build that runs has one of ${this.#directory}; ask for fewer at once with --max-jobs.`,
+      hint: `Each build that runs has one of ${this.#directories[0]}; ask for fewer at once with --max-jobs.`,
       exitCode: 100,
     });
+  }
+
+  /** Descriptors that hold the slot; `undefined` when somebody else has it. */
+  async #lockSlot(slot: number): Promise<number[] | undefined> {
+    const held: number[] = [];
+    for (const directory of this.#directories) {
+      const descriptor = openSync(`${directory}/slot-${slot}`, constants.O_RDWR | constants.O_CREAT, 0o600);
+      held.push(descriptor);
+      if (await lockFile(descriptor, "exclusive", { wait: false })) continue;
+      for (const each of held) closeSync(each);
+      return undefined;
+    }
+    return held;
   }
 }
 

@@ -75,6 +75,15 @@ export function argumentsTooLong(drvPath: StorePath): CodedError {
   );
 }
 
+/** Paths have at most 4096 bytes, though a builder can nest directories deeper. */
+export function outputTooDeep(drvPath: StorePath): CodedError {
+  return new CodedError(
+    "build.output-too-deep",
+    `Cannot build "${shortName(drvPath)}": an output has directories nested deeper than a path can be long`,
+    { exitCode: EXIT_CODES.buildFailed },
+  );
+}
+
 export function missingOutputs(drvPath: StorePath, paths: readonly string[]): CodedError {
   return new CodedError(
     "build.missing-output",

@@ -15,8 +15,8 @@ import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/in
 import type { PathInfo, StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import { compareOutputs } from "./compare.ts";
-import { argumentsTooLong, diskFull, findFullDisk, isNoSpace, offline } from "./failures.ts";
-import { collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
+import { argumentsTooLong, diskFull, findFullDisk, isNoSpace, offline, outputTooDeep } from "./failures.ts";
+import { checkOwnership, collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { BuilderRunner, type BuilderRunnerOptions } from "./run-builder.ts";
@@ -97,6 +97,7 @@ export class LocalExecutor implements Executor {
         );
       if (error instanceof CodedError) return failed(error);
       if ((error as NodeJS.ErrnoException).code === "E2BIG") return failed(argumentsTooLong(drvPath));
+      if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return failed(outputTooDeep(drvPath));
       throw error;
     } finally {
       releaseAll(locks);
@@ -154,20 +155,32 @@ export class LocalExecutor implements Executor {
     let isDone = false;
     try {
       let logPath: string | undefined;
+      let uid: number | undefined;
       if (drv.builder.startsWith("builtin:")) await this.#runBuiltin(request, workspace, emit, signal);
       else {
         const ran = await this.#runner.run(request, workspace, emit, signal);
         logPath = ran.logPath;
         keepDirectory = ran.keptDirectory;
         if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath };
+        uid = ran.uid;
+        const made = isPlain ? store.realStoreDirectory : workspace.storeDirectory;
+        checkOwnership(
+          drv,
+          outputs.map((path) => hostPlace(made, path)),
+          uid,
+        );
       }
+      const finished = await this.#finishedDirectory(drv, workspace);
       const { infos, directory } = await collectOutputs({
         drvPath,
         drv,
-        directory: await this.#finishedDirectory(drv, workspace),
+        directory: finished,
         settledDirectory: `${workspace.topDirectory}/settled`,
         inputClosure: request.inputClosure,
         infoOf: (path) => closures.infoOf(path),
+        // Copies are ours.
+        uid: finished === workspace.storeDirectory ? uid : undefined,
+        signal,
       });
       const all = new Map(Object.entries(infos));
       if (request.mode === "compare") {

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync, type Stats } from "node:fs";
 import { chmod, lstat, rename } from "node:fs/promises";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, makeHasher, raise } from "../../base/index.ts";
 import { checkOutputs, hashMismatch, isFloating, outputPath } from "../../build/index.ts";
@@ -26,6 +26,9 @@ export interface CollectOutputsOptions {
   /** Paths an output may refer to, besides the outputs themselves. */
   readonly inputClosure: readonly StorePath[];
   readonly infoOf: (path: StorePath) => PathInfo | undefined;
+  /** Whose all files must be. Default: anybody's. */
+  readonly uid?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface CollectedOutputs {
@@ -40,7 +43,7 @@ export interface CollectedOutputs {
  * canonical, hashes, sizes and references found; outputs that are addressed by their content get their paths.
  *
  * @throws {CodedError} `build.missing-output`, `build.hash-mismatch`, `build.not-flat`, `build.fixed-with-references`,
- *   `build.output-cycle`, `build.forbidden-reference`, `build.too-large`, `content-address.references`, and those of making
+ *   `build.output-cycle`, `build.forbidden-reference`, `build.too-large`, `build.foreign-file`, `content-address.references`, and those of making
  *   a tree canonical.
  */
 export async function collectOutputs(options: CollectOutputsOptions): Promise<CollectedOutputs> {
@@ -55,11 +58,12 @@ export async function collectOutputs(options: CollectOutputsOptions): Promise<Co
 
   const fixed = fixedOutputOf(drv);
   const candidates = [...options.inputClosure, ...paths.keys()];
+  const inspect = options.uid === undefined ? undefined : ownerCheck(options.uid);
   const scanned = new Map<string, ScannedTree>();
   for (const [path, name] of paths) {
     const place = hostPlace(directory, path);
     if (fixed?.method === "flat") await checkFlat(place, drv.name);
-    scanned.set(name, await scanTree(place, { candidates, canonicalise: true }));
+    scanned.set(name, await scanTree(place, { candidates, canonicalise: true, inspect, signal: options.signal }));
   }
   const order = orderOutputs(drv.name, paths, scanned);
   let infos: Record<string, PathInfo> = {};
@@ -114,6 +118,22 @@ function orderOutputs(
       },
     );
   }
+}
+
+/** A file of somebody else got into an output by a link; one with several names is ours after its first. */
+function ownerCheck(uid: number): (path: string, stat: Stats) => void {
+  const seen = new Set<string>();
+  return (path, stat) => {
+    const key = `${stat.dev}:${stat.ino}`;
+    if (stat.uid !== uid && !seen.has(key)) {
+      throw new CodedError(
+        "build.foreign-file",
+        `Cannot accept "${path}": it belongs to user ${stat.uid}, expected the user of the build, ${uid}`,
+        { exitCode: 100 },
+      );
+    }
+    if (stat.nlink > 1) seen.add(key);
+  };
 }
 
 async function fixedAddress(

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync } from "node:fs";
+import { chmodSync, mkdtempSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildRequest, buildEnvironment, shortName } from "../../build/index.ts";
@@ -29,9 +29,6 @@ import { requiredFeatures } from "./platform.ts";
 import { watch } from "./watch.ts";
 import { giveWorkspace, placeInputs, type Workspace, writeBuildFiles, writeEnvironmentScript } from "./workspace.ts";
 
-/** Processes and threads of one build: far more than builders need, far fewer than hurt the machine. */
-const MAX_PROCESSES = 16_384;
-
 export interface BuilderRunnerOptions {
   readonly store: LocalStore;
   readonly closures: Closures;
@@ -45,6 +42,8 @@ export interface BuilderRunnerOptions {
   readonly maxLogBytes: number;
   /** Lines of the log to show of a failed build. */
   readonly logLines: number;
+  /** Processes and threads one build may have at once. */
+  readonly maxProcesses: number;
   /** False runs builders without isolation; only in the store at `/`. */
   readonly sandbox: boolean;
   /** Environment for `impureEnvVars` of fixed outputs. */
@@ -79,6 +78,7 @@ export class BuilderRunner {
   #sandbox: Promise<OpenSandbox> | undefined;
   #filter: Uint8Array | undefined;
   #runDirectory: string | undefined;
+  #knownDiskBytes: number | undefined;
   readonly #etc = new Map<boolean, string>();
 
   constructor(options: BuilderRunnerOptions) {
@@ -231,7 +231,8 @@ export class BuilderRunner {
         shell: drv.env["sandboxShell"],
         readOnlyProc: user === undefined ? findReadOnlyProc() : [],
         user: user === undefined ? undefined : { uid: user.uid, gid: group ?? user.gid },
-        maxProcesses: MAX_PROCESSES,
+        maxProcesses: this.#options.maxProcesses,
+        maxFileBytes: this.#diskBytes(),
         filter: this.#filter,
       },
       builder: environment.builder,
@@ -262,6 +263,15 @@ export class BuilderRunner {
         receive,
       }),
     );
+  }
+
+  /** Size of the store's disk: a longer file could only be a sparse one, which nobody could copy or would finish reading. */
+  #diskBytes(): number {
+    if (this.#knownDiskBytes === undefined) {
+      const { blocks, bsize } = statfsSync(this.#options.store.realStoreDirectory);
+      this.#knownDiskBytes = blocks * bsize;
+    }
+    return this.#knownDiskBytes;
   }
 
   /** The `/etc` of sandboxes, written once in a run. */

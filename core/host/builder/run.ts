@@ -83,6 +83,7 @@ export class Run {
       timeoutSeconds: options.timeoutSeconds ?? 0,
       maxSilentSeconds: options.maxSilentSeconds ?? 0,
       maxLogBytes: options.maxLogBytes ?? 0,
+      maxProcesses: options.maxProcesses ?? 16_384,
       logLines: this.#logLines,
       offline: options.offline === true,
       sandbox: options.sandbox !== false,

@@ -16,9 +16,9 @@ export interface ScanTreeOptions {
   readonly filter?: TreeFilter | undefined;
   /** Default sha256. */
   readonly algorithm?: HashAlgorithm;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told of every entry before its contents are read. */
-  readonly inspect?: (path: string, stat: Stats) => void;
+  readonly inspect?: ((path: string, stat: Stats) => void) | undefined;
 }
 
 export interface ScannedTree {

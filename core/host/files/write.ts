@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -70,8 +71,23 @@ export function symlinkAtomic(target: string, path: string, { sync = false }: { 
 export function removeTree(path: string): void {
   const stat = lstatSync(hostPath(path), { throwIfNoEntry: false });
   if (stat === undefined) return;
-  if (stat.isDirectory()) makeRemovable(path, stat.mode);
-  rmSync(hostPath(path), { recursive: true, force: true });
+  try {
+    if (stat.isDirectory()) makeRemovable(path, stat.mode);
+    rmSync(hostPath(path), { recursive: true, force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw error;
+    removeDeep(path);
+    if (lstatSync(hostPath(path), { throwIfNoEntry: false }) !== undefined) throw error;
+  }
+}
+
+/** Directories may be nested deeper than a path can be long; these programs go down step by step. */
+function removeDeep(path: string): void {
+  for (const words of [
+    ["chmod", "-R", "u+rwX"],
+    ["rm", "-rf"],
+  ] as const)
+    spawnSync(words[0], [...words.slice(1), "--", path], { stdio: "ignore" });
 }
 
 /** Directories without write permission keep their entries from everyone but root. */

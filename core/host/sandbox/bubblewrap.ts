@@ -97,7 +97,8 @@ export class BubblewrapSandbox implements Sandbox {
   #limits(spec: SandboxSpec): string[] {
     if (this.#limiter === undefined) return [];
     const processes = spec.user === undefined ? [] : [`--nproc=${spec.maxProcesses}`];
-    return [this.#limiter, "--core=0:", "--nofile=1024:", ...processes, "--"];
+    const files = spec.maxFileBytes === 0 ? [] : [`--fsize=${spec.maxFileBytes}`];
+    return [this.#limiter, "--core=0:", "--nofile=1024:", ...processes, ...files, "--"];
   }
 }
 

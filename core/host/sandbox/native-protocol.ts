@@ -33,7 +33,7 @@ export function formatRequest(words: readonly (string | Uint8Array)[]): Buffer {
 export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptions): Buffer {
   const { uid, gid } = spec.user ?? ONLY_USER;
   const words: (string | Uint8Array)[] = ["run", String(id), "uid", String(uid), "gid", String(gid)];
-  words.push("processes", String(spec.maxProcesses), "seccomp", spec.filter);
+  words.push("processes", String(spec.maxProcesses), "file-size", String(spec.maxFileBytes), "seccomp", spec.filter);
   if (spec.network) words.push("network", "share");
   for (const step of planSandbox(spec)) words.push(...step);
   for (const [name, value] of spec.environment) words.push("env", `${name}=${value}`);

@@ -19,6 +19,7 @@ function spec(directory: string): SandboxSpec {
     readOnlyProc: [],
     user,
     maxProcesses: 1,
+    maxFileBytes: 0,
     filter: new Uint8Array(),
   };
 }

@@ -16,6 +16,7 @@ const spec: SandboxSpec = {
   shell: "/nix/store/x/bin/sh",
   readOnlyProc: ["/proc/sys"],
   maxProcesses: 100,
+  maxFileBytes: 0,
   filter: Uint8Array.of(1, 2, 3),
 };
 

@@ -25,7 +25,7 @@ import type { BuildUser, SandboxSpec } from "./spec.ts";
 import { findReadOnlyProc } from "./support.ts";
 
 const APPLETS =
-  "sh ls cat id mkdir ln rm touch sleep chmod chown seq stat test head grep mount umount mknod chroot unshare setfattr true wc tr nc ifconfig hostname kill".split(
+  "sh ls cat id mkdir ln rm touch sleep chmod chown seq stat test head grep mount umount mknod chroot unshare setfattr true wc tr nc ifconfig hostname kill truncate dd truncate dd".split(
     " ",
   );
 
@@ -95,6 +95,7 @@ export async function describeSandbox(
       readOnlyProc: user === undefined ? findReadOnlyProc() : [],
       user,
       maxProcesses: 200,
+      maxFileBytes: 0,
       filter: makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64"),
       ...rest,
     };
@@ -298,6 +299,12 @@ export async function describeSandbox(
 
   test("a builder may open as many files everywhere, and leaves no core", async () => {
     assert.is(await say("ulimit -n; ulimit -c"), "1024\n0\n");
+  });
+
+  test("a file may not grow beyond the limit, sparse or not", async () => {
+    const script =
+      "truncate -s 1T big 2>/dev/null || echo refused; dd if=/dev/zero of=big bs=1M count=3 2>/dev/null; wc -c < big";
+    assert.is(await say(script, { maxFileBytes: 2 << 20 }), `refused\n${2 << 20}\n`);
   });
 
   if (limitsProcesses) {

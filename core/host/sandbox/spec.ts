@@ -28,6 +28,8 @@ export interface SandboxSpec {
   readonly user?: BuildUser | undefined;
   /** Processes and threads it may have at once. */
   readonly maxProcesses: number;
+  /** Longest file it may make, in bytes; 0 for any. */
+  readonly maxFileBytes: number;
   /** Program that judges its system calls, as the kernel takes it. */
   readonly filter: Uint8Array;
 }

@@ -322,12 +322,14 @@ struct parsed {
   const void *filter;
   size_t filter_size;
   uint32_t uid, gid, processes;
+  uint64_t file_size;
 };
 
 /*
  * The words of a run, each with its values:
  *   uid N, gid N             the build user, in our own user name space
  *   processes N              the most it may have
+ *   file-size N              the longest file it may make, in bytes; 0 for any
  *   network share            that of the host
  *   proc TO, dev TO          a process file system, the usual devices
  *   bind FROM TO, ro-bind FROM TO, dev-bind FROM TO
@@ -337,7 +339,7 @@ struct parsed {
  */
 static int arity(const char *verb) {
   static const char *const two[] = {"bind", "ro-bind", "dev-bind", "tmpfs", "dir", "symlink"};
-  static const char *const one[] = {"uid",     "gid", "processes", "network", "proc", "dev", "remount-ro",
+  static const char *const one[] = {"uid",     "gid", "processes", "file-size", "network", "proc", "dev", "remount-ro",
                                     "seccomp", "env", "builder",   "arg"};
   for (size_t i = 0; i < sizeof two / sizeof *two; i++)
     if (strcmp(verb, two[i]) == 0) return 2;
@@ -367,6 +369,7 @@ static int parse_run(char **words, size_t count, struct parsed *p) {
     if (is(verb, "uid")) p->uid = strtoul(value, NULL, 10);
     if (is(verb, "gid")) p->gid = strtoul(value, NULL, 10);
     if (is(verb, "processes")) p->processes = strtoul(value, NULL, 10);
+    if (is(verb, "file-size")) p->file_size = strtoull(value, NULL, 10);
     if (is(verb, "network")) p->share_network = 1;
     if (is(verb, "builder")) p->builder = p->argv[0] = value;
     if (is(verb, "arg")) p->argv[args++] = value;
@@ -478,6 +481,7 @@ static void child(const struct parsed *p, int terminal, int network, int channel
   if (syscall(SYS_close_range, 3, ~0U, CLOSE_ON_EXEC) < 0) fail("cannot close what is ours");
   limit(RLIMIT_CORE, 0, RLIM_INFINITY);
   limit(RLIMIT_NOFILE, 1024, RLIM_INFINITY);
+  if (p->file_size != 0) limit(RLIMIT_FSIZE, p->file_size, p->file_size);
   umask(022);
   become_builder(p);
   if (p->share_network) confine();
