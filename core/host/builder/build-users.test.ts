@@ -1,10 +1,11 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/index.ts";
 import { findNativeProgram, type SandboxSupport } from "../sandbox/index.ts";
 import { BuildUserPool, canHaveBuildUsers, hasBuildUsers } from "./build-users.ts";
+import { ownerCheck } from "./outputs.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
 const test = suite("build users");
@@ -53,6 +54,18 @@ test("take() says when all are taken", async () => {
     pool.close();
     rmSync(directory, { recursive: true });
   }
+});
+
+test("ownerCheck() refuses files of others, but not the second name of a file", () => {
+  const check = ownerCheck(1000);
+  const stat = (uid: number, ino: number, nlink = 1): Stats => ({ uid, ino, nlink, dev: 1 }) as Stats;
+  check("/a", stat(1000, 1, 2));
+  // Its first name made it ours.
+  check("/b", stat(0, 1, 2));
+  assert.throws(
+    () => check("/c", stat(0, 2, 2)),
+    (error: { code?: string }) => error.code === "build.foreign-file",
+  );
 });
 
 const bench = canHaveBuildUsers() ? await openBuildBench() : "only root may give builds users of their own";

@@ -120,8 +120,34 @@ function orderOutputs(
   }
 }
 
-/** A file of somebody else got into an output by a link; one with several names is ours after its first. */
-function ownerCheck(uid: number): (path: string, stat: Stats) => void {
+/**
+ * Refuse outputs that others than their builder could have written to.
+ *
+ * @throws {CodedError} `build.suspicious-output`
+ *
+ * Source: Nix, `LocalDerivationGoal::registerOutputs`.
+ */
+export function checkOwnership(drv: Derivation, places: readonly string[], uid: number | undefined): void {
+  for (const place of places) {
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    const isOpen = !stat.isSymbolicLink() && (stat.mode & 0o022) !== 0;
+    if (!isOpen && (uid === undefined || stat.uid === uid)) continue;
+    const found = isOpen ? `mode ${(stat.mode & 0o7777).toString(8).padStart(4, "0")}` : `owner ${stat.uid}`;
+    throw new CodedError(
+      "build.suspicious-output",
+      `Cannot accept "${drv.name}": its output has ${found}, expected one that only its builder could write to`,
+      { hint: "Take the right to write from group and others: `chmod go-w $out`.", exitCode: 100 },
+    );
+  }
+}
+
+/**
+ * Refuses a file of somebody else that got into an output by a link; one with several names is ours after its first.
+ *
+ * The check throws a {@link CodedError} `build.foreign-file`.
+ */
+export function ownerCheck(uid: number): (path: string, stat: Stats) => void {
   const seen = new Set<string>();
   return (path, stat) => {
     const key = `${stat.dev}:${stat.ino}`;
