@@ -22,9 +22,11 @@ export function parseAr(archive: Uint8Array): ArMember[] {
   let at = MAGIC.length;
   while (at < archive.length) {
     const header = fromUtf8(archive.subarray(at, at + HEADER_BYTES));
-    const size = Number(header.slice(48, 58).trim() || Number.NaN);
-    if (header.length < HEADER_BYTES || header.slice(58) !== "`\n" || !Number.isInteger(size))
+    const digits = header.slice(48, 58).trim();
+    // A number below zero would lead backwards, for ever.
+    if (header.length < HEADER_BYTES || header.slice(58) !== "`\n" || !/^[0-9]+$/.test(digits))
       throw bad(`no member begins at byte ${at}`);
+    const size = Number(digits);
     const start = at + HEADER_BYTES;
     if (start + size > archive.length) throw bad("it ends too early");
     members.push({
