@@ -51,6 +51,14 @@ test("showError() explains a full disk", () => {
   assert.is(exitCodeOf(error), 1);
 });
 
+test("showError() explains what SQLite says of a device", () => {
+  const codes = { 13: "disk.full", 10: "disk.io-error", 1034: "disk.io-error", 4874: "disk.full", 8: "file.read-only" };
+  for (const [errcode, code] of Object.entries(codes)) {
+    const error = Object.assign(new Error("disk I/O error"), { errcode: Number(errcode) });
+    assert.match(showError(error, look).split("\n")[0] ?? "", `[${code}]`);
+  }
+});
+
 test("showError() explains a damaged database", () => {
   for (const errcode of [11, 26, 11 | (1 << 8)]) {
     const error = Object.assign(new Error("database disk image is malformed"), { errcode });

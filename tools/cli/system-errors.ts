@@ -7,6 +7,11 @@ const MEANINGS: Readonly<Record<string, { code: string; found: string; hint?: st
     found: "no space is left on the device",
     hint: "Free some space there (`df -h` shows how much each file system has), then run the command again: what was finished is kept.",
   },
+  EIO: {
+    code: "disk.io-error",
+    found: "the device does not read or write what it was asked to",
+    hint: "Look at `dmesg` and at the health of the disk; `floe store verify` says what is hurt.",
+  },
   EDQUOT: { code: "disk.quota", found: "the disk quota is used up" },
   EROFS: { code: "file.read-only", found: "the file system is read-only" },
   EACCES: { code: "file.permission", found: "permission denied" },
@@ -45,14 +50,14 @@ const VERBS: Readonly<Record<string, string>> = {
 /**
  * A failure of the operating system as an error with code and hint; everything else is passed through.
  *
- * Only failures that name their path, and a full disk, are explained: another one is a fault whose stack helps more.
+ * Only failures that name their path, and those of a device, are explained: another one is a fault whose stack helps more.
  */
 export function explainSystemError(error: unknown): unknown {
   if (!(error instanceof Error) || error.name === "CodedError") return error;
-  if (isDamagedDatabase(error)) return databaseDamaged(error);
-  const { code, path, syscall } = error as NodeJS.ErrnoException;
-  const meaning = fullDisk(error) ? MEANINGS["ENOSPC"] : code === undefined ? undefined : MEANINGS[code];
-  if (meaning === undefined || (path === undefined && meaning.code !== "disk.full")) return error;
+  if (databaseCode(error) === "damaged") return databaseDamaged(error);
+  const { code = "", path, syscall } = error as NodeJS.ErrnoException;
+  const meaning = MEANINGS[databaseCode(error) ?? code];
+  if (meaning === undefined || (path === undefined && !NEEDS_NO_PATH.has(meaning.code))) return error;
   const verb = VERBS[syscall ?? ""] ?? "use";
   const object = path === undefined ? (verb === "use" ? "write" : verb) : `${verb} "${path}"`;
   return new CodedError(
@@ -62,14 +67,24 @@ export function explainSystemError(error: unknown): unknown {
   );
 }
 
-/** SQLite reports a full disk with its own words (SQLITE_FULL, 13). */
-function fullDisk(error: Error): boolean {
-  return "errcode" in error && error.errcode === 13;
-}
+/** Faults of a device say enough although the call does not name its file. */
+const NEEDS_NO_PATH = new Set(["disk.full", "disk.quota", "disk.io-error", "file.read-only"]);
 
-/** SQLITE_CORRUPT (11, with its kinds in the higher bits) and SQLITE_NOTADB (26). */
-function isDamagedDatabase(error: Error): boolean {
-  return "errcode" in error && typeof error.errcode === "number" && [11, 26].includes(error.errcode & 0xff);
+/** What SQLite reports, by the lower byte of its codes; the upper ones tell kinds. */
+const DATABASE_CODES: Readonly<Record<number, string>> = {
+  8: "EROFS",
+  10: "EIO",
+  11: "damaged",
+  13: "ENOSPC",
+  26: "damaged",
+};
+
+/** The shared index of the log cannot be made large enough (SQLITE_IOERR_SHMSIZE): the disk is full. */
+const NO_ROOM_FOR_INDEX = 10 | (19 << 8);
+
+function databaseCode(error: Error): string | undefined {
+  if (!("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode === NO_ROOM_FOR_INDEX ? "ENOSPC" : DATABASE_CODES[error.errcode & 0xff];
 }
 
 function databaseDamaged(cause: Error): CodedError {

@@ -37,7 +37,6 @@ export class StoreDatabase {
     }
     if (!exists) this.#create(layout);
     this.#connection = openWritable(this.#file("db.sqlite"));
-    this.#connection.exec("pragma synchronous = normal; pragma wal_autocheckpoint = 40000");
     // A collection has given it back.
     restoreReserve(layout);
   }
@@ -198,8 +197,12 @@ export class StoreDatabase {
 
 function openWritable(file: string): DatabaseSync {
   try {
-    return new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+    const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+    // The first look into the file, too: only that notices a file system that may not be written.
+    connection.exec("pragma synchronous = normal; pragma wal_autocheckpoint = 40000");
+    return connection;
   } catch (cause) {
+    if (!isRefusal(cause)) throw cause;
     throw new CodedError(
       "store.not-writable",
       `Cannot open the database "${file}" for writing: ${(cause as Error).message}`,
@@ -209,6 +212,12 @@ function openWritable(file: string): DatabaseSync {
       },
     );
   }
+}
+
+/** SQLITE_CANTOPEN (14) and SQLITE_READONLY (8); damage and failing disks have words of their own. */
+function isRefusal(error: unknown): boolean {
+  const { errcode = 14 } = error as { errcode?: number };
+  return [8, 14].includes(errcode & 0xff);
 }
 
 function openReadOnly(file: string): DatabaseSync {
