@@ -6,6 +6,7 @@ import boot from "./vm-tests/boot.ts";
 import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
+import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
 
 const pkgs = makePkgs({ platform: "x86_64-linux" });
@@ -30,7 +31,7 @@ export default defineFlake({
       packages: { "x86_64-linux": pkgs },
       modules,
       systems: { web },
-      vmTests: { boot, nginx, "power-cut": powerCut, rollback, switch: switching },
+      vmTests: { boot, nginx, "power-cut": powerCut, rollback, "store-power-cut": storePowerCut, switch: switching },
       checks: {
         "x86_64-linux": {
           get hello() {

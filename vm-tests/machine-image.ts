@@ -20,6 +20,7 @@ export interface ImageOptions {
 // Fixed, as everything in an image: equal contents give equal images.
 const STORE_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00001";
 const ROOT_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00002";
+const RECORDED_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00004";
 const HASH_SEED = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00003";
 
 /** Kept in MiB. What machines write goes here; most of it is never touched and costs nothing. */
@@ -76,6 +77,27 @@ END
 debugfs -w -f commands "$out" > /dev/null 2> words
 sed -i '/^debugfs /d' words
 [ ! -s words ] || { cat words; exit 1; }
+e2fsck -f -n "$out"
+`,
+  });
+}
+
+const RECORDED_SIZE_MIB = 96;
+
+/**
+ * The recorded disk of a new machine: an empty ext4 file system.
+ *
+ * Shape: a sparse raw image of ${RECORDED_SIZE_MIB} MiB.
+ */
+export function makeRecordedImage(options: ImageOptions): DerivationValue {
+  return image("recorded", options, {
+    uuid: RECORDED_UUID,
+    seedOfHash: HASH_SEED,
+    size: `${RECORDED_SIZE_MIB}M`,
+    script: `
+export E2FSPROGS_FAKE_TIME=1
+truncate -s "$size" "$out"
+mke2fs -q -F -t ext4 -b 4096 -i 4096 -m 0 -J size=4 -U "$uuid" -E "hash_seed=$seedOfHash,root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0" "$out"
 e2fsck -f -n "$out"
 `,
   });

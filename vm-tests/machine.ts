@@ -37,6 +37,27 @@ export interface SwitchOptions {
   readonly expect?: "success" | "failure" | "any";
 }
 
+export interface PowerCutOptions {
+  /** How many states of the disk are looked at. */
+  readonly cuts: number;
+  /** Chooses the instants, and what of the unflushed writes is lost. The same seed on the same record gives the same states. */
+  readonly seed: number;
+}
+
+/** What the states of a recorded disk came to. */
+export interface PowerCutReport {
+  readonly cuts: number;
+  /** Writes and flushes that were recorded. */
+  readonly writes: number;
+  readonly flushes: number;
+  /** In how many of the states writes that were not flushed are missing. */
+  readonly withLosses: number;
+  /** Things that had been told as done, all states together. */
+  readonly told: number;
+  /** What was not as it had been told, or not as it was registered. */
+  readonly faults: readonly string[];
+}
+
 /** Store paths of systems by the names of their generations. */
 export interface Systems {
   readonly base: string;
@@ -63,6 +84,12 @@ export interface Machine {
   reboot(options?: BootOptions): Promise<void>;
   /** Cut the power. Disks keep what the guest had flushed. */
   crash(): Promise<void>;
+  /**
+   * Cut the power of the recorded disk at random instants of what has happened to it, and look at the store each of them would have
+   * left: its file system is recovered, every object is verified, and all that `floe-store-work` had told by then has to be there. The
+   * machine must be off.
+   */
+  storeAfterPowerCuts(options: PowerCutOptions): Promise<PowerCutReport>;
 
   /** Run a command that has to succeed. @returns its standard output. */
   succeed(parts: TemplateStringsArray, ...holes: Hole[]): Promise<string>;

@@ -16,6 +16,8 @@ export interface MachineManifest {
   readonly storeImage: string;
   /** Image of the root file system, copied on write; first disk. */
   readonly rootImage: string;
+  /** Image of a disk whose writes are recorded; third disk, when the machine has one. */
+  readonly recordedImage?: string;
   /** By name; `base` is generation 1 and the one that boots first. */
   readonly generations: { readonly base: GenerationManifest; readonly [name: string]: GenerationManifest };
 }

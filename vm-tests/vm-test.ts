@@ -4,7 +4,7 @@ import { makeSystem, type System } from "#floe/system";
 import { modules as baseModules } from "../modules/index.ts";
 import agent from "../modules/testing/agent.ts";
 import { makePkgs, type Pkgs } from "../pkgs/index.ts";
-import { makeRootImage, makeStoreImage } from "./machine-image.ts";
+import { makeRecordedImage, makeRootImage, makeStoreImage } from "./machine-image.ts";
 import type { Machine, StoryTools } from "./machine.ts";
 import type { GenerationManifest, MachineManifest, VmTestManifest } from "./manifest.ts";
 
@@ -16,6 +16,8 @@ export interface MachineSpecification {
   readonly generations?: Readonly<Record<string, Defs>>;
   /** Modules beside Floe's own, for all generations. */
   readonly modules?: readonly Module[];
+  /** Give it `/dev/vdc`, a disk with an empty file system whose writes are recorded; see `Machine.storeAfterPowerCuts`. */
+  readonly recordedDisk?: boolean;
   /** Default: 1024. */
   readonly memoryMiB?: number;
   /** Default: 2. */
@@ -109,7 +111,7 @@ function makeMachines(options: VmTestOptions<string>): Readonly<Record<string, M
 }
 
 function makeMachine(name: string, specification: MachineSpecification, pkgs: Pkgs): MachineManifest {
-  const { config, generations = {}, modules = [], memoryMiB = 1024, cpus = 2 } = specification;
+  const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
   const system = (own: Defs): System =>
     makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [UNDER_TEST, own] });
   const systems = Object.entries({ base: config, ...generations }).map(([key, own]) => [key, system(own)] as const);
@@ -120,6 +122,7 @@ function makeMachine(name: string, specification: MachineSpecification, pkgs: Pk
     cpus,
     storeImage: `${makeStoreImage({ name, pkgs, toplevels })}`,
     rootImage: `${makeRootImage({ name, pkgs, toplevels })}`,
+    ...(recordedDisk ? { recordedImage: `${makeRecordedImage({ name, pkgs, toplevels })}` } : {}),
     generations: Object.fromEntries(
       systems.map(([key, each]) => [key, makeGeneration(each)]),
     ) as MachineManifest["generations"],

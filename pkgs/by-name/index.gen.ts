@@ -11,6 +11,7 @@ import findutils from "./fi/findutils/package.ts";
 import floe from "./fl/floe/package.ts";
 import floeAgent from "./fl/floe-agent/package.ts";
 import floeSandbox from "./fl/floe-sandbox/package.ts";
+import floeStoreWork from "./fl/floe-store-work/package.ts";
 import gcclib from "./gc/gcclib/package.ts";
 import glibc from "./gl/glibc/package.ts";
 import gnugrep from "./gn/gnugrep/package.ts";
@@ -50,6 +51,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   floe,
   "floe-agent": floeAgent,
   "floe-sandbox": floeSandbox,
+  "floe-store-work": floeStoreWork,
   gcclib,
   glibc,
   gnugrep,
@@ -90,6 +92,7 @@ declare module "#floe/package" {
     readonly floe: Package;
     readonly "floe-agent": Package;
     readonly "floe-sandbox": Package;
+    readonly "floe-store-work": Package;
     readonly gcclib: Package;
     readonly glibc: Package;
     readonly gnugrep: Package;

@@ -1,7 +1,17 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { CodedError } from "../../core/base/index.ts";
-import type { BootOptions, CommandResult, Hole, Machine, RunningCommand, SwitchOptions, Systems } from "../machine.ts";
+import type {
+  BootOptions,
+  CommandResult,
+  Hole,
+  Machine,
+  PowerCutOptions,
+  PowerCutReport,
+  RunningCommand,
+  SwitchOptions,
+  Systems,
+} from "../machine.ts";
 import type { Boot } from "./boot.ts";
 import { callSite, withPlace } from "./call-site.ts";
 import { checkFailed, checkSucceeded, showCommand, showOutput, toResult } from "./commands.ts";
@@ -64,6 +74,13 @@ export class GuestMachine implements Machine {
       boot.agent.close();
       await boot.machine.cutPower();
       this.#host.log({ kind: "machine", machine: this.name, text: "power cut" });
+    });
+  }
+
+  storeAfterPowerCuts(options: PowerCutOptions): Promise<PowerCutReport> {
+    return placed(async () => {
+      const { storeAfterPowerCuts } = await import("./store-power-cuts.ts");
+      return storeAfterPowerCuts({ ...this.#host.getRecord(), folder: this.#host.folder, ...options });
     });
   }
 

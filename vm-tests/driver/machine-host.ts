@@ -1,3 +1,5 @@
+import { constants } from "node:fs";
+import { chmod, copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -14,6 +16,10 @@ import type { MachineManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
+
+/** Files of the recorded disk in a machine's folder. */
+export const RECORDED_DISK = "recorded.img";
+export const RECORD = "recorded.log";
 
 /** Seconds of the guest until the agent has to answer. */
 const BOOT_SECONDS = 120;
@@ -178,7 +184,38 @@ export class MachineHost {
     return [
       { file, format: "qcow2" },
       { file: realPath(manifest.storeImage), format: "raw", readOnly: true },
+      ...(manifest.recordedImage === undefined ? [] : [await this.#makeRecordedDisk(realPath(manifest.recordedImage))]),
     ];
+  }
+
+  /** A copy: the recorder works below no other format. */
+  async #makeRecordedDisk(image: string): Promise<Disk> {
+    const file = join(this.folder, RECORDED_DISK);
+    const log = join(this.folder, RECORD);
+    await copyFile(image, file, constants.COPYFILE_FICLONE);
+    await chmod(file, 0o600);
+    await writeFile(log, "");
+    return { file, format: "raw", log };
+  }
+
+  /**
+   * The image the recorded disk began with, and the record of all that was written to it.
+   *
+   * @throws {CodedError} `machine.running`; `machine.no-recorded-disk` when it has none or was never started
+   */
+  getRecord(): { readonly image: string; readonly log: string } {
+    const { recordedImage } = this.#options.manifest;
+    if (this.running)
+      throw new CodedError("machine.running", `Cannot look at the disk of "${this.name}": the machine is running`);
+    if (recordedImage === undefined || this.#disks === undefined)
+      throw new CodedError(
+        "machine.no-recorded-disk",
+        `Cannot look at the recorded disk of "${this.name}": it has none`,
+        {
+          hint: "Say recordedDisk: true for the machine, and start it.",
+        },
+      );
+    return { image: this.#options.realPath(recordedImage), log: join(this.folder, RECORD) };
   }
 }
 

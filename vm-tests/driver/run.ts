@@ -7,7 +7,7 @@ import type { VmTestManifest } from "../manifest.ts";
 import { storyAssert } from "./assert.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { GuestMachine } from "./guest-machine.ts";
-import { MachineHost } from "./machine-host.ts";
+import { MachineHost, RECORD, RECORDED_DISK } from "./machine-host.ts";
 import { RunFolder } from "./run-folder.ts";
 import type { RunLog } from "./run-log.ts";
 
@@ -81,7 +81,8 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   } finally {
     for (const host of hosts) {
       await host.dispose();
-      if (options.keep !== true) rmSync(join(host.folder, "root.qcow2"), { force: true });
+      if (options.keep === true) continue;
+      for (const disk of ["root.qcow2", RECORDED_DISK, RECORD]) rmSync(join(host.folder, disk), { force: true });
     }
   }
   const seconds = (performance.now() - begin) / 1000;
