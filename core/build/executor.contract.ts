@@ -53,7 +53,7 @@ export function describeExecutor(name: string, open: () => Promise<OpenedExecuto
       outputs: ["out", "dev"],
     });
     const { outcome, events } = await execute(opened, request);
-    assert.is(outcome.kind, "built");
+    assert.is(outcome.kind, "built", wordsOf(outcome));
     const { outputs } = outcome as BuildOutcome & { kind: "built" };
     assert.equal([...outputs.keys()].sort(), ["dev", "out"]);
     const out = outputs.get("out") as PathInfo;
@@ -110,7 +110,7 @@ export function describeExecutor(name: string, open: () => Promise<OpenedExecuto
   test("an output that is addressed by its content gets the path that follows from it", async ({ opened }) => {
     const request = await opened.request("echo floating $out > $out", { name: "floating", contentAddressed: true });
     const { outcome } = await execute(opened, request);
-    assert.is(outcome.kind, "built");
+    assert.is(outcome.kind, "built", wordsOf(outcome));
     const out = (outcome as BuildOutcome & { kind: "built" }).outputs.get("out") as PathInfo;
     assert.ok(isVerifiablyContentAddressed(out));
     assert.is(await opened.readText(out.path), `floating ${out.path}\n`);
@@ -123,9 +123,10 @@ export function describeExecutor(name: string, open: () => Promise<OpenedExecuto
     assert.is((await execute(opened, { ...steady, mode: "compare" })).outcome.kind, "built");
     const moving = await opened.request("read now rest < /proc/uptime; echo $now > $out", { name: "moving" });
     const { outcome } = await execute(opened, moving);
+    assert.is(outcome.kind, "built", wordsOf(outcome));
     const before = (outcome as BuildOutcome & { kind: "built" }).outputs.get("out") as PathInfo;
     const compared = (await execute(opened, { ...moving, mode: "compare" })).outcome;
-    assert.is(codeOf(compared), "build.not-deterministic");
+    assert.is(codeOf(compared), "build.not-deterministic", wordsOf(compared));
     assert.is((compared as BuildOutcome & { kind: "failed" }).error.exitCode, 104);
     assert.equal((await opened.queryPathInfo(before.path))?.narHash, before.narHash);
     assert.equal(await opened.leftovers(), []);
@@ -137,7 +138,7 @@ export function describeExecutor(name: string, open: () => Promise<OpenedExecuto
     );
     const ended = await Promise.all(requests.map((request) => execute(opened, request)));
     assert.equal(
-      ended.map(({ outcome }) => outcome.kind),
+      ended.map(({ outcome }) => wordsOf(outcome)),
       ["built", "built", "built"],
     );
   });

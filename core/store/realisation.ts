@@ -1,6 +1,16 @@
-import { CodedError, compareText, formatHash, parseHash, sortedText, toBase16, toBase64, utf8 } from "../base/index.ts";
+import {
+  CodedError,
+  compareText,
+  formatHash,
+  fromBase64,
+  parseHash,
+  sortedText,
+  toBase16,
+  toBase64,
+  utf8,
+} from "../base/index.ts";
 import type { SignatureScheme } from "./signature.ts";
-import type { SecretKey } from "./signing-key.ts";
+import type { PublicKey, SecretKey } from "./signing-key.ts";
 import { STORE_DIRECTORY, type StorePath, storePathBaseName, storePathFromBaseName } from "./store-path.ts";
 
 /**
@@ -58,6 +68,32 @@ export function signRealisation(
   scheme: Pick<SignatureScheme, "sign">,
 ): string {
   return `${key.name}:${toBase64(scheme.sign(key, utf8(realisationFingerprint(realisation))))}`;
+}
+
+/** Names of the trusted keys that really signed a realisation. A signature that is none counts for nothing. */
+export function realisationSigners(
+  realisation: Realisation,
+  trusted: Iterable<PublicKey>,
+  scheme: Pick<SignatureScheme, "verify">,
+): string[] {
+  const message = utf8(realisationFingerprint(realisation));
+  const signers = new Set<string>();
+  for (const key of trusted) {
+    for (const signature of realisation.signatures) {
+      if (!signature.startsWith(`${key.name}:`)) continue;
+      const bytes = tryBase64(signature.slice(key.name.length + 1));
+      if (bytes?.length === 64 && scheme.verify(key, message, bytes)) signers.add(key.name);
+    }
+  }
+  return sortedText(signers);
+}
+
+function tryBase64(text: string): Uint8Array | undefined {
+  try {
+    return fromBase64(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

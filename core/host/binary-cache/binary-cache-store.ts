@@ -19,14 +19,19 @@ import {
   formatCacheInfo,
   formatContentAddress,
   formatNarInfo,
+  formatRealisation,
   makeTextPath,
   type NarInfo,
   notValid,
   parseCacheInfo,
   parseNarInfo,
+  parseRealisation,
   type PathInfo,
+  type Realisation,
+  realisationFile,
   type SecretKey,
   signPathInfo,
+  signRealisation,
   STORE_DIRECTORY,
   type StoreGraph,
   type StorePath,
@@ -235,6 +240,28 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
     if (signed.signatures.length === info.signatures.length) return;
     await this.#transport.write(narInfoName(path), utf8(formatNarInfo(signed)), NARINFO_TYPE);
     this.#remember(storePathDigest(path), Promise.resolve(signed));
+  }
+
+  /** What an output became that is addressed by its content. Nobody has judged its signatures. */
+  async queryRealisation(id: string): Promise<Realisation | undefined> {
+    const bytes = await this.#transport.read(realisationFile(id), LONGEST_NARINFO);
+    if (bytes === undefined) return undefined;
+    const realisation = parseRealisation(fromUtf8(bytes));
+    if (realisation.id === id) return realisation;
+    throw new CodedError(
+      "cache.wrong-realisation",
+      `Cannot use what the cache "${this.address}" says of "${id}": its file is about "${realisation.id}"`,
+    );
+  }
+
+  /** Write what an output became, signed; its object must be there already. One that is there stays as it is. */
+  async addRealisation(realisation: Realisation): Promise<void> {
+    const file = realisationFile(realisation.id);
+    if (await this.#transport.exists(file)) return;
+    const { secretKey } = this.#options;
+    const own = secretKey === undefined ? [] : [signRealisation(realisation, secretKey, ed25519)];
+    const signatures = [...realisation.signatures, ...own];
+    await this.#transport.write(file, utf8(formatRealisation({ ...realisation, signatures })), "application/json");
   }
 
   /** Another file of the cache, such as a build log; `undefined` when it is not there. */

@@ -103,10 +103,16 @@ export async function buildPaths({
   const refused = new Set<StorePath>();
   let plan: BuildPlan;
   for (;;) {
-    plan = await makePlan({ store, targets, derivations: given, paths, options, refused });
+    const made = await makePlan({ store, targets, derivations: given, paths, options, refused });
+    plan = made.plan;
     options.events?.({ kind: "plan", plan });
-    if (options.dryRun === true || plan.jobs.length === 0) break;
+    if (options.dryRun === true) break;
+    if (plan.jobs.length === 0) {
+      store.addRealisations(made.realisations);
+      break;
+    }
     const run = await runPlan(store, plan, options);
+    store.addRealisations(made.realisations.filter(({ outPath }) => store.isValid(outPath)));
     report.built.push(...run.built);
     report.substituted.push(...run.substituted);
     report.failures.push(...run.failures);

@@ -1,10 +1,21 @@
 import { spawnSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { DerivationOptions, DerivationValue } from "../../derivation/index.ts";
-import { formatRealisation, isVerifiablyContentAddressed, type PathInfo, type StorePath } from "../../store/index.ts";
+import {
+  formatKey,
+  formatRealisation,
+  isVerifiablyContentAddressed,
+  type PathInfo,
+  publicKeyOf,
+  type StorePath,
+} from "../../store/index.ts";
+import { FileTransport, openBinaryCache } from "../binary-cache/index.ts";
 import { type LocalStore, openLocalStore } from "../local-store/index.ts";
+import { generateSecretKey } from "../signing/index.ts";
+import { copyPaths } from "../stores/index.ts";
+import { openSubstituters } from "../substitute/index.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 import { buildPaths, type BuildOptions } from "./build-paths.ts";
 
@@ -194,6 +205,46 @@ if (typeof bench === "string") {
     );
   });
 
+  const key = generateSecretKey("cache-1");
+  /** Build elsewhere, taking from a cache in a directory. */
+  async function buildFrom(cache: string, values: readonly DerivationValue[], trustedKeys = [publicKeyOf(key)]) {
+    const warnings: string[] = [];
+    const substituters = openSubstituters({
+      settings: { substituters: [`file://${cache}`], trustedKeys },
+      cwd: "/",
+      warn: (message) => void warnings.push(message),
+      signal: new AbortController().signal,
+    });
+    const into = await openOther();
+    const report = await build(values, into, { substituters });
+    return { ...report, into, warnings };
+  }
+
+  test("outputs come from another store that says what they became, if it is believed", async () => {
+    const input = await floating("echo cached > $out", { name: "cached-input" });
+    const middle = await floating(`echo ${input} $out > $out`, { name: "cached-middle" });
+    const top = await script(`echo ${middle} > $out`, { name: "cached-top" });
+    const { out = "" } = await made(top);
+    const directory = `${bench.directory}/cache`;
+    const cache = await openBinaryCache({ transport: new FileTransport(directory), secretKey: key }, { create: true });
+    await copyPaths({ from: store, to: cache, paths: [out as StorePath], trusted: "all" });
+    for (const path of store.closure([out as StorePath]))
+      for (const realisation of store.queryRealisationsOf(path)) await cache.addRealisation(realisation);
+
+    const { into, ...report } = await buildFrom(directory, [top]);
+    assert.equal([report.exitCode, report.built, report.outputs, report.warnings], [0, [], [out], []]);
+    assert.equal(report.substituted.at(-1), out);
+    assert.is(into.findOutput(into.readDerivation(top.drvPath), "out"), out);
+    assert.equal((await build([top], into)).plan.jobs, []);
+
+    const foreign = await buildFrom(directory, [top], [publicKeyOf(generateSecretKey("other-1"))]);
+    assert.equal([foreign.exitCode, foreign.substituted], [0, []]);
+    assert.match(
+      foreign.warnings.join("\n"),
+      /Cannot trust what it says of "sha256:[0-9a-f]{64}!out": no key of other-1 signed it/,
+    );
+  });
+
   if (!hasNix) console.log("skipped: nix is not on the PATH, so real Nix cannot be asked");
   else {
     const features = ["--extra-experimental-features", "ca-derivations nix-command"];
@@ -268,6 +319,22 @@ if (typeof bench === "string") {
       assert.is((await build(values, ours)).exitCode, 0);
       // Plain derivations have a realisation in Nix in any case, in ours where something depends on it.
       assert.equal(facts(ours, values), facts(theirs, values));
+    });
+
+    test("what Nix copied to a cache is taken from there", async () => {
+      const values = await graph();
+      const shared = await openOther();
+      assert.is((await build(values, shared)).exitCode, 0);
+      shared.close();
+      const keyFile = `${bench.directory}/nix-key`;
+      writeFileSync(keyFile, formatKey(key));
+      const directory = `${bench.directory}/nix-cache`;
+      const to = `file://${directory}?secret-key=${keyFile}`;
+      nix(shared.root, "nix", "copy", "--to", to, ...values.map(({ drvPath }) => drvPath));
+      // It signs the objects it copies, and not what they became.
+      const report = await buildFrom(`${directory}?trusted=1`, values);
+      assert.equal([report.exitCode, report.built, report.warnings], [0, [], []]);
+      assert.ok(report.substituted.length >= values.length);
     });
 
     test("Nix and we go on with what the other has built, in one store", async () => {

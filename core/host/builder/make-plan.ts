@@ -1,6 +1,13 @@
-import { type BuildPlan, type BuildTarget, type PlanAnswer, type PlanQuestion, planSteps } from "../../build/index.ts";
+import {
+  type BuildPlan,
+  type BuildTarget,
+  type OutputName,
+  type PlanAnswer,
+  type PlanQuestion,
+  planSteps,
+} from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
-import type { StorePath } from "../../store/index.ts";
+import type { Realisation, StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { BuildOptions } from "./build-paths.ts";
 
@@ -15,6 +22,12 @@ export interface MakePlanOptions {
   readonly refused: ReadonlySet<StorePath>;
 }
 
+export interface MadePlan {
+  readonly plan: BuildPlan;
+  /** What other stores said outputs became; to be recorded once those are valid. */
+  readonly realisations: readonly Realisation[];
+}
+
 /** Plan a build against our store, asking other stores in as many rounds as it takes. Errors as `planSteps`. */
 export async function makePlan({
   store,
@@ -23,10 +36,11 @@ export async function makePlan({
   paths,
   options,
   refused,
-}: MakePlanOptions): Promise<BuildPlan> {
+}: MakePlanOptions): Promise<MadePlan> {
   const { substituters, rebuild, signal } = options;
   const derivations = new Map<StorePath, Derivation>(given);
   const valid = new Set<StorePath>();
+  const realisations: Realisation[] = [];
   const steps = planSteps({
     targets,
     paths,
@@ -48,12 +62,19 @@ export async function makePlan({
     findOutput: ({ drvPath, output }) => store.findOutput(derivations.get(drvPath) as Derivation, output),
   });
   const answer = async ({ paths: asked, outputs }: PlanQuestion): Promise<PlanAnswer> => {
+    const found = await Promise.all(outputs.map((output) => findRealisation(output)));
+    realisations.push(...found.filter((each) => each !== undefined));
     const questions = asked.filter((path) => !refused.has(path));
     const offers = (await substituters?.query(questions)) ?? new Map();
     signal?.throwIfAborted();
-    return { offers, outputs: outputs.map(() => undefined) };
+    return { offers, outputs: found.map((each) => each?.outPath) };
+  };
+  const findRealisation = async ({ drvPath, output }: OutputName): Promise<Realisation | undefined> => {
+    const id = store.realisationIds(derivations.get(drvPath) as Derivation).get(output);
+    const found = id === undefined ? undefined : await substituters?.findRealisation(id);
+    return found === undefined || refused.has(found.outPath) ? undefined : found;
   };
   let step = steps.next();
   while (step.done !== true) step = steps.next(await answer(step.value));
-  return step.value;
+  return { plan: step.value, realisations };
 }

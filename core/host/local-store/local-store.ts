@@ -141,6 +141,11 @@ export class LocalStore implements Store {
     return this.#realisations.find(id);
   }
 
+  /** What was recorded of the derivations whose output an object is. */
+  queryRealisationsOf(path: StorePath): Realisation[] {
+    return this.#realisations.of(path);
+  }
+
   /** Whether anything was recorded that {@link queryRealisation} could give. */
   get hasRealisations(): boolean {
     return this.#realisations.exists;

@@ -40,6 +40,8 @@ const FIND =
   "select r.id, v.path, r.signatures from Realisations r join ValidPaths v on r.outputPath = v.id where r.drvPath = ? and r.outputName = ?";
 const DEPENDENTS = `select r.drvPath, r.outputName, v.path from RealisationsRefs f
   join Realisations r on f.realisationReference = r.id join ValidPaths v on r.outputPath = v.id where f.referrer = ?`;
+const OF = `select drvPath, outputName from Realisations
+  where outputPath = (select id from ValidPaths where path = ?) order by drvPath, outputName`;
 const INSERT =
   "insert into Realisations (drvPath, outputName, outputPath, signatures) select ?, ?, id, ? from ValidPaths where path = ?";
 const INSERT_REFERENCE = `insert into RealisationsRefs (referrer, realisationReference)
@@ -92,6 +94,13 @@ export class RealisationTable {
           .sort(([a], [b]) => compareText(a, b)),
       ),
     };
+  }
+
+  /** All realisations of an object. */
+  of(path: StorePath): Realisation[] {
+    if (!this.exists) return [];
+    const rows = this.#database.prepare(OF).all(path) as { drvPath: string; outputName: string }[];
+    return rows.flatMap(({ drvPath, outputName }) => this.find(`${drvPath}!${outputName}`) ?? []);
   }
 
   /**

@@ -68,6 +68,7 @@ async function openOne(url: string, { cwd, signal }: OpenSubstitutersOptions): P
       trusted,
       store,
       readLog: (drvPath) => readBuildLog(store, drvPath),
+      queryRealisation: (id) => store.queryRealisation(id),
       close: () => store.close(),
     };
   }
@@ -81,6 +82,7 @@ async function openOne(url: string, { cwd, signal }: OpenSubstitutersOptions): P
     trusted: store.trusted,
     store,
     readArchive: (info) => store.readArchive(info as NarInfo),
+    queryRealisation: (id) => store.queryRealisation(id),
     readLog: async (drvPath) => unpackLog(await store.readFile(`log/${storePathBaseName(drvPath)}`, LONGEST_LOG)),
     close,
   };

@@ -1,4 +1,4 @@
-import type { PathInfo, StorePath, StoreQueries, StoreReader } from "../../store/index.ts";
+import type { Awaitable, PathInfo, Realisation, StorePath, StoreQueries, StoreReader } from "../../store/index.ts";
 
 /** Another store that objects may be taken from. */
 export interface Substituter {
@@ -11,6 +11,8 @@ export interface Substituter {
   readonly store: StoreQueries & StoreReader;
   /** The archive of an object by its description, when the store need not be asked for that again. */
   readArchive?(info: PathInfo): AsyncIterable<Uint8Array>;
+  /** What an output became that is addressed by its content. */
+  queryRealisation?(id: string): Awaitable<Realisation | undefined>;
   /** What the builder of a derivation said, if the store has kept it. */
   readLog?(drvPath: StorePath): Promise<Uint8Array | undefined>;
   /** Told when an object was not as it was described. */

@@ -6,6 +6,8 @@ import {
   type NarInfo,
   type PathInfo,
   type PublicKey,
+  type Realisation,
+  realisationSigners,
   STORE_DIRECTORY,
   type StorePath,
 } from "../../store/index.ts";
@@ -95,6 +97,27 @@ export class Substituters {
       sizeBytes: info.narSize,
       stallTimeoutMs: this.#options.stallTimeoutMs ?? 60_000,
     });
+  }
+
+  /** What an output became that is addressed by its content, from the first store that has it and is believed. */
+  async findRealisation(id: string): Promise<Realisation | undefined> {
+    for (const { url, trusted, queryRealisation } of await this.#open()) {
+      if (queryRealisation === undefined || this.#given.has(url)) continue;
+      try {
+        const found = await this.#inTime(url, Promise.resolve(queryRealisation(id)));
+        if (found === undefined) continue;
+        const isBelieved = trusted === true || this.#options.requireSignatures === false;
+        if (isBelieved || realisationSigners(found, this.#options.trustedKeys, ed25519).length > 0) return found;
+        throw new CodedError(
+          "substitute.untrusted-realisation",
+          `Cannot trust what it says of "${id}": no key of ${this.#options.trustedKeys.map(({ name }) => name).join(", ") || "none"} signed it`,
+        );
+      } catch (error) {
+        if (error instanceof CodedError && error.code !== "cache.unreachable") this.#warnOnce(url, error);
+        else this.giveUp(url, error);
+      }
+    }
+    return undefined;
   }
 
   /** What the builder of a derivation said, from the first store that knows. Nobody vouches for it: it is for people to read. */

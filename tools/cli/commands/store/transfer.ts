@@ -1,6 +1,8 @@
 import { CodedError } from "../../../../core/base/index.ts";
-import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { BinaryCacheStore } from "../../../../core/host/binary-cache/index.ts";
+import { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { type AnyStore, copyPaths } from "../../../../core/host/stores/index.ts";
+import { forgetLookups } from "../../../../core/host/substitute/index.ts";
 import { parseStorePath, type PublicKey, type StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { resolveInstallables } from "../../resolve.ts";
@@ -56,6 +58,7 @@ export async function transfer(context: CliContext, { flags, ...options }: Trans
   } finally {
     block?.close();
   }
+  if (options.to instanceof BinaryCacheStore) await tellCache(options.to, options, copied);
   if (flags.json) return context.printJson({ copied, bytes: planned.bytes });
   if (!flags.quiet)
     context.say(
@@ -63,6 +66,21 @@ export async function transfer(context: CliContext, { flags, ...options }: Trans
         ? "everything is there already"
         : `${copied.length} store objects copied, ${formatBytes(planned.bytes)}`,
     );
+}
+
+/** A cache gets what is known about objects that are addressed by their content, and is asked anew about what it has got. */
+async function tellCache(
+  cache: BinaryCacheStore,
+  { from, paths }: Pick<TransferOptions, "from" | "paths">,
+  copied: readonly StorePath[],
+): Promise<void> {
+  if (from instanceof LocalStore && from.hasRealisations) {
+    for (const path of from.closure(paths)) {
+      if (!(await cache.isValid(path))) continue;
+      for (const realisation of from.queryRealisationsOf(path)) await cache.addRealisation(realisation);
+    }
+  }
+  if (copied.length > 0) forgetLookups(cache.address, copied);
 }
 
 export interface PathsOfOptions {
@@ -92,12 +110,12 @@ export async function pathsOf(texts: readonly string[], options: PathsOfOptions)
   const outputs = targets.flatMap(({ drvPath, outputs: names }) => {
     const derivation = store.readDerivation(drvPath);
     return (names ?? Object.keys(derivation.outputs)).map((name) => {
-      const path = derivation.outputs[name]?.path;
-      if (path !== undefined && path !== "") return path as StorePath;
+      const path = store.findOutput(derivation, name);
+      if (path !== undefined) return path;
       throw new CodedError(
         "copy.no-path",
         `Cannot copy the output "${name}" of "${drvPath}": where it is shows only after its build`,
-        { hint: "Name the store path that `floe build --print-out-paths` prints." },
+        { hint: "Build it first, or name the store path that `floe build --print-out-paths` prints." },
       );
     });
   });
