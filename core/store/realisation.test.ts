@@ -10,9 +10,11 @@ import {
   parseRealisation,
   parseRealisationId,
   parseSecretKey,
+  publicKeyOf,
   type Realisation,
   realisationFile,
   realisationFingerprint,
+  realisationSigners,
   type StorePath,
   signRealisation,
 } from "./index.ts";
@@ -32,6 +34,18 @@ test("signRealisation() gives the signature that Nix gives", () => {
   const realisation = parseRealisation(TEXT);
   assert.is(realisationFingerprint(realisation), TEXT.replace(/,"signatures".*/, "}"));
   assert.equal([signRealisation(realisation, parseSecretKey(SECRET), ed25519)], realisation.signatures);
+});
+
+test("realisationSigners() names the trusted keys that really signed", () => {
+  const realisation = parseRealisation(TEXT);
+  const trusted = publicKeyOf(parseSecretKey(SECRET));
+  assert.equal(realisationSigners(realisation, [trusted], ed25519), ["build-key-1"]);
+  assert.equal(realisationSigners(realisation, [], ed25519), []);
+  assert.equal(realisationSigners(realisation, [{ ...trusted, name: "build-key" }], ed25519), []);
+  const other = { ...realisation, outPath: [...realisation.dependentRealisations.values()][0] as StorePath };
+  assert.equal(realisationSigners(other, [trusted], ed25519), []);
+  const nonsense = { ...realisation, signatures: ["build-key-1:%", "build-key-1:c2ln", "build-key-1:"] };
+  assert.equal(realisationSigners(nonsense, [trusted], ed25519), []);
 });
 
 test("a realisation survives being written and read", () => {

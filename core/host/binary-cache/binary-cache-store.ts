@@ -15,6 +15,7 @@ import {
   checkNar,
   checkRegistrable,
   closureOf,
+  ContentCheck,
   dumpFileNar,
   formatCacheInfo,
   formatContentAddress,
@@ -195,10 +196,16 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
   async putArchive(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<NarInfo> {
     const { compression = "zstd", compressionLevel: level, writeListings } = this.#options;
     const directory = this.#transport.spoolDirectory();
-    const { file, fileHash, narHash, narSize, listing } = await spoolArchive(nar, { directory, compression, level });
+    const check = new ContentCheck(info);
+    const { file, fileHash, narHash, narSize, listing } = await spoolArchive(check.watch(nar), {
+      directory,
+      compression,
+      level,
+    });
     const url = `nar/${formatHash(fileHash, "base32")}.nar${compressionExtension(compression)}`;
     try {
       checkNar(info, { narHash, narSize });
+      check.finish(narHash);
       if (!(await this.#transport.exists(url))) await this.#transport.write(url, file, ARCHIVE_TYPE);
     } finally {
       rmSync(file.path, { force: true });

@@ -8,9 +8,12 @@ import * as assert from "uvu/assert";
 import { type CodedError, equalHashes, hashBytes, utf8 } from "../../base/index.ts";
 import {
   formatNarInfo,
+  formatRealisation,
+  makeRealisationId,
   type NarInfo,
   parseNarInfo,
   publicKeyOf,
+  realisationFile,
   type StorePath,
   storePathDigest,
 } from "../../store/index.ts";
@@ -581,6 +584,18 @@ test("waiting for a cache can be called off", async (context) => {
     assert.is((error as Error).message, "called off");
   }
   cache.close();
+});
+
+test("a realisation that is about another output is refused", async () => {
+  using cache = await openBinaryCache({ transport: new FileTransport(directory) });
+  const id = (byte: number) => makeRealisationId(new Uint8Array(32).fill(byte), "out");
+  const realisation = { id: id(1), outPath: path, signatures: [], dependentRealisations: new Map() };
+  await cache.addRealisation(realisation);
+  assert.equal((await cache.queryRealisation(id(1)))?.outPath, path);
+  assert.is(await cache.queryRealisation(id(2)), undefined);
+  writeFileSync(join(directory, realisationFile(id(2))), formatRealisation(realisation));
+  const error = await cache.queryRealisation(id(2)).catch((thrown: CodedError) => thrown);
+  assert.is((error as CodedError).code, "cache.wrong-realisation");
 });
 
 test.run();
