@@ -20,6 +20,7 @@ if (typeof bench === "string") {
     timeoutSeconds: 60,
     maxSilentSeconds: 0,
     maxLogBytes: 0,
+    maxProcesses: 1000,
     logLines: 25,
     sandbox: true,
     callerEnvironment: {},
