@@ -28,6 +28,12 @@ export interface StoreReader {
   readNar(path: StorePath): AsyncIterable<Uint8Array>;
 }
 
+/** An object on its way into a store. */
+export interface ArrivingObject {
+  readonly info: PathInfo;
+  readonly nar: AsyncIterable<Uint8Array>;
+}
+
 /** Taking objects in. Adding what is valid already changes nothing. */
 export interface StoreWriter {
   /**

@@ -85,4 +85,25 @@ test("refuses an object whose references are neither valid nor among them", asyn
   );
 });
 
+test("importInOrder() takes objects as they come, and keeps those before one that fails", async ({ store }) => {
+  async function* coming(...infos: PathInfo[]) {
+    for (const info of infos) yield { info, nar: open(info) };
+  }
+  await store.importInOrder(coming(a));
+  async function* vanishing() {
+    yield* coming(a, b);
+    yield { info: c, nar: open(a) };
+  }
+  try {
+    await store.importInOrder(vanishing());
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as CodedError).code, "store.nar-mismatch");
+  }
+  assert.equal(store.allPaths(), [a, b].map(({ path }) => path).sort());
+  assert.equal(leftIn(store.realStoreDirectory), []);
+  await store.importInOrder(coming(a, b, c, d));
+  assert.equal(store.closure([c.path, d.path]).length, 4);
+});
+
 test.run();

@@ -1,4 +1,4 @@
-import { checkNar, ContentCheck, type PathInfo, type StorePath } from "../../store/index.ts";
+import { type ArrivingObject, checkNar, ContentCheck, type PathInfo, type StorePath } from "../../store/index.ts";
 import { beginRestoreNar, removeTree } from "../files/index.ts";
 import { type ImportStreamContext, type Incoming, takeIn } from "./import-stream.ts";
 
@@ -51,6 +51,40 @@ export async function importMany(store: ImportStreamContext, options: ImportMany
     removeTree(each.place);
   }
   if (failure !== undefined) throw failure.error;
+}
+
+/** Objects that come one after the other are registered when so many wait, or so many bytes. */
+const ROUND = { objects: 10_000, bytes: 1024 ** 3 };
+
+/**
+ * Take in objects that come one after the other, references first, many at a time. Of one that is valid already the archive is
+ * passed over. When one fails, or the next one does not come, those before it are kept.
+ *
+ * @throws {CodedError} as {@link importMany}, and what `objects` raises
+ */
+export async function importInOrder(store: ImportStreamContext, objects: AsyncIterable<ArrivingObject>): Promise<void> {
+  let round: Incoming[] = [];
+  let bytes = 0;
+  try {
+    for await (const { info, nar } of objects) {
+      store.addTempRoots([info.path]);
+      if (store.isValid(info.path)) {
+        for await (const _ of nar);
+        continue;
+      }
+      round.push(await unpack(store, info, nar));
+      bytes += info.narSize;
+      if (round.length < ROUND.objects && bytes < ROUND.bytes) continue;
+      const whole = round;
+      round = [];
+      bytes = 0;
+      await takeIn(store, whole);
+    }
+  } catch (error) {
+    await takeIn(store, round).catch(() => undefined);
+    throw error;
+  }
+  await takeIn(store, round);
 }
 
 async function unpack(store: ImportStreamContext, info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<Incoming> {

@@ -12,6 +12,7 @@ import {
   parseDerivation,
 } from "../../derivation/index.ts";
 import {
+  type ArrivingObject,
   checkNar,
   closureOf,
   ContentCheck,
@@ -34,7 +35,7 @@ import { StoreDatabase } from "./database.ts";
 import { readGcGraph } from "./gc-graph.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
-import { importMany, type ImportManyOptions } from "./import-many.ts";
+import { importInOrder, importMany, type ImportManyOptions } from "./import-many.ts";
 import { importStream, type ImportStreamContext } from "./import-stream.ts";
 import { defaultStoreRoot, isStoreWritable, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
 import { writeFileObject } from "./object-writer.ts";
@@ -298,6 +299,11 @@ export class LocalStore implements Store {
   /** Take in an export stream; see {@link importStream}. */
   importStream(reader: WireReader): Promise<StorePath[]> {
     return importStream(this.#importContext(), reader);
+  }
+
+  /** Take in objects that come one after the other; see {@link importInOrder}. */
+  importInOrder(objects: AsyncIterable<ArrivingObject>): Promise<void> {
+    return importInOrder(this.#importContext(), objects);
   }
 
   /** Take in many objects together, which costs a fraction of {@link importNar} for each; see {@link importMany}. */

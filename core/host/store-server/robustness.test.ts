@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CodedError, concatBytes, hashBytes, sortedText } from "../../base/index.ts";
 import type { parseDerivation } from "../../derivation/index.ts";
-import { MemoryStore, narLength, type PathInfo, type StorePath } from "../../store/index.ts";
+import { type ArrivingObject, MemoryStore, narLength, type PathInfo, type StorePath } from "../../store/index.ts";
 import { WORKER_OPERATION, writePathInfo } from "../../store/wire/index.ts";
 import { runServeConnection, runWorkerConnection, type ServedStore } from "./index.ts";
 import { openServedStore, written } from "./testing.ts";
@@ -37,8 +37,8 @@ class ServedMemory extends MemoryStore implements ServedStore {
 
   addTempRoot(): void {}
 
-  batch<T>(run: () => Promise<T>): Promise<T> {
-    return run();
+  async importInOrder(objects: AsyncIterable<ArrivingObject>): Promise<void> {
+    for await (const { info, nar } of objects) await this.importNar(info, nar);
   }
 }
 

@@ -20,7 +20,7 @@ import { failureText } from "./failure.ts";
 import { firstFailure, invalid, realise } from "./realise.ts";
 import type { ClientSettings, StoreServices } from "./served-store.ts";
 import { Spool } from "./spool.ts";
-import { takeIn } from "./take-in.ts";
+import { only, takeIn } from "./take-in.ts";
 
 export interface ServeConnectionOptions {
   readonly services: StoreServices;
@@ -207,10 +207,7 @@ class ServeConnection {
     this.#mayWrite("add");
     const path = await this.#reader.path();
     const info = await readPathInfo(this.#reader, path, INFO_MINOR);
-    const nar = this.#reader.raw(info.narSize);
-    await takeIn(this.#services, info, nar, { checkSignatures: false });
-    // All of it when the object was there already.
-    for await (const _ of nar);
+    await takeIn(this.#services, only(info, this.#reader.raw(info.narSize)), { checkSignatures: false });
     this.#writer.number(1);
   }
 

@@ -1,7 +1,7 @@
 import type { CodedError } from "../../base/index.ts";
 import type { BuildEvent, BuildTarget } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
-import type { Awaitable, PathInfo, Store, StorePath } from "../../store/index.ts";
+import type { ArrivingObject, Awaitable, PathInfo, Store, StorePath } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
 
 /** A store that can be served: what both protocols ask of every store. `LocalStore` is one. */
@@ -16,8 +16,8 @@ export interface ServedStore extends Store {
   readDerivation(path: StorePath): Derivation;
   /** Keep a path from being collected as long as the connection lives. */
   addTempRoot(path: string): void;
-  /** Add many objects with one wait for the disk. */
-  batch<T>(run: () => Promise<T>): Promise<T>;
+  /** Take in objects that come one after the other; see `LocalStore.importInOrder`. */
+  importInOrder(objects: AsyncIterable<ArrivingObject>): Promise<void>;
   /** Take in an export stream, if there is a better way than object by object. */
   importStream?(reader: WireReader): Promise<StorePath[]>;
 }

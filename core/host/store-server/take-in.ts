@@ -1,5 +1,6 @@
 import { CodedError, type Hash, type HashAlgorithm, makeHasher, sortedText } from "../../base/index.ts";
 import {
+  type ArrivingObject,
   type ContentAddress,
   formatContentAddress,
   isTrusted,
@@ -20,25 +21,34 @@ export interface TakeInOptions {
 }
 
 /**
- * Take in an object whose facts are known. The archive is read only as far as it is needed; the caller passes over the rest.
+ * Take in objects whose facts are known, references first. Of those that are valid already the archives are passed over.
  *
- * @throws {CodedError} `signature.untrusted`, and those of `Store.importNar`
+ * @throws {CodedError} `signature.untrusted`, and those of `LocalStore.importInOrder`
  */
 export async function takeIn(
-  { store, checkTrusted }: StoreServices,
-  info: PathInfo,
-  nar: AsyncIterable<Uint8Array>,
+  services: StoreServices,
+  objects: AsyncIterable<ArrivingObject>,
   { checkSignatures }: TakeInOptions,
 ): Promise<void> {
-  store.addTempRoot(info.path);
-  if (await store.isValid(info.path)) return;
-  if (checkSignatures) {
-    if (checkTrusted !== undefined) checkTrusted(info);
-    else if (!isTrusted(info, [], NOBODY)) {
-      throw new CodedError("signature.untrusted", `Cannot trust "${info.path}": no key is trusted here`);
+  const { store } = services;
+  async function* checked(): AsyncGenerator<ArrivingObject> {
+    for await (const object of objects) {
+      if (checkSignatures && !(await store.isValid(object.info.path))) checkMayEnter(services, object.info);
+      yield object;
     }
   }
-  await store.importNar(info, nar);
+  await store.importInOrder(checked());
+}
+
+function checkMayEnter({ checkTrusted }: StoreServices, info: PathInfo): void {
+  if (checkTrusted !== undefined) checkTrusted(info);
+  else if (!isTrusted(info, [], NOBODY))
+    throw new CodedError("signature.untrusted", `Cannot trust "${info.path}": no key is trusted here`);
+}
+
+/** One object alone. */
+export async function* only(info: PathInfo, nar: AsyncIterable<Uint8Array>): AsyncGenerator<ArrivingObject> {
+  yield { info, nar };
 }
 
 /** Without trusted keys only content counts. */
@@ -74,7 +84,7 @@ export async function addContents(
   const narHash = method === "recursive" && algorithm === "sha256" ? hash : await hashOf(nar());
   const narSize = method === "recursive" ? spool.sizeBytes : fileNarSize(spool.sizeBytes);
   const ca = formatContentAddress(address);
-  await store.importNar({ path, narHash, narSize, references: sorted, signatures: [], ca }, nar());
+  await store.importInOrder(only({ path, narHash, narSize, references: sorted, signatures: [], ca }, nar()));
   return (await store.queryPathInfo(path)) as PathInfo;
 }
 

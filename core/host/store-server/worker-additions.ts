@@ -1,5 +1,11 @@
 import { CodedError, parseHashAlgorithm } from "../../base/index.ts";
-import { type ContentAddress, type PathInfo, type StorePath, storePathFromBaseName } from "../../store/index.ts";
+import {
+  type ArrivingObject,
+  type ContentAddress,
+  type PathInfo,
+  type StorePath,
+  storePathFromBaseName,
+} from "../../store/index.ts";
 import {
   readPathInfo,
   WireReader,
@@ -8,12 +14,10 @@ import {
   writePathInfo,
 } from "../../store/wire/index.ts";
 import { notTrusted, unsupported } from "./failure.ts";
-import { addContents, contentsOf, takeIn } from "./take-in.ts";
+import { addContents, contentsOf, only, takeIn } from "./take-in.ts";
 import type { WorkerHandler } from "./worker-connection.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
-/** Objects of a stream that are registered together. More would hold too many locks. */
-const BATCH_SIZE = 256;
 /** Path infos inside a stream of many are always of this version. */
 const STREAM_INFO_MINOR = 16;
 const READ_BYTES = 64 * 1024;
@@ -87,11 +91,9 @@ const addToStoreNar: WorkerHandler = async (session) => {
   session.begin();
   const nar = minor >= 23 ? reader.frames() : minor >= 21 ? askedFor(session) : reader.nar();
   refuseRepair(session, repair);
-  await takeIn(session.services, asFrom(session, info), nar, {
+  await takeIn(session.services, only(asFrom(session, info), nar), {
     checkSignatures: !(session.trusted && dontCheckSignatures),
   });
-  // Of what was there already, clients of old send the archive all the same.
-  if (minor < 23) for await (const _ of nar);
   session.end();
 };
 
@@ -116,22 +118,16 @@ const addMultipleToStore: WorkerHandler = async (session) => {
   session.begin();
   const inner = new WireReader(reader.frames(), { storeDirectory: store.storeDirectory });
   refuseRepair(session, repair);
-  const checkSignatures = !(session.trusted && dontCheckSignatures);
-  inner.forget();
-  let left = await inner.number();
-  while (left > 0) {
-    await store.batch(async () => {
-      for (const end = Math.max(0, left - BATCH_SIZE); left > end; left--) {
-        inner.forget();
-        const path = await inner.path();
-        const info = await readPathInfo(inner, path, STREAM_INFO_MINOR);
-        const nar = inner.raw(info.narSize);
-        await takeIn(services, asFrom(session, info), nar, { checkSignatures });
-        // All of it when the object was there already.
-        for await (const _ of nar);
-      }
-    });
+  async function* objects(): AsyncGenerator<ArrivingObject> {
+    inner.forget();
+    for (let left = await inner.number(); left > 0; left--) {
+      inner.forget();
+      const path = await inner.path();
+      const info = await readPathInfo(inner, path, STREAM_INFO_MINOR);
+      yield { info: asFrom(session, info), nar: inner.raw(info.narSize) };
+    }
   }
+  await takeIn(services, objects(), { checkSignatures: !(session.trusted && dontCheckSignatures) });
   session.end();
 };
 
