@@ -191,7 +191,7 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
   /**
    * The first half of {@link importNar}: write the archive, so that only the narinfo is missing. Order among objects is free.
    *
-   * @throws {CodedError} `store.nar-mismatch`, `nar.malformed`, `cache.not-writable`
+   * @throws {CodedError} `store.nar-mismatch`, `store.content-address-mismatch`, `nar.malformed`, `cache.not-writable`
    */
   async putArchive(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<NarInfo> {
     const { compression = "zstd", compressionLevel: level, writeListings } = this.#options;

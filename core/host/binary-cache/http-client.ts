@@ -20,6 +20,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Written once the connection stands. Its size must be among the headers. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  /** sha256 of the body, for services that want it signed. */
+  readonly bodyHash?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

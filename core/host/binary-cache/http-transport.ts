@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { tmpdir } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import { CodedError } from "../../base/index.ts";
+import { CodedError, hashBytes } from "../../base/index.ts";
 import { decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
 import {
   AnswerError,
@@ -127,6 +127,7 @@ export class HttpTransport implements CacheTransport {
         headers: { "content-type": type, "content-length": String(sizeBytes) },
         body:
           contents instanceof Uint8Array ? contents : createReadStream(contents.path, { highWaterMark: 256 * 1024 }),
+        bodyHash: contents instanceof Uint8Array ? hashBytes("sha256", contents).digest : contents.sha256,
       });
       discard(answer.body);
       if (answer.status >= 200 && answer.status < 300) return;

@@ -1,3 +1,4 @@
+export { type AwsSettings, readAwsSettings } from "./aws-settings.ts";
 export { BinaryCacheStore, type BinaryCacheOptions, openBinaryCache } from "./binary-cache-store.ts";
 export { type Compression, compressionExtension, parseCompression } from "./compression.ts";
 export { FileTransport } from "./file-transport.ts";

@@ -31,6 +31,7 @@ const OPENERS: Readonly<Record<string, Opener>> = {
   },
   http: (url, options) => openWebCache(url, options),
   https: (url, options) => openWebCache(url, options),
+  s3: (url, options) => openS3Cache(url, options),
   ssh: async (url) => (await import("../remote-store/index.ts")).openSshStore(url),
   "ssh-ng": async (url) => (await import("../remote-store/index.ts")).openSshDaemonStore(url),
   daemon: async (url) => (await import("../remote-store/index.ts")).openDaemonStore(url),
@@ -41,7 +42,7 @@ const OPENERS: Readonly<Record<string, Opener>> = {
  * Open the store that an address means; see {@link parseStoreUrl}. The caller closes it.
  *
  * Parameters of caches: `compression`, `compression-level`, `secret-key` (a file), `write-nar-listing`, `priority`,
- * `want-mass-query`, `trusted`; of `local`: `root`; of `ssh`, `ssh-ng`, `daemon` and `unix`: see core/host/remote-store.
+ * `want-mass-query`, `trusted`; of `s3` also `region`, `endpoint`, `scheme`, `profile`; of `local`: `root`; of `ssh`, `ssh-ng`, `daemon` and `unix`: see core/host/remote-store.
  *
  * @throws {CodedError} `store-url.malformed`, `store-url.unknown-scheme`, and those of the store
  */
@@ -82,6 +83,32 @@ async function openWebCache(url: StoreUrl, { signal, http, ...options }: OpenSto
   if (address === null)
     throw new CodedError("store-url.malformed", `Cannot read ${JSON.stringify(url.address)} as an address of the web`);
   return openCache(new HttpTransport(address, { ...http, signal }), url, options);
+}
+
+async function openS3Cache(url: StoreUrl, { signal, http, ...options }: OpenStoreUrlOptions): Promise<AnyStore> {
+  const [, bucket, prefix = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]+)(?:\/(.*?))?\/*$/.exec(url.address) ?? [];
+  const scheme = url.parameters.get("scheme") ?? "https";
+  if (bucket === undefined || (scheme !== "http" && scheme !== "https")) {
+    throw new CodedError(
+      "store-url.malformed",
+      `Cannot read ${JSON.stringify(url.address)} as the address of a bucket`,
+      {
+        hint: "Write `s3://BUCKET?region=eu-central-1`, with `endpoint=HOST:PORT` and `scheme=http` for a service of your own.",
+      },
+    );
+  }
+  const { S3Transport } = await import("../binary-cache/s3-transport.ts");
+  const { readAwsSettings } = await import("../binary-cache/index.ts");
+  const profile = url.parameters.get("profile");
+  const { credentials, region } = readAwsSettings({ environment: process.env, home: homedir(), profile });
+  const place = {
+    bucket,
+    prefix,
+    region: url.parameters.get("region") ?? region ?? "us-east-1",
+    endpoint: url.parameters.get("endpoint"),
+    scheme,
+  } as const;
+  return openCache(new S3Transport(place, { ...http, signal, credentials }), url, options);
 }
 
 async function openCache(
