@@ -1,13 +1,13 @@
 import { BASE32_ALPHABET, type Hash, type HashAlgorithm, makeHasher, utf8 } from "../base/index.ts";
-import { DIGEST_LENGTH } from "./store-path.ts";
 import type { NarSink } from "./nar-parser.ts";
+import { DIGEST_LENGTH } from "./store-path.ts";
 
 /** Digests (32 characters) by what takes their place, of the same length. */
 export type DigestRewrites = ReadonlyMap<string, string>;
 
-/** 1 for the bytes digests are made of. */
-const SYMBOL = new Uint8Array(256);
-for (let i = 0; i < BASE32_ALPHABET.length; i++) SYMBOL[BASE32_ALPHABET.charCodeAt(i)] = 1;
+/** Value of a byte as base-32 symbol, 255 for others. */
+const VALUE = new Uint8Array(256).fill(255);
+for (let i = 0; i < BASE32_ALPHABET.length; i++) VALUE[BASE32_ALPHABET.charCodeAt(i)] = i;
 
 /** Bytes held back between pieces: a digest may begin in them. */
 const SEAM = DIGEST_LENGTH - 1;
@@ -21,13 +21,18 @@ const EMPTY = new Uint8Array(0);
  */
 export class DigestRewriter {
   readonly #rewrites = new Map<string, Uint8Array>();
+  /** 1 for the first three symbols of digests that are replaced; spares making a text of most windows. */
+  readonly #beginnings = new Uint8Array(1 << 15);
   readonly #offsets: number[] = [];
   #held: Uint8Array = EMPTY;
   #position = 0;
 
   /** @param rewrites What takes the place of a digest, 32 bytes or characters. */
   constructor(rewrites: ReadonlyMap<string, string | Uint8Array>) {
-    for (const [from, to] of rewrites) this.#rewrites.set(from, typeof to === "string" ? utf8(to) : to);
+    for (const [from, to] of rewrites) {
+      this.#rewrites.set(from, typeof to === "string" ? utf8(to) : to);
+      this.#beginnings[beginning(utf8(from), 0)] = 1;
+    }
   }
 
   /** Where digests were found, in bytes from the start of the stream, in order. */
@@ -62,14 +67,17 @@ export class DigestRewriter {
     while (start + DIGEST_LENGTH <= bytes.length) {
       // From the end of the window: one foreign byte skips all before it.
       let i = start + DIGEST_LENGTH - 1;
-      while (i >= start && SYMBOL[bytes[i] as number] === 1) i--;
+      while (i >= start && VALUE[bytes[i] as number] !== 255) i--;
       if (i >= start) {
         start = i + 1;
         continue;
       }
       // A whole window; walk on along its run, one symbol at a time.
-      while (start + DIGEST_LENGTH <= bytes.length && SYMBOL[bytes[start + DIGEST_LENGTH - 1] as number] === 1) {
-        const to = this.#rewrites.get(String.fromCharCode(...bytes.subarray(start, start + DIGEST_LENGTH)));
+      while (start + DIGEST_LENGTH <= bytes.length && VALUE[bytes[start + DIGEST_LENGTH - 1] as number] !== 255) {
+        const to =
+          this.#beginnings[beginning(bytes, start)] === 1
+            ? this.#rewrites.get(String.fromCharCode(...bytes.subarray(start, start + DIGEST_LENGTH)))
+            : undefined;
         if (to === undefined) {
           start++;
           continue;
@@ -83,6 +91,11 @@ export class DigestRewriter {
     }
     return end;
   }
+}
+
+function beginning(bytes: Uint8Array, at: number): number {
+  const symbol = (i: number): number => VALUE[bytes[at + i] as number] as number;
+  return (symbol(0) << 10) | (symbol(1) << 5) | symbol(2);
 }
 
 /** Replace digests in a text, such as a name or a link target. */

@@ -53,11 +53,12 @@ process.exitCode = failed === 0 ? 0 : 1;
 
 async function runFile(file: string): Promise<Suite> {
   const suite = new Suite(file);
-  const run = RUNNERS[file];
-  if (run === undefined) {
+  const load = RUNNERS[file];
+  if (load === undefined) {
     suite.fail("all cases", "this file is not known, and nothing in it was checked");
     return suite;
   }
+  const run = await load();
   try {
     await run(JSON.parse(readFileSync(join(directory as string, file), "utf8")) as never, suite);
   } catch (error) {

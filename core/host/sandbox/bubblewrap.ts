@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { concatBytes, utf8 } from "../../base/index.ts";
 import { closeInheritedDescriptors, findProgram, TerminalPool, withTerminal } from "../process/index.ts";
 import { bubblewrapArguments } from "./bubblewrap-arguments.ts";
+import { withBuilderUmask } from "./builder-umask.ts";
 import {
   type ProcessEnd,
   readExitCode,
@@ -73,14 +74,16 @@ export class BubblewrapSandbox implements Sandbox {
     ];
     let child: ChildProcess;
     try {
-      child = spawn(program, command, {
-        stdio: ["ignore", out, out, argumentsFile, "pipe", filter],
-        env: passage === undefined ? {} : { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
-        // Ctrl-C in a terminal goes to its whole process group; here it is us who end a build, in order.
-        detached: true,
-        // Through a passage root goes first.
-        ...(passage === undefined ? user : {}),
-      });
+      child = withBuilderUmask(() =>
+        spawn(program, command, {
+          stdio: ["ignore", out, out, argumentsFile, "pipe", filter],
+          env: passage === undefined ? {} : { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+          // Ctrl-C in a terminal goes to its whole process group; here it is us who end a build, in order.
+          detached: true,
+          // Through a passage root goes first.
+          ...(passage === undefined ? user : {}),
+        }),
+      );
     } finally {
       closeSync(argumentsFile);
       closeSync(filter);

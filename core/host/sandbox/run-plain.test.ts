@@ -23,6 +23,14 @@ test("runPlain() gives the builder its own environment, directory and both outpu
   assert.is(output(), "this  /\nerror\n");
 });
 
+test("runPlain() gives the builder its own mask for file modes, and ours stays", async () => {
+  const before = process.umask(0o077);
+  const { output, process: running } = run("umask");
+  assert.is(process.umask(before), 0o077);
+  await running.ended;
+  assert.is(output(), "0022\n");
+});
+
 test("runPlain() ends everything the builder started", async () => {
   const { process } = run("sleep 60 & sleep 60");
   process.kill();

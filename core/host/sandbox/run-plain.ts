@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { withBuilderUmask } from "./builder-umask.ts";
 import { closeInheritedDescriptors } from "../process/index.ts";
 import type { ProcessEnd, RunningProcess } from "./sandbox.ts";
 
@@ -15,12 +16,14 @@ export interface RunPlainOptions {
 export function runPlain(options: RunPlainOptions): RunningProcess {
   closeInheritedDescriptors();
   const out = options.output ?? "pipe";
-  const child = spawn(options.builder, [...options.args], {
-    stdio: ["ignore", out, out],
-    env: Object.fromEntries(options.environment),
-    cwd: options.directory,
-    detached: true,
-  });
+  const child = withBuilderUmask(() =>
+    spawn(options.builder, [...options.args], {
+      stdio: ["ignore", out, out],
+      env: Object.fromEntries(options.environment),
+      cwd: options.directory,
+      detached: true,
+    }),
+  );
   child.stdout?.on("data", options.receive);
   child.stderr?.on("data", options.receive);
   const killAll = (): void => {

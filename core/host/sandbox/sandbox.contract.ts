@@ -25,7 +25,7 @@ import type { BuildUser, SandboxSpec } from "./spec.ts";
 import { findReadOnlyProc } from "./support.ts";
 
 const APPLETS =
-  "sh ls cat id mkdir ln rm touch sleep chmod chown seq stat test head grep mount umount mknod chroot unshare setfattr true wc tr nc ifconfig hostname kill truncate dd truncate dd".split(
+  "sh ls cat id mkdir ln rm touch sleep chmod chown seq stat test head grep mount umount mknod chroot unshare setfattr true wc tr nc ifconfig hostname kill truncate dd".split(
     " ",
   );
 
@@ -130,10 +130,10 @@ export async function describeSandbox(
       ["A", "x\ny"],
     ] as const;
     const args = ["-c", `echo "$A $1"; echo error >&2; pwd; id -u; id -g; hostname; umask; exit 3`, "sh", "one two"];
-    assert.equal(await run("", { environment, args }), [
-      { kind: "exited", code: 3 },
-      "x\ny one two\nerror\n/build\n1000\n100\nlocalhost\n0022\n",
-    ]);
+    // The caller's mask is not the builder's.
+    const mask = process.umask(0o077);
+    const found = await run("", { environment, args }).finally(() => process.umask(mask));
+    assert.equal(found, [{ kind: "exited", code: 3 }, "x\ny one two\nerror\n/build\n1000\n100\nlocalhost\n0022\n"]);
   });
 
   test("start() shows what the specification names and nothing else", async () => {
