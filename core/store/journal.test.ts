@@ -2,12 +2,13 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, concatBytes, fromUtf8, hashBytes, toBase32, utf8 } from "../base/index.ts";
+import { type CodedError, concatBytes, fromUtf8, hashBytes, sortedText, toBase32, utf8 } from "../base/index.ts";
 import {
   formatJournalRecord,
   JOURNAL_MARK_BYTES,
   JournalReader,
   type JournalRecord,
+  makeRealisationId,
   MAX_JOURNAL_LINE_BYTES,
   parseJournalLine,
   type StorePath,
@@ -40,6 +41,22 @@ const record: fc.Arbitrary<JournalRecord> = fc.oneof(
     )
     .map((info) => ({ kind: "valid" as const, info })),
   path.map((one) => ({ kind: "invalid" as const, path: one })),
+  fc
+    .tuple(digest, path, fc.uniqueArray(text), fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), path))
+    .map(([hash, outPath, signatures, dependents]) => ({
+      kind: "realisation" as const,
+      realisation: {
+        id: makeRealisationId(hash, "out"),
+        outPath,
+        signatures: sortedText(signatures),
+        dependentRealisations: new Map(
+          sortedText(Object.keys(dependents)).map((output) => [
+            makeRealisationId(hash, output),
+            dependents[output] as StorePath,
+          ]),
+        ),
+      },
+    })),
   fc.constant({ kind: "header" as const, version: 1 }),
   fc
     .tuple(fc.maxSafeNat(), fc.maxSafeNat(), path, fc.maxSafeNat())
@@ -94,6 +111,8 @@ test("a line is accepted in its one form only", () => {
     "-",
     `- ${base} `,
     `- ${base} x`,
+    "~ {}",
+    `~ {"dependentRealisations":{},"outPath":"${base}","id":"sha256:${"0".repeat(64)}!out","signatures":[]}`,
     "- foo",
     "? x",
     `+ ${base}`,

@@ -1,5 +1,6 @@
 import { CodedError, fromUtf8, toBase32, parseHash, utf8 } from "../base/index.ts";
 import type { PathInfo } from "./path-info.ts";
+import { formatRealisation, parseRealisation, type Realisation } from "./realisation.ts";
 import { STORE_DIRECTORY, storePathBaseName, type StorePath, storePathFromBaseName } from "./store-path.ts";
 
 /** The version of the journal's format that we read and write. */
@@ -32,6 +33,8 @@ export type JournalRecord =
   | { readonly kind: "header"; readonly version: number }
   | { readonly kind: "valid"; readonly info: PathInfo }
   | { readonly kind: "invalid"; readonly path: StorePath }
+  /** It goes with the object it is about. */
+  | { readonly kind: "realisation"; readonly realisation: Realisation }
   | JournalMark;
 
 /**
@@ -39,7 +42,7 @@ export type JournalRecord =
  *
  * Shape: `<crc32> <kind> <fields>`, ASCII, fields parted by one space. Kinds: `! floe-journal <version>`;
  * `+ <base name> <nar hash, base 32> <nar size> <time> <u|-> <deriver> <ca> <number of signatures> <signatures…> <references…>`;
- * `- <base name>`; `= <covered id> <pending id> <digest> <compact bytes>` with numbers of 16 digits. What is absent is `-`.
+ * `- <base name>`; `~ <text of a realisation>`; `= <covered id> <pending id> <digest> <compact bytes>` with numbers of 16 digits. What is absent is `-`.
  * Lines, and not counted lengths, so that what follows damage can be read, by people too.
  */
 export function formatJournalRecord(record: JournalRecord): string {
@@ -55,6 +58,8 @@ function formatBody(record: JournalRecord): string {
       return formatInfo(record.info);
     case "invalid":
       return `- ${storePathBaseName(record.path)}`;
+    case "realisation":
+      return `~ ${escapeField(formatRealisation(record.realisation))}`;
     case "mark":
       return `= ${digits(record.coveredId)} ${digits(record.pendingId)} ${record.pendingDigest} ${digits(record.compactBytes)}`;
   }
@@ -93,6 +98,8 @@ function readBody(kind: string, fields: Fields): JournalRecord {
       return { kind: "valid", info: readInfo(fields) };
     case "-":
       return { kind: "invalid", path: fields.path() };
+    case "~":
+      return { kind: "realisation", realisation: readRealisation(fields) };
     case "=":
       return {
         kind: "mark",
@@ -115,6 +122,17 @@ function readHeader(fields: Fields): JournalRecord {
     `Cannot read the journal of the store: found version ${version}, expected ${JOURNAL_VERSION}`,
     { hint: "A newer Floe wrote it; use that one." },
   );
+}
+
+function readRealisation(fields: Fields): Realisation {
+  const text = fields.text();
+  try {
+    const realisation = parseRealisation(text);
+    if (formatRealisation(realisation) === text) return realisation;
+  } catch (error) {
+    throw fields.malformed((error as Error).message);
+  }
+  throw fields.malformed("its realisation is not in the one form it has");
 }
 
 function readInfo(fields: Fields): PathInfo {

@@ -3,6 +3,7 @@ import { type JournalRecord, storePathDigest, type StorePath, tryParseStorePath 
 import type { StoreDatabase } from "./database.ts";
 import { type MarkedIds, StoreJournal } from "./journal.ts";
 import { type InfoRow, pathInfoOf } from "./queries.ts";
+import { readRealisations } from "./realisations.ts";
 
 /** A journal this much longer than twice its compacted size is compacted. */
 const SLACK_BYTES = 1024 * 1024;
@@ -46,14 +47,14 @@ export class JournalWriter {
 
   /** The transaction is about to be committed. @throws what writing throws; then it must not be. */
   beforeCommit(): void {
-    const made = this.#records.filter(({ kind }) => kind === "valid");
+    const made = this.#records.filter(({ kind }) => kind === "valid" || kind === "realisation");
     if (made.length === 0) return;
     const ids = this.#ids();
     const tail = this.#journal.readTail();
     if (tail === undefined && this.#lastIdBefore === 0) return this.#journal.replace(made, ids);
     const covered = tail === undefined ? undefined : this.#coveredBy(tail.mark);
     if (tail === undefined || covered === undefined || tail.sizeBytes > 2 * tail.mark.compactBytes + SLACK_BYTES)
-      return this.#journal.replace(this.rows(0, ids.pendingId), ids);
+      return this.#journal.replace(this.#all(ids.pendingId), ids);
     const missed = [...this.rows(covered, this.#lastIdBefore)];
     this.#journal.append([...missed, ...made], ids, tail.mark.compactBytes);
   }
@@ -86,6 +87,11 @@ export class JournalWriter {
       const record = recordOf(row as InfoRow, paths);
       if (record !== undefined) yield record;
     }
+  }
+
+  *#all(last: number): Generator<JournalRecord, void> {
+    yield* this.rows(0, last);
+    for (const realisation of readRealisations(this.#database)) yield { kind: "realisation", realisation };
   }
 
   #ids(): MarkedIds {

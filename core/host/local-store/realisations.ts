@@ -38,6 +38,8 @@ create index if not exists IndexRealisationsRefsOnOutputPath on Realisations(out
 const HAS_TABLE = "select 1 from sqlite_master where type = 'table' and name = 'RealisationsRefs'";
 const FIND =
   "select r.id, v.path, r.signatures from Realisations r join ValidPaths v on r.outputPath = v.id where r.drvPath = ? and r.outputName = ?";
+const ALL =
+  "select r.id, r.drvPath, r.outputName, v.path, r.signatures from Realisations r join ValidPaths v on r.outputPath = v.id order by r.id";
 const DEPENDENTS = `select r.drvPath, r.outputName, v.path from RealisationsRefs f
   join Realisations r on f.realisationReference = r.id join ValidPaths v on r.outputPath = v.id where f.referrer = ?`;
 const OF = `select drvPath, outputName from Realisations
@@ -75,25 +77,8 @@ export class RealisationTable {
   /** Errors as {@link exists}. */
   find(id: string): Realisation | undefined {
     if (!this.exists) return undefined;
-    const row = this.#database.prepare(FIND).get(...split(id)) as
-      | { id: number; path: StorePath; signatures: string | null }
-      | undefined;
-    if (row === undefined) return undefined;
-    const dependents = this.#database.prepare(DEPENDENTS).all(row.id) as {
-      drvPath: string;
-      outputName: string;
-      path: StorePath;
-    }[];
-    return {
-      id,
-      outPath: row.path,
-      signatures: (row.signatures ?? "").split(" ").filter((signature) => signature !== ""),
-      dependentRealisations: new Map(
-        dependents
-          .map(({ drvPath, outputName, path }): [string, StorePath] => [`${drvPath}!${outputName}`, path])
-          .sort(([a], [b]) => compareText(a, b)),
-      ),
-    };
+    const row = this.#database.prepare(FIND).get(...split(id)) as Omit<Row, "drvPath" | "outputName"> | undefined;
+    return row === undefined ? undefined : realisationOf(this.#database, id, row);
   }
 
   /** All realisations of an object. */
@@ -124,6 +109,7 @@ export class RealisationTable {
         }
         for (const dependent of dependentRealisations.keys())
           this.#database.prepare(INSERT_REFERENCE).run(Number(lastInsertRowid), ...split(dependent));
+        this.#database.record({ kind: "realisation", realisation: this.find(id) as Realisation });
       }
     });
   }
@@ -151,6 +137,44 @@ export class RealisationTable {
     if (!existsSync(this.#versionFile)) writeFileAtomic(this.#versionFile, String(VERSION), { sync: true });
     this.#exists = true;
   }
+}
+
+interface Row {
+  readonly id: number;
+  readonly drvPath: string;
+  readonly outputName: string;
+  readonly path: StorePath;
+  readonly signatures: string | null;
+}
+
+/** All realisations of a database, in the order in which they were recorded; none when it has no tables for them. */
+export function readRealisations(database: Pick<StoreDatabase, "prepare">): Realisation[] {
+  if (database.prepare(HAS_TABLE).get() === undefined) return [];
+  return (database.prepare(ALL).all() as unknown as Row[]).map((row) =>
+    realisationOf(database, `${row.drvPath}!${row.outputName}`, row),
+  );
+}
+
+function realisationOf(
+  database: Pick<StoreDatabase, "prepare">,
+  id: string,
+  row: Pick<Row, "id" | "path" | "signatures">,
+): Realisation {
+  const dependents = database.prepare(DEPENDENTS).all(row.id) as {
+    drvPath: string;
+    outputName: string;
+    path: StorePath;
+  }[];
+  return {
+    id,
+    outPath: row.path,
+    signatures: (row.signatures ?? "").split(" ").filter((signature) => signature !== ""),
+    dependentRealisations: new Map(
+      dependents
+        .map(({ drvPath, outputName, path }): [string, StorePath] => [`${drvPath}!${outputName}`, path])
+        .sort(([a], [b]) => compareText(a, b)),
+    ),
+  };
 }
 
 function split(id: string): [drvHash: string, output: string] {

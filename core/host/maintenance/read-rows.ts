@@ -1,12 +1,13 @@
 import { DatabaseSync } from "node:sqlite";
-import { type PathInfo, type StorePath, tryParseStorePath } from "../../store/index.ts";
-import { type InfoRow, pathInfoOf } from "../local-store/index.ts";
+import { type PathInfo, type Realisation, type StorePath, tryParseStorePath } from "../../store/index.ts";
+import { type InfoRow, pathInfoOf, readRealisations } from "../local-store/index.ts";
 
 /** What could be read of a database. */
 export interface ReadRows {
   /** Every page was read, all indexes agree and every value is one. */
   readonly whole: boolean;
   readonly infos: Map<StorePath, PathInfo>;
+  readonly realisations: readonly Realisation[];
 }
 
 const COLUMNS = "id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca";
@@ -29,7 +30,7 @@ export function readRows(file: string, lastId: number): ReadRows {
     const last = Math.max(lastId, attempt(() => lastIdOf(open)) ?? 0);
     const row = attempt(() => open.prepare(ROW));
     const references = attempt(() => open.prepare(REFERENCES));
-    if (row === undefined || references === undefined) return { whole: false, infos };
+    if (row === undefined || references === undefined) return { whole: false, infos, realisations: [] };
     for (let id = 1; id <= last; id++) {
       const found = attempt(() => row.get(id) as InfoRow | undefined);
       const path = found === undefined ? undefined : tryParseStorePath(String(found.path));
@@ -39,7 +40,8 @@ export function readRows(file: string, lastId: number): ReadRows {
       if (info === undefined || paths === undefined) whole = false;
       if (info !== undefined) infos.set(info.path, info);
     }
-    return { whole, infos };
+    const realisations = attempt(() => readRealisations(open));
+    return { whole: whole && realisations !== undefined, infos, realisations: realisations ?? [] };
   } finally {
     connection?.close();
   }

@@ -15,9 +15,9 @@ import {
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { CodedError } from "../../base/index.ts";
+import { type CodedError, hashBytes } from "../../base/index.ts";
 import { beginEvaluation, derivation, parseDerivation, toFile } from "../../derivation/index.ts";
-import { makeTextPath, type PathInfo, type StorePath } from "../../store/index.ts";
+import { makeRealisationId, makeTextPath, type PathInfo, type Realisation, type StorePath } from "../../store/index.ts";
 import { makeSourceHost, removeTree, scanTree } from "../files/index.ts";
 import { JOURNAL_NAME, lockFileSync, openLocalStore } from "../local-store/index.ts";
 import { openTemporaryStore } from "../local-store/testing.ts";
@@ -72,6 +72,14 @@ async function fill({ store, folder, root }: Context): Promise<void> {
   store.registerOutputs([
     { path: out, ...scanned, deriver: drvPath, ultimate: true, signatures: ["k:1", "l:2"], registrationTime: 1234 },
   ]);
+  const known = (name: string, ...on: Realisation[]): Realisation => ({
+    id: makeRealisationId(hashBytes("sha256", name).digest, "out"),
+    outPath: out,
+    signatures: ["k:1"],
+    dependentRealisations: new Map(on.map(({ id, outPath }) => [id, outPath])),
+  });
+  const first = known("first");
+  store.addRealisations([first, known("second", first)]);
   if (nixPresent) {
     writeFileSync(join(folder, "by-nix"), "nix");
     const { status } = spawnSync("nix-store", ["--store", root, "--add", join(folder, "by-nix")], {
@@ -87,6 +95,7 @@ interface Known {
   readonly infos: readonly (PathInfo | undefined)[];
   readonly closures: readonly (readonly string[])[];
   readonly derivers: readonly (readonly string[])[];
+  readonly realisations: readonly (Realisation | undefined)[];
 }
 
 function readAll(root: string): Known {
@@ -96,6 +105,9 @@ function readAll(root: string): Known {
     infos: paths.map((path) => store.queryPathInfo(path)),
     closures: paths.map((path) => store.closure([path])),
     derivers: paths.map((path) => store.queryValidDerivers(path)),
+    realisations: ["first", "second"].map((name) =>
+      store.queryRealisation(makeRealisationId(hashBytes("sha256", name).digest, "out")),
+    ),
   };
 }
 

@@ -23,6 +23,7 @@ import {
   planRecovery,
   type RecoverableObject,
   type RecoveryPlan,
+  type Realisation,
   type RecoverySource,
   type StorePath,
   tryParseStorePath,
@@ -32,6 +33,7 @@ import {
   JOURNAL_NAME,
   lockFileSync,
   makeLayout,
+  RealisationTable,
   register,
   SCHEMA_VERSION,
   StoreDatabase,
@@ -112,6 +114,8 @@ class Recovery {
   readonly #options: RecoverStoreOptions;
   readonly #reader = new JournalReader();
   #lastId = 0;
+  /** By id, in the order in which they were recorded: what one depends on comes before it. */
+  readonly #realisations = new Map<string, Realisation>();
 
   constructor(layout: StoreLayout, directory: string, options: RecoverStoreOptions) {
     this.#layout = layout;
@@ -134,6 +138,8 @@ class Recovery {
     }
     const { whole, broken, unknown } = await this.#judge(facts, old.whole);
     const plan = planRecovery(whole, broken);
+    for (const realisation of old.realisations)
+      if (!this.#realisations.has(realisation.id)) this.#realisations.set(realisation.id, realisation);
     const kept = this.#replaceDatabase(plan);
     return report(plan, unknown, damage, kept);
   }
@@ -144,6 +150,7 @@ class Recovery {
     for (const record of new StoreJournal(this.#directory).read(this.#reader)) {
       if (record.kind === "valid") infos.set(record.info.path, record.info);
       else if (record.kind === "invalid") infos.delete(record.path);
+      else if (record.kind === "realisation") this.#realisations.set(record.realisation.id, record.realisation);
       else if (record.kind === "mark") this.#lastId = Math.max(this.#lastId, record.coveredId, record.pendingId);
     }
     return infos;
@@ -152,7 +159,7 @@ class Recovery {
   #readOldDatabase(): ReadRows {
     const work = mkdtempSync(join(this.#directory, "recover-"));
     try {
-      if (!existsSync(join(this.#directory, "db.sqlite"))) return { whole: false, infos: new Map() };
+      if (!existsSync(join(this.#directory, "db.sqlite"))) return { whole: false, infos: new Map(), realisations: [] };
       for (const name of ["db.sqlite", "db.sqlite-wal"]) {
         const file = join(this.#directory, name);
         if (existsSync(file)) copyFileSync(file, join(work, name), constants.COPYFILE_FICLONE);
@@ -267,6 +274,9 @@ class Recovery {
         { database, queries, readDerivation: this.#readDerivation, inputs: makeInputHashes(this.#readDerivation) },
         plan.objects.map(({ info }) => info),
       );
+      const valid = new Set(plan.objects.map(({ info }) => info.path));
+      const realisations = [...this.#realisations.values()].filter(({ outPath }) => valid.has(outPath));
+      new RealisationTable(database, work).add(realisations);
       database.close();
       syncFilesystem(work);
       const made = (name: string): string => join(work, "db", name);
@@ -275,6 +285,7 @@ class Recovery {
       syncPath(this.#directory);
       const kept = this.#keepOld();
       renameSync(made("db.sqlite"), join(this.#directory, "db.sqlite"));
+      if (existsSync(made("ca-schema"))) renameSync(made("ca-schema"), join(this.#directory, "ca-schema"));
       if (!existsSync(join(this.#directory, "reserved")))
         renameSync(made("reserved"), join(this.#directory, "reserved"));
       writeFileAtomic(join(this.#directory, "schema"), SCHEMA_VERSION, { sync: true });
