@@ -33,6 +33,21 @@ const ownPlaces: Plugin = {
 };
 
 /**
+ * Nothing happens when a file of core or a module of Node is loaded, so what is not used need not be: without this, a command that
+ * wants one error class of core/base would load all of it, and Node's cryptography with it.
+ */
+const nothingHappens: Plugin = {
+  name: "nothing-happens",
+  setup(builder) {
+    builder.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true, sideEffects: false }));
+    builder.onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+      const file = join(resolveDir, path);
+      return file.startsWith(`${ROOT}/core/`) ? { path: file, sideEffects: false } : undefined;
+    });
+  },
+};
+
+/**
  * Files that most commands load, imported by every lazily loaded file that needs one of them: files with the same
  * importers share a chunk, and one chunk loads much faster than thirty.
  */
@@ -58,7 +73,7 @@ const settings = {
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
-  plugins: [ownPlaces],
+  plugins: [nothingHappens, ownPlaces],
 } satisfies BuildOptions;
 
 const { metafile } = await build({ ...settings, metafile: true });
