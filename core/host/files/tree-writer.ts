@@ -58,7 +58,8 @@ export class TreeWriter implements NarSink {
 
   data(chunk: Uint8Array): void {
     if (this.#fd !== undefined) alone.write(this.#fd, chunk);
-    else if (this.#whole !== undefined) this.#whole.pieces.push(Uint8Array.from(chunk));
+    // A copy, which shares its memory with others when it is small.
+    else if (this.#whole !== undefined) this.#whole.pieces.push(Buffer.from(chunk));
     else
       for (let at = 0; at < chunk.length; at += LONGEST_PAYLOAD_BYTES)
         this.#tell(OPERATION.data, chunk.subarray(at, at + LONGEST_PAYLOAD_BYTES));

@@ -1,5 +1,4 @@
 import { Worker } from "node:worker_threads";
-import { utf8 } from "../../base/index.ts";
 import { makeEntryWriter } from "./entry-writer.ts";
 import { hostPath } from "./host-path.ts";
 import { OPERATION, RECORD_BYTES, runWriterLoop, type WriterAnswer, type WriterRequest } from "./writer-loop.ts";
@@ -46,15 +45,16 @@ export class WriterThread {
 
   add(job: number, operation: number, place: string, ...payload: readonly Uint8Array[]): void {
     const path = hostPath(place);
-    const placeBytes = typeof path === "string" ? utf8(path) : path;
+    const placeLength = typeof path === "string" ? Buffer.byteLength(path) : path.length;
     const payloadBytes = payload.reduce((sum, { length }) => sum + length, 0);
-    if (this.#used + RECORD_BYTES + placeBytes.length + payloadBytes > this.#buffer.length) this.#send();
+    if (this.#used + RECORD_BYTES + placeLength + payloadBytes > this.#buffer.length) this.#send();
     const buffer = this.#buffer;
     buffer[this.#used] = operation;
     let at = buffer.writeUInt32LE(job, this.#used + 1);
-    at = buffer.writeUInt32LE(placeBytes.length, at);
-    buffer.set(placeBytes, at);
-    at = buffer.writeUInt32LE(payloadBytes, at + placeBytes.length);
+    at = buffer.writeUInt32LE(placeLength, at);
+    if (typeof path === "string") buffer.write(path, at);
+    else buffer.set(path, at);
+    at = buffer.writeUInt32LE(payloadBytes, at + placeLength);
     for (const bytes of payload) {
       buffer.set(bytes, at);
       at += bytes.length;

@@ -1,5 +1,4 @@
 import { lstatSync, readdirSync, renameSync } from "node:fs";
-import { basename } from "node:path";
 import { CodedError, equalHashes } from "../../base/index.ts";
 import { type PathInfo, readExport, type StorePath } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
@@ -168,7 +167,7 @@ function lockFileOf(real: string): string {
 function lookAround({ realStoreDirectory }: ImportStreamContext, count: number): (real: string) => boolean {
   if (count < MANY) return (real) => lstatSync(real, { throwIfNoEntry: false }) !== undefined;
   const names = new Set(readdirSync(realStoreDirectory));
-  return (real) => names.has(basename(real));
+  return (real) => names.has(real.slice(realStoreDirectory.length + 1));
 }
 
 /**
