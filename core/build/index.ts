@@ -6,6 +6,7 @@ export * from "./hash-mismatch.ts";
 export * from "./jobs.ts";
 export * from "./output-checks.ts";
 export * from "./plan.ts";
+export * from "./provenance.ts";
 export * from "./reference-graph.ts";
 export * from "./schedule.ts";
 export * from "./scratch-outputs.ts";

@@ -27,7 +27,7 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
     const { locked } = flags;
     const flake = await openFlake({ reference, cwd: context.cwd, store, locked, signal: context.signal, onNotice });
     const evaluated = await flake.evaluate({ attribute });
-    await realisePlan(store, evaluated.plan);
+    await realisePlan(store, evaluated.plan, onNotice);
     return evaluated;
   });
   const { value } = result;

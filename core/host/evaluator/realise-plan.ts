@@ -1,4 +1,5 @@
 import { CodedError, compareText } from "../../base/index.ts";
+import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
 import { parseStorePath, type StorePath } from "../../store/index.ts";
 import { filterFromFiles } from "../files/source-host.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -13,15 +14,27 @@ import type { EvaluationPlan, PlanSource } from "./plan.ts";
  * @throws {CodedError} `evaluation.source-changed` (a file changed since it was evaluated), `store.wrong-path`,
  *   `derivation.inconsistent`, `store.reference-not-valid`
  */
-export async function realisePlan(store: LocalStore, plan: EvaluationPlan): Promise<void> {
+export async function realisePlan(
+  store: LocalStore,
+  plan: EvaluationPlan,
+  onNotice?: (text: string) => void,
+): Promise<void> {
   // Before looking whether they are valid, so that no collection can come between.
   store.addTempRoots(plan.roots);
   if (plan.roots.every((path) => store.isValid(path))) return;
   store.addTempRoots([...plan.sources, ...plan.derivations].map((item) => item.path));
+  const fresh = plan.derivations.filter(({ path }) => !store.isValid(path)).map(({ path }) => path);
   await store.batch(async () => {
     for (const source of inLockOrder(plan.sources)) if (!store.isValid(source.path)) await addSource(store, source);
     for (const { path, text } of plan.derivations) store.addDerivationText(path, text);
   });
+  if (onNotice === undefined || fresh.length === 0) return;
+  const { staleContentNotice } = await import("../../build/index.ts");
+  for (const path of fresh) {
+    const [drv, deriver] = contentThere(store, parseStorePath(path)) ?? [];
+    const notice = drv === undefined || deriver === undefined ? undefined : staleContentNotice(drv, deriver);
+    if (notice !== undefined) onNotice(notice);
+  }
 }
 
 /**
@@ -60,4 +73,13 @@ function changed(source: PlanSource, added: StorePath): CodedError {
       hint: "If a file was saved during the evaluation, run the command again.",
     },
   );
+}
+
+/** A download that was just described while its content is there, and the derivation that came from. */
+function contentThere(store: LocalStore, drvPath: StorePath): [Derivation, Derivation] | undefined {
+  const drv = store.readDerivation(drvPath);
+  const output = fixedOutputOf(drv)?.path as StorePath | undefined;
+  const deriver = output === undefined ? undefined : store.queryPathInfo(output)?.deriver;
+  if (deriver === undefined || deriver === drvPath || !store.isValid(deriver)) return undefined;
+  return [drv, store.readDerivation(deriver)];
 }

@@ -32,6 +32,7 @@ writeFlake(
     differing: shell("differing", "read now rest < /proc/uptime; echo $now > $out"),
     slow: shell("slow", "echo has begun; while :; do :; done"),
     fetched: fetch("fetched", "${address}", "${HELLO}"),
+    moved: fetch("fetched", "${address}-2", "${HELLO}"),
     mismatch: fetch("mismatch", "${address}", "${OTHER}"),
     unreachable: fetch("unreachable", "http://127.0.0.1:1/gone", "${OTHER}"),
 `,
@@ -133,6 +134,12 @@ test("a rebuild that differs ends with 104", async () => {
 test("a fetched file is checked, and a wrong hash ends with 102 and both hashes", async () => {
   const fetched = await floe(["build", ".#fetched", "--no-link"]);
   assert.is(fetched.code, 0, fetched.stderr);
+  const moved = await floe(["build", ".#moved", "--no-link"]);
+  assert.is(moved.code, 0, moved.stderr);
+  assert.match(
+    moved.stderr,
+    /the content of "fetched" was fetched from http:\S+\/hello and is used as it is; http:\S+\/hello-2 is not tried/,
+  );
   const result = await floe(["build", ".#mismatch", "--no-link"]);
   assert.is(result.code, 102);
   assert.match(errorLine(result), /^error: Cannot .*mismatch.*\[.*hash-mismatch\]$/);
