@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { hashBytes } from "../base/index.ts";
+import { type CodedError, hashBytes } from "../base/index.ts";
 import type { PathInfo, StorePath } from "../store/index.ts";
 import { checkOutputs } from "./output-checks.ts";
 import { drv, graph, out } from "./testdata/graph.ts";
@@ -52,6 +52,26 @@ test("checkOutputs() reads rules and sizes from structured attributes, for each 
 
 test("checkOutputs() refuses a rule that names nothing", () => {
   assert.equal(check({ disallowedReferences: "nope" }, []), ["build.bad-rule"]);
+  assert.equal(check({ disallowedReferences: `${out("lib")}/bin` }, []), ["build.bad-rule"]);
+});
+
+test("checkOutputs() refuses rules of another shape instead of passing them over", () => {
+  const shapes = [
+    { allowedReferences: "out" },
+    { maxSize: "1" },
+    { maxClosureSize: -1 },
+    { ignoreSelfRefs: 1 },
+    [],
+    "x",
+  ];
+  for (const out of shapes) {
+    const env = { __json: JSON.stringify({ outputChecks: { out } }) };
+    assert.throws(
+      () => check(env, []),
+      (error: CodedError) => error.code === "build.bad-rule" && error.exitCode === 100,
+    );
+  }
+  assert.equal(check({ __json: `{"outputChecks":{"out":{"maxSize":null,"allowedReferences":null}}}` }, ["lib"]), []);
 });
 
 test.run();

@@ -1,7 +1,6 @@
-import type { Diagnostic } from "../base/index.ts";
-import { sortedText } from "../base/index.ts";
+import { CodedError, type Diagnostic, sortedText } from "../base/index.ts";
 import type { Derivation } from "../derivation/index.ts";
-import type { PathInfo, StorePath } from "../store/index.ts";
+import { type PathInfo, type StorePath, tryParseStorePath } from "../store/index.ts";
 import { attributesOf } from "./structured-attributes.ts";
 
 /** The rules one output has to obey; an absent rule allows everything. */
@@ -24,6 +23,8 @@ const LIST_RULES = ["allowedReferences", "allowedRequisites", "disallowedReferen
  * The rules a derivation states for one output: plain variables hold for each output; with structured attributes they
  * stand below `outputChecks.<output>`, where sizes can be limited too.
  *
+ * @throws {CodedError} `build.bad-rule` for a rule of another shape.
+ *
  * Source: Nix manual, "Advanced attributes".
  */
 export function outputRules(drv: Derivation, output: string): OutputRules {
@@ -36,11 +37,38 @@ export function outputRules(drv: Derivation, output: string): OutputRules {
     }
     return { ...rules, ignoreSelfRefs: true };
   }
-  const stated =
-    (attributes["outputChecks"] as Record<string, Record<string, unknown>> | null | undefined)?.[output] ?? {};
-  for (const name of LIST_RULES) if (Array.isArray(stated[name])) rules[name] = (stated[name] as unknown[]).map(String);
-  for (const name of ["maxSize", "maxClosureSize"]) if (typeof stated[name] === "number") rules[name] = stated[name];
-  return { ...rules, ignoreSelfRefs: stated["ignoreSelfRefs"] === true };
+  const checks = objectOf(drv, "outputChecks", attributes["outputChecks"]);
+  const stated = objectOf(drv, `outputChecks.${output}`, checks[output]);
+  for (const name of LIST_RULES) {
+    const list = stated[name];
+    if (list === undefined || list === null) continue;
+    if (!Array.isArray(list) || !list.every((word) => typeof word === "string"))
+      throw badRule(drv, `outputChecks.${output}.${name}`, "a list of texts");
+    rules[name] = list;
+  }
+  for (const name of ["maxSize", "maxClosureSize"]) {
+    const size = stated[name];
+    if (size === undefined || size === null) continue;
+    if (typeof size !== "number" || !(size >= 0))
+      throw badRule(drv, `outputChecks.${output}.${name}`, "a number of bytes");
+    rules[name] = size;
+  }
+  const { ignoreSelfRefs = false } = stated;
+  if (typeof ignoreSelfRefs !== "boolean") throw badRule(drv, `outputChecks.${output}.ignoreSelfRefs`, "true or false");
+  return { ...rules, ignoreSelfRefs };
+}
+
+function objectOf(drv: Derivation, name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (value === undefined || value === null) return {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw badRule(drv, name, "an object");
+}
+
+/** A rule that cannot be understood must not pass as one that allows everything. */
+function badRule(drv: Derivation, name: string, expected: string): CodedError {
+  return new CodedError("build.bad-rule", `Cannot check "${name}" of "${drv.name}": expected ${expected}`, {
+    exitCode: 100,
+  });
 }
 
 export interface CheckOutputsOptions {
@@ -89,7 +117,7 @@ export function checkOutputs({ drv, built, infoOf }: CheckOutputsOptions): Diagn
       if (stated === undefined) continue;
       const listed = new Set<string>();
       for (const word of stated) {
-        const path = word.startsWith("/nix/store/") ? word : drv.outputs[word]?.path;
+        const path = tryParseStorePath(word) ?? drv.outputs[word]?.path;
         if (path === undefined) {
           faults.push({
             code: "build.bad-rule",

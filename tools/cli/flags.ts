@@ -113,6 +113,7 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly minFree?: number;
   readonly maxFree?: number;
   readonly fallback: boolean;
+  readonly rounds: number;
   readonly logLines: number;
   readonly maxBuildLogSize?: number;
 }
@@ -154,6 +155,13 @@ export const buildFlags = {
     default: false,
     withNegated: false,
     brief: "Build again what is there already and compare the results",
+  },
+  rounds: {
+    kind: "parsed",
+    parse: parseCount,
+    default: "1",
+    placeholder: "N",
+    brief: "Make each build this many times and compare the results",
   },
   sandbox: { kind: "boolean", default: true, brief: "Build inside the sandbox" },
   timeout: {

@@ -57,6 +57,7 @@ export async function realise(targets: readonly BuildTarget[], options: RealiseO
         keepFailed: flags.keepFailed,
         keepGoing: flags.keepGoing,
         rebuild: flags.rebuild,
+        rounds: flags.rounds,
         timeoutSeconds: flags.timeout,
         maxSilentSeconds: flags.maxSilentTime,
         maxLogBytes: flags.maxBuildLogSize,

@@ -57,6 +57,23 @@ if (typeof bench === "string") {
     assert.equal([again.exitCode, again.plan.jobs.length], [0, 0]);
   });
 
+  test("several rounds tell whether a build always gives the same", async () => {
+    const steady = await bench.script("echo said; echo steady > $out", { name: "rounds" });
+    const report = await bench.build(steady, { rounds: 3 });
+    assert.equal([report.exitCode, lines(report.events)], [0, ["said", "said", "said"]]);
+    const moving = await bench.script("read now rest < /proc/uptime; echo $now > $out", { name: "rounds-moving" });
+    const moved = await bench.build(moving, { rounds: 2, keepFailed: true });
+    assert.equal([moved.exitCode, moved.failures.map(({ error }) => error.code)], [104, ["build.not-deterministic"]]);
+    assert.ok(existsSync(`${real(moving)}.check`));
+    rmSync(`${real(moving)}.check`);
+  });
+
+  test("as many lines of a failed builder's log are shown as were asked for", async () => {
+    const value = await bench.script("echo 1; echo 2; echo 3; exit 1", { name: "log-lines" });
+    const [failure] = (await bench.build(value, { logLines: 2 })).failures;
+    assert.equal(failure?.error.details, ["last 2 lines of the log:", "> 2", "> 3"]);
+  });
+
   test("a builder sees the sandbox and nothing of the host", async () => {
     const value = await bench.script(
       `id -u; id -g; pwd; umask; hostname; tty || true; test -t 1 && echo pty; test -t 0 || echo no-input

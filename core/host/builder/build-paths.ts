@@ -34,6 +34,8 @@ export interface BuildOptions {
   readonly rebuild?: boolean | undefined;
   /** With `rebuild`: told of each output that was made again and is as it was registered, and where it lies for the moment. */
   readonly onRebuilt?: ((output: PathInfo, place: string) => Promise<void>) | undefined;
+  /** How often each build is made, to compare the results. Default 1. */
+  readonly rounds?: number | undefined;
   readonly timeoutSeconds?: number | undefined;
   readonly maxSilentSeconds?: number | undefined;
   readonly maxLogBytes?: number | undefined;

@@ -5,6 +5,7 @@ import {
   type BuildJob,
   type BuildOutcome,
   type BuildPlan,
+  type BuildRequest,
   type JobsSettled,
   Schedule,
   showReason,
@@ -48,6 +49,7 @@ export class Run {
   readonly #arrived = new Map<StorePath, Arrived>();
   readonly #fallback: boolean;
   readonly #logLines: number;
+  readonly #rounds: number;
   readonly #registered: Promise<void>[] = [];
   #wake: () => void = () => {};
   #fault: { readonly error: unknown } | undefined;
@@ -63,6 +65,7 @@ export class Run {
     this.#transfers = options.substituters === undefined ? undefined : new Transfers(store, options.substituters);
     this.#fallback = options.fallback !== false;
     this.#logLines = options.logLines ?? 25;
+    this.#rounds = options.rounds ?? 1;
     const processors = availableParallelism();
     this.#schedule = new Schedule(plan, {
       maxJobs: Math.max(1, options.maxJobs ?? processors),
@@ -242,10 +245,34 @@ export class Run {
       this.#record(job, resolved, outcome.outputs);
       return outcome;
     }
-    if (outcome.kind !== "built" || mode === "compare") return outcome;
+    if (outcome.kind !== "built") return outcome;
+    const differing = await this.#compareRounds(request, outcome, emit);
+    if (differing !== undefined) return differing;
+    if (mode === "compare") return outcome;
     const outputs = new Map([...outcome.outputs].map(([name, info]) => [name, info.path]));
     this.#outputs.note(drvPath, outputs);
     return { ...outcome, registered: outcome.registered.then(() => this.#record(job, resolved, outputs)) };
+  }
+
+  /** Build again as often as was asked for; how that ended, unless it always gave the same. */
+  async #compareRounds(
+    request: BuildRequest,
+    first: BuildOutcome & { kind: "built" },
+    emit: (event: BuildEvent) => void,
+  ): Promise<BuildOutcome | undefined> {
+    for (let round = 2; round <= this.#rounds; round++) {
+      // The outputs are locked until they are registered.
+      this.#registration.hurry();
+      await first.registered;
+      emit({
+        kind: "notice",
+        drvPath: request.askedAs ?? request.drvPath,
+        message: `round ${round} of ${this.#rounds}`,
+      });
+      const again = await this.#executor.execute({ ...request, mode: "compare" }, emit, this.#abort.signal);
+      if (again.kind !== "built") return again;
+    }
+    return undefined;
   }
 
   /** The wanted outputs of a job, when an earlier build with the same inputs made all of them. */

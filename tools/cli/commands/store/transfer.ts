@@ -133,6 +133,7 @@ const BUILD = {
   offline: false,
   refresh: false,
   fallback: true,
+  rounds: 1,
   logLines: 25,
   verbose: false,
 } as const;
