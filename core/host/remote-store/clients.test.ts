@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, hashBytes } from "../../base/index.ts";
-import { dumpFileNar, type PathInfo, type StorePath } from "../../store/index.ts";
+import { type ArrivingObject, dumpFileNar, type PathInfo, type StorePath } from "../../store/index.ts";
 import { BUILD_STATUS } from "../../store/wire/index.ts";
+import { openLocalStore } from "../local-store/index.ts";
 import { runServeConnection, runWorkerConnection } from "../store-server/index.ts";
 import { openServedStore } from "../store-server/testing.ts";
 import { ClientPool, DaemonStore, type Dial, dialProgram, RemoteRefusal, SshStore } from "./index.ts";
@@ -85,6 +87,35 @@ test("a refusal leaves the connection in use, anything else does not", async ({ 
   await fails("store.nar-mismatch", () => daemon.importNar({ ...info, narSize: 8 }, pieces()));
   assert.is(await daemon.isValid(info.path), false);
   assert.is(dial.count, 2);
+});
+
+test("many objects go in one stream, and what is wrong in it is told", async ({ store, services, folder }) => {
+  const from = openLocalStore({ root: join(folder, "from") });
+  const paths = Array.from({ length: 20 }, (_, i) => from.addText(`m${i}`, "y".repeat(i), []));
+  async function* objects(spoil?: StorePath): AsyncGenerator<ArrivingObject> {
+    for (const path of paths) {
+      const info = from.queryPathInfo(path) as PathInfo;
+      yield { info, nar: path === spoil ? from.readNar(paths[0] as StorePath) : from.readNar(path) };
+    }
+  }
+  for (const trusted of [true, false]) {
+    const dial = counted(dialInside((input, output) => runWorkerConnection({ services, input, output, trusted })));
+    using daemon = new DaemonStore({ where: '"tested"', dial });
+    await fails("store.nar-mismatch", () => daemon.addMany(paths.length, objects(paths[5])));
+    await daemon.addMany(paths.length, objects());
+    assert.equal(store.allPaths(), [...paths].sort());
+    // Refused in the middle: the rest is not sent, and the connection goes on.
+    async function* untrusted(): AsyncGenerator<ArrivingObject> {
+      const info = { ...(from.queryPathInfo(paths[9] as StorePath) as PathInfo), ca: undefined };
+      const foreign = { ...info, path: `/nix/store/${"3".repeat(32)}-foreign` as StorePath };
+      yield { info: foreign, nar: from.readNar(paths[9] as StorePath) };
+      yield* objects();
+    }
+    if (!trusted) await fails("remote-store.refused", () => daemon.addMany(paths.length + 1, untrusted()));
+    assert.is(await daemon.isValid(paths[0] as StorePath), true);
+    assert.is(dial.count, 2);
+  }
+  from.close();
 });
 
 test("who stops reading an archive early does not disturb the next question", async ({ store, services }) => {

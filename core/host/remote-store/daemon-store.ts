@@ -1,4 +1,5 @@
 import {
+  type ArrivingObject,
   checkRegistrable,
   closureOf,
   notValid,
@@ -129,6 +130,19 @@ export class DaemonStore implements Store, Disposable {
     checkRegistrable(info, (path) => this.#seen.has(path));
     await this.#pool.use((client) => client.add(info, checkOutgoing(info, nar)));
     this.#seen.add(info.path);
+  }
+
+  /**
+   * Add many objects in one stream, references first; what is valid already has been left out. The daemon may keep those before
+   * one that fails.
+   *
+   * @param count How many there are: the protocol wants to know beforehand.
+   */
+  async addMany(count: number, objects: AsyncIterable<ArrivingObject>): Promise<void> {
+    async function* checked(): AsyncGenerator<ArrivingObject> {
+      for await (const { info, nar } of objects) yield { info, nar: checkOutgoing(info, nar) };
+    }
+    if (count > 0) await this.#pool.use((client) => client.addMany(count, checked()));
   }
 
   addSignatures(path: StorePath, signatures: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { CodedError } from "../../base/index.ts";
-import type { PathInfo, StorePath } from "../../store/index.ts";
+import type { ArrivingObject, PathInfo, StorePath } from "../../store/index.ts";
 import {
   BUILD_MODE,
   type DerivedPath,
@@ -162,29 +162,36 @@ export class WorkerClient implements PooledClient {
       this.#operation("addToStoreNar").text(info.path);
       writePathInfo(this.#writer, info, STREAM_INFO_MINOR);
       this.#writer.bool(false).bool(true);
-      // The server may fail at once, or say things: it is listened to while we send.
-      const answer = this.#awaitLast().then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      );
-      let failure: { readonly error: unknown } | undefined;
-      void answer.then((found) => {
-        failure = found;
-      });
-      await this.#writer.frames((inner) =>
-        inner.raw(
-          (async function* () {
-            for await (const piece of nar) {
-              if (failure !== undefined) return;
-              yield piece;
-            }
-          })(),
-        ),
-      );
-      await this.#writer.flush();
-      failure = await answer;
-      if (failure !== undefined) throw failure.error;
+      await this.#sendFrames((inner, isRefused) => inner.raw(until(isRefused, nar)));
     });
+  }
+
+  /** As {@link add}, for many objects in one stream, references first. */
+  addMany(count: number, objects: AsyncIterable<ArrivingObject>): Promise<void> {
+    return this.#talk(async () => {
+      this.#operation("addMultipleToStore").bool(false).bool(true);
+      await this.#sendFrames(async (inner, isRefused) => {
+        inner.number(count);
+        for await (const { info, nar } of objects) {
+          if (isRefused()) return;
+          inner.text(info.path);
+          writePathInfo(inner, info, STREAM_INFO_MINOR);
+          await inner.raw(until(isRefused, nar));
+        }
+      });
+    });
+  }
+
+  /** The server may fail at once, or say things: it is listened to while we send. */
+  async #sendFrames(write: (inner: WireWriter, isRefused: () => boolean) => Promise<void>): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    const answer = this.#awaitLast().catch((error: unknown) => {
+      failure = { error };
+    });
+    await this.#writer.frames((inner) => write(inner, () => failure !== undefined));
+    await this.#writer.flush();
+    await answer;
+    if (failure !== undefined) throw failure.error;
   }
 
   addSignatures(path: StorePath, signatures: readonly string[]): Promise<void> {
@@ -260,6 +267,14 @@ export class WorkerClient implements PooledClient {
       this.#log(message);
       this.#reader.forget();
     }
+  }
+}
+
+/** The pieces, as long as it makes sense to send them. */
+async function* until(isOver: () => boolean, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    if (isOver()) return;
+    yield piece;
   }
 }
 

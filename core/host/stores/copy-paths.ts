@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { CodedError } from "../../base/index.ts";
 import {
+  type ArrivingObject,
   checkTrusted,
   groupForRegistration,
   type NarInfo,
@@ -13,6 +14,7 @@ import {
 import { BinaryCacheStore, forEachParallel } from "../binary-cache/index.ts";
 import { LocalStore } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
+import type { DaemonStore } from "../remote-store/index.ts";
 import type { AnyStore } from "./any-store.ts";
 
 export interface CopyProgress {
@@ -75,6 +77,7 @@ export async function copyPaths(options: CopyPathsOptions): Promise<StorePath[]>
   };
   if (to instanceof LocalStore) await copyToLocal(to, plan.metadata, copy);
   else if (to instanceof BinaryCacheStore) await copyToCache(to, plan.archives, copy);
+  else if (isStreamed(to)) await copyToDaemon(to, plan.metadata, copy);
   else await inOrderOfReferences(plan.metadata, 1, (info) => to.importNar(facts(info), copy.read(info)), copy.ended);
   return plan.metadata.map(({ path }) => path);
 }
@@ -116,6 +119,25 @@ async function copyToLocal(to: LocalStore, metadata: readonly PathInfo[], { read
       unpacked: ended,
     });
   }
+}
+
+/** A store that takes many objects in one stream. It is told by what it can do, so that opening other stores does not load it. */
+function isStreamed(to: AnyStore): to is AnyStore & Pick<DaemonStore, "addMany"> {
+  return "addMany" in to;
+}
+
+async function copyToDaemon(
+  to: Pick<DaemonStore, "addMany">,
+  metadata: readonly PathInfo[],
+  { read, ended }: Copy,
+): Promise<void> {
+  async function* objects(): AsyncGenerator<ArrivingObject> {
+    for (const info of metadata) {
+      yield { info: facts(info), nar: read(info) };
+      ended(info);
+    }
+  }
+  await to.addMany(metadata.length, objects());
 }
 
 async function copyToCache(to: BinaryCacheStore, archives: readonly PathInfo[], { read, ended }: Copy): Promise<void> {
