@@ -1,5 +1,11 @@
 import type { SubstitutionSettings } from "../../build/index.ts";
-import { checkTrusted, type StorePath } from "../../store/index.ts";
+import {
+  checkTrusted,
+  formatRealisation,
+  parseRealisation,
+  parseRealisationId,
+  type StorePath,
+} from "../../store/index.ts";
 import { BuildLogWriter } from "../build-log/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
@@ -77,6 +83,11 @@ export function localServices(store: LocalStore, options: LocalServicesOptions =
     addSignatures(path, signatures) {
       store.addSignatures(new Map([[path, signatures]]));
     },
+    queryRealisation(id) {
+      const found = store.queryRealisation(parseRealisationId(id));
+      return found === undefined ? undefined : formatRealisation(found);
+    },
+    registerRealisation: (text) => store.addRealisations([parseRealisation(text, store.storeDirectory)]),
     registerRoot: (link) => store.registerRoot(link),
     addPermanentRoot: (link, path) => store.addIndirectRoot(link, path),
     async findRoots() {

@@ -46,6 +46,8 @@ export async function planMissing(
       const { jobs } = planBuild({
         targets,
         readDerivation: (path) => services.store.readDerivation(path),
+        findOutput: ({ drvPath, output }) =>
+          services.store.findOutput?.(services.store.readDerivation(drvPath), output),
         isValid(path) {
           if (asked.has(path as StorePath)) return reach.has(path as StorePath);
           open.push(path as StorePath);

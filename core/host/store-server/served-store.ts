@@ -14,6 +14,8 @@ export interface ServedStore extends Store {
   queryValidDerivers(output: StorePath): Awaitable<StorePath[]>;
   /** Error `store.not-valid`. */
   readDerivation(path: StorePath): Derivation;
+  /** Where an output lies whose path the derivation does not state, when a build found out. */
+  findOutput?(derivation: Derivation, output: string): StorePath | undefined;
   /** Keep a path from being collected as long as the connection lives. */
   addTempRoot(path: string): void;
   /** Take in objects that come one after the other; see `LocalStore.importInOrder`. */

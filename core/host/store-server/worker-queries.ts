@@ -1,6 +1,6 @@
 import { CodedError } from "../../base/index.ts";
-import { hashDerivationModulo, makeInputHashes, outputNames } from "../../derivation/index.ts";
-import { DIGEST_LENGTH, makeRealisationId, notValid, parseRealisation, type StorePath } from "../../store/index.ts";
+import { outputNames } from "../../derivation/index.ts";
+import { DIGEST_LENGTH, notValid, type StorePath } from "../../store/index.ts";
 import { readTextMap, WORKER_OPERATION as OPERATION, writePathInfo, writeTextMap } from "../../store/wire/index.ts";
 import { planMissing } from "./plan-missing.ts";
 import { invalid } from "./realise.ts";
@@ -105,25 +105,16 @@ const querySubstitutablePathInfos: WorkerHandler = async (session) => {
 const queryDerivationOutputMap: WorkerHandler = async (session) => {
   const drvPath = await session.reader.path();
   session.begin();
-  const outputs = await outputMap(session, drvPath);
+  const outputs = outputMap(session, drvPath);
   writeTextMap(session.end(), outputs);
 };
 
 /** Output name → path; empty where it is not known yet. */
-async function outputMap(session: WorkerSession, drvPath: StorePath): Promise<Record<string, string>> {
-  const drv = session.store.readDerivation(drvPath);
-  const { queryRealisation } = session.services;
-  const known: Record<string, string> = {};
-  for (const name of outputNames(drv)) {
-    const { path } = drv.outputs[name] as { path: string };
-    known[name] = path;
-    if (path !== "" || queryRealisation === undefined) continue;
-    const inputs = makeInputHashes((input) => session.store.readDerivation(input));
-    const { hashes } = hashDerivationModulo(drv, { masked: true, inputs });
-    const text = await queryRealisation(makeRealisationId(hashes.get(name) as Uint8Array, name));
-    if (text !== undefined) known[name] = parseRealisation(text).outPath;
-  }
-  return known;
+function outputMap(session: WorkerSession, drvPath: StorePath): Record<string, string> {
+  const { store } = session;
+  const drv = store.readDerivation(drvPath);
+  const pathOf = (name: string): string => drv.outputs[name]?.path || store.findOutput?.(drv, name) || "";
+  return Object.fromEntries(outputNames(drv).map((name) => [name, pathOf(name)]));
 }
 
 const narFromPath: WorkerHandler = async (session) => {
@@ -155,9 +146,7 @@ export const WORKER_QUERIES: readonly (readonly [number, WorkerHandler])[] = [
   [OPERATION.queryValidDerivers, askForPaths(async ({ store }, path) => store.queryValidDerivers(path))],
   [
     OPERATION.queryDerivationOutputs,
-    askForPaths(async (session, path) =>
-      Object.values(await outputMap(session, path)).filter((output) => output !== ""),
-    ),
+    askForPaths(async (session, path) => Object.values(outputMap(session, path)).filter((output) => output !== "")),
   ],
   [
     OPERATION.queryDerivationOutputNames,

@@ -97,6 +97,9 @@ async function makeTheirs(): Promise<{ all: string[]; drv: string; failing: stri
         low = make "low" "echo making low; read line < \${text}; echo $line > $out; echo $line > $dev" { outputs = [ "out" "dev" ]; };
       in {
         good = make "good" "echo making good; read line < \${low}; echo good $line \${low.dev} > $out" { };
+        floating = make "floating" "read line < \${text}; echo $line $out > $out" {
+          __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";
+        };
         failing = make "failing" "echo about to fail; exit 3" { };
       }`,
     );
@@ -223,6 +226,32 @@ builds("nix-build, nix build and their like go through our daemon", async () => 
     await daemon.stop();
   }
   await nix(ours, "nix-store", "--verify", "--check-contents");
+});
+
+builds("outputs whose paths the build decides are built and told by our daemon", async () => {
+  await makeTheirs();
+  const root = join(directory, "floating");
+  const daemon = await startDaemon(root);
+  const config = environment.NIX_CONFIG;
+  environment.NIX_CONFIG = config.replace("nix-command", "nix-command ca-derivations");
+  try {
+    const { remote } = daemon;
+    const [drv] = (await nix(remote, "nix-instantiate", join(directory, "files/default.nix"), "-A", "floating")) as [
+      string,
+    ];
+    const [out] = (await nix(remote, "nix-build", "--no-out-link", drv)) as [string];
+    const [known] = JSON.parse((await nix(remote, "nix", "realisation", "info", "--json", drv)).join("")) as [
+      { outPath: string },
+    ];
+    assert.is(`/nix/store/${known.outPath}`, out);
+    assert.equal(await nix(remote, "nix-build", "--no-out-link", drv), [out]);
+    assert.equal(await nix(remote, "nix-store", "-q", "--references", out), [out]);
+    assert.is(readFileSync(`${root}${out}`, "utf8"), `from a file ${out}\n`);
+  } finally {
+    environment.NIX_CONFIG = config;
+    await daemon.stop();
+  }
+  await nix(root, "nix-store", "--verify", "--check-contents");
 });
 
 referee("our commands copy to and from stores that Nix serves", async () => {
