@@ -10,7 +10,7 @@ test("formatSortedJson() puts keys in byte order, also those that look like numb
 
 test("formatSortedJson() is read back as what it was", () => {
   fc.assert(
-    fc.property(fc.jsonValue({ noUnicodeString: false }), fc.nat(3), (value, indent) => {
+    fc.property(fc.jsonValue({ maxDepth: 3 }), fc.nat(3), (value, indent) => {
       const text = formatSortedJson(value, indent);
       assert.equal(JSON.parse(text), JSON.parse(JSON.stringify(value)));
       assert.is(formatSortedJson(JSON.parse(text), indent), text);

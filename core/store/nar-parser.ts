@@ -19,8 +19,6 @@ const LONGEST_TARGET = 4095;
 /** Of a path inside the archive. No call to a file system names what lies deeper, so no store can hold it. */
 const LONGEST_PATH = 4095;
 const SHORT_TEXT = 40;
-/** Directories inside each other: a longer path is none that a system could open (4,096 bytes). */
-const DEEPEST = 2048;
 
 function malformed(found: string): CodedError {
   return new CodedError("nar.malformed", `Cannot read the archive: ${found}`);
@@ -224,7 +222,6 @@ export class NarParser {
       this.#executable = false;
       this.#expected = "file-word";
     } else if (type === "directory") {
-      if (this.#open.length === DEEPEST) throw malformed(`its directories are more than ${DEEPEST} levels deep`);
       this.#sink.directory(this.#path);
       this.#open.push({ path: this.#path, pathBytes: this.#pathBytes, last: undefined });
       this.#expected = "entry-or-close";
