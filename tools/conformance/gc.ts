@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -68,6 +69,9 @@ export async function runGc(vectors: Vectors, suite: Suite): Promise<void> {
       try {
         cpSync(join(folder, "all"), root, { recursive: true, verbatimSymlinks: true });
         layOut(root, each);
+        // Space set aside that takes none.
+        writeFileSync(reserveOf(root), "");
+        truncateSync(reserveOf(root), 8 * 1024 ** 2);
         const held = openSync(writeTemporaryRoots(root, LIVING, each.temporaryRoots), "r");
         lockFileSync(held, "exclusive", { wait: true });
         const stale = writeTemporaryRoots(root, GONE, each.staleTemporaryRoots);
@@ -124,8 +128,8 @@ function makeStore(root: string, { paths }: Vectors): void {
   database.exec("commit");
   database.close();
   for (const { path } of paths) writeFileSync(root + path, path);
-  // Its size would be copied each time.
-  truncateSync(join(root, "nix/var/nix/db/reserved"));
+  // It would be copied each time.
+  rmSync(reserveOf(root));
 }
 
 function layOut(root: string, { links, files, unregistered }: GcCase): void {
@@ -142,6 +146,10 @@ function layOut(root: string, { links, files, unregistered }: GcCase): void {
       root + link,
     );
   }
+}
+
+function reserveOf(root: string): string {
+  return join(root, "nix/var/nix/db/reserved");
 }
 
 function writeTemporaryRoots(root: string, pid: string, paths: readonly string[]): string {

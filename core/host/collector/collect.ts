@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { CodedError } from "../../base/index.ts";
 import {
   DEFAULT_GC_SETTINGS,
@@ -33,6 +34,8 @@ import { readTemporaryRoots, type TemporaryRoot } from "./temporary-roots.ts";
 import { findUnregistered } from "./unregistered.ts";
 
 const BATCH = 2000;
+/** So many batches share one wait for the disk. */
+const GROUP = 10;
 
 /** What a collection tells while it runs. */
 export type GcEvent =
@@ -111,7 +114,7 @@ export function collectGarbage(options: CollectOptions = {}): Promise<GcReport> 
     await collection.removeUnregistered(unregistered);
     let at = 0;
     while (at < plan.order.length && collection.wantedBytes > 0) {
-      const count = takeForBytes(plan, { from: at, wantedBytes: collection.wantedBytes, atMost: batchSize });
+      const count = takeForBytes(plan, { from: at, wantedBytes: collection.wantedBytes, atMost: GROUP * batchSize });
       await collection.removeObjects(plan.order.subarray(at, at + count), (node) => plan.isLive(node));
       at += count;
       collection.tell(at);
@@ -148,10 +151,8 @@ export function deletePaths(options: DeletePathsOptions): Promise<GcReport> {
     }
     const mustStay = (node: number): boolean =>
       ignoreLiveness ? plan.isProtected(storePathDigest(plan.graph.paths[node] as StorePath)) : plan.isLive(node);
-    for (let at = 0; at < chosen.order.length; at += BATCH) {
-      await collection.removeObjects(chosen.order.slice(at, at + BATCH), mustStay);
-      collection.tell(Math.min(at + BATCH, chosen.order.length));
-    }
+    await collection.removeObjects(chosen.order, mustStay);
+    collection.tell(chosen.order.length);
     return { ...report, ...(await collection.finish()) };
   });
 }
@@ -188,7 +189,7 @@ class Collection {
   readonly #limitBytes: number;
   #dead: readonly string[] = [];
   #deleted = 0;
-  /** Objects that are not valid any more but may still be on disk, and when they are gone. */
+  /** Objects, by their names, that are not valid any more but may still be on disk, and when they are gone. */
   #going = new Set<string>();
   #gone: Promise<void> = Promise.resolve();
 
@@ -239,15 +240,21 @@ class Collection {
   /** A process relies on a path from now on. */
   protect(path: string): Promise<void> | undefined {
     this.plan.protect(path);
-    return this.#going.has(path) ? this.#gone : undefined;
+    return this.#isGoing(path) ? this.#gone : undefined;
   }
 
   /** This process does, and stands still until it may. */
   protectNow(path: string): void {
     this.plan.protect(path);
-    if (!this.#going.has(path)) return;
+    if (!this.#isGoing(path)) return;
     this.store.flush();
-    this.#removeGoing();
+    const name = storePathBaseName(path as StorePath);
+    this.#sweeper.removeNow(name);
+    this.#going.delete(name);
+  }
+
+  #isGoing(path: string): boolean {
+    return this.#going.has(path.slice(STORE_DIRECTORY.length + 1));
   }
 
   measure(names: readonly string[]): number {
@@ -263,21 +270,30 @@ class Collection {
    * Delete objects. First their rows are gone, on disk, and then their names: after a power cut no row is without its files.
    * Who wants one of them in between waits until it is gone.
    */
-  async removeObjects(nodes: Iterable<number>, mustStay: (node: number) => boolean): Promise<void> {
-    const { signal } = this.#options;
-    signal?.throwIfAborted();
-    const paths = [...nodes].filter((node) => !mustStay(node)).map((node) => this.plan.graph.paths[node] as StorePath);
-    const invalid = this.store.invalidate(paths);
-    this.#going = new Set(invalid);
-    this.#gone = this.store.flushLater().then(() => this.#removeGoing());
-    await this.#gone;
+  async removeObjects(nodes: ArrayLike<number>, mustStay: (node: number) => boolean): Promise<void> {
+    const { signal, batchSize = BATCH } = this.#options;
+    let end = (): void => {};
+    this.#gone = new Promise((resolve) => (end = resolve));
+    try {
+      for (let at = 0; at < nodes.length; at += batchSize) {
+        signal?.throwIfAborted();
+        const some = Array.prototype.slice.call(nodes, at, at + batchSize).filter((node) => !mustStay(node));
+        const paths = some.map((node) => this.plan.graph.paths[node] as StorePath);
+        if (paths.length > 0)
+          for (const path of this.store.invalidate(paths)) {
+            this.#going.add(storePathBaseName(path));
+            this.#deleted += 1;
+          }
+        // Whoever waits for an answer gets it between two batches.
+        await nextTurn();
+      }
+      await this.store.flushLater();
+      await this.#sweeper.removeAll(this.#going);
+    } finally {
+      this.#going.clear();
+      end();
+    }
     await this.#sweeper.emptyTrash(signal);
-  }
-
-  #removeGoing(): void {
-    for (const path of this.#going) this.#sweeper.remove(storePathBaseName(path as StorePath));
-    this.#deleted += this.#going.size;
-    this.#going.clear();
   }
 
   async removeUnregistered(names: readonly string[]): Promise<void> {
@@ -290,7 +306,7 @@ class Collection {
         const { digest } = readStoreEntry(name);
         if (valid.has(`${STORE_DIRECTORY}/${name}`) || (digest !== undefined && this.plan.isProtected(digest)))
           continue;
-        this.#sweeper.remove(name);
+        this.#sweeper.removeNow(name);
         this.#deleted += 1;
       }
       await this.#sweeper.emptyTrash(this.#options.signal);

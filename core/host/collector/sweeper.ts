@@ -1,17 +1,17 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
+import { chmodSync, lstat, lstatSync, mkdirSync, renameSync, rmdirSync, type Stats, unlink, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { LINKS_NAME, TRASH_NAME } from "../../store/index.ts";
 import { hostPath, readNames } from "../files/index.ts";
 import { unlessUnreadable } from "./unreadable.ts";
 
-/** After so long the process looks at what else there is to do: whoever waits for an answer gets it. */
-const TURN_MS = 5;
+/** Files that are being deleted at once: on a busy disk each waits for it, and they wait together. */
+const AT_ONCE = 64;
 /** The kernel takes its time for a large file, so such a one goes the way of directories. */
 const LARGE_BYTES = 4 * 1024 * 1024;
-
 /** Directories within directories that are deleted where they are; deeper ones, whose path may be too long, are moved first. */
 const MAX_DEPTH = 32;
+/** Milliseconds that the system may take to delete one file. */
+const MAX_WAITS = 30_000;
 const STUCK = new Set(["EBUSY", "EPERM", "EACCES", "EROFS", "ENOTEMPTY"]);
 
 /** Space on disk that a file takes. */
@@ -30,6 +30,9 @@ export class Sweeper {
   readonly #storeDirectory: string;
   readonly #trash: string;
   readonly #isRoot = process.geteuid?.() === 0;
+  /** Entries that are still to be removed, and those of which a thread of the system has begun to. */
+  #left = new Set<string>();
+  readonly #unlinking = new Set<string>();
   #moved = 0;
   /** Files and directories that are gone: without any there is no use in trying again. */
   #steps = 0;
@@ -41,19 +44,41 @@ export class Sweeper {
   }
 
   /**
-   * Take an entry out of the store directory, at once: what is not deleted quickly is put aside for {@link emptyTrash}, so that
-   * whoever wants to make the path again need not wait.
+   * Take entries out of the store directory: what is not deleted quickly is put aside for {@link emptyTrash}, so that whoever
+   * wants to make the path again need not wait. Those that {@link removeNow} takes meanwhile are left to it.
    */
-  remove(name: string): void {
-    const path = `${this.#storeDirectory}/${name}`;
+  async removeAll(names: Iterable<string>): Promise<void> {
+    const left = new Set(names);
+    this.#left = left;
+    await atOnce([...left], async (name) => {
+      const path = this.#placeOf(name);
+      const stat = await look(path);
+      if (!left.has(name)) return;
+      if (stat !== undefined && isSlow(stat)) this.#tryTo(path, () => this.#putAside(path, stat));
+      else if (stat !== undefined) {
+        this.#unlinking.add(name);
+        await this.#delete(path, stat);
+        this.#unlinking.delete(name);
+      }
+      left.delete(name);
+    });
+  }
+
+  /** Take one entry out before anything else happens in this process: it may be made again right after. */
+  removeNow(name: string): void {
+    this.#left.delete(name);
+    const path = this.#placeOf(name);
+    // Another thread is about to delete it, and must have done so before something new is there.
+    for (let waits = 0; this.#unlinking.has(name) && waits < MAX_WAITS && isThere(path); waits++) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
     const stat = lstatSync(hostPath(path), { throwIfNoEntry: false });
     if (stat === undefined) return;
-    try {
-      if (stat.isDirectory() || stat.size >= LARGE_BYTES) this.#putAside(path, stat);
-      else this.#unlink(path, stat);
-    } catch (error) {
-      this.#failed(path, error);
-    }
+    this.#tryTo(path, () => {
+      if (isSlow(stat)) return this.#putAside(path, stat);
+      unlinkSync(hostPath(path));
+      this.#count(stat);
+    });
   }
 
   /** Delete what was put aside, now or by a collection that did not come to its end. */
@@ -61,27 +86,27 @@ export class Sweeper {
     // Deep trees are put aside again in pieces.
     for (let before = -1; before !== this.#steps && this.#hasTrash(); ) {
       before = this.#steps;
-      await inTurns(this.#deleteEntries(this.#trash, 0), signal);
+      await this.#deleteEntries(this.#trash, 0, signal);
     }
     unlessUnreadable(() => rmdirSync(this.#trash));
   }
 
   /** Delete the names in `.links` that are the last of their files. */
-  async removeUnusedLinks(signal?: AbortSignal): Promise<number> {
+  async removeUnusedLinks(signal?: AbortSignal): Promise<void> {
     const folder = join(this.#storeDirectory, LINKS_NAME);
-    if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return 0;
-    const before = this.freedBytes;
-    await inTurns(this.#unusedLinks(folder), signal);
-    return this.freedBytes - before;
+    await atOnce(
+      unlessUnreadable(() => readNames(folder)) ?? [],
+      async (name) => {
+        const path = `${folder}/${name}`;
+        const stat = await look(path);
+        if (stat?.nlink === 1) await this.#delete(path, stat);
+      },
+      signal,
+    );
   }
 
-  *#unusedLinks(folder: string): Generator<void> {
-    for (const name of readdirSync(folder)) {
-      const path = join(folder, name);
-      const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat?.nlink === 1) this.#unlink(path, stat);
-      yield;
-    }
+  #placeOf(name: string): string {
+    return `${this.#storeDirectory}/${name}`;
   }
 
   #hasTrash(): boolean {
@@ -91,40 +116,45 @@ export class Sweeper {
   #putAside(path: string, stat: Stats): void {
     mkdirSync(this.#trash, { recursive: true, mode: 0o700 });
     this.#makeWritable(path, stat);
-    renameSync(hostPath(path), this.#newTrash());
-  }
-
-  #newTrash(): string {
     this.#moved += 1;
-    return join(this.#trash, String(this.#moved));
+    renameSync(hostPath(path), join(this.#trash, String(this.#moved)));
   }
 
-  *#deleteEntries(directory: string, depth: number): Generator<void> {
-    for (const name of readNames(directory)) {
-      const path = `${directory}/${name}`;
-      const stat = lstatSync(hostPath(path), { throwIfNoEntry: false });
-      if (stat === undefined) continue;
-      try {
-        if (!stat.isDirectory()) this.#unlink(path, stat);
-        else if (depth === MAX_DEPTH) this.#putAside(path, stat);
-        else {
-          this.#makeWritable(path, stat);
-          yield* this.#deleteEntries(path, depth + 1);
-          rmdirSync(hostPath(path));
-          this.#steps += 1;
-          this.freedBytes += diskBytes(stat);
-        }
-      } catch (error) {
-        this.#failed(path, error);
+  async #deleteEntries(directory: string, depth: number, signal: AbortSignal | undefined): Promise<void> {
+    const folders: { readonly path: string; readonly stat: Stats }[] = [];
+    await atOnce(
+      readNames(directory),
+      async (name) => {
+        const path = `${directory}/${name}`;
+        const stat = await look(path);
+        if (stat?.isDirectory()) folders.push({ path, stat });
+        else if (stat !== undefined) await this.#delete(path, stat);
+      },
+      signal,
+    );
+    for (const { path, stat } of folders) {
+      if (depth === MAX_DEPTH) {
+        this.#tryTo(path, () => this.#putAside(path, stat));
+        continue;
       }
-      yield;
+      this.#tryTo(path, () => this.#makeWritable(path, stat));
+      await this.#deleteEntries(path, depth + 1, signal);
+      this.#tryTo(path, () => {
+        rmdirSync(hostPath(path));
+        this.#count(stat);
+      });
     }
   }
 
-  #unlink(path: string, stat: Stats): void {
-    unlinkSync(hostPath(path));
+  async #delete(path: string, stat: Stats): Promise<void> {
+    const error = await new Promise<Error | null>((resolve) => unlink(hostPath(path), resolve));
+    if (error === null) this.#count(stat);
+    else this.#failed(path, error);
+  }
+
+  #count(stat: Stats): void {
     this.#steps += 1;
-    if (stat.nlink === 1) this.freedBytes += diskBytes(stat);
+    if (stat.isDirectory() || stat.nlink === 1) this.freedBytes += diskBytes(stat);
     else if (stat.nlink === 2) this.linkedBytes += diskBytes(stat);
   }
 
@@ -133,21 +163,48 @@ export class Sweeper {
     if (!this.#isRoot && stat.isDirectory() && (stat.mode & 0o700) !== 0o700) chmodSync(hostPath(path), 0o700);
   }
 
+  #tryTo(path: string, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#failed(path, error);
+    }
+  }
+
   /** One thing that cannot be deleted, a mount or an immutable file, must not keep the rest. */
   #failed(path: string, error: unknown): void {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return;
     if (!STUCK.has(code ?? "")) throw error;
     if (code !== "ENOTEMPTY") this.failures.push(`${path}: ${message}`);
   }
 }
 
-/** Do work step by step, and let others have their turn in between. */
-async function inTurns(steps: Generator<void>, signal: AbortSignal | undefined): Promise<void> {
-  let turnEnds = performance.now() + TURN_MS;
-  while (steps.next().done !== true) {
-    if (performance.now() < turnEnds) continue;
+function isThere(path: string): boolean {
+  return lstatSync(hostPath(path), { throwIfNoEntry: false }) !== undefined;
+}
+
+function isSlow(stat: Stats): boolean {
+  return stat.isDirectory() || stat.size >= LARGE_BYTES;
+}
+
+/** `undefined` for what is not there. */
+function look(path: string): Promise<Stats | undefined> {
+  return new Promise((resolve, reject) => {
+    lstat(hostPath(path), (error, stat) => {
+      if (error === null) resolve(stat);
+      else if (error.code === "ENOENT") resolve(undefined);
+      else reject(error);
+    });
+  });
+}
+
+/** Do something for each, some at a time. */
+async function atOnce<T>(all: readonly T[], each: (one: T) => Promise<void>, signal?: AbortSignal): Promise<void> {
+  for (let at = 0; at < all.length; at += AT_ONCE) {
     signal?.throwIfAborted();
-    await nextTurn();
-    turnEnds = performance.now() + TURN_MS;
+    // What has begun comes to its end, also when something fails: nothing is deleted after we said that we are done.
+    const ends = await Promise.allSettled(all.slice(at, at + AT_ONCE).map(each));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 }

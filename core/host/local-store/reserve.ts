@@ -1,6 +1,5 @@
-import { existsSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryName } from "../files/index.ts";
 import type { StoreLayout } from "./layout.ts";
 
 /** Space set aside for the collector, which must be able to write when the disk is full. As Nix. */
@@ -19,14 +18,13 @@ export function dropReserve(layout: StoreLayout): void {
 /** Set space aside, where there is more than enough of it. */
 export function restoreReserve(layout: StoreLayout): void {
   const file = fileOf(layout);
-  if (existsSync(file)) return;
+  // One that is shorter was being written when its process was killed.
+  if (statSync(file, { throwIfNoEntry: false })?.size === RESERVED_BYTES) return;
   if (freeBytes(layout) < 2 * RESERVED_BYTES) return;
-  const temporary = temporaryName(file);
   try {
-    writeFileSync(temporary, Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
-    renameSync(temporary, file);
+    writeFileSync(file, Buffer.alloc(RESERVED_BYTES, "X"), { mode: 0o600 });
   } catch (error) {
-    rmSync(temporary, { force: true });
+    rmSync(file, { force: true });
     // The disk became full meanwhile: next time.
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOSPC" && code !== "EDQUOT") throw error;

@@ -1,8 +1,8 @@
 /**
- * `node collector.ts ROOT MILLISECONDS [BATCH]`: collect a store again and again; prints how often and how much was deleted.
+ * `node collector.ts ROOT MILLISECONDS [BATCH]`: collect a store again and again; prints what happens, and how often and how much was deleted.
  * May be killed at any instant.
  */
-import { collectGarbage } from "../index.ts";
+import { collectGarbage, type GcEvent } from "../index.ts";
 
 const [root, milliseconds, batchSize = "7"] = process.argv.slice(2) as [string, string, string?];
 const ends = performance.now() + Number(milliseconds);
@@ -10,7 +10,8 @@ let rounds = 0;
 let deleted = 0;
 console.log("ready");
 do {
-  const report = await collectGarbage({ root, batchSize: Number(batchSize) });
+  const events = ({ kind }: GcEvent): void => console.log(kind);
+  const report = await collectGarbage({ root, batchSize: Number(batchSize), events });
   rounds += 1;
   deleted += report.deleted;
   console.log(`${rounds} ${deleted}`);
