@@ -73,13 +73,19 @@ export type ExportEvent =
   | { readonly kind: "nar"; readonly bytes: Uint8Array }
   | { readonly kind: "object"; readonly info: ExportedInfo; readonly narHash: Hash; readonly narSize: number };
 
+/** Takes an archive while it is read. */
+export interface ExportSink extends NarSink {
+  /** Something to wait for before it is told more. */
+  busy(): Promise<void> | undefined;
+}
+
 /**
  * Read an export stream up to its end; what follows it is left alone.
  *
- * @param begin Called when an archive begins; its sink is told what the archive holds, each piece before the event that has it.
+ * @param begin Called when an archive begins. What it gives is told what the archive holds, and there are no events for its pieces.
  * @throws {CodedError} `export.malformed`; `nar.malformed`; `store-path.*` for paths that are none of the store.
  */
-export async function* readExport(reader: WireReader, begin?: () => NarSink): AsyncGenerator<ExportEvent> {
+export async function* readExport(reader: WireReader, begin?: () => ExportSink): AsyncGenerator<ExportEvent> {
   try {
     yield* readObjects(reader, begin);
   } catch (error) {
@@ -90,17 +96,28 @@ export async function* readExport(reader: WireReader, begin?: () => NarSink): As
   }
 }
 
-async function* readObjects(reader: WireReader, begin: (() => NarSink) | undefined): AsyncGenerator<ExportEvent> {
+async function* readObjects(reader: WireReader, begin: (() => ExportSink) | undefined): AsyncGenerator<ExportEvent> {
   for (;;) {
     const marker = await reader.number();
     if (marker === 0) return;
     if (marker !== 1) throw malformed(`found ${marker}, expected 1 before an object or 0 at the end`);
     const hasher = makeHasher("sha256");
     let narSize = 0;
-    for await (const bytes of reader.nar(begin?.())) {
+    const count = (bytes: Uint8Array): void => {
       hasher.update(bytes);
       narSize += bytes.length;
-      yield { kind: "nar", bytes };
+    };
+    if (begin === undefined) {
+      for await (const bytes of reader.nar()) {
+        count(bytes);
+        yield { kind: "nar", bytes };
+      }
+    } else {
+      const sink = begin();
+      await reader.narInto(sink, (bytes) => {
+        count(bytes);
+        return sink.busy();
+      });
     }
     // What one object says is one message: its texts share a limit, the stream as a whole has none.
     await reader.begin();

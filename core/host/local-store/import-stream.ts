@@ -69,11 +69,8 @@ export async function importStream(store: ImportStreamContext, reader: WireReade
   };
   try {
     for await (const event of readExport(reader, begin)) {
+      if (event.kind === "nar") continue;
       const { writer, place } = current as Begun;
-      if (event.kind === "nar") {
-        await writer.busy();
-        continue;
-      }
       const { info, narHash, narSize } = event;
       paths.push(info.path);
       round.push({ info: { ...info, narHash, narSize, signatures: [] }, place, finish: () => writer.finish() });

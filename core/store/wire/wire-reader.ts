@@ -134,17 +134,33 @@ export class WireReader {
   /**
    * An archive, which itself says where it ends, in pieces as they arrive.
    *
-   * @param sink Told what the archive holds, each piece before it is given.
    * Errors besides ours: `nar.malformed`.
    */
-  async *nar(sink: NarSink = IGNORE): AsyncGenerator<Uint8Array> {
-    const parser = new NarParser(sink);
+  async *nar(): AsyncGenerator<Uint8Array> {
+    const parser = new NarParser(IGNORE);
     while (!parser.done) {
       await this.#need();
       const rest = this.#chunk.subarray(this.#at);
       const used = parser.push(rest);
       this.#at += used;
       yield rest.subarray(0, used);
+    }
+  }
+
+  /**
+   * An archive whose nodes are told to a sink. It is `take`n in pieces as they arrive, each after the sink was told of it, and waited
+   * for where `take` says so. Errors as {@link nar}.
+   */
+  async narInto(sink: NarSink, take: (piece: Uint8Array) => Promise<void> | undefined): Promise<void> {
+    const parser = new NarParser(sink);
+    while (!parser.done) {
+      // Small archives often lie in one chunk: waiting only where there is something to wait for makes them twice as fast.
+      if (this.#at === this.#chunk.length) await this.#need();
+      const rest = this.#chunk.subarray(this.#at);
+      const used = parser.push(rest);
+      this.#at += used;
+      const taken = take(rest.subarray(0, used));
+      if (taken !== undefined) await taken;
     }
   }
 
