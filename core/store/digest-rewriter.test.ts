@@ -2,7 +2,16 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { concatBytes, fromUtf8, hashBytes, toBase16, toBase64, utf8 } from "../base/index.ts";
-import { DigestRewriter, dumpNar, type NarNode, NarParser, type NarSink, RewritingSink, SelfHasher } from "./index.ts";
+import {
+  DigestRewriter,
+  dumpNar,
+  type NarNode,
+  NarParser,
+  type NarSink,
+  RewritingSink,
+  rewriteDigests,
+  SelfHasher,
+} from "./index.ts";
 
 const A = "9jl1scgllqyc9rgas2nin6h2ypfbnw6d";
 const B = "i1pyzmfbsqg5gw4v2wvz347liyg70war";
@@ -52,6 +61,15 @@ test("DigestRewriter finds what begins inside a longer run of symbols, and does 
   );
   assert.is(found.text, `00${C}11${A}${A}0`);
   assert.equal(found.offsets, [2, 36, 68]);
+});
+
+test("rewriteDigests() lets two digests take each other's place", () => {
+  const swap = new Map([
+    [A, B],
+    [B, A],
+  ]);
+  assert.is(rewriteDigests(`${A}/${B}-x`, swap), `${B}/${A}-x`);
+  assert.is(rewriteDigests(`${A}/x`, new Map()), `${A}/x`);
 });
 
 test("SelfHasher counts the own digest as zeros and hashes where it was", () => {

@@ -98,11 +98,10 @@ function beginning(bytes: Uint8Array, at: number): number {
   return (symbol(0) << 10) | (symbol(1) << 5) | symbol(2);
 }
 
-/** Replace digests in a text, such as a name or a link target. */
+/** Replace digests in a text, such as a name or a link target; all at once, so that two may take each other's place. */
 export function rewriteDigests(text: string, rewrites: DigestRewrites): string {
-  let rewritten = text;
-  for (const [from, to] of rewrites) rewritten = rewritten.replaceAll(from, to);
-  return rewritten;
+  if (text.length < DIGEST_LENGTH || rewrites.size === 0) return text;
+  return text.replace(new RegExp([...rewrites.keys()].join("|"), "g"), (digest) => rewrites.get(digest) as string);
 }
 
 /**

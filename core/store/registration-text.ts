@@ -54,7 +54,7 @@ export function* parseRegistrations(
     try {
       return parse(line);
     } catch (cause) {
-      throw malformed(number, `found ${JSON.stringify(line)}, expected ${what}`, cause);
+      throw malformed(number, `found ${JSON.stringify(line.slice(0, 100))}, expected ${what}`, cause);
     }
   };
   const storePath = (line: string): StorePath => parseStorePath(line, storeDirectory);
