@@ -4,6 +4,7 @@ import type { LocalStore } from "../../core/host/local-store/index.ts";
 import { parseStorePath, type StorePath } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
 import type { LockFlags } from "./flags.ts";
+import { followIntoStore } from "./follow-links.ts";
 import { type Installable, parseInstallable } from "./installable.ts";
 
 /** What an installable stands for. */
@@ -35,7 +36,8 @@ export interface ResolveOptions {
  */
 export async function resolveInstallables(texts: readonly string[], options: ResolveOptions): Promise<Resolved[]> {
   const resolved: Resolved[] = [];
-  for (const text of texts) resolved.push(await resolveOne(parseInstallable(text), options));
+  const { cwd } = options.context;
+  for (const text of texts) resolved.push(await resolveOne(parseInstallable(followIntoStore(text, cwd)), options));
   return resolved;
 }
 

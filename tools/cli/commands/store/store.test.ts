@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -34,6 +34,20 @@ test("floe store info shows what is recorded", async () => {
   assert.match(info?.ca ?? "", /^fixed:r:sha256:/);
   const shown = await runFloe(["store", "info", ...store, FOO]);
   assert.match(shown.stdout, "size        120 B (120 bytes)");
+});
+
+test("a link to an object means the object, one link after another", async () => {
+  symlinkSync(FOO, join(directory, "result"));
+  symlinkSync("result", join(directory, "profile"));
+  for (const link of ["./result", "./profile", `${directory}/profile`]) {
+    const { stdout, stderr } = await runFloe(["store", "query", "--requisites", ...store, link], { cwd: directory });
+    assert.is(stdout, `${FOO}\n`, stderr);
+  }
+  const built = await runFloe(["build", ...store, "./profile", "--print-out-paths", "--no-link"], { cwd: directory });
+  assert.is(built.stdout, `${FOO}\n`, built.stderr);
+  const { code, stderr } = await runFloe(["store", "info", ...store, "./root"], { cwd: directory });
+  assert.is(code, 1);
+  assert.match(stderr, "store-path.outside");
 });
 
 test("floe store query tells how objects are connected", async () => {
