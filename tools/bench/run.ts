@@ -4,7 +4,7 @@ import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
-import { benchTrivialBuilds } from "./trivial-builds.ts";
+import { benchBuildChain, benchTrivialBuilds } from "./trivial-builds.ts";
 
 /**
  * `node tools/bench/run.ts [NAME…]`: compare with real Nix on this machine, in a temporary store. Measures only: nothing here is
@@ -20,6 +20,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   "no-op": benchNoOp,
   pull: benchPull,
   "trivial-builds": benchTrivialBuilds,
+  "build-chain": benchBuildChain,
 };
 
 const asked = process.argv.slice(2);

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   chownSync,
   lchownSync,
   lstatSync,
@@ -86,6 +87,8 @@ export function writeEnvironmentScript(directory: string, environment: BuildEnvi
         `export ${name}=${shellQuote(value === "/build" || value.startsWith("/build/") ? top + value.slice("/build".length) : value)}\n`,
     );
   try {
+    // The builder may have closed it to everybody, and it may be another user's.
+    chmodSync(directory, 0o700);
     writeFileSync(`${directory}/env-vars`, utf8(`${lines.join("")}cd ${shellQuote(top)}\n`), { flag: "wx" });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

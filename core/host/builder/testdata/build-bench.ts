@@ -19,8 +19,8 @@ export interface BuildBench {
   readonly directory: string;
   /** A derivation that runs shell text, with all of busybox on its PATH; it is in the store. */
   script(text: string, options?: Partial<DerivationOptions>): Promise<DerivationValue>;
-  /** Many scripts at once, by name; gives the paths of their derivations. */
-  scripts(list: readonly (readonly [name: string, text: string])[]): Promise<string[]>;
+  /** Many scripts at once, by name; a text may mention the one before. Gives the paths of their derivations. */
+  scripts(list: readonly (readonly [name: string, text: string | ((before: DerivationValue) => string)])[]): Promise<string[]>;
   /** Put any derivation into the store. */
   add(options: DerivationOptions): Promise<DerivationValue>;
   /** Build, and collect what happened. */
@@ -84,7 +84,9 @@ export async function openBuildBench(): Promise<BuildBench | string> {
     add,
     script: (text, options) => add(shell(text, options)),
     async scripts(list) {
-      const values = list.map(([name, text]) => derivation(shell(text, { name })));
+      const values: DerivationValue[] = [];
+      for (const [name, text] of list)
+        values.push(derivation(shell(typeof text === "string" ? text : text(values.at(-1) as DerivationValue), { name })));
       await write();
       return values.map((value) => value.drvPath);
     },
