@@ -38,7 +38,7 @@ export async function compareOutputs(options: CompareOutputsOptions): Promise<Co
     if (!options.keep) continue;
     const kept = `${options.realPath(valid.path)}.check`;
     if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) await removeTree(kept);
-    await moveTree(fresh, kept);
+    moveTree(fresh, kept);
     details.push(`  kept as ${kept}`);
   }
   if (details.length === 0) return undefined;

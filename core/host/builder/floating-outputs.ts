@@ -62,7 +62,7 @@ export async function settleFloating(options: SettleFloatingOptions): Promise<Re
     const final = hostPlace(to, path);
     const rewrites = new Map([...siblings, ...(self ? [digests(scratch, path)] : [])]);
     // Two outputs with the same contents and name cannot be; one that is there already is this one.
-    if (rewrites.size === 0) await moveTree(place, final);
+    if (rewrites.size === 0) moveTree(place, final);
     else await rewriteTree(place, final, rewrites);
     const { narHash, narSize } = rewrites.size === 0 ? found : await scanTree(final, { canonicalise: true });
     built[name] = {

@@ -204,7 +204,7 @@ export class LocalExecutor implements Executor {
       }
       // An output that was valid before stays as it is; others refer to it by its path alone.
       const fresh = [...all.values()].filter((info) => !store.isValid(info.path));
-      if (directory !== store.realStoreDirectory) await moveOutputs(directory, (path) => store.realPath(path), fresh);
+      if (directory !== store.realStoreDirectory) moveOutputs(directory, (path) => store.realPath(path), fresh);
       closures.add(fresh);
       isDone = true;
       return { kind: "built", all, fresh, logPath };

@@ -1,5 +1,4 @@
-import { lstatSync, mkdirSync, type Stats } from "node:fs";
-import { chmod, lstat, rename } from "node:fs/promises";
+import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats } from "node:fs";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, makeHasher, raise } from "../../base/index.ts";
 import { checkOutputs, hashMismatch, isFloating, outputPath } from "../../build/index.ts";
 import { type Derivation, type FixedOutput, fixedOutputOf, outputNames } from "../../derivation/index.ts";
@@ -52,7 +51,7 @@ export async function collectOutputs(options: CollectOutputsOptions): Promise<Co
   const paths = new Map(names.map((name) => [outputPath(drvPath, drv, name), name]));
   const missing: StorePath[] = [];
   for (const path of paths.keys()) {
-    if ((await lstat(hostPlace(directory, path)).catch(() => undefined)) === undefined) missing.push(path);
+    if (lstatSync(hostPlace(directory, path), { throwIfNoEntry: false }) === undefined) missing.push(path);
   }
   if (missing.length > 0) throw missingOutputs(drvPath, missing);
 
@@ -233,27 +232,23 @@ export function makeRoom(
 }
 
 /** Move finished outputs into the store. They count for nothing until they are registered. */
-export async function moveOutputs(
-  directory: string,
-  realPath: (path: string) => string,
-  infos: readonly PathInfo[],
-): Promise<void> {
+export function moveOutputs(directory: string, realPath: (path: string) => string, infos: readonly PathInfo[]): void {
   for (const { path } of infos) {
     const from = hostPlace(directory, path);
     const to = realPath(path);
-    if ((await lstat(to).catch(() => undefined)) !== undefined) removeTree(to);
-    await moveTree(from, to);
+    removeTree(to);
+    moveTree(from, to);
   }
 }
 
 /** Rename a canonical tree. Only root may give a read-only directory a new parent, so it is made writable on the way. */
-export async function moveTree(from: string, to: string): Promise<void> {
-  const isDirectory = (await lstat(from)).isDirectory();
-  if (isDirectory && process.getuid?.() !== 0) {
-    await chmod(from, 0o755);
-    await rename(from, to);
-    await chmod(to, 0o555);
-  } else await rename(from, to);
+export function moveTree(from: string, to: string): void {
+  // Each of these takes less time than the way to another thread and back.
+  if (process.getuid?.() !== 0 && lstatSync(from).isDirectory()) {
+    chmodSync(from, 0o755);
+    renameSync(from, to);
+    chmodSync(to, 0o555);
+  } else renameSync(from, to);
 }
 
 export function hostPlace(directory: string, path: StorePath): string {

@@ -19,7 +19,7 @@ export class RegistrationQueue {
   #start: (() => void) | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(store: Registrar, delayMs = 50) {
+  constructor(store: Registrar, delayMs = 150) {
     this.#store = store;
     this.#delayMs = delayMs;
   }
