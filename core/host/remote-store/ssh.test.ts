@@ -7,6 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, toBase64, utf8 } from "../../base/index.ts";
 import { dialSsh, isDaemonThere, openDaemonStore, openSshDaemonStore, openSshStore, sshArguments } from "./index.ts";
+import { eitherProgram } from "./ssh.ts";
 
 const START = join(import.meta.dirname, "../../../tools/cli/start.ts");
 
@@ -54,6 +55,22 @@ test("a daemon that is not there is an error that names its socket", async () =>
     assert.match((error as CodedError).message, `${root}/nix/var/nix/daemon-socket/socket`);
   } finally {
     rmSync(root, { recursive: true });
+  }
+});
+
+test("eitherProgram() runs ours where it is, else the other one, whatever the login shell", () => {
+  const folder = mkdtempSync(join(tmpdir(), "floe-either-"));
+  const ran = (PATH: string): string =>
+    spawnSync("/bin/sh", ["-c", eitherProgram("ours --a 'b c'", "theirs --d")], { env: { PATH }, encoding: "utf8" })
+      .stdout;
+  try {
+    for (const name of ["ours", "theirs"])
+      writeFileSync(join(folder, name), `#!/bin/sh\necho ${name} "$#"\n`, { mode: 0o755 });
+    assert.is(ran(`${folder}:/usr/bin:/bin`), "ours 2\n");
+    rmSync(join(folder, "ours"));
+    assert.is(ran(`${folder}:/usr/bin:/bin`), "theirs 1\n");
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

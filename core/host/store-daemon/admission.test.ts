@@ -43,14 +43,15 @@ test("parseAdmissionRules() reads its part of a settings file", () => {
   }
 });
 
-test("findNames() asks this machine", () => {
-  const names = findNames({ processId: 1, userId: 0, groupId: 0 });
+test("findNames() asks this machine, for groups only where they count", () => {
+  const withGroups = { allowedUsers: ["*"], trustedUsers: ["@wheel"] };
+  const root = { processId: 1, userId: 0, groupId: 0 };
+  const names = findNames(root, withGroups);
   assert.is(names.user, "root");
   assert.ok(names.groups.includes("root"));
-  assert.equal(findNames({ processId: 1, userId: 3_999_999_999, groupId: 3_999_999_999 }), {
-    user: undefined,
-    groups: [],
-  });
+  assert.equal(findNames(root, DEFAULT_ADMISSION), { user: "root", groups: [] });
+  const nobody = { processId: 1, userId: 3_999_999_999, groupId: 3_999_999_999 };
+  assert.equal(findNames(nobody, withGroups), { user: undefined, groups: [] });
 });
 
 test.run();

@@ -64,19 +64,18 @@ function isNamed(names: UserNames | undefined, rules: readonly string[]): boolea
   });
 }
 
-/** Ask this machine what a user and its groups are called. */
-export function findNames({ userId, groupId }: Peer): UserNames {
-  const lines = (...args: string[]): string[] => {
-    const { status, stdout } = spawnSync("id", args, { encoding: "utf8" });
-    return status === 0 ? stdout.trim().split(/\s+/) : [];
-  };
-  const [user] = lines("-nu", "--", String(userId));
-  const primary = spawnSync("getent", ["group", String(groupId)], { encoding: "utf8" });
-  const own = primary.status === 0 ? (primary.stdout.split(":", 1)[0] as string) : undefined;
-  const groups = user === undefined ? [] : lines("-nG", "--", user);
-  // A number that stands for no user must not be taken for the name of one.
-  return {
-    user: /^[0-9]+$/.test(user ?? "") ? undefined : user,
-    groups: own === undefined ? groups : [...groups, own],
-  };
+/** Ask this machine what a user is called, and its groups where `rules` speak of any. */
+export function findNames({ userId, groupId }: Peer, { allowedUsers, trustedUsers }: AdmissionRules): UserNames {
+  const user = userId === 0 ? "root" : nameOf("passwd", userId);
+  if (![...allowedUsers, ...trustedUsers].some((rule) => rule.startsWith("@"))) return { user, groups: [] };
+  const primary = nameOf("group", groupId);
+  const { status, stdout } = spawnSync("id", ["-nG", "--", user ?? ""], { encoding: "utf8" });
+  const groups = user === undefined || status !== 0 ? [] : stdout.trim().split(/\s+/);
+  return { user, groups: primary === undefined ? groups : [...groups, primary] };
+}
+
+/** `undefined` for a number that stands for nobody. */
+function nameOf(table: "passwd" | "group", id: number): string | undefined {
+  const { status, stdout } = spawnSync("getent", [table, String(id)], { encoding: "utf8" });
+  return status === 0 ? stdout.split(":", 1)[0] : undefined;
 }

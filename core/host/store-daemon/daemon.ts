@@ -76,7 +76,7 @@ export async function runDaemon({
 
 async function judge(socket: Socket, rules: AdmissionRules): Promise<Admission> {
   const peer = await findPeer(socket);
-  return admit(peer === undefined ? undefined : findNames(peer), rules);
+  return admit(peer === undefined ? undefined : findNames(peer, rules), rules);
 }
 
 async function listenAt(server: Server, socketPath: string, isShared: boolean): Promise<void> {
