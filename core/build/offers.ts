@@ -1,4 +1,5 @@
-import type { StorePath } from "../store/index.ts";
+import { CodedError } from "../base/index.ts";
+import { closureOf, type StorePath } from "../store/index.ts";
 import type { Offer } from "./jobs.ts";
 
 /** Whether a path can be had with everything it refers to. `ask` names what has to be asked before that can be said. */
@@ -46,8 +47,21 @@ export class Offers {
       }
     }
     if (unknown.length > 0) return { kind: "ask", paths: unknown };
+    if (!this.#hasOrder(path)) return { kind: "no" };
     for (const each of seen) this.#complete.add(each);
     return { kind: "yes" };
+  }
+
+  /** Whether references come before referrers: a store that says otherwise lies, and nothing of it could be registered. */
+  #hasOrder(path: StorePath): boolean {
+    const isNew = (each: StorePath): boolean => !this.#complete.has(each) && !this.#isValid(each);
+    try {
+      closureOf([path].filter(isNew), (each) => this.#answers.get(each)?.info.references.filter(isNew) ?? []);
+      return true;
+    } catch (error) {
+      if (error instanceof CodedError && error.code === "store.reference-cycle") return false;
+      throw error;
+    }
   }
 
   /** What has to be fetched so that available paths are valid, in no particular order. */

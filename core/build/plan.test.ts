@@ -180,6 +180,11 @@ test("planSteps() builds what others have without all of its references", () => 
   assert.equal(kinds(jobs), ["build low", "build top"]);
 });
 
+test("planSteps() builds what others say refers to itself in a circle", () => {
+  const { jobs } = planWith({ top: ["low"] }, { top: ["lib"], lib: ["dev"], dev: ["lib"] });
+  assert.equal(kinds(jobs), ["build low", "build top"]);
+});
+
 test("planSteps() does not fetch what is valid already", () => {
   const { jobs } = planWith({ top: [] }, { top: ["lib"] }, { isValid: (path) => path === out("lib") });
   assert.equal(kinds(jobs), ["substitute top"]);

@@ -181,6 +181,17 @@ if (typeof bench === "string") {
     assert.equal(both.substituted.toSorted(), [app.outPath, lib.outPath].toSorted());
   });
 
+  test("buildPaths() leaves a store out that cannot be reached any more while it is taken from", async () => {
+    const dying = lying(async function* (path) {
+      await new Promise((resolve) => setTimeout(resolve, path === lib.outPath ? 0 : 100));
+      yield new Uint8Array(0);
+      throw new CodedError("cache.unreachable", "Cannot use the cache: it went away");
+    });
+    const report = await buildElsewhere(top, [source("memory://dying", dying), source("memory://good", cache, 1)]);
+    assert.equal([report.exitCode, report.substituted.length], [0, 2]);
+    assert.is(report.warnings.filter((warning) => warning.includes("is left out")).length, 1);
+  });
+
   test("buildPaths() without fallback fails when a store does not keep its word", async () => {
     const liar = lying((path) => (path === lib.outPath ? bytes(new Uint8Array(9)) : undefined));
     const report = await buildElsewhere(top, [source("memory://liar", liar)], { options: { fallback: false } });
@@ -225,7 +236,7 @@ if (typeof bench === "string") {
     });
     const report = await buildElsewhere(value, [source("memory://liar", lied)]);
     assert.equal([report.exitCode, report.substituted, report.built], [0, [], [value.drvPath]]);
-    assert.match(report.warnings[0] ?? "", /Cannot accept the contents of ".*-fixed"/);
+    assert.match(report.warnings[0] ?? "", /-fixed": found .*, expected "fixed:sha256:/);
   });
 
   test("buildPaths() takes wanted paths that no derivation is known for", async () => {

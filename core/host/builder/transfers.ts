@@ -51,7 +51,9 @@ export class Transfers {
         if (isNoSpace(error)) throw diskFull(path, this.#store.realStoreDirectory, error);
         failure = error;
       }
-      emit({ kind: "warning", message: `${showUrl(offer.from)}: ${(failure as Error).message}` });
+      // That it was left out has been told.
+      if ((failure as CodedError).code !== "substitute.left-out")
+        emit({ kind: "warning", message: `${showUrl(offer.from)}: ${(failure as Error).message}` });
       await this.#substituters.disappointed(offer);
       offer = await this.#substituters.find(path, tried);
       if (offer === undefined) throw asCoded(path, failure);

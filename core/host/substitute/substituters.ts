@@ -85,18 +85,31 @@ export class Substituters {
   /**
    * The archive of an object that was offered. It ends with an error when it is longer than the offer says, or stalls.
    *
-   * @throws {CodedError} `substitute.too-long`, `substitute.stalled`, and whatever the store raises
+   * A store that cannot be reached any more is left out from then on.
+   *
+   * @throws {CodedError} `substitute.too-long`, `substitute.stalled`, `substitute.left-out`, and whatever the store raises
    */
   async *readNar({ info, from }: Offer): AsyncGenerator<Uint8Array> {
     const substituter = (await this.#open()).find(({ url }) => url === from);
     if (substituter === undefined)
       throw new CodedError("substitute.unknown-store", `Cannot fetch "${info.path}": the store "${from}" is not open`);
+    if (this.#given.has(from))
+      throw new CodedError(
+        "substitute.left-out",
+        `Cannot fetch "${info.path}": the store "${showUrl(from)}" was left out`,
+      );
     const archive = substituter.readArchive?.(info) ?? substituter.store.readNar(info.path);
-    yield* guardArchive(archive, {
-      path: info.path,
-      sizeBytes: info.narSize,
-      stallTimeoutMs: this.#options.stallTimeoutMs ?? 60_000,
-    });
+    try {
+      yield* guardArchive(archive, {
+        path: info.path,
+        sizeBytes: info.narSize,
+        stallTimeoutMs: this.#options.stallTimeoutMs ?? 60_000,
+      });
+    } catch (error) {
+      // Every other transfer would wait as long for it.
+      if (codeOf(error) === "cache.unreachable") this.giveUp(from, error);
+      throw error;
+    }
   }
 
   /** What an output became that is addressed by its content, from the first store that has it and is believed. */
