@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ReadableStream } from "node:stream/web";
@@ -12,7 +11,7 @@ import { type Compression, detectCompression, MAGIC_BYTES } from "./compression.
  * Each piece costs a turn of the thread pool, so they are large; but the larger they are, the more often the collector of memory runs.
  * Small archives get by with less.
  */
-const LARGEST_PIECE = 256 * 1024;
+const LARGEST_PIECE = 64 * 1024;
 const SMALLEST_PIECE = 4 * 1024;
 /** What a decompressing program may take; the largest dictionaries in use need a tenth of it. */
 const PROGRAM_MEMORY = "1GiB";
@@ -80,9 +79,17 @@ async function readHead(source: AsyncIterator<Uint8Array>): Promise<Uint8Array[]
   return head.length === 0 ? [] : [head];
 }
 
+/** The pieces from the beginning, one asked for ahead: it comes while the last one is being unpacked. */
 async function* resumed(head: Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let next = source.next();
+  // Told when it is waited for, if it still is.
+  next.catch(() => {});
   yield* head;
-  for (let step = await source.next(); step.done !== true; step = await source.next()) yield step.value;
+  for (let step = await next; step.done !== true; step = await next) {
+    next = source.next();
+    next.catch(() => {});
+    yield step.value;
+  }
 }
 
 interface Counting extends Transform {
@@ -123,15 +130,26 @@ async function feedDecoder(
   pieces: AsyncGenerator<Uint8Array>,
   first: Uint8Array | undefined,
 ): Promise<Uint8Array | undefined> {
-  const ended = once(decoder, "close").catch(() => {});
   let given = 0;
   let last: Uint8Array = new Uint8Array(0);
-  const give = async (piece: Uint8Array): Promise<boolean> => {
+  let settle: (goesOn: boolean) => void = () => {};
+  let isClosed = false;
+  decoder.on("error", () => {});
+  const closed = new Promise<void>((resolve) =>
+    decoder.on("close", () => {
+      isClosed = true;
+      settle(false);
+      resolve();
+    }),
+  );
+  const give = (piece: Uint8Array): Promise<boolean> => {
     last = piece;
     given += piece.length;
-    const used = new Promise<boolean>((resolve) => decoder.write(piece, () => resolve(true)));
-    const taken = await Promise.race([used, ended.then(() => false)]);
-    return taken && decoder.bytesWritten === given && !decoder.destroyed;
+    return new Promise((resolve) => {
+      settle = resolve;
+      if (isClosed) resolve(false);
+      else decoder.write(piece, () => resolve(decoder.bytesWritten === given && !decoder.destroyed));
+    });
   };
   try {
     let goesOn = first === undefined || (await give(first));
@@ -139,7 +157,7 @@ async function feedDecoder(
       const step = await pieces.next();
       if (step.done === true) {
         decoder.end();
-        await ended;
+        await closed;
         break;
       }
       goesOn = await give(step.value);

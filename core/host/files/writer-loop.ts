@@ -22,13 +22,13 @@ export const RECORD_BYTES = 13;
 
 /** To the thread: do the records of a buffer; say when all of it is done; give up what is open of a job. */
 export type WriterRequest =
-  | { readonly kind: "records"; readonly buffer: ArrayBuffer; readonly usedBytes: number }
+  | { readonly kind: "records"; readonly buffer: SharedArrayBuffer; readonly usedBytes: number }
   | { readonly kind: "flush"; readonly id: number }
   | { readonly kind: "abandon"; readonly job: number };
 
 /** From the thread. */
 export type WriterAnswer =
-  | { readonly kind: "free"; readonly buffer: ArrayBuffer }
+  | { readonly kind: "free"; readonly buffer: SharedArrayBuffer }
   | { readonly kind: "flushed"; readonly id: number }
   | { readonly kind: "failed"; readonly job: number; readonly message: string; readonly facts: object };
 
@@ -47,8 +47,7 @@ export function runWriterLoop(makeWriter: typeof makeEntryWriter, operation: typ
   const failed = new Set<number>();
   const waiting: number[] = [];
   let syncs = 0;
-  const answer = (message: WriterAnswer, transfer: ArrayBuffer[] = []): void =>
-    parentPort?.postMessage(message, transfer);
+  const answer = (message: WriterAnswer): void => parentPort?.postMessage(message);
   const answerFlushes = (): void => {
     if (syncs === 0) for (const id of waiting.splice(0)) answer({ kind: "flushed", id });
   };
@@ -135,7 +134,7 @@ export function runWriterLoop(makeWriter: typeof makeEntryWriter, operation: typ
         }
         at = end;
       }
-      answer({ kind: "free", buffer: request.buffer }, [request.buffer]);
+      answer({ kind: "free", buffer: request.buffer });
     }
   });
 }

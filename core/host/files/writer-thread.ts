@@ -19,9 +19,14 @@ export const LONGEST_PAYLOAD_BYTES = 256 * 1024;
 export class WriterThread {
   readonly #worker: Worker;
   readonly #failures = new Map<number, Error>();
-  readonly #free: ArrayBuffer[] = [];
+  /**
+   * Buffers that are used again. They are shared, and one side alone uses one at a time: buffers that change hands count as new
+   * memory each time, so that the collector of memory runs for nothing.
+   */
+  readonly #free: SharedArrayBuffer[] = [];
   readonly #flushes = new Map<number, () => void>();
-  #buffer = Buffer.alloc(0);
+  #shared: SharedArrayBuffer | undefined;
+  #buffer: Buffer<ArrayBufferLike> = Buffer.alloc(0);
   #used = 0;
   #ahead = 0;
   #jobs = 0;
@@ -101,19 +106,20 @@ export class WriterThread {
   }
 
   #send(): void {
-    if (this.#used > 0) {
-      const { buffer } = this.#buffer;
+    if (this.#shared !== undefined && this.#used === 0) return;
+    if (this.#shared !== undefined) {
       this.#ahead += 1;
-      this.#post({ kind: "records", buffer, usedBytes: this.#used }, [buffer]);
+      this.#post({ kind: "records", buffer: this.#shared, usedBytes: this.#used });
     }
-    this.#buffer = Buffer.from(this.#free.pop() ?? new ArrayBuffer(BUFFER_BYTES));
+    this.#shared = this.#free.pop() ?? new SharedArrayBuffer(BUFFER_BYTES);
+    this.#buffer = Buffer.from(this.#shared);
     this.#used = 0;
   }
 
   /** The process lives as long as something is under way. */
-  #post(request: WriterRequest, transfer: readonly ArrayBuffer[] = []): void {
+  #post(request: WriterRequest): void {
     this.#worker.ref();
-    this.#worker.postMessage(request, transfer);
+    this.#worker.postMessage(request);
   }
 
   #take(answer: WriterAnswer): void {
