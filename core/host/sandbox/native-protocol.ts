@@ -1,6 +1,7 @@
 import { fromUtf8, utf8 } from "../../base/index.ts";
 import { planSandbox } from "./plan.ts";
 import type { RunInSandboxOptions } from "./sandbox.ts";
+import type { BuildUser } from "./spec.ts";
 
 /** What `floe-sandbox` answers; its source says what each means. */
 export type NativeAnswer =
@@ -12,8 +13,10 @@ export type NativeAnswer =
   | { readonly kind: "failed" | "not-run"; readonly id: number; readonly errno: number; readonly text: string }
   | { readonly kind: "lock"; readonly id: number; readonly errno: number };
 
-/** Who the builder is where floe-sandbox is not root: its own user name space knows one user only. */
-const ONLY_USER = { uid: 1, gid: 1 };
+/** Who a builder is that has no user of its own, in floe-sandbox's words: root, or the only user its name space knows. */
+function ourselves(isRoot: boolean): BuildUser {
+  return isRoot ? { uid: 0, gid: 0 } : { uid: 1, gid: 1 };
+}
 
 /** A request: its length, then words, each with its length and a zero behind it. */
 export function formatRequest(words: readonly (string | Uint8Array)[]): Buffer {
@@ -29,9 +32,9 @@ export function formatRequest(words: readonly (string | Uint8Array)[]): Buffer {
   return request;
 }
 
-/** The request that runs a builder. */
-export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptions): Buffer {
-  const { uid, gid } = spec.user ?? ONLY_USER;
+/** The request that runs a builder; `isRoot` is what floe-sandbox said of itself. */
+export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptions, isRoot: boolean): Buffer {
+  const { uid, gid } = spec.user ?? ourselves(isRoot);
   const words: (string | Uint8Array)[] = ["run", String(id), "uid", String(uid), "gid", String(gid)];
   words.push("processes", String(spec.maxProcesses), "file-size", String(spec.maxFileBytes), "seccomp", spec.filter);
   if (spec.network) words.push("network", "share");

@@ -84,13 +84,13 @@ export class NativeSandbox implements Sandbox {
   }
 
   async start(options: RunInSandboxOptions): Promise<RunningProcess> {
-    await this.#ready;
+    const { isRoot } = await this.#ready;
     const id = ++this.#lastId;
     const ended = new Promise<ProcessEnd>((resolve, reject) => {
       if (this.#isLost) resolve({ kind: "not-started", found: "floe-sandbox is gone" });
       else this.#runs.set(id, { receive: options.receive, resolve, reject, pid: 0 });
     });
-    this.#send(formatRun(id, options));
+    this.#send(formatRun(id, options, isRoot));
     return {
       ended,
       kill: () => {

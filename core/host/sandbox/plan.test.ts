@@ -47,7 +47,11 @@ test("bubblewrapArguments() shares the network only when asked", () => {
 });
 
 test("formatRun() says every step in the words of the plan", () => {
-  const request = formatRun(7, { spec, builder: "/bin/x", args: ["a b"], scratchDirectory: "/t", receive: () => {} });
+  const request = formatRun(
+    7,
+    { spec, builder: "/bin/x", args: ["a b"], scratchDirectory: "/t", receive: () => {} },
+    true,
+  );
   assert.is(request.readUInt32LE(0), request.length - 4);
   const words: string[] = [];
   for (let at = 4; at < request.length; ) {
