@@ -37,7 +37,8 @@ export async function benchGc({ directory }: BuildBench): Promise<void> {
   for (const { root } of [our, their]) checkCollected(root);
 }
 
-function makeStore(root: string): FullStore {
+/** A store of small files with a few references each, all as both programs have them. */
+export function makeStore(root: string): FullStore {
   openLocalStore({ root }).close();
   const database = new DatabaseSync(databaseOf(root));
   const insert = database.prepare(

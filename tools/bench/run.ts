@@ -5,6 +5,8 @@ import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchBuildChain, benchTrivialBuilds } from "./trivial-builds.ts";
+import { benchTrivialBuilds } from "./trivial-builds.ts";
+import { benchVerify } from "./verify.ts";
 
 /**
  * `node tools/bench/run.ts [NAME…]`: compare with real Nix on this machine, in a temporary store. Measures only: nothing here is
@@ -19,6 +21,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   "start-up": benchStartUp,
   "no-op": benchNoOp,
   pull: benchPull,
+  verify: benchVerify,
   "trivial-builds": benchTrivialBuilds,
   "build-chain": benchBuildChain,
 };
