@@ -31,22 +31,24 @@ export interface ScannedTree {
 
 class Scan {
   readonly #hasher: ReturnType<typeof makeHasher>;
-  readonly #scanner: ReferenceScanner;
+  /** Absent when nothing may be mentioned: a scanner costs more than hashing a small object. */
+  readonly #scanner: ReferenceScanner | undefined;
   #size = 0;
 
   constructor({ algorithm = "sha256", candidates = [] }: ScanTreeOptions) {
     this.#hasher = makeHasher(algorithm);
-    this.#scanner = new ReferenceScanner(candidates);
+    const paths = [...candidates];
+    this.#scanner = paths.length === 0 ? undefined : new ReferenceScanner(paths);
   }
 
   take(piece: Uint8Array): void {
     this.#hasher.update(piece);
-    this.#scanner.update(piece);
+    this.#scanner?.update(piece);
     this.#size += piece.length;
   }
 
   result(): ScannedTree {
-    return { narHash: this.#hasher.digest(), narSize: this.#size, references: this.#scanner.found() };
+    return { narHash: this.#hasher.digest(), narSize: this.#size, references: this.#scanner?.found() ?? [] };
   }
 }
 

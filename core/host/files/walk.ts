@@ -31,19 +31,28 @@ export interface WalkOptions {
  * @throws {CodedError} `source.missing`, `files.unsupported-type`, `files.changed` when a file shrinks while it is read
  */
 export function* walkNar(path: string, options: WalkOptions = {}): Generator<Uint8Array, void> {
-  const walk = new Walk(options);
-  yield* walk.run(path);
+  const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  try {
+    yield* new Walk(options, buffer).run(path);
+  } finally {
+    if (spare.length < MOST_SPARE) spare.push(buffer);
+  }
 }
+
+/** Buffers of walks that have ended: for a small object a new one would cost more than all the rest. */
+const spare: Buffer[] = [];
+const MOST_SPARE = 4;
 
 class Walk {
   readonly #options: WalkOptions;
   readonly #sink: NarSink | undefined;
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #buffer: Buffer;
   #filled = 0;
   /** Bytes of pieces that were given out. */
   #given = 0;
 
-  constructor(options: WalkOptions) {
+  constructor(options: WalkOptions, buffer: Buffer) {
+    this.#buffer = buffer;
     this.#options = options;
     this.#sink = options.sink;
   }
