@@ -5,7 +5,6 @@ import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchBuildChain, benchTrivialBuilds } from "./trivial-builds.ts";
-import { benchTrivialBuilds } from "./trivial-builds.ts";
 import { benchVerify } from "./verify.ts";
 
 /**
