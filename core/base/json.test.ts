@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { formatSortedJson } from "./index.ts";
+import { type CodedError, formatSortedJson, parseJson } from "./index.ts";
 
 test("formatSortedJson() puts keys in byte order, also those that look like numbers", () => {
   const value = { b: 1, "10": [], "9": {}, "\u{10000}": 3, "\uffff": 4, left: undefined, a: { "2": true, "10": null } };
@@ -21,6 +21,25 @@ test("formatSortedJson() is read back as what it was", () => {
 test("formatSortedJson() puts entries on lines of their own as JSON.stringify() does", () => {
   const value = { a: [1, { b: [] }], c: {} };
   assert.is(formatSortedJson(value, 2), JSON.stringify(value, undefined, 2));
+});
+
+test("parseJson() reads what JSON.parse() reads", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
+      assert.equal(parseJson(JSON.stringify(value)), JSON.parse(JSON.stringify(value)));
+    }),
+  );
+  assert.equal(parseJson('["[[[\\"[[["]'), ['[[["[[[']);
+});
+
+test("parseJson() refuses what is no JSON and what is nested too deep", () => {
+  const hasCode = (code: string) => (error: CodedError) => error.code === code;
+  assert.throws(() => parseJson(""), hasCode("json.malformed"));
+  assert.throws(() => parseJson("[1,]"), hasCode("json.malformed"));
+  const deep = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+  assert.ok(Array.isArray(parseJson(deep(200))));
+  assert.throws(() => parseJson(deep(201)), hasCode("json.too-deep"));
+  assert.throws(() => parseJson('{"a":'.repeat(100_000)), hasCode("json.too-deep"));
 });
 
 test.run();

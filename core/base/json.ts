@@ -1,3 +1,4 @@
+import { CodedError } from "./errors.ts";
 import { sortedText } from "./text.ts";
 
 /**
@@ -28,4 +29,39 @@ function formatValue(value: unknown, step: string | undefined, margin: string): 
   if (entries.length === 0) return `${open}${close}`;
   if (step === undefined) return `${open}${entries.join(",")}${close}`;
   return `${open}\n${entries.map((entry) => inner + entry).join(",\n")}\n${margin}${close}`;
+}
+
+/** Deeper than anything that people or programs write, and far from the end of the stack for those who walk over it. */
+const DEEPEST = 200;
+
+/**
+ * Read JSON that strangers wrote: what is nested too deep for a function that calls itself is refused.
+ *
+ * @throws {CodedError} `json.malformed`, `json.too-deep`
+ */
+export function parseJson(text: string): unknown {
+  checkDepth(text);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CodedError("json.malformed", `Cannot read the JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
+
+function checkDepth(text: string): void {
+  let depth = 0;
+  let isInText = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (isInText) {
+      if (unit === BACKSLASH) i++;
+      else if (unit === QUOTE) isInText = false;
+    } else if (unit === QUOTE) isInText = true;
+    else if (unit === OPEN_LIST || unit === OPEN_OBJECT) {
+      if (++depth > DEEPEST)
+        throw new CodedError("json.too-deep", `Cannot read the JSON: it is nested more than ${DEEPEST} levels deep`);
+    } else if (unit === CLOSE_LIST || unit === CLOSE_OBJECT) depth--;
+  }
 }

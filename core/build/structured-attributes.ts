@@ -1,4 +1,4 @@
-import { CodedError, sortedText } from "../base/index.ts";
+import { CodedError, parseJson, sortedText } from "../base/index.ts";
 import type { Derivation } from "../derivation/index.ts";
 
 /** A JSON value whose numbers are written as they were read. */
@@ -22,7 +22,7 @@ export function attributesOf({ name, env }: Derivation): Readonly<Record<string,
   if (json === undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = parseJson(json);
   } catch {
     // Told below.
   }

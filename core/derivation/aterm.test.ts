@@ -116,6 +116,15 @@ test("parseDerivation() takes time in proportion to a text of many strings witho
   assert.ok(performance.now() - started < 10_000);
 });
 
+test("formatStructuredAttrs() refuses what is nested too deep", () => {
+  let deep: StructuredValue = [];
+  for (let i = 0; i < 10_000; i++) deep = [deep];
+  assert.throws(
+    () => formatStructuredAttrs(deep),
+    (error: CodedError) => error.code === "derivation.structured-value",
+  );
+});
+
 test("formatStructuredAttrs() is read back as what it was, and has one text", () => {
   const value = fc.letrec<{ value: StructuredValue }>((tie) => ({
     value: fc.oneof(

@@ -20,14 +20,27 @@ const SHORT: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\n"
  * @throws {CodedError} `derivation.structured-value`
  */
 export function formatStructuredAttrs(value: StructuredValue): string {
+  return formatValue(value, 0);
+}
+
+/** Builders read it with what calls itself for each level; so do we. */
+const DEEPEST = 200;
+
+function formatValue(value: StructuredValue, depth: number): string {
+  if (depth > DEEPEST) {
+    throw new CodedError(
+      "derivation.structured-value",
+      `Cannot put a value into structured attributes: it is nested more than ${DEEPEST} levels deep`,
+    );
+  }
   if (typeof value === "string") return quoteJson(value);
   if (typeof value === "number") return formatWhole(value);
   if (value === null || typeof value === "boolean") return String(value);
-  if (Array.isArray(value)) return `[${value.map(formatStructuredAttrs).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((each) => formatValue(each, depth + 1)).join(",")}]`;
   const fields = Object.entries(value as { readonly [key: string]: StructuredValue }).sort(([a], [b]) =>
     compareText(a, b),
   );
-  return `{${fields.map(([key, field]) => `${quoteJson(key)}:${formatStructuredAttrs(field)}`).join(",")}}`;
+  return `{${fields.map(([key, field]) => `${quoteJson(key)}:${formatValue(field, depth + 1)}`).join(",")}}`;
 }
 
 function formatWhole(value: number): string {

@@ -4,6 +4,7 @@ import {
   formatHash,
   fromBase64,
   parseHash,
+  parseJson,
   sortedText,
   toBase16,
   toBase64,
@@ -104,9 +105,9 @@ function tryBase64(text: string): Uint8Array | undefined {
 export function parseRealisation(text: string, storeDirectory: string = STORE_DIRECTORY): Realisation {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw malformed("it is no JSON", cause);
+    throw malformed((cause as Error).message.replace("Cannot read the JSON: ", ""), cause);
   }
   const { id, outPath, signatures = [], dependentRealisations = {} } = fields(value, "it");
   if (!Array.isArray(signatures)) throw malformed('"signatures" is no list');

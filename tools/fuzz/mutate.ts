@@ -37,7 +37,9 @@ const MUTATIONS: readonly Mutation[] = [
   },
   (bytes, random) => {
     const [start, end] = range(bytes, random);
-    const times = random.chance(8) ? random.below(64) : 1;
+    // Sometimes so often that what is nested exhausts a stack.
+    const often = random.chance(400) ? LARGEST : random.chance(8) ? random.below(64) : 1;
+    const times = Math.min(often, Math.ceil(LARGEST / (end - start)));
     return concatBytes([bytes.subarray(0, end), ...Array(times).fill(bytes.subarray(start, end)), bytes.subarray(end)]);
   },
   (bytes, random) => bytes.subarray(0, random.below(bytes.length)),

@@ -1,4 +1,4 @@
-import { CodedError, formatSortedJson, sortedText } from "../../base/index.ts";
+import { CodedError, formatSortedJson, parseJson, sortedText } from "../../base/index.ts";
 import { checkNixReference, isPinnedNixReference, type NixReference } from "./nix-reference.ts";
 
 /** What an input is: an input of its own, or the path of another one from the root (`follows`). */
@@ -40,9 +40,9 @@ export function isFollows(edge: NixLockEdge): edge is readonly string[] {
 export function parseNixLock(text: string): NixLock {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw malformed("it is no JSON", cause);
+    throw malformed((cause as Error).message.replace("Cannot read the JSON: ", ""), cause);
   }
   const { version, root, nodes } = fields(value, "it");
   if (!VERSIONS.includes(version as number)) {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
-import { CodedError, parseHash } from "../../base/index.ts";
+import { CodedError, parseHash, parseJson } from "../../base/index.ts";
 import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile } from "../../flake/index.ts";
 
 const narHash = v.pipe(v.string(), v.check(isSha256, "expected a hash as sha256-…"));
@@ -55,9 +55,11 @@ export function parseLock(text: string, path: string): LockFile {
   const hint = "Take the file from version control again, or delete it and run: floe flake lock";
   let data: unknown;
   try {
-    data = JSON.parse(text);
+    data = parseJson(text);
   } catch (cause) {
-    const found = /^(<<<<<<<|>>>>>>>)/m.test(text) ? "it has conflict marks of a merge" : (cause as Error).message;
+    const found = /^(<<<<<<<|>>>>>>>)/m.test(text)
+      ? "it has conflict marks of a merge"
+      : (cause as Error).message.replace("Cannot read the JSON: ", "");
     throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": ${found}`, { at, hint });
   }
   const { version } = (data ?? {}) as { version?: unknown };

@@ -1,4 +1,4 @@
-import { fromUtf8, hashBytes, utf8 } from "../../../core/base/index.ts";
+import { fromUtf8, hashBytes, parseJson, utf8 } from "../../../core/base/index.ts";
 import {
   checkOutputPaths,
   type Derivation,
@@ -6,6 +6,7 @@ import {
   formatDerivation,
   type InputHashes,
   parseDerivation,
+  parseShownDerivations,
   showDerivation,
 } from "../../../core/derivation/index.ts";
 import type { Random } from "../random.ts";
@@ -43,6 +44,38 @@ export const drvTarget: Target = {
     JSON.stringify(showDerivation(drv));
     derivationPath(drv);
     checkOutputPaths(drv, { inputs });
+  },
+};
+
+/** Derivations as JSON: read, and printed again. */
+export const shownTarget: Target = {
+  sample(random) {
+    const drv = sampleDerivation(random);
+    return utf8(JSON.stringify({ [derivationPath(drv)]: showDerivation(drv) }));
+  },
+  words: words(
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "null",
+    "1e400",
+    '"__proto__"',
+    '"inputs"',
+    '"version"',
+    '"name"',
+    '"out"',
+  ),
+  check(input) {
+    for (const { derivation } of parseShownDerivations(parseJson(fromUtf8(input)))) {
+      const text = formatDerivation(derivation);
+      const name = derivation.name;
+      const again = parseShownDerivations({ [derivationPath(derivation)]: showDerivation(derivation) });
+      expectSame(again.map((each) => formatDerivation(each.derivation)).join(), text, `"${name}" printed and read`);
+    }
   },
 };
 

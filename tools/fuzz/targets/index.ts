@@ -4,6 +4,7 @@ import type { Target } from "../target.ts";
 export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   nar: async () => (await import("./nar.ts")).narTarget(),
   drv: async () => (await import("./drv.ts")).drvTarget,
+  shown: async () => (await import("./drv.ts")).shownTarget,
   narinfo: async () => (await import("./store-texts.ts")).narInfoTarget,
   lock: async () => (await import("./locks.ts")).lockTarget,
   "nix-lock": async () => (await import("./locks.ts")).nixLockTarget,

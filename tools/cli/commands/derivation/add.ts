@@ -1,4 +1,4 @@
-import { CodedError } from "../../../../core/base/index.ts";
+import { CodedError, parseJson } from "../../../../core/base/index.ts";
 import {
   completeOutputs,
   derivationPath,
@@ -37,12 +37,16 @@ export default async function add(this: CliContext, flags: AddFlags): Promise<vo
 
 function readJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
-    throw new CodedError("derivation.bad-json", `Cannot read the derivation from JSON: ${(cause as Error).message}`, {
-      cause,
-      hint: "`floe derivation show` prints the form that is read.",
-    });
+    throw new CodedError(
+      "derivation.bad-json",
+      `Cannot read the derivation from JSON: ${(cause as Error).message.replace("Cannot read the JSON: ", "")}`,
+      {
+        cause,
+        hint: "`floe derivation show` prints the form that is read.",
+      },
+    );
   }
 }
 
