@@ -151,6 +151,14 @@ test("parseNixLock() refuses locks that are none", () => {
   for (const [code, text] of wrong) failsWith(code, () => parseNixLock(text), text);
 });
 
+test("parseNixLock() keeps references of types it does not know, whatever their names", () => {
+  for (const type of ["zzz", "constructor", "__proto__"]) {
+    const locked = { type, narHash: NAR_HASH, "any-attribute": true };
+    const text = lockText({ root: { inputs: { a: "a" } }, a: { locked, original: { type } } });
+    assert.equal(JSON.parse(formatNixLock(parseNixLock(text))).nodes.a.locked, locked);
+  }
+});
+
 test("parseNixLock() limits how deep inputs are nested", () => {
   const nodes: Record<string, unknown> = { root: { inputs: { x: "0" } } };
   for (let i = 0; i < 1000; i++) nodes[i] = node(i === 999 ? {} : { inputs: { x: String(i + 1) } });

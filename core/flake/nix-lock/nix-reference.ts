@@ -15,29 +15,21 @@ const FLAKE_ID = /^[A-Za-z][A-Za-z0-9_-]*$/;
 const TARBALL = /\.(zip|tar|tgz|tar\.gz|tar\.xz|tar\.bz2|tar\.zst)$/;
 
 const COMMON = ["type", "narHash", "lastModified", "rev", "revCount", "dir", "name"];
-/** Attributes of each type besides the common ones; other types are kept as they are. */
-const ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
-  indirect: ["id", "ref"],
-  path: ["path"],
-  git: ["url", "ref", "shallow", "submodules", "allRefs"],
-  hg: ["url", "ref"],
-  tarball: ["url"],
-  file: ["url"],
-  github: ["owner", "repo", "ref", "host"],
-  gitlab: ["owner", "repo", "ref", "host"],
-  sourcehut: ["owner", "repo", "ref", "host"],
-};
-const NEEDED: Readonly<Record<string, readonly string[]>> = {
-  indirect: ["id"],
-  path: ["path"],
-  git: ["url"],
-  hg: ["url"],
-  tarball: ["url"],
-  file: ["url"],
-  github: ["owner", "repo"],
-  gitlab: ["owner", "repo"],
-  sourcehut: ["owner", "repo"],
-};
+/**
+ * Attributes of each type besides the common ones, first those it needs; other types are kept as they are. A map, since a type is
+ * any text, and texts like "constructor" are properties of every object.
+ */
+const TYPES: ReadonlyMap<string, { readonly needed: readonly string[]; readonly others: readonly string[] }> = new Map([
+  ["indirect", { needed: ["id"], others: ["ref"] }],
+  ["path", { needed: ["path"], others: [] }],
+  ["git", { needed: ["url"], others: ["ref", "shallow", "submodules", "allRefs"] }],
+  ["hg", { needed: ["url"], others: ["ref"] }],
+  ["tarball", { needed: ["url"], others: [] }],
+  ["file", { needed: ["url"], others: [] }],
+  ["github", { needed: ["owner", "repo"], others: ["ref", "host"] }],
+  ["gitlab", { needed: ["owner", "repo"], others: ["ref", "host"] }],
+  ["sourcehut", { needed: ["owner", "repo"], others: ["ref", "host"] }],
+]);
 const NUMBERS = ["lastModified", "revCount"];
 const BOOLEANS = ["shallow", "submodules", "allRefs"];
 
@@ -52,7 +44,8 @@ export function checkNixReference(value: unknown): NixReference {
   const attributes = value as Record<string, unknown>;
   const { type } = attributes;
   if (typeof type !== "string") throw malformed(value, 'it has no "type"');
-  const allowed = Object.hasOwn(ATTRIBUTES, type) ? ATTRIBUTES[type] : undefined;
+  const known = TYPES.get(type);
+  const allowed = known === undefined ? undefined : [...known.needed, ...known.others];
   const reference: [string, string | number | boolean][] = [];
   for (const name of sortedText(Object.keys(attributes))) {
     const attribute = attributes[name];
@@ -70,7 +63,7 @@ export function checkNixReference(value: unknown): NixReference {
       throw malformed(value, `"${name}" is no whole number`);
     reference.push([name, attribute as string | number | boolean]);
   }
-  const missing = (NEEDED[type] ?? []).find((name) => attributes[name] === undefined);
+  const missing = known?.needed.find((name) => attributes[name] === undefined);
   if (missing !== undefined) throw malformed(value, `it has no "${missing}"`);
   checkPins(value, attributes);
   return Object.fromEntries(reference);
