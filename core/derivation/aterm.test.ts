@@ -20,7 +20,7 @@ import {
 /** Nix's strings hold no NUL; any other byte may occur. */
 const text = fc
   .oneof(fc.constantFrom("", '"', "\\", "\n\r\t", "\\n"), anyText)
-  .map((each) => each.replaceAll("\0", ""));
+  .map((each) => fromUtf8(utf8(each.replaceAll("\0", ""))));
 const outputName = fc.constantFrom("out", "dev", "doc", "lib", "10", "9", "__proto__");
 const pairs = <K, V>(key: fc.Arbitrary<K>, value: fc.Arbitrary<V>, minLength = 0) =>
   fc.uniqueArray(fc.tuple(key, value), { minLength, maxLength: 4, selector: ([each]) => each });

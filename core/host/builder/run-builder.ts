@@ -90,7 +90,7 @@ export class BuilderRunner {
   async close(): Promise<void> {
     this.#terminals.close();
     // What could not be opened was told to those who asked for it.
-    (await this.#sandbox?.catch(() => undefined))?.sandbox.close();
+    await (await this.#sandbox?.catch(() => undefined))?.sandbox.close();
     this.#users.close();
     if (this.#runDirectory !== undefined) removeTree(this.#runDirectory);
   }

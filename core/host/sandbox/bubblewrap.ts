@@ -50,7 +50,7 @@ export class BubblewrapSandbox implements Sandbox {
     return { ...running, ended };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#terminals.close();
     this.#passages.close();
   }

@@ -42,10 +42,10 @@ if (program !== undefined) {
     const next = await waitForLock(() => sandboxes[1].lock(file));
     assert.ok(existsSync(file));
     // Whoever goes away gives back what it had.
-    sandboxes[1].close();
+    await sandboxes[1].close();
     assert.ok(await waitForLock(() => sandboxes[0].lock(file)));
     assert.ok(next);
-    sandboxes[0].close();
+    await sandboxes[0].close();
   });
 
   test("lock() tells why a file cannot be locked", async () => {
@@ -57,7 +57,7 @@ if (program !== undefined) {
       assert.is((error as { code?: string }).code, "sandbox.lock-failed");
       assert.match((error as Error).message, "ENOENT");
     } finally {
-      sandbox.close();
+      await sandbox.close();
     }
   });
 
@@ -77,7 +77,7 @@ test("a program that does not make sandboxes is refused", async () => {
       assert.is((error as { code?: string }).code, "sandbox.native-failed");
       assert.match((error as Error).message, found);
     } finally {
-      sandbox.close();
+      await sandbox.close();
     }
   }
 });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { getSystemErrorName } from "node:util";
@@ -34,6 +34,7 @@ export class NativeSandbox implements Sandbox {
   readonly #rootDirectory: string;
   readonly #runs = new Map<number, Pending>();
   readonly #locks = new Map<number, (errno: number) => void>();
+  readonly #gone: Promise<void>;
   readonly #ready: Promise<{ readonly isRoot: boolean }>;
   #lastId = 0;
   #isLost = false;
@@ -47,6 +48,10 @@ export class NativeSandbox implements Sandbox {
       cwd: "/",
       // Ctrl-C in a terminal goes to its whole process group; here it is us who end a build, in order.
       detached: true,
+    });
+    this.#gone = new Promise((resolve) => {
+      this.#child.once("error", () => resolve());
+      this.#child.once("close", () => resolve());
     });
     this.#ready = new Promise((resolve, reject) => {
       const refuse = (found: string): void => reject(nativeFailed(found));
@@ -117,11 +122,20 @@ export class NativeSandbox implements Sandbox {
     if (errno !== 0) {
       throw new CodedError("sandbox.lock-failed", `Cannot lock "${file}": ${getSystemErrorName(-errno)}`);
     }
-    return { release: () => this.#send(formatRequest(["unlock", String(id)])) };
+    return {
+      release: () => {
+        // With the program its locks went too, and the file may be somebody else's by now.
+        if (this.#isLost) return;
+        // At once, so that whoever is told that a build has ended finds nothing of it.
+        rmSync(file, { force: true });
+        this.#send(formatRequest(["unlock", String(id)]));
+      },
+    };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#child.stdin?.end();
+    await this.#gone;
     try {
       rmdirSync(this.#rootDirectory);
     } catch {

@@ -28,7 +28,7 @@ export async function openSandbox(support: SandboxSupport): Promise<OpenSandbox>
       const { isRoot } = await sandbox.ready;
       return { kind: "native", sandbox, hasUsers: isRoot };
     } catch (error) {
-      sandbox.close();
+      await sandbox.close();
       refused = error as CodedError;
     }
   }

@@ -330,8 +330,8 @@ export async function describeSandbox(
     });
   }
 
-  test.after(() => {
-    sandbox.close();
+  test.after(async () => {
+    await sandbox.close();
     removeTree(directory);
     if (existsSync(directory)) rmSync(directory, { recursive: true });
   });

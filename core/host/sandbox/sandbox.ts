@@ -29,8 +29,8 @@ export interface RunningProcess {
 export interface Sandbox {
   /** @throws {Error} with code `E2BIG` when the arguments or variables are longer than the system allows. */
   start(options: RunInSandboxOptions): Promise<RunningProcess>;
-  /** Give back what was held for several runs. None may be running. */
-  close(): void;
+  /** Give back what was held for several runs, locks and their files too; none may be running. Fulfilled when it is given back. */
+  close(): Promise<void>;
 }
 
 const SIGNALS_BY_CODE: Readonly<Record<number, string>> = {

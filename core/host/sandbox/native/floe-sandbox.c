@@ -430,7 +430,6 @@ static void limit(int what, rlim_t soft, rlim_t hard) {
 
 static void become_builder(const struct parsed *p) {
   char go;
-  if (is_root && setgroups(0, NULL) < 0) fail("cannot leave the groups");
   if (unshare(CLONE_NEWUSER) < 0) fail("cannot make a user name space");
   if (send(child_channel, "u", 1, MSG_NOSIGNAL) != 1) _exit(127);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail("cannot tie the builder to us");
@@ -710,8 +709,10 @@ static void take_lock(uint32_t id, const char *file) {
 
 static void give_back(struct lock **place) {
   struct lock *lock = *place;
-  /* Unlink first, then mark: who waits for this file sees that it is stale and starts over. */
-  unlink(lock->file);
+  /* Unlink first, then mark: who waits for this file sees that it is stale and starts over. A name that is gone already may be
+     that of somebody else's lock by now. */
+  struct stat now;
+  if (fstat(lock->fd, &now) < 0 || now.st_nlink > 0) unlink(lock->file);
   if (write(lock->fd, "d", 1) < 0) {
     /* The disk is full: who looks whether the file still has a name sees it as well. */
   }
@@ -798,7 +799,8 @@ static const char *prepare(void) {
   is_root = geteuid() == 0;
   uid_t uid = geteuid();
   gid_t gid = getegid();
-  if (!is_root || unshare(CLONE_NEWNS) < 0) {
+  /* Root of a name space that may not leave its groups is no better than a user. */
+  if (!is_root || setgroups(0, NULL) < 0 || unshare(CLONE_NEWNS) < 0) {
     char text[64];
     is_root = 0;
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return "cannot make a user name space";
