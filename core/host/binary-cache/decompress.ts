@@ -8,10 +8,10 @@ import { findProgram } from "../process/index.ts";
 import { type Compression, detectCompression, MAGIC_BYTES } from "./compression.ts";
 
 /**
- * Each piece costs a turn of the thread pool, so they are large; but the larger they are, the more often the collector of memory runs.
+ * Each piece costs a turn of the thread pool: 300 MB took 3.5 s in pieces of 64 KiB, 2.3 s of 128 KiB, 2.0 s of 256 KiB and 2.3 s of 1 MiB.
  * Small archives get by with less.
  */
-const LARGEST_PIECE = 64 * 1024;
+const LARGEST_PIECE = 256 * 1024;
 const SMALLEST_PIECE = 4 * 1024;
 /** What a decompressing program may take; the largest dictionaries in use need a tenth of it. */
 const PROGRAM_MEMORY = "1GiB";
