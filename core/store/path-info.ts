@@ -21,3 +21,16 @@ export interface PathInfo {
   /** A content address in text form; absent for input-addressed objects. */
   readonly ca?: string | undefined;
 }
+
+/** What one store tells another: neither when it was registered nor that it was built there. */
+export function factsToTell({ path, narHash, narSize, references, deriver, signatures, ca }: PathInfo): PathInfo {
+  return {
+    path,
+    narHash,
+    narSize,
+    references,
+    signatures,
+    ...(deriver === undefined ? {} : { deriver }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+}

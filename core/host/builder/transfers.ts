@@ -1,7 +1,7 @@
 import { CodedError } from "../../base/index.ts";
 import type { BuildEvent, Offer, SubstituteJob } from "../../build/index.ts";
 import { showUrl } from "../../fetch/index.ts";
-import type { PathInfo, StorePath } from "../../store/index.ts";
+import { factsToTell, type PathInfo, type StorePath } from "../../store/index.ts";
 import type { HeldLocks, LocalStore } from "../local-store/index.ts";
 import type { Substituters } from "../substitute/index.ts";
 import { diskFull, isNoSpace } from "./failures.ts";
@@ -43,7 +43,7 @@ export class Transfers {
       let failure: unknown;
       try {
         checkReferences(offer, job.offer);
-        const info = factsOf(offer.info);
+        const info = factsToTell(offer.info);
         const locks = await this.#store.unpackNar(info, this.#watched(offer, emit), signal);
         return { info, from: offer.from, elapsedMs: performance.now() - started, locks };
       } catch (error) {
@@ -73,19 +73,6 @@ export class Transfers {
       emit({ kind: "transfer-progress", path, doneBytes, totalBytes });
     }
   }
-}
-
-/** What is recorded here about an object of elsewhere: we did not build it. */
-function factsOf({ path, narHash, narSize, references, deriver, signatures, ca }: PathInfo): PathInfo {
-  return {
-    path,
-    narHash,
-    narSize,
-    references,
-    signatures,
-    ...(deriver === undefined ? {} : { deriver }),
-    ...(ca === undefined ? {} : { ca }),
-  };
 }
 
 /** The plan fetches what the first offer refers to; another one may not need anything else. */

@@ -13,9 +13,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, hashBytes, toBase32 } from "../../base/index.ts";
+import { type CodedError, hashBytes, toBase32, utf8 } from "../../base/index.ts";
 import { beginEvaluation, derivation, derivationPath, parseDerivation } from "../../derivation/index.ts";
-import { makeSourcePath, makeTextPath, type PathInfo, type StorePath } from "../../store/index.ts";
+import { dumpFileNar, makeSourcePath, makeTextPath, type PathInfo, type StorePath } from "../../store/index.ts";
 import { makeSourceHost } from "../files/index.ts";
 import { openLocalStore } from "./index.ts";
 import { openTemporaryStore } from "./testing.ts";
@@ -219,6 +219,25 @@ test("opening an existing store is quick", ({ store }) => {
     return performance.now() - started;
   });
   assert.ok(Math.min(...times) < 10, `${Math.min(...times).toFixed(1)} ms`);
+});
+
+test("unpackNar() refuses a .drv file that is none, and leaves nothing of it", async ({ store }) => {
+  const text = "Derive([";
+  const path = makeTextPath("broken.drv", text, []);
+  const nar = dumpFileNar(utf8(text));
+  const info: PathInfo = {
+    path,
+    narHash: hashBytes("sha256", nar),
+    narSize: nar.length,
+    references: [],
+    signatures: [],
+  };
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield nar;
+  }
+  await rejects("derivation.malformed", store.unpackNar(info, pieces()));
+  assert.is(store.isValid(path), false);
+  assert.equal(readdirSync(store.realStoreDirectory), []);
 });
 
 test.run();

@@ -17,6 +17,7 @@ import {
   closureOf,
   ContentCheck,
   formatContentAddress,
+  isDerivationPath,
   type GcGraph,
   makeRealisationId,
   makeTextPath,
@@ -264,7 +265,8 @@ export class LocalStore implements Store {
    * are to be released. Who gives up in between removes the files first.
    *
    * @returns `undefined` when the object is valid already.
-   * @throws {CodedError} `store.nar-mismatch`, `store.content-address-mismatch`, `nar.malformed`; nothing is left then.
+   * @throws {CodedError} `store.nar-mismatch`, `store.content-address-mismatch`, `nar.malformed`, `derivation.malformed` for a
+   *   `.drv` file that is none; nothing is left then.
    */
   async unpackNar(
     info: PathInfo,
@@ -288,6 +290,8 @@ export class LocalStore implements Store {
       const restored = await restoreNar(check.watch(nar), real);
       checkNar(info, restored);
       check.finish(restored.narHash);
+      // Registration would refuse it too, with all that is registered together with it.
+      if (isDerivationPath(info.path)) readDerivationAt(real, info.path);
       return locks;
     } catch (error) {
       removeTree(real);
@@ -474,9 +478,7 @@ export class LocalStore implements Store {
   #readDerivationFile(path: StorePath): Derivation {
     let derivation = this.#derivations.get(path);
     if (derivation === undefined) {
-      const name = derivationNameOf(path);
-      const place = this.#places.get(path) ?? this.realPath(path);
-      derivation = parseDerivation(fromUtf8(readFileSync(place)), name);
+      derivation = readDerivationAt(this.#places.get(path) ?? this.realPath(path), path);
       this.#derivations.set(path, derivation);
     }
     return derivation;
@@ -539,4 +541,8 @@ export class LocalStore implements Store {
       this.#batch.locks.push(locks);
     }
   }
+}
+
+function readDerivationAt(place: string, path: StorePath): Derivation {
+  return parseDerivation(fromUtf8(readFileSync(place)), derivationNameOf(path));
 }

@@ -3,6 +3,7 @@ import { CodedError } from "../../base/index.ts";
 import {
   type ArrivingObject,
   checkTrusted,
+  factsToTell,
   groupForRegistration,
   type NarInfo,
   notValid,
@@ -78,7 +79,8 @@ export async function copyPaths(options: CopyPathsOptions): Promise<StorePath[]>
   if (to instanceof LocalStore) await copyToLocal(to, plan.metadata, copy);
   else if (to instanceof BinaryCacheStore) await copyToCache(to, plan.archives, copy);
   else if (isStreamed(to)) await copyToDaemon(to, plan.metadata, copy);
-  else await inOrderOfReferences(plan.metadata, 1, (info) => to.importNar(facts(info), copy.read(info)), copy.ended);
+  else
+    await inOrderOfReferences(plan.metadata, 1, (info) => to.importNar(factsToTell(info), copy.read(info)), copy.ended);
   return plan.metadata.map(({ path }) => path);
 }
 
@@ -113,7 +115,7 @@ async function copyToLocal(to: LocalStore, metadata: readonly PathInfo[], { read
   for (const group of groupForRegistration(metadata, GROUP)) {
     const infos = new Map(group.map((info) => [info.path, info]));
     await to.importMany({
-      infos: group.map(facts),
+      infos: group.map(factsToTell),
       open: ({ path }) => read(infos.get(path) as PathInfo),
       atOnce: INCOMING,
       unpacked: ended,
@@ -133,7 +135,7 @@ async function copyToDaemon(
 ): Promise<void> {
   async function* objects(): AsyncGenerator<ArrivingObject> {
     for (const info of metadata) {
-      yield { info: facts(info), nar: read(info) };
+      yield { info: factsToTell(info), nar: read(info) };
       ended(info);
     }
   }
@@ -146,7 +148,7 @@ async function copyToCache(to: BinaryCacheStore, archives: readonly PathInfo[], 
   await inOrderOfReferences<NarInfo>(
     archives,
     limit,
-    (info) => to.putArchive(facts(info), read(info)),
+    (info) => to.putArchive(factsToTell(info), read(info)),
     async (info, put) => {
       await to.publish(put);
       ended(info);
@@ -199,19 +201,6 @@ function makeSettlement(): { readonly promise: Promise<boolean>; readonly resolv
     resolve = settle;
   });
   return { promise, resolve };
-}
-
-/** What one store tells another: neither when it was registered nor that it was built there. */
-function facts({ path, narHash, narSize, references, deriver, signatures, ca }: PathInfo): PathInfo {
-  return {
-    path,
-    narHash,
-    narSize,
-    references,
-    signatures,
-    ...(deriver === undefined ? {} : { deriver }),
-    ...(ca === undefined ? {} : { ca }),
-  };
 }
 
 /** The archive; whoever takes it in compares its hash. */
