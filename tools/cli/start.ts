@@ -4,8 +4,12 @@
  */
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
+import { VERSION } from "./version.ts";
 
 const caches = process.env["XDG_CACHE_HOME"] || `${homedir()}/.cache`;
 // In the user's own cache directory, not in the shared /tmp where others could plant code.
 enableCompileCache(`${caches}/floe/compiled`);
-await import("./main.ts");
+const words = process.argv.slice(2);
+// Scripts ask often, and no command has to be loaded to answer.
+if (words.length === 1 && words[0] === "--version") process.stdout.write(`${VERSION}\n`);
+else await import("./main.ts");
