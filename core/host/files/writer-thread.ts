@@ -37,7 +37,8 @@ export class WriterThread {
 
   constructor() {
     const source = `(${runWriterLoop})(${makeEntryWriter}, ${JSON.stringify(OPERATION)})`;
-    this.#worker = new Worker(source, { eval: true, name: "writer" });
+    // Not with the flags of this process: --input-type would make it a module, which knows no require.
+    this.#worker = new Worker(source, { eval: true, name: "writer", execArgv: [] });
     this.#worker.on("message", (answer: WriterAnswer) => this.#take(answer));
     this.#worker.unref();
   }

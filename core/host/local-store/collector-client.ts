@@ -58,7 +58,8 @@ export class CollectorClient {
    */
   tell(paths: readonly string[], timeoutMs: number): boolean {
     if (this.#worker === undefined) {
-      this.#worker = new Worker(CLIENT, { eval: true });
+      // Not with the flags of this process: --input-type would make it a module, which knows no require.
+      this.#worker = new Worker(CLIENT, { eval: true, execArgv: [] });
       this.#worker.unref();
     }
     const state = new SharedArrayBuffer(4);
