@@ -33,7 +33,9 @@ async function runFiles(files: readonly string[], options: StageOptions): Promis
       options.progress(`${results.length}/${chosen.length} ${file}`);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(2, Math.min(8, availableParallelism())) }, worker));
+  // More than there are processors: many tests wait for a disk, a server or a clock.
+  const workers = Math.max(2, Math.min(8, Math.ceil(1.5 * availableParallelism())));
+  await Promise.all(Array.from({ length: workers }, worker));
   const slowest = slow.sort((a, b) => b.seconds - a.seconds).slice(0, 3);
   const note = `${chosen.length} files; slowest: ${slowest.map(({ file, seconds }) => `${file} ${seconds.toFixed(1)} s`).join(", ")}`;
   return { ...sum(results), note };
