@@ -1,11 +1,11 @@
 import { lstatSync, renameSync } from "node:fs";
-import { CodedError, type HashAlgorithm, makeHasher } from "../../base/index.ts";
+import { CodedError, type HashAlgorithm, makeHasher, sortedText } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
 import {
   checkName,
-  type FileIngestionMethod,
+  type ContentAddress,
   formatContentAddress,
-  makeFixedPath,
+  makeContentAddressedPath,
   type PathInfo,
   type StorePath,
 } from "../../store/index.ts";
@@ -16,10 +16,12 @@ export interface AddTreeOptions {
   readonly name: string;
   /** The tree or file on the host. */
   readonly from: string;
-  /** Default recursive. Flat takes a single file and forgets whether it is executable. */
-  readonly method?: FileIngestionMethod;
-  /** Default sha256. */
+  /** Default recursive. Flat and text take a single file and forget whether it is executable. */
+  readonly method?: ContentAddress["method"];
+  /** Default sha256, and nothing else for texts. */
   readonly algorithm?: HashAlgorithm;
+  /** What it refers to, valid objects; texts and trees hashed with sha256 only. Default none. */
+  readonly references?: readonly StorePath[];
   /** Which entries count; recursive only. Default all. */
   readonly filter?: TreeFilter | undefined;
   /** The path it must have, when known beforehand: spares reading a tree that is valid already. */
@@ -31,6 +33,7 @@ export interface AddTreeContext {
   realPath(path: StorePath): string;
   isValid(path: StorePath): boolean;
   addTempRoot(path: StorePath): void;
+  addTempRoots(paths: Iterable<StorePath>): void;
   /** A place on the host beside the objects, where nothing is and which no collection takes. */
   temporaryPlace(): string;
   /** Register; gives the locks back when it has. */
@@ -43,7 +46,8 @@ export interface AddTreeContext {
  * It is read once: its path follows from what was copied, and is known when the copy is complete.
  *
  * @throws {CodedError} `store-path.name`, `source.missing`, `store.source-changed` (it is not what `expected` says),
- *   `store.not-a-file` (flat, but no regular file), `files.unsupported-type`, `files.changed`
+ *   `store.not-a-file` (flat or text, but no regular file), `content-address.references`, `store.reference-not-valid`,
+ *   `files.unsupported-type`, `files.changed`
  */
 export async function addTree(store: AddTreeContext, options: AddTreeOptions): Promise<StorePath> {
   const { name, from, method, expected } = options;
@@ -52,7 +56,8 @@ export async function addTree(store: AddTreeContext, options: AddTreeOptions): P
     store.addTempRoot(expected);
     if (store.isValid(expected)) return expected;
   }
-  if (method === "flat") checkRegular(from);
+  if (method === "flat" || method === "text") checkRegular(from, method);
+  store.addTempRoots(options.references ?? []);
   const temporary = store.temporaryPlace();
   try {
     const info = await copyTo(temporary, options);
@@ -67,23 +72,24 @@ export async function addTree(store: AddTreeContext, options: AddTreeOptions): P
 
 async function copyTo(
   place: string,
-  { name, from, method = "recursive", algorithm = "sha256", filter }: AddTreeOptions,
+  { name, from, method = "recursive", algorithm = "sha256", filter, references = [] }: AddTreeOptions,
 ): Promise<PathInfo> {
-  const other = method === "flat" || algorithm !== "sha256" ? makeHasher(algorithm) : undefined;
+  const other = method !== "recursive" || algorithm !== "sha256" ? makeHasher(algorithm) : undefined;
   const others = other === undefined ? [] : [other];
   const { narHash, narSize } = await copyTreeCanonical(
     from,
     place,
-    method === "flat" ? { executables: false, contentHashers: others } : { filter, narHashers: others },
+    method === "recursive" ? { filter, narHashers: others } : { executables: false, contentHashers: others },
   );
-  const hash = other?.digest() ?? narHash;
+  const address = { method, hash: other?.digest() ?? narHash };
+  const sorted = sortedText(new Set<string>(references)) as StorePath[];
   return {
-    path: makeFixedPath({ name, method, hash }),
+    path: makeContentAddressedPath(name, address, { references: sorted }),
     narHash,
     narSize,
-    references: [],
+    references: sorted,
     signatures: [],
-    ca: formatContentAddress({ method, hash }),
+    ca: formatContentAddress(address),
   };
 }
 
@@ -113,10 +119,10 @@ function checkUnchanged(from: string, expected: StorePath, found: StorePath): vo
   );
 }
 
-function checkRegular(from: string): void {
+export function checkRegular(from: string, method: "flat" | "text"): void {
   const stat = lstatSync(from, { throwIfNoEntry: false });
   if (stat === undefined)
     throw new CodedError("source.missing", `Cannot read "${from}": there is no such file or directory`);
   if (!stat.isFile())
-    throw new CodedError("store.not-a-file", `Cannot add "${from}" as a flat object: expected a regular file`);
+    throw new CodedError("store.not-a-file", `Cannot add "${from}" as a ${method} object: expected a regular file`);
 }

@@ -1,4 +1,5 @@
 export type { AddTreeOptions } from "./add-tree.ts";
+export { treeAddress } from "./tree-address.ts";
 export { StoreDatabase } from "./database.ts";
 export { autoRootName } from "./gc-roots.ts";
 export { lockFile, lockFileSync, type LockMode } from "./file-lock.ts";

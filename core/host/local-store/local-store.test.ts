@@ -13,11 +13,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, hashBytes, toBase32, utf8 } from "../../base/index.ts";
+import { type CodedError, type Hash, hashBytes, toBase32, utf8 } from "../../base/index.ts";
 import { beginEvaluation, derivation, derivationPath, parseDerivation } from "../../derivation/index.ts";
 import { dumpFileNar, makeSourcePath, makeTextPath, type PathInfo, type StorePath } from "../../store/index.ts";
 import { makeSourceHost } from "../files/index.ts";
-import { openLocalStore } from "./index.ts";
+import { openLocalStore, treeAddress } from "./index.ts";
 import { openTemporaryStore } from "./testing.ts";
 
 const test = suite<ReturnType<typeof openTemporaryStore>>("local store");
@@ -90,6 +90,37 @@ test("addTree() of a flat file takes its contents alone", async ({ store, folder
   assert.match(store.queryPathInfo(path)?.ca ?? "", /^fixed:sha1:/);
   await rejects("store.not-a-file", store.addTree({ name: "x", from: folder, method: "flat" }));
   await rejects("source.missing", store.addTree({ name: "x", from: join(folder, "gone"), method: "flat" }));
+});
+
+test("addTree() records what an object refers to, where its address can hold that", async ({ store, folder }) => {
+  const from = join(folder, "text");
+  const lib = store.addText("lib", "lib", []);
+  writeFileSync(from, lib);
+  const options = { name: "text", from, references: [lib] };
+  const tree = await store.addTree(options);
+  assert.is(tree, makeSourcePath("text", store.queryPathInfo(tree)?.narHash as Hash, [lib]));
+  assert.equal([store.closure([tree]), store.queryReferrers(lib)], [[lib, tree], [tree]]);
+  // The same object as by the other door.
+  assert.is(await store.addTree({ ...options, method: "text" }), store.addText("text", lib, [lib]));
+  await rejects("content-address.references", store.addTree({ ...options, method: "flat" }));
+  await rejects("content-address.references", store.addTree({ ...options, algorithm: "sha1" }));
+  await rejects("content-address.references", store.addTree({ name: "t", from, method: "text", algorithm: "md5" }));
+  const absent = makeTextPath("absent", "x", []);
+  await rejects("store.reference-not-valid", store.addTree({ ...options, references: [absent] }));
+  assert.equal(store.allPaths().length, 3);
+});
+
+test("treeAddress() is where addTree() puts things", async ({ store, folder }) => {
+  const from = join(folder, "file");
+  writeFileSync(from, "x".repeat(3_000_000), { mode: 0o755 });
+  for (const method of ["recursive", "flat", "text"] as const) {
+    for (const algorithm of ["sha256", "sha512"] as const) {
+      if (method === "text" && algorithm !== "sha256") continue;
+      const options = { name: "file", from, method, algorithm };
+      assert.is(await treeAddress(options), await store.addTree(options));
+    }
+  }
+  await rejects("source.missing", treeAddress({ name: "x", from: `${from}-gone`, method: "flat" }));
 });
 
 test("derivations are added with their outputs, and read back", ({ store }) => {

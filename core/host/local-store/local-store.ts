@@ -241,6 +241,7 @@ export class LocalStore implements Store {
         realPath: (path) => this.realPath(path),
         isValid: (path) => this.isValid(path),
         addTempRoot: (path) => this.addTempRoot(path),
+        addTempRoots: (paths) => this.addTempRoots(paths),
         temporaryPlace: () => this.#temporaryPlace(),
         makeValid: (info, locks) => this.#makeValidLater(info, locks),
       },

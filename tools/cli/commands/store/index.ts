@@ -7,9 +7,16 @@ import { collectorCommands } from "./collector-commands.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { streamRoutes } from "./stream-routes.ts";
 
+export const ADD_MODES = ["nar", "flat", "text"] as const;
+export const ADD_ALGORITHMS = ["md5", "sha1", "sha256", "sha512"] as const;
+
 export interface AddFlags extends StoreFlags {
   readonly name?: string;
+  readonly mode: (typeof ADD_MODES)[number];
   readonly flat: boolean;
+  readonly hashAlgo: (typeof ADD_ALGORITHMS)[number];
+  readonly reference?: readonly string[];
+  readonly dryRun: boolean;
 }
 
 export interface ServeFlags extends StoreFlags {
@@ -37,7 +44,23 @@ export const storeCommands = buildRouteMap<string, CliContext>({
             placeholder: "NAME",
             brief: "Name of the store object; that of the file when left out",
           },
-          flat: { kind: "boolean", default: false, withNegated: false, brief: "Address one file by its bytes alone" },
+          mode: {
+            kind: "enum",
+            values: ADD_MODES,
+            default: "nar",
+            brief: "What its address is the hash of: a tree, the bytes of one file, or these and its references",
+          },
+          flat: { kind: "boolean", default: false, withNegated: false, brief: "The same as --mode flat" },
+          hashAlgo: { kind: "enum", values: ADD_ALGORITHMS, default: "sha256", brief: "Algorithm of its address" },
+          reference: {
+            kind: "parsed",
+            parse: String,
+            optional: true,
+            variadic: true,
+            placeholder: "STORE-PATH",
+            brief: "A store object that it needs (--mode nar or text, sha256)",
+          },
+          dryRun: { kind: "boolean", default: false, withNegated: false, brief: "Only print where it would be" },
         },
         positional: {
           kind: "tuple",

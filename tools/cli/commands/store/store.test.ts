@@ -89,6 +89,24 @@ test("floe store recover makes a lost database anew", async () => {
   assert.equal((JSON.parse(again.stdout) as { recovered: unknown }).recovered, { journal: 1, database: 0, files: 0 });
 });
 
+test("floe store add takes other addresses, with references", async () => {
+  const store = ["--store", join(directory, "addresses")];
+  const add = async (...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await runFloe(["store", "add", ...store, ...words, file]);
+    assert.is(code, 0, stderr);
+    return stdout.trim();
+  };
+  // Nix 2.8: nix-store --add-fixed sha1 foo; nix-store --add-fixed --recursive sha512 foo
+  assert.is(await add("--mode", "flat", "--hash-algo", "sha1"), "/nix/store/xw97k337gykargrvkpr1pxbrlb62byp8-foo");
+  assert.is(await add("--flat", "--hash-algo", "sha1", "--dry-run"), "/nix/store/xw97k337gykargrvkpr1pxbrlb62byp8-foo");
+  assert.is(await add("--hash-algo", "sha512"), "/nix/store/2br226zr0hk5spnw54v7hmxd80692ph3-foo");
+  // Nix 2.8: nix-instantiate --eval -E 'builtins.toFile "foo" "bar"'
+  const text = await add("--mode", "text");
+  assert.is(text, "/nix/store/vxjiwkjkn7x4079qvh1jkl5pn05j2aw0-foo");
+  const needy = await add("--reference", text, "--name", "needs-foo");
+  assert.is((await runFloe(["store", "query", "--references", ...store, needy])).stdout, `${text}\n`);
+});
+
 test("an address is no store directory", async () => {
   const { code, stderr } = await runFloe(["store", "info", "--store", "https://cache.example", FOO]);
   assert.is(code, 64);
