@@ -15,6 +15,8 @@ export interface Contender {
   readonly prepare?: (round: number) => void | Promise<void>;
   /** The run, which is timed. */
   readonly run: (round: number) => Promise<void>;
+  /** Clear away after the last run of both. */
+  readonly finish?: () => void;
 }
 
 /** Time both, alternating, and print medians and their ratio (below 1: ours is faster). */
@@ -26,12 +28,15 @@ export async function compare({ title, rounds, ours, theirs }: Comparison): Prom
   for (let round = 0; round <= rounds; round++) {
     for (const contender of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
       await contender.prepare?.(round);
+      // What the run before has left in memory is no burden of this one, which may wait for the disk.
+      await runQuietly("sync", [], "/");
       const started = performance.now();
       await contender.run(round);
       // The first round warms caches of files and compiled code.
       if (round > 0) times.get(contender)?.push(performance.now() - started);
     }
   }
+  for (const contender of [ours, theirs]) contender.finish?.();
   const [our, their] = [ours, theirs].map((contender) => median(times.get(contender) ?? [])) as [number, number];
   const width = Math.max(ours.name.length, theirs.name.length, "ratio".length);
   console.log(`${title} (median of ${rounds} runs)`);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { removeTree } from "../../core/host/files/index.ts";
@@ -44,8 +44,8 @@ export async function benchPull({ directory }: BuildBench): Promise<void> {
 }
 
 async function compareOne(work: string, url: string, title: string, path: string): Promise<void> {
-  const target = (who: string): string => join(work, `target-${who}`);
-  const prepare = (who: string) => () => removeTree(target(who));
+  // Each run has a target of its own, and they go at the end; see `withFreshStore`.
+  const target = (who: string): string => mkdtempSync(join(work, `target-${who}-`));
   const quietly = async (program: string, args: readonly string[]): Promise<void> => {
     await runQuietly(program, args, work);
   };
@@ -54,12 +54,10 @@ async function compareOne(work: string, url: string, title: string, path: string
     rounds: 5,
     ours: {
       name: "floe copy",
-      prepare: prepare("ours"),
       run: () => quietly(FLOE, ["copy", "--store", target("ours"), "--from", url, path]),
     },
     theirs: {
       name: "nix copy",
-      prepare: prepare("theirs"),
       run: () => quietly("nix", [...NIX, "copy", "--from", url, "--to", target("theirs"), path]),
     },
   });
