@@ -46,7 +46,7 @@ export class Run {
   readonly #callerSignal: AbortSignal | undefined;
   readonly #registration: RegistrationQueue;
   readonly #transfers: Transfers | undefined;
-  readonly #arrived = new Map<StorePath, Arrived>();
+  readonly #arrived = new Map<StorePath, Arrived & { readonly job: SubstituteJob }>();
   readonly #fallback: boolean;
   readonly #logLines: number;
   readonly #rounds: number;
@@ -151,7 +151,7 @@ export class Run {
     const transfers = this.#transfers as Transfers;
     transfers.take(job, this.#emit, this.#abort.signal).then(
       (arrived) => {
-        this.#arrived.set(job.id, arrived);
+        this.#arrived.set(job.id, { ...arrived, job });
         this.#settleDone(this.#schedule.finish(job.id, true).done);
         this.#next();
       },
@@ -183,14 +183,29 @@ export class Run {
       if (arrived === undefined) continue;
       this.#arrived.delete(id);
       this.#closures.add([arrived.info]);
-      const { info, from, elapsedMs, locks } = arrived;
+      const { info, from, elapsedMs, locks, job } = arrived;
       this.substituted.push(info.path);
       const registered = locks === undefined ? Promise.resolve() : this.#registration.add([info]);
       this.#whenRegistered(
-        registered.finally(() => locks?.release()),
-        () => this.#emit({ kind: "substituted", path: info.path, from, elapsedMs, sizeBytes: info.narSize }),
+        registered
+          .catch((error: unknown) => {
+            if (!(error instanceof CodedError)) throw error;
+            this.#refused(job, error);
+          })
+          .finally(() => locks?.release()),
+        () => {
+          if (!this.notTransferred.includes(info.path))
+            this.#emit({ kind: "substituted", path: info.path, from, elapsedMs, sizeBytes: info.narSize });
+        },
       );
     }
+  }
+
+  /** What came may not become valid: a `.drv` file that is not right, or what refers to one. */
+  #refused(job: SubstituteJob, error: CodedError): void {
+    removeTree(this.#store.realPath(job.path));
+    this.substituted.splice(this.substituted.indexOf(job.path), 1);
+    this.#transferFailed(job, error, []);
   }
 
   /** Take away what came but cannot be made valid, since something it refers to did not come. */
@@ -320,7 +335,15 @@ export class Run {
   /** The jobs that wait go on at once; success is told when it is on the disk. */
   #settle(drvPath: StorePath, outcome: BuildOutcome & { kind: "built" }): void {
     this.built.push(drvPath);
-    this.#whenRegistered(outcome.registered, () => {
+    const registered = outcome.registered.catch((error: unknown) => {
+      // What it was built with was refused a moment ago: both are planned anew.
+      const isStale = error instanceof CodedError && error.code === "store.reference-not-valid";
+      if (!isStale || this.notTransferred.length === 0) throw error;
+      this.built.splice(this.built.indexOf(drvPath), 1);
+      return "stale";
+    });
+    this.#whenRegistered(registered, (state) => {
+      if (state === "stale") return;
       const infos = [...outcome.outputs.values()];
       const sizeBytes = infos.reduce((sum, info) => sum + info.narSize, 0);
       this.#emit({
@@ -333,7 +356,7 @@ export class Run {
     });
   }
 
-  #whenRegistered(registered: Promise<void>, tell: () => void): void {
+  #whenRegistered<T>(registered: Promise<T>, tell: (result: T) => void): void {
     this.#registered.push(
       registered.then(tell, (error: unknown) => {
         this.#stopFor(error);

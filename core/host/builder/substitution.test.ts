@@ -1,10 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CodedError } from "../../base/index.ts";
+import { CodedError, hashBytes, utf8 } from "../../base/index.ts";
 import type { BuildEvent } from "../../build/index.ts";
 import type { DerivationValue } from "../../derivation/index.ts";
-import { MemoryStore, type PathInfo, publicKeyOf, signPathInfo, type StorePath } from "../../store/index.ts";
+import {
+  dumpFileNar,
+  makeTextPath,
+  MemoryStore,
+  type PathInfo,
+  publicKeyOf,
+  signPathInfo,
+  type StorePath,
+} from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import { ed25519, generateSecretKey } from "../signing/index.ts";
 import { type Substituter, Substituters, type SubstitutersOptions } from "../substitute/index.ts";
@@ -237,6 +245,32 @@ if (typeof bench === "string") {
     const report = await buildElsewhere(value, [source("memory://liar", lied)]);
     assert.equal([report.exitCode, report.substituted, report.built], [0, [], [value.drvPath]]);
     assert.match(report.warnings[0] ?? "", /-fixed": found .*, expected "fixed:sha256:/);
+  });
+
+  test("a .drv file that states wrong paths takes along only what refers to it", async () => {
+    const other = await bench.script("echo other > $out", { name: "other" });
+    const both = await bench.script(`echo ${lib} ${other} > $out`, { name: "both" });
+    await bench.build(both);
+    const spoiled = await cacheOf([other]);
+    const term = `Derive([("out","${other.outPath}","","")],[],[],"s","b",[],[("out","${other.outPath}")])`;
+    const wrong = makeTextPath("wrong.drv", term, []);
+    const nar = dumpFileNar(utf8(term));
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      yield nar;
+    }
+    const put = async (info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<void> =>
+      spoiled.importNar({ ...info, signatures: [signPathInfo(info, key, ed25519)] }, archive);
+    const narHash = hashBytes("sha256", nar);
+    await put({ path: wrong, narHash, narSize: nar.length, references: [], signatures: [] }, pieces());
+    const path = lib.outPath as StorePath;
+    await put({ ...(cache.queryPathInfo(path) as PathInfo), references: [wrong] }, cache.readNar(path));
+    const report = await buildElsewhere(both, [source("memory://spoiled", spoiled)]);
+    assert.equal([report.exitCode, report.failures], [0, []]);
+    assert.equal(report.substituted, [other.outPath]);
+    assert.equal(report.built.toSorted(), [tool, lib, both].map(({ drvPath }) => drvPath).toSorted());
+    assert.equal(report.into.queryPathInfo(path)?.references, []);
+    assert.is(report.into.isValid(wrong), false);
+    assert.equal(leftovers(report.into), []);
   });
 
   test("buildPaths() takes wanted paths that no derivation is known for", async () => {

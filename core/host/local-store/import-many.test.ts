@@ -12,8 +12,7 @@ test.after.each((context) => context.close());
 const archives = new Map<StorePath, Uint8Array>();
 
 /** A text as another store would have it. */
-function text(name: string, references: StorePath[]): PathInfo {
-  const contents = `${name} ${references.join(" ")}`;
+function text(name: string, references: StorePath[], contents = `${name} ${references.join(" ")}`): PathInfo {
   const path = makeTextPath(name, contents, references);
   const nar = dumpFileNar(utf8(contents));
   archives.set(path, nar);
@@ -47,6 +46,26 @@ test("makes many objects valid together, whatever order their archives come in",
   assert.is(formatHash(store.queryPathInfo(c.path)!.narHash, "sri"), formatHash(c.narHash, "sri"));
   assert.equal(leftIn(store.realStoreDirectory), []);
   await store.importMany({ infos: [a, b, c, d], open: () => assert.unreachable() as never, atOnce: 3 });
+});
+
+test("refuses a .drv file that states wrong paths, and what refers to it, alone", async ({ store }) => {
+  // An output path that no derivation of this content can have.
+  const output = "/nix/store/dxwkwjzdaq7ka55pkk252gh32bgpmql4-wrong";
+  const term = `Derive([("out","${output}","","")],[],[],"s","b",[],[("out","${output}")])`;
+  const wrong = text("wrong.drv", [], term);
+  const needy = text("needy", [wrong.path]);
+  const late = text("late", [d.path]);
+  try {
+    await store.importMany({ infos: [a, wrong, needy, d, late], open, atOnce: 2 });
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as CodedError).code, "derivation.inconsistent");
+  }
+  assert.equal(store.allPaths(), [a, d, late].map(({ path }) => path).sort());
+  assert.equal(
+    readdirSync(store.realStoreDirectory).filter((name) => !store.isValid(`/nix/store/${name}`)),
+    [],
+  );
 });
 
 test("keeps what is complete when one fails, and nothing that refers to it", async ({ store }) => {

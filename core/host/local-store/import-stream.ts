@@ -113,15 +113,21 @@ export async function takeIn(store: ImportStreamContext, round: readonly Incomin
       left = placeAll(store, fresh);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
-      // One of them cannot be registered: what comes before it can.
+      // One of them cannot be registered: those that do not need it can.
       left = new Set(fresh.map(({ info }) => info.path));
     }
     const exists = lookAround(store, fresh.length);
     for (const { info } of fresh) {
       if (!left.has(info.path) && exists(lockFileOf(store.realPath(info.path)))) await lookAgain(store, info.path);
     }
-    for (const each of fresh) if (left.has(each.info.path)) await placeLocked(store, each);
-    await store.flush();
+    try {
+      await placeEach(
+        store,
+        fresh.filter(({ info }) => left.has(info.path)),
+      );
+    } finally {
+      await store.flush();
+    }
   } finally {
     const exists = lookAround(store, round.length);
     for (const { place } of round) if (exists(place)) removeTree(place);
@@ -192,6 +198,24 @@ async function lookAgain(store: ImportStreamContext, path: StorePath): Promise<v
   throw new CodedError("store.contested", `Cannot import "${path}": somebody else wrote it as well and did not end`, {
     hint: "Run the command again.",
   });
+}
+
+/** One after the other. One that is refused takes along only what refers to it. */
+async function placeEach(store: ImportStreamContext, incoming: readonly Incoming[]): Promise<void> {
+  const refused = new Set<StorePath>();
+  let first: CodedError | undefined;
+  for (const each of incoming) {
+    const { path, references } = each.info;
+    try {
+      if (references.some((reference) => refused.has(reference))) refused.add(path);
+      else await placeLocked(store, each);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      refused.add(path);
+      first ??= error;
+    }
+  }
+  if (first !== undefined) throw first;
 }
 
 async function placeLocked(store: ImportStreamContext, { info, place }: Incoming): Promise<void> {

@@ -82,7 +82,7 @@ export class LocalStore implements Store {
   readonly #queries: StoreQueryTable;
   readonly #realisations: RealisationTable;
   readonly #derivations = new Map<StorePath, Derivation>();
-  readonly #inputs: InputHashes = makeInputHashes((path) => this.#readDerivationFile(path));
+  #inputs: InputHashes = makeInputHashes((path) => this.#readDerivationFile(path));
   readonly #temporaries = new TemporaryPlaces();
   /** Where objects are that are being registered and not yet where they belong. */
   #places: ReadonlyMap<StorePath, string> = new Map();
@@ -470,6 +470,11 @@ export class LocalStore implements Store {
         },
         infos,
       );
+    } catch (error) {
+      // Files that were refused are not what will be at their paths.
+      this.#derivations.clear();
+      this.#inputs = makeInputHashes((path) => this.#readDerivationFile(path));
+      throw error;
     } finally {
       this.#places = new Map();
     }
