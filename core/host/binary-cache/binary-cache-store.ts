@@ -44,7 +44,7 @@ import {
 } from "../../store/index.ts";
 import { ed25519 } from "../signing/index.ts";
 import { type Compression, compressionExtension } from "./compression.ts";
-import { decompress } from "./decompress.ts";
+import { decompress, type DecompressOptions } from "./decompress.ts";
 import { forEachParallel } from "./parallel.ts";
 import { spoolArchive } from "./spool.ts";
 import type { CacheTransport } from "./transport.ts";
@@ -159,8 +159,8 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
    * The archive a narinfo speaks of, for callers that compare its hash themselves (`importNar` of every store does). The file
    * is compared with its own hash and size, and there are never more bytes than the narinfo says.
    */
-  readArchive(info: NarInfo): AsyncIterable<Uint8Array> {
-    return decompress(this.#readFile(info), info.compression, info.narSize);
+  readArchive(info: NarInfo, options: DecompressOptions = {}): AsyncIterable<Uint8Array> {
+    return decompress(this.#readFile(info), info.compression, info.narSize, options);
   }
 
   async addText(name: string, contents: string, references: readonly StorePath[]): Promise<StorePath> {

@@ -59,3 +59,12 @@ export function detectCompression(name: string, head: Uint8Array): Compression {
   const found = MAGIC.find(([, magic]) => magic.every((byte, i) => head[i] === byte));
   return found?.[0] ?? "none";
 }
+
+/** An archive that cannot be unpacked. */
+export function malformedArchive(name: Compression, cause: unknown): CodedError {
+  return new CodedError(
+    "cache.compression-malformed",
+    `Cannot unpack the archive: it is no whole ${name} file (${cause instanceof Error ? cause.message : String(cause)})`,
+    { cause },
+  );
+}

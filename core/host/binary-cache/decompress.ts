@@ -5,16 +5,22 @@ import { ReadableStream } from "node:stream/web";
 import { createBrotliDecompress, createGunzip, createZstdDecompress } from "node:zlib";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/index.ts";
-import { type Compression, detectCompression, MAGIC_BYTES } from "./compression.ts";
+import { type Compression, detectCompression, MAGIC_BYTES, malformedArchive } from "./compression.ts";
+import { ZstdUnpacker } from "./zstd-unpacker.ts";
 
 /**
- * Each piece costs a turn of the thread pool: 300 MB took 3.5 s in pieces of 64 KiB, 2.3 s of 128 KiB, 2.0 s of 256 KiB and 2.3 s of 1 MiB.
- * Small archives get by with less.
+ * Each piece of Node's streams costs a turn of the thread pool: 300 MB took 3.5 s in pieces of 64 KiB, 2.3 s of 128 KiB, 2.0 s of
+ * 256 KiB and 2.3 s of 1 MiB. Small archives get by with less.
  */
 const LARGEST_PIECE = 256 * 1024;
 const SMALLEST_PIECE = 4 * 1024;
 /** What a decompressing program may take; the largest dictionaries in use need a tenth of it. */
 const PROGRAM_MEMORY = "1GiB";
+
+export interface DecompressOptions {
+  /** Whether a piece has to hold only until the next one is asked for, so that its memory may be used again. Default false. */
+  readonly reuse?: boolean;
+}
 
 /**
  * The content of a compressed file, as it comes.
@@ -27,6 +33,7 @@ export async function* decompress(
   pieces: AsyncIterable<Uint8Array>,
   compression: string,
   sizeBytes: number,
+  { reuse = false }: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const source = pieces[Symbol.asyncIterator]();
   try {
@@ -34,7 +41,7 @@ export async function* decompress(
     const whole = resumed(head, source);
     const found = detectCompression(compression, head[0] ?? new Uint8Array(0));
     let size = 0;
-    for await (const piece of DECODERS[found](whole, sizeBytes)) {
+    for await (const piece of DECODERS[found](whole, sizeBytes, reuse)) {
       size += piece.length;
       if (size > sizeBytes) {
         throw new CodedError(
@@ -49,13 +56,13 @@ export async function* decompress(
   }
 }
 
-type Decoder = (pieces: AsyncGenerator<Uint8Array>, sizeBytes: number) => AsyncIterable<Uint8Array>;
+type Decoder = (pieces: AsyncGenerator<Uint8Array>, sizeBytes: number, reuse: boolean) => AsyncIterable<Uint8Array>;
 
 const DECODERS: Readonly<Record<Compression, Decoder>> = {
   none: (pieces) => pieces,
   gzip: (pieces, size) => through(pieces, "gzip", () => createGunzip({ chunkSize: pieceSize(size) })),
   br: (pieces, size) => through(pieces, "br", () => createBrotliDecompress({ chunkSize: pieceSize(size) })),
-  zstd: (pieces, size) => through(pieces, "zstd", () => createZstdDecompress({ chunkSize: pieceSize(size) })),
+  zstd: throughZstd,
   xz: (pieces) =>
     throughProgram(pieces, "xz", ["-dc", "-qq", `--memlimit-decompress=${PROGRAM_MEMORY}`], throughXzLibrary),
   bzip2: (pieces) => throughProgram(pieces, "bzip2", ["-dc", "-q"], throughBzip2Library),
@@ -92,6 +99,23 @@ async function* resumed(head: Uint8Array[], source: AsyncIterator<Uint8Array>): 
   }
 }
 
+async function* throughZstd(
+  pieces: AsyncGenerator<Uint8Array>,
+  sizeBytes: number,
+  reuse: boolean,
+): AsyncGenerator<Uint8Array> {
+  const unpacker = ZstdUnpacker.open(pieceSize(sizeBytes));
+  if (unpacker === undefined)
+    return yield* through(pieces, "zstd", () => createZstdDecompress({ chunkSize: pieceSize(sizeBytes) }));
+  try {
+    for await (const piece of pieces)
+      for (const part of unpacker.push(piece)) yield reuse ? part : new Uint8Array(part);
+    unpacker.finish();
+  } finally {
+    unpacker.close();
+  }
+}
+
 interface Counting extends Transform {
   /** Bytes of the input that were really used. */
   readonly bytesWritten: number;
@@ -117,7 +141,7 @@ async function* through(
       decoder.destroy();
       // What went wrong with the source is the source's to tell.
       await feed;
-      throw malformed(name, cause);
+      throw malformedArchive(name, cause);
     } finally {
       decoder.destroy();
     }
@@ -208,7 +232,7 @@ async function* throughProgram(
     const code = await closed;
     await fed;
     if (failure !== undefined) throw failure;
-    if (code !== 0) throw malformed(name, new Error(words.trim() || `${name} ended with ${code}`));
+    if (code !== 0) throw malformedArchive(name, new Error(words.trim() || `${name} ended with ${code}`));
   } finally {
     child.kill("SIGKILL");
   }
@@ -218,7 +242,7 @@ async function* throughLibrary(contents: AsyncIterable<Uint8Array>, name: Compre
   try {
     yield* contents;
   } catch (cause) {
-    throw cause instanceof CodedError ? cause : malformed(name, cause);
+    throw cause instanceof CodedError ? cause : malformedArchive(name, cause);
   }
 }
 
@@ -237,12 +261,4 @@ async function* throughBzip2Library(pieces: AsyncGenerator<Uint8Array>): AsyncGe
   for (const stream of [source, decoder]) stream.on("error", (error: Error) => contents.destroy(error));
   source.pipe(decoder as NodeJS.WritableStream);
   yield* contents;
-}
-
-function malformed(name: Compression, cause: unknown): CodedError {
-  return new CodedError(
-    "cache.compression-malformed",
-    `Cannot unpack the archive: it is no whole ${name} file (${cause instanceof Error ? cause.message : String(cause)})`,
-    { cause },
-  );
 }

@@ -73,7 +73,7 @@ export async function copyPaths(options: CopyPathsOptions): Promise<StorePath[]>
   options.planned?.(plan.archives.length, plan.totalBytes);
   let done = 0;
   const copy: Copy = {
-    read: (info) => counted(readArchive(from, info), options),
+    read: (info) => counted(readArchive(from, info, to), options),
     ended: ({ path }) => options.progress?.({ path, done: ++done, total: plan.archives.length }),
   };
   if (to instanceof LocalStore) await copyToLocal(to, plan.metadata, copy);
@@ -203,9 +203,10 @@ function makeSettlement(): { readonly promise: Promise<boolean>; readonly resolv
   return { promise, resolve };
 }
 
-/** The archive; whoever takes it in compares its hash. */
-function readArchive(from: AnyStore, info: PathInfo): AsyncIterable<Uint8Array> {
-  return from instanceof BinaryCacheStore ? from.readArchive(info as NarInfo) : from.readNar(info.path);
+/** The archive; whoever takes it in compares its hash. A local store is done with a piece when it asks for the next. */
+function readArchive(from: AnyStore, info: PathInfo, to: AnyStore): AsyncIterable<Uint8Array> {
+  if (!(from instanceof BinaryCacheStore)) return from.readNar(info.path);
+  return from.readArchive(info as NarInfo, { reuse: to instanceof LocalStore });
 }
 
 async function* counted(

@@ -81,7 +81,7 @@ async function openOne(url: string, { cwd, signal }: OpenSubstitutersOptions): P
     priority: store.info.priority,
     trusted: store.trusted,
     store,
-    readArchive: (info) => store.readArchive(info as NarInfo),
+    readArchive: (info) => store.readArchive(info as NarInfo, { reuse: true }),
     queryRealisation: (id) => store.queryRealisation(id),
     readLog: async (drvPath) => unpackLog(await store.readFile(`log/${storePathBaseName(drvPath)}`, LONGEST_LOG)),
     close,

@@ -9,7 +9,10 @@ export interface Substituter {
   /** Whether its objects need no signature. Default false. */
   readonly trusted?: boolean | undefined;
   readonly store: StoreQueries & StoreReader;
-  /** The archive of an object by its description, when the store need not be asked for that again. */
+  /**
+   * The archive of an object by its description, when the store need not be asked for that again. A piece holds until the next one
+   * is asked for.
+   */
   readArchive?(info: PathInfo): AsyncIterable<Uint8Array>;
   /** What an output became that is addressed by its content. */
   queryRealisation?(id: string): Awaitable<Realisation | undefined>;
