@@ -44,7 +44,7 @@ export function callerLocation(above?: Function): SourceLocation | undefined {
   if (engine.captureStackTrace === undefined) return undefined;
   const limit = engine.stackTraceLimit;
   const capture: StackCapture = {};
-  // In a realm with a frozen Error the limit cannot be raised; the default of ten frames mostly suffices.
+  // In the realm of an evaluation Error is frozen, with as high a limit.
   const raised = Reflect.set(engine, "stackTraceLimit", 60);
   engine.captureStackTrace(capture, above ?? callerLocation);
   if (raised) engine.stackTraceLimit = limit;

@@ -31,7 +31,7 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
     return evaluated;
   });
   const { value } = result;
-  const found = { attribute: result.attribute, value, paths: [] };
+  const found = { attribute: result.attribute, value, onHost: result.onHost, paths: [] };
   if (isBuildable(value)) {
     const { mainProgram } = value.meta ?? {};
     const targets = [target(value, outputs)];

@@ -13,6 +13,8 @@ export interface Resolved {
   readonly attribute?: string;
   /** What the evaluation gave, for installables of a flake. */
   readonly value?: unknown;
+  /** A text of that value for people: places in the flake as places on this machine. */
+  readonly onHost?: (text: string) => string;
   /** Derivations to build; their `.drv` files are in the store. */
   readonly targets: readonly BuildTarget[];
   /** Store objects that are there already. */

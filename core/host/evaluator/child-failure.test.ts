@@ -1,29 +1,31 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { childFailure } from "./child-failure.ts";
+import { FLAKE_PLACE, Places } from "./places.ts";
+
+const places = new Places([{ path: FLAKE_PLACE, hostPath: "/home/flake", name: "the flake" }]);
 
 test("childFailure() reads what Node 24 prints for an uncaught syntax error of another realm", () => {
   const errors = `hello from the configuration
-/flake/lib.ts:2
+/@flake/lib.ts:2
 const a = 2;
       ^
 
-SyntaxError <Object <Object <[Object: null prototype] {}>>>: Identifier 'a' has already been declared
-    at new Module (node:internal/vm/module:155:21)
+[SyntaxError: Identifier 'a' has already been declared]
 
 Node.js v24.21.0
 `;
-  const { code, message, at, details } = childFailure({ errors, status: 1, signal: null });
+  const { code, message, at, details } = childFailure({ errors, status: 1, signal: null }, places);
   assert.is(code, "evaluation.syntax");
-  assert.is(message, `Cannot load "/flake/lib.ts": Identifier 'a' has already been declared`);
-  assert.equal(at, { file: "/flake/lib.ts", line: 2, column: 7 });
+  assert.is(message, `Cannot load "/home/flake/lib.ts": Identifier 'a' has already been declared`);
+  assert.equal(at, { file: "/home/flake/lib.ts", line: 2, column: 7 });
   assert.equal(details, ["const a = 2;", "      ^"]);
 });
 
 test("childFailure() tells lack of memory from a crash, and shows the last words of one", () => {
   const memory = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n";
-  assert.is(childFailure({ errors: memory, status: null, signal: "SIGABRT" }).code, "evaluation.out-of-memory");
-  const crash = childFailure({ errors: "one\n\ntwo\n", status: null, signal: "SIGSEGV" });
+  assert.is(childFailure({ errors: memory, status: null, signal: "SIGABRT" }, places).code, "evaluation.out-of-memory");
+  const crash = childFailure({ errors: "one\n\ntwo\n", status: null, signal: "SIGSEGV" }, places);
   assert.is(crash.code, "evaluation.crashed");
   assert.match(crash.message, "signal SIGSEGV");
   assert.equal(crash.details, ["one", "two"]);
@@ -32,7 +34,7 @@ test("childFailure() tells lack of memory from a crash, and shows the last words
 test("childFailure() is quick with much text that looks like carets", () => {
   const errors = `${"^\n\n".repeat(100_000)}${" ".repeat(100_000)}^`;
   const started = Date.now();
-  assert.is(childFailure({ errors, status: 1, signal: null }).code, "evaluation.crashed");
+  assert.is(childFailure({ errors, status: 1, signal: null }, places).code, "evaluation.crashed");
   assert.ok(Date.now() - started < 1000);
 });
 

@@ -1,4 +1,5 @@
 import { CodedError } from "../../base/index.ts";
+import type { Places } from "./places.ts";
 
 export interface FailedChild {
   readonly errors: string;
@@ -7,9 +8,9 @@ export interface FailedChild {
 }
 
 /** Why a process ended without an answer. */
-export function childFailure({ errors, status, signal }: FailedChild): CodedError {
+export function childFailure({ errors, status, signal }: FailedChild, places: Places): CodedError {
   const lines = errors.split("\n");
-  const syntax = uncaughtSyntax(lines);
+  const syntax = uncaughtSyntax(lines, places);
   if (syntax !== undefined) return syntax;
   if (/JavaScript heap out of memory|allocation failure|Array buffer allocation failed/i.test(errors)) {
     return new CodedError("evaluation.out-of-memory", "Cannot finish the evaluation: its memory ran out", {
@@ -26,18 +27,21 @@ export function childFailure({ errors, status, signal }: FailedChild): CodedErro
   );
 }
 
+const SYNTAX_ERROR = /^\[?SyntaxError(?: <.*?>)?: (.*?)\]?$/;
+
 /**
- * What the runtime prints for a syntax error nobody caught: `file:line`, the line, carets, a blank line, the error. After the
- * name of the error comes the chain of its prototypes when it is of another realm.
+ * What the runtime prints for a syntax error nobody caught: `file:line`, the line, carets, a blank line, the error. It stands in
+ * brackets because its stack has no frames, and the chain of its prototypes may come after its name, as it is of another realm.
  */
-function uncaughtSyntax(lines: readonly string[]): CodedError | undefined {
+function uncaughtSyntax(lines: readonly string[], places: Places): CodedError | undefined {
   const carets = lines.findIndex(
-    (line, i) => /^\s*\^+$/.test(line) && lines[i + 1] === "" && lines[i + 2]?.startsWith("SyntaxError") === true,
+    (line, i) => /^\s*\^+$/.test(line) && lines[i + 1] === "" && SYNTAX_ERROR.test(lines[i + 2] ?? ""),
   );
   const place = /^(\/.*):(\d+)$/.exec(lines[carets - 2] ?? "");
   if (carets < 2 || place === null) return undefined;
-  const [, file, line] = place as unknown as [string, string, string];
-  const found = (lines[carets + 2] as string).replace(/^SyntaxError(?: <.*>)?: /, "");
+  const [, inside, line] = place as unknown as [string, string, string];
+  const file = places.onHost(inside);
+  const found = SYNTAX_ERROR.exec(lines[carets + 2] as string)?.[1] as string;
   return new CodedError("evaluation.syntax", `Cannot load "${file}": ${found}`, {
     at: { file, line: Number(line), column: (lines[carets] as string).indexOf("^") + 1 },
     details: [lines[carets - 1] as string, lines[carets] as string],

@@ -2,6 +2,7 @@ import { formatAttribute, type DeclaredInputs } from "../../flake/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
 import { type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
 import { makePlan } from "./make-plan.ts";
+import { Places } from "./places.ts";
 import type { EvaluationPlan } from "./plan.ts";
 import type { FileRead } from "./protocol.ts";
 import type { Records } from "./record.ts";
@@ -28,6 +29,11 @@ export interface EvaluationResult {
   readonly fromRecord: boolean;
   /** How the evaluation was kept from the machine. */
   readonly isolation: Isolation;
+  /**
+   * A text of the value for people: places in the flake, which are the same on every machine in a value (`/@flake/a.ts:1:2`),
+   * become places on this one.
+   */
+  readonly onHost: (text: string) => string;
 }
 
 /** The lock does not fit what the flake declares; there is no answer before it does. */
@@ -56,11 +62,12 @@ export async function evaluate(
   const { flake, question } = options;
   const asked = makeQuestion(flake, question);
   const modules = options.records?.modulesOf(asked.configFile);
+  const places = new Places(asked.mounts);
   const { answer: json, isolation } = await runChild(asked, { ...options, modules });
   const { answer, files, trees } = parseAnswer(json);
   if (answer.kind === "error") {
     const subject = question.attribute === "" ? "the flake" : `"${question.attribute}"`;
-    throw toCodedError(answer.error, { engine: asked.engine, subject });
+    throw toCodedError(answer.error, { places, subject });
   }
   if (answer.kind === "inputs") {
     return {
@@ -79,6 +86,7 @@ export async function evaluate(
     filesRead: files,
     fromRecord: false,
     isolation,
+    onHost: (text) => places.onHost(text),
   };
   options.records?.keep(flake, question, result, trees);
   return { kind: "value", ...result };

@@ -187,6 +187,25 @@ test("local() takes a link as a link, without following it", async () => {
   assert.is(before.value, after.value);
 });
 
+test("evaluate() shows configuration no folder of this machine, and no frame but its own", async () => {
+  const stacks = `{ get a() { return { own: new Error("x").stack, native: stackOf(() => (null as any).x), local: local("./a").path,
+    engine: stackOf(() => derivation({} as any)), target: (() => { const o: any = {}; Error.captureStackTrace(o); return o.stack; })() }; } }`;
+  const head = `import { derivation, local } from "#floe/derivation";
+function stackOf(run: () => unknown): string { try { run(); } catch (error) { return (error as Error).stack ?? ""; } return "none"; }
+//# sourceURL=/etc/elsewhere.ts`;
+  const values = [];
+  for (const name of ["one", "another"]) {
+    const folder = makeFolder({ [`${name}/flake.config.ts`]: flakeText(stacks, head) });
+    values.push((await ask(flakeIn(`${folder}/${name}`), "a")).value as Record<string, string>);
+  }
+  assert.equal(values[0], values[1]);
+  const { own = "", engine = "", local: path } = values[0] ?? {};
+  assert.match(own, /^Error: x\n {4}at (get )?a \(\/@flake\/flake\.config\.ts:7:\d+\)$/);
+  assert.match(engine, "/@flake/flake.config.ts");
+  assert.not.match(JSON.stringify(values[0]), /@floe|node:|elsewhere|\/core\//);
+  assert.is(path, "/@flake/a");
+});
+
 test("evaluate() runs in a sandbox or says that it does not", async () => {
   const lines: string[] = [];
   const folder = makeFolder({ "flake.config.ts": flakeText("{ a: 1 }", 'console.log("printed");') });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { LockedSource, LockFile, ResolvedInputs, SourceInfo } from "../../flake/index.ts";
 import { ENGINE_FOLDERS, findEngine } from "./engine.ts";
+import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
 import type { AgentQuestion, EvaluatorQuestion, InputNode, Mount, Want } from "./protocol.ts";
 
 /** A flake on this machine. */
@@ -34,17 +35,8 @@ export interface Question {
 
 /** Write the question for the evaluation's process. */
 export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }: Question): EvaluatorQuestion {
-  const engine = findEngine();
   const nodes: Record<string, InputNode> = {};
-  const mounts: Mount[] = [
-    { path: engine, hostPath: engine, name: "Floe", folders: ENGINE_FOLDERS },
-    {
-      path: flake.sourceDirectory,
-      hostPath: flake.sourceDirectory,
-      name: "the flake",
-      ...(flake.files === undefined ? {} : { files: flake.files }),
-    },
-  ];
+  const mounts = ownMounts(flake);
   for (const [id, input] of flake.resolved.nodes) {
     const hostPath = flake.hostPath(input.storePath);
     const dir = input.locked.dir ?? "";
@@ -59,16 +51,41 @@ export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }
     };
     mounts.push({ path: input.storePath, hostPath, name: `the input ${id}` });
   }
+  const flakeFolder = `${FLAKE_PLACE}${flake.directory.slice(flake.sourceDirectory.length)}`;
   const agent: AgentQuestion = {
     want,
     candidates,
     attribute,
     lock: flake.lock,
-    flakeFolder: flake.directory,
+    flakeFolder,
     inputs: flake.resolved.inputs,
     nodes,
   };
-  return { engine, configFile: `${flake.directory}/${FLAKE_FILE_NAME}`, mounts, agent };
+  return { engine: findEngine(), configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`, mounts, agent };
+}
+
+/** Places in a flake and in the engine, for values that came out of an evaluation earlier. */
+export function placesOf(flake: FlakeLocation): Places {
+  return new Places(ownMounts(flake));
+}
+
+/** The engine, then the flake. Floe's own flake is both, and then each of its modules is there once. */
+function ownMounts({ sourceDirectory, files }: FlakeLocation): Mount[] {
+  const engine = findEngine();
+  return [
+    {
+      path: engine === sourceDirectory ? FLAKE_PLACE : ENGINE_PLACE,
+      hostPath: engine,
+      name: "Floe",
+      folders: ENGINE_FOLDERS,
+    },
+    {
+      path: FLAKE_PLACE,
+      hostPath: sourceDirectory,
+      name: "the flake",
+      ...(files === undefined ? {} : { files }),
+    },
+  ];
 }
 
 function sourceInfoOf(locked: LockedSource): SourceInfo {

@@ -3,7 +3,7 @@ import type { DeclaredInputs, LockFile, SourceInfo } from "../../flake/index.ts"
 
 /** A source tree the evaluation may read. */
 export interface Mount {
-  /** Where its files seem to be, and what errors call them: for inputs, their store path. */
+  /** Where its files seem to be: for inputs, their store path; for the flake and the engine, see places.ts. */
   readonly path: string;
   /** Where they are on the host. */
   readonly hostPath: string;
@@ -45,8 +45,9 @@ export interface AgentQuestion {
 
 /** What the process gets on its standard input. */
 export interface EvaluatorQuestion {
-  /** The folder of the engine; `core` lies in it. */
+  /** The folder of the engine on the host; `core` lies in it. */
   readonly engine: string;
+  /** Inside, as a place of the flake's mount. */
   readonly configFile: string;
   readonly mounts: readonly Mount[];
   readonly agent: AgentQuestion;

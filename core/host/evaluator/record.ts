@@ -3,7 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { formatLock } from "../../flake/index.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import { findEngine } from "./engine.ts";
-import type { FlakeLocation, Question } from "./locked-flake.ts";
+import { type FlakeLocation, placesOf, type Question } from "./locked-flake.ts";
 import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
 import type { FileRead, TreeRead } from "./protocol.ts";
@@ -15,7 +15,7 @@ const RECORD_VERSION = 1;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
-  readonly result: Omit<EvaluationResult, "plan" | "fromRecord" | "filesRead">;
+  readonly result: Omit<EvaluationResult, "plan" | "fromRecord" | "filesRead" | "onHost">;
   readonly roots: readonly string[];
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
@@ -43,12 +43,19 @@ export class Records {
           "derivations" | "sources"
         >,
     );
-    return { ...record.result, plan, filesRead: record.files, fromRecord: true };
+    const places = placesOf(flake);
+    return {
+      ...record.result,
+      plan,
+      filesRead: record.files,
+      fromRecord: true,
+      onHost: (text) => places.onHost(text),
+    };
   }
 
   /** Keep an answer. A cache that cannot be written is no reason to fail. */
   keep(flake: FlakeLocation, question: Question, result: EvaluationResult, trees: readonly TreeRead[]): void {
-    const { plan, filesRead, fromRecord: _, ...rest } = result;
+    const { plan, filesRead, fromRecord: _, onHost: __, ...rest } = result;
     const key = keyOf(flake, question);
     const planJson = JSON.stringify({ derivations: plan.derivations, sources: plan.sources });
     const record: RecordFile = { version: RECORD_VERSION, result: rest, roots: plan.roots, files: filesRead, trees };

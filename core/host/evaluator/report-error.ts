@@ -1,50 +1,78 @@
-import { CodedError, type SourceLocation } from "../../base/index.ts";
+import { CodedError, formatLocation, type SourceLocation } from "../../base/index.ts";
+import type { Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
 
 /** Most frames of the user's own code that are told; with the message they make less than a screen. */
 const MAX_FRAMES = 8;
 const FRAME = /^\s*at (?:(.*?) \()?(?:file:\/\/)?(\/.+?):(\d+):(\d+)\)?$/;
 
+/** Longest message, hint or line of details, in UTF-16 units; what is longer was made by a loop and helps nobody. */
+const MAX_TEXT = 4_000;
+const MAX_DETAILS = 100;
+const MAX_STACK = 40_000;
+const MAX_FRAME = 1_000;
+
 export interface ReportErrorOptions {
-  /** Folder of the engine; frames below its `core` and its bundle are folded. */
-  readonly engine: string;
+  /** Tells places inside as places on this machine. */
+  readonly places: Places;
   /** What was evaluated, for an error that does not say so itself. */
   readonly subject: string;
 }
 
-/** An error of an evaluation, as one of this process: it begins with the place in the user's code. */
+/**
+ * An error of an evaluation, as one of this process: it begins with the place in the user's code.
+ *
+ * The report comes from foreign code: a place that lies in no source is left out, and long texts are cut.
+ */
 export function toCodedError(report: ErrorReport, options: ReportErrorOptions): CodedError {
-  const frames = userFrames(report.stack, options.engine);
-  const own = report.code !== undefined && /^[a-z0-9-]+\.[a-z0-9-]+$/.test(report.code);
-  const message = own ? report.message : `Cannot evaluate ${options.subject}: ${report.name}: ${report.message}`;
-  const at = report.at ?? frames[0]?.at;
+  const { places, subject } = options;
+  const show = (text: string): string => places.onHost(cut(text));
+  const frames = userFrames(report.stack, places);
+  const coded = report.code !== undefined && /^[a-z0-9-]+\.[a-z0-9-]+$/.test(report.code);
+  const message = coded ? report.message : `Cannot evaluate ${subject}: ${report.name}: ${report.message}`;
+  const at = isPlaceIn(report.at, places) ? report.at : frames[0]?.at;
   const rest = frames.filter((frame) => frame.at.file !== at?.file || frame.at.line !== at.line);
-  const shown = rest
-    .slice(0, MAX_FRAMES)
-    .map((frame) => `at ${frame.name}${frame.at.file}:${frame.at.line}:${frame.at.column}`);
+  const shown = rest.slice(0, MAX_FRAMES).map((frame) => `at ${frame.name}${formatLocation(frame.at)}`);
   if (rest.length > MAX_FRAMES) shown.push(`… and ${rest.length - MAX_FRAMES} more`);
   const { cause } = report;
-  return new CodedError(own ? (report.code as string) : "evaluation.failed", message, {
-    at,
-    hint: report.hint,
-    details: [...(report.details ?? []), ...shown],
+  return new CodedError(coded ? (report.code as string) : "evaluation.failed", show(message), {
+    at: at && { ...at, file: places.onHost(at.file) },
+    hint: report.hint && show(report.hint),
+    details: [...(report.details ?? []).slice(0, MAX_DETAILS), ...shown].map(show),
     // A cause with the same words is the engine's own error with a place added.
     ...(cause === undefined || cause.message === report.message ? {} : { cause: toCodedError(cause, options) }),
   });
 }
 
-function userFrames(stack: string, engine: string): { name: string; at: SourceLocation }[] {
-  return stack.split("\n").flatMap((line) => {
-    const match = FRAME.exec(line);
-    if (match === null || isEngine(match[2] as string, engine)) return [];
-    const name =
-      match[1] === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(match[1])
-        ? ""
-        : `${match[1].replace(/^(Module|Object)\./, "")} `;
-    return [{ name, at: { file: match[2] as string, line: Number(match[3]), column: Number(match[4]) } }];
-  });
+function userFrames(stack: string, places: Places): { name: string; at: SourceLocation }[] {
+  return stack
+    .slice(0, MAX_STACK)
+    .split("\n")
+    .flatMap((line) => {
+      const match = line.length > MAX_FRAME ? null : FRAME.exec(line);
+      if (match === null) return [];
+      const [, called, file, lineNumber, column] = match as unknown as [
+        string,
+        string | undefined,
+        string,
+        string,
+        string,
+      ];
+      const at = { file, line: Number(lineNumber), column: Number(column) };
+      if (!isPlaceIn(at, places) || places.isEngine(file)) return [];
+      const name =
+        called === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(called)
+          ? ""
+          : `${called.replace(/^(Module|Object)\./, "")} `;
+      return [{ name, at }];
+    });
 }
 
-function isEngine(file: string, engine: string): boolean {
-  return file.startsWith(`${engine}/core/`) || file.startsWith(`${engine}/dist/`);
+function isPlaceIn(at: SourceLocation | undefined, places: Places): at is SourceLocation {
+  const counts = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+  return at !== undefined && counts(at.line) && counts(at.column) && places.has(at.file);
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${text.length - MAX_TEXT} more)` : text;
 }

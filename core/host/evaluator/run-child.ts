@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { CodedError } from "../../base/index.ts";
 import { childFailure } from "./child-failure.ts";
+import { Places } from "./places.ts";
 import { type EvaluatorQuestion, GREETING } from "./protocol.ts";
 import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
@@ -39,13 +40,14 @@ export async function runChild(question: EvaluatorQuestion, options: RunChildOpt
   if (sandbox !== undefined) {
     const result = await runOnce(sandbox, question, options);
     // Ended by us before it spoke: no fault of the sandbox.
-    if (result.greeted || result.timedOut || options.signal?.aborted === true) return finish(result, sandbox, options);
+    if (result.greeted || result.timedOut || options.signal?.aborted === true)
+      return finish(result, sandbox, question, options);
   }
   const node = nodeCommand(question, limits);
   options.onLine?.(
     `The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`,
   );
-  return finish(await runOnce(node, question, options), node, options);
+  return finish(await runOnce(node, question, options), node, question, options);
 }
 
 interface Outcome {
@@ -57,7 +59,12 @@ interface Outcome {
   readonly timedOut: boolean;
 }
 
-function finish(outcome: Outcome, { isolation }: ChildCommand, options: RunChildOptions): ChildResult {
+function finish(
+  outcome: Outcome,
+  { isolation }: ChildCommand,
+  question: EvaluatorQuestion,
+  options: RunChildOptions,
+): ChildResult {
   if (options.signal?.aborted === true) throw options.signal.reason;
   const [, modules, answer] = outcome.output.split("\n", 3);
   if (modules !== undefined && modules !== "") options.modules?.write(modules);
@@ -68,7 +75,7 @@ function finish(outcome: Outcome, { isolation }: ChildCommand, options: RunChild
       hint: "Look for a loop without end in the configuration.",
     });
   }
-  throw childFailure(outcome);
+  throw childFailure(outcome, new Places(question.mounts));
 }
 
 function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: RunChildOptions): Promise<Outcome> {

@@ -269,7 +269,8 @@ export class OpenFlake {
   /** What a system warns of is told each time, also when it was evaluated earlier. */
   #tellWarnings(result: EvaluationResult): EvaluationResult {
     const { warnings } = (result.value ?? {}) as { warnings?: unknown };
-    if (Array.isArray(warnings)) for (const warning of warnings) this.#options.onNotice?.(`warning: ${warning}`);
+    if (Array.isArray(warnings))
+      for (const warning of warnings) this.#options.onNotice?.(`warning: ${result.onHost(String(warning))}`);
     return result;
   }
 

@@ -55,7 +55,7 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
     }
   };
   let thrown: unknown;
-  const engine = question.mounts.find((mount) => mount.path === question.engine) as Mount;
+  const engine = question.mounts.find((mount) => mount.folders !== undefined) as Mount;
   const loader = new Loader({
     context: makeRealm(),
     mounts,
@@ -64,7 +64,7 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
     hostCalls: makeHostCalls({ trees, loadFlake, thrown: () => thrown }),
     refuseImport: (specifier) => agent.refuseImport(`${specifier}`),
   });
-  const inside = `${question.engine}/core/host/evaluator/inside`;
+  const inside = `${engine.path}/core/host/evaluator/inside`;
   loader.run(loader.load(`${inside}/prelude.ts`));
   const agent = loader.run(loader.load(`${inside}/agent.ts`)).namespace as unknown as Agent;
   agent.begin();

@@ -103,6 +103,46 @@ replace(realm, "TextEncoder", RealmTextEncoder);
 replace(realm, "TextDecoder", RealmTextDecoder);
 replace(realm, "console", console);
 
+interface Frame {
+  getFileName(): unknown;
+  getLineNumber(): unknown;
+  getColumnNumber(): unknown;
+  getFunctionName(): unknown;
+  isConstructor(): boolean;
+}
+
+/** Files of the engine's floors end up under this name, and so do those of the process outside under others. */
+const ENGINE = (import.meta.url as string).slice("file://".length, -"host/evaluator/inside/prelude.ts".length);
+
+/**
+ * What a stack tells: frames of configuration alone. Those of the engine and of the process outside, with their folders on
+ * this machine, would let a value depend on where and how an evaluation runs. Names of files are those they were loaded
+ * by, and not what a comment in them claims (`sourceURL`).
+ */
+function prepareStackTrace(error: unknown, frames: readonly Frame[]): string {
+  const lines = [headOf(error)];
+  for (const frame of frames) {
+    const file = frame.getFileName();
+    if (typeof file !== "string" || !/^\/(?:@|nix\/store\/)/.test(file) || file.startsWith(ENGINE)) continue;
+    const place = `${file}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
+    const name = frame.getFunctionName();
+    const called = typeof name !== "string" || name === "" ? "" : frame.isConstructor() ? `new ${name}` : name;
+    lines.push(called === "" ? `    at ${place}` : `    at ${called} (${place})`);
+  }
+  return lines.join("\n");
+}
+
+function headOf(error: unknown): string {
+  try {
+    const { name = "Error", message = "" } = error as { name?: unknown; message?: unknown };
+    return message === "" ? `${name}` : `${name}: ${message}`;
+  } catch {
+    return "Error";
+  }
+}
+
+replace(Error, "prepareStackTrace", prepareStackTrace);
+
 /**
  * Properties that programs set on their own objects although a prototype has them: frozen as they are, such an assignment
  * would fail. As accessors that set an own property, they allow it.
@@ -162,16 +202,9 @@ function freezeAll(): void {
       }
     }
   }
-  // The one setting that stays: how many frames an error keeps, which the engine raises for a moment to find its caller.
-  (Error as unknown as { stackTraceLimit: number }).stackTraceLimit = 40;
-  for (const object of seen) {
-    if (object === (Error as unknown)) {
-      for (const key of Reflect.ownKeys(object)) {
-        if (key !== "stackTraceLimit") Object.defineProperty(object, key, { writable: false, configurable: false });
-      }
-      Object.preventExtensions(object);
-    } else if (!ArrayBuffer.isView(object)) Object.freeze(object);
-  }
+  // Enough for the engine to find its caller behind frames of its own.
+  (Error as unknown as { stackTraceLimit: number }).stackTraceLimit = 60;
+  for (const object of seen) if (!ArrayBuffer.isView(object)) Object.freeze(object);
 }
 
 freezeAll();

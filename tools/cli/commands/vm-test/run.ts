@@ -52,7 +52,8 @@ async function prepare(context: CliContext, flags: RunFlags, store: LocalStore, 
     });
   }
   phases.done(`evaluated ${resolved.attribute ?? name}`);
-  return { name, manifest, targets: resolved.targets };
+  const { onHost = String } = resolved;
+  return { name, manifest: { ...manifest, story: onHost(manifest.story) }, targets: resolved.targets };
 }
 
 async function runOne(

@@ -1,0 +1,42 @@
+import type { Mount } from "./protocol.ts";
+
+/**
+ * Where the flake and the engine seem to lie during an evaluation, wherever they are: what configuration can see must not tell
+ * two checkouts apart. Inputs seem to lie under their store paths.
+ */
+export const FLAKE_PLACE = "/@flake";
+export const ENGINE_PLACE = "/@floe";
+
+/** Tells places of an evaluation as places on this machine. */
+export class Places {
+  readonly #mounts: readonly Mount[];
+
+  constructor(mounts: readonly Mount[]) {
+    this.#mounts = mounts;
+  }
+
+  /** A text for people: every place in the flake or the engine that it mentions becomes one that an editor can open. */
+  onHost(text: string): string {
+    let told = text;
+    for (const { path, hostPath } of this.#mounts) {
+      // What lies in the store is called by its store path outside, too.
+      if (path === FLAKE_PLACE || path === ENGINE_PLACE) told = replacePlace(told, path, hostPath);
+    }
+    return told;
+  }
+
+  /** Whether a file that an evaluation speaks of lies in one of its sources. */
+  has(file: string): boolean {
+    return this.#mounts.some(({ path }) => file === path || file.startsWith(`${path}/`));
+  }
+
+  /** Whether a file is one of the engine's floors, whose frames tell users nothing. */
+  isEngine(file: string): boolean {
+    return this.#mounts.some(({ path, folders }) => folders !== undefined && file.startsWith(`${path}/core/`));
+  }
+}
+
+function replacePlace(text: string, path: string, hostPath: string): string {
+  if (!text.includes(path)) return text;
+  return text.replace(new RegExp(`(?<![\\w./-])${path}(?![\\w-])`, "g"), () => hostPath);
+}
