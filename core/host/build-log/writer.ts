@@ -19,6 +19,7 @@ export class BuildLogWriter {
   #written: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #sizeBytes = 0;
+  #closed: Promise<void> | undefined;
 
   constructor(logDirectory: string, drvPath: string) {
     this.path = `${logPathOf(logDirectory, drvPath)}.zst`;
@@ -45,8 +46,13 @@ export class BuildLogWriter {
     }, FLUSH_MS);
   }
 
-  /** Complete the file. It exists afterwards, also when nothing was written. */
-  async close(): Promise<void> {
+  /** Complete the file. It exists afterwards, also when nothing was written. Once is enough. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#stream === undefined) {
       mkdirSync(dirname(this.path), { recursive: true });

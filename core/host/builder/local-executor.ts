@@ -19,10 +19,11 @@ import { argumentsTooLong, diskFull, findFullDisk, isNoSpace, offline, outputToo
 import { checkOwnership, collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
-import { BuilderRunner, type BuilderRunnerOptions } from "./run-builder.ts";
+import { type BuilderEnd, BuilderRunner, type BuilderRunnerOptions } from "./run-builder.ts";
+import { SpareTime } from "./spare-time.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
 
-export interface LocalExecutorOptions extends BuilderRunnerOptions {
+export interface LocalExecutorOptions extends Omit<BuilderRunnerOptions, "spareTime"> {
   /** Makes outputs valid. Default: a queue of this executor's own. */
   readonly registration?: RegistrationQueue;
   /** Download nothing. Default false. */
@@ -37,17 +38,19 @@ export class LocalExecutor implements Executor {
   readonly #options: LocalExecutorOptions;
   readonly #registration: RegistrationQueue;
   readonly #runner: BuilderRunner;
+  readonly #spareTime = new SpareTime();
   readonly #platform: Platform;
 
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
     this.#registration = options.registration ?? new RegistrationQueue(options.store);
-    this.#runner = new BuilderRunner(options);
+    this.#runner = new BuilderRunner({ ...options, spareTime: this.#spareTime });
     this.#platform = options.platform ?? findPlatform();
   }
 
-  /** Outputs that wait for company are registered now. */
+  /** What waits for company or for a quiet moment is done now. */
   hurry(): void {
+    this.#spareTime.use();
     this.#registration.hurry();
   }
 
@@ -81,20 +84,17 @@ export class LocalExecutor implements Executor {
       const built = await this.#build({ ...request, drv: placed }, { valid, locks }, emit, signal);
       if (built.kind === "failed") return failed(built.error, built.logPath);
       const held = locks.splice(0);
-      const registered = built.fresh.length === 0 ? Promise.resolve() : this.#registration.add(built.fresh);
+      const registration = built.fresh.length === 0 ? undefined : this.#registration.add(built.fresh);
       return {
         kind: "built",
         outputs: built.all,
         elapsedMs: performance.now() - started,
         logPath: built.logPath,
-        registered: registered.finally(() => releaseAll(held)),
+        registered: this.#completed(drvPath, [registration, built.tidied]).finally(() => releaseAll(held)),
       };
     } catch (error) {
       if (signal.aborted) return { kind: "cancelled" };
-      if (isNoSpace(error))
-        return failed(
-          diskFull(drvPath, findFullDisk([store.realStoreDirectory, tmpdir()]) ?? store.realStoreDirectory, error),
-        );
+      if (isNoSpace(error)) return failed(this.#diskFull(drvPath, error));
       if (error instanceof CodedError) return failed(error);
       if ((error as NodeJS.ErrnoException).code === "E2BIG") return failed(argumentsTooLong(drvPath));
       if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return failed(outputTooDeep(drvPath));
@@ -102,6 +102,19 @@ export class LocalExecutor implements Executor {
     } finally {
       releaseAll(locks);
     }
+  }
+
+  /** Wait until everything about a build is done, however it went. @throws the first failure of it; `build.disk-full` */
+  async #completed(drvPath: StorePath, parts: readonly (Promise<void> | undefined)[]): Promise<void> {
+    for (const part of await Promise.allSettled(parts)) {
+      if (part.status === "fulfilled") continue;
+      throw isNoSpace(part.reason) ? this.#diskFull(drvPath, part.reason) : part.reason;
+    }
+  }
+
+  #diskFull(drvPath: StorePath, cause: unknown): CodedError {
+    const { realStoreDirectory } = this.#options.store;
+    return diskFull(drvPath, findFullDisk([realStoreDirectory, tmpdir()]) ?? realStoreDirectory, cause);
   }
 
   /** Lock without blocking, so that waiting for another process can be seen and cancelled. */
@@ -141,27 +154,39 @@ export class LocalExecutor implements Executor {
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<
-    | { kind: "built"; all: ReadonlyMap<string, PathInfo>; fresh: PathInfo[]; logPath: string | undefined }
+    | {
+        kind: "built";
+        all: ReadonlyMap<string, PathInfo>;
+        fresh: PathInfo[];
+        logPath: string | undefined;
+        /** Fulfilled when the log is written and nothing else is left of the build. */
+        tidied: Promise<void>;
+      }
     | { kind: "failed"; error: CodedError; logPath: string | undefined }
   > {
     const { drv, drvPath } = request;
     const { store, closures } = this.#options;
     const isPlain = !this.#options.sandbox && !drv.builder.startsWith("builtin:");
     const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
-    const missing = outputs.filter((path) => !store.isValid(path));
+    // Locked as they are, nothing changes about them. Scratch paths are nobody's.
+    const known = new Set<StorePath>(valid.values());
+    const missing = outputs.filter((path) => !known.has(path));
     if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.realPath(path));
     const workspace = await openWorkspace(store.realStoreDirectory, drvPath, drv.name);
-    let keepDirectory = false;
+    let ran: BuilderEnd | undefined;
     let isDone = false;
+    const tidy = (): Promise<void> => {
+      removeTree(workspace.topDirectory);
+      if (isPlain && (!isDone || isFloating(drv))) for (const path of missing) removeTree(store.realPath(path));
+      if (ran?.keptDirectory !== true) removeTree(workspace.buildDirectory);
+      return ran?.finishLog() ?? Promise.resolve();
+    };
     try {
-      let logPath: string | undefined;
       let uid: number | undefined;
       if (drv.builder.startsWith("builtin:")) await this.#runBuiltin(request, workspace, emit, signal);
       else {
-        const ran = await this.#runner.run(request, workspace, emit, signal);
-        logPath = ran.logPath;
-        keepDirectory = ran.keptDirectory;
-        if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath };
+        ran = await this.#runner.run(request, workspace, emit, signal);
+        if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath: ran.logPath };
         uid = ran.uid;
         const made = isPlain ? store.realStoreDirectory : workspace.storeDirectory;
         checkOwnership(
@@ -193,9 +218,9 @@ export class LocalExecutor implements Executor {
           validOf: (info) => closures.infoOf(valid.get(names.get(info) as string) ?? info.path),
           realPath: (path) => store.realPath(path),
         });
-        if (error !== undefined) return { kind: "failed", error, logPath };
+        if (error !== undefined) return { kind: "failed", error, logPath: ran?.logPath };
         for (const info of all.values()) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
-        return { kind: "built", all, fresh: [], logPath };
+        return { kind: "built", all, fresh: [], logPath: ran?.logPath, tidied: Promise.resolve() };
       }
       const settled = [...all.values()].map((info) => info.path);
       if (isFloating(drv)) {
@@ -203,15 +228,14 @@ export class LocalExecutor implements Executor {
         locks.push(await this.#lock(settled, request, emit, signal));
       }
       // An output that was valid before stays as it is; others refer to it by its path alone.
-      const fresh = [...all.values()].filter((info) => !store.isValid(info.path));
+      const isKnown = isFloating(drv) ? (path: StorePath) => store.isValid(path) : (path: StorePath) => known.has(path);
+      const fresh = [...all.values()].filter((info) => !isKnown(info.path));
       if (directory !== store.realStoreDirectory) moveOutputs(directory, (path) => store.realPath(path), fresh);
       closures.add(fresh);
       isDone = true;
-      return { kind: "built", all, fresh, logPath };
+      return { kind: "built", all, fresh, logPath: ran?.logPath, tidied: this.#spareTime.add(tidy) };
     } finally {
-      removeTree(workspace.topDirectory);
-      if (isPlain && (!isDone || isFloating(drv))) for (const path of missing) removeTree(store.realPath(path));
-      if (!keepDirectory) removeTree(workspace.buildDirectory);
+      if (!isDone) await tidy();
     }
   }
 

@@ -26,6 +26,7 @@ import { BuildUserPool, canHaveBuildUsers, groupOfDevice, type HeldUser } from "
 import type { Closures } from "./closures.ts";
 import { builderFailed, diskFull, type FailureContext, findFullDisk, logTooLarge, timedOut } from "./failures.ts";
 import { requiredFeatures } from "./platform.ts";
+import type { SpareTime } from "./spare-time.ts";
 import { watch } from "./watch.ts";
 import { giveWorkspace, placeInputs, type Workspace, writeBuildFiles, writeEnvironmentScript } from "./workspace.ts";
 
@@ -46,6 +47,8 @@ export interface BuilderRunnerOptions {
   readonly maxProcesses: number;
   /** False runs builders without isolation; only in the store at `/`. */
   readonly sandbox: boolean;
+  /** Told when a builder has begun to run. */
+  readonly spareTime: SpareTime;
   /** Environment for `impureEnvVars` of fixed outputs. */
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>;
   /** How to find out whether builds can be isolated. Default: look at this machine. */
@@ -56,6 +59,8 @@ export interface BuilderRunnerOptions {
 export interface BuilderEnd {
   readonly error: CodedError | undefined;
   readonly logPath: string;
+  /** Completes the log, which is small or nearly on the disk already; to be called once. */
+  readonly finishLog: () => Promise<void>;
   /** Whether the build directory is to be kept. */
   readonly keptDirectory: boolean;
   /** Number of the user that made the outputs, when it is not ours. */
@@ -79,6 +84,7 @@ export class BuilderRunner {
   #filter: Uint8Array | undefined;
   #runDirectory: string | undefined;
   #knownDiskBytes: number | undefined;
+  #hasUsers: boolean | undefined;
   readonly #etc = new Map<boolean, string>();
 
   constructor(options: BuilderRunnerOptions) {
@@ -133,7 +139,7 @@ export class BuilderRunner {
     let user: HeldUser | undefined;
     try {
       const opened = sandbox ? await this.#openSandbox(drv) : undefined;
-      if (opened?.hasUsers === true && canHaveBuildUsers()) {
+      if (opened?.hasUsers === true && (this.#hasUsers ??= canHaveBuildUsers())) {
         user = await this.#users.take();
         giveWorkspace(workspace, user);
       }
@@ -141,18 +147,23 @@ export class BuilderRunner {
         ? this.#startPlain(prepared)
         : this.#startSandboxed(opened, prepared, user));
       guard.begin(running);
+      this.#options.spareTime.use();
       end = await running.ended;
+    } catch (error) {
+      await log.close();
+      throw error;
     } finally {
       user?.release();
       guard.stop();
       lines.end();
-      await log.close();
     }
-    signal.throwIfAborted();
     const stopped = guard.stoppedBy();
-    if (stopped === undefined && end.kind === "exited" && end.code === 0)
-      return { error: undefined, logPath: log.path, keptDirectory: false, uid: user?.uid };
+    const ended = { logPath: log.path, finishLog: () => log.close(), uid: user?.uid };
+    if (stopped === undefined && end.kind === "exited" && end.code === 0 && !signal.aborted)
+      return { ...ended, error: undefined, keptDirectory: false };
 
+    await log.close();
+    signal.throwIfAborted();
     if (end.kind === "not-started" && sandbox) throw explainSandbox(drvPath, end.found, lines.tail());
     const keptDirectory = this.#options.keepFailed;
     if (keptDirectory) writeEnvironmentScript(workspace.buildDirectory, environment.environment);
@@ -161,7 +172,7 @@ export class BuilderRunner {
       tail: lines.tail(),
       keptDirectory: keptDirectory ? workspace.buildDirectory : undefined,
     };
-    return { error: this.#failure(stopped, end, context), logPath: log.path, keptDirectory, uid: user?.uid };
+    return { ...ended, error: this.#failure(stopped, end, context), keptDirectory };
   }
 
   #failure(

@@ -39,6 +39,7 @@ export class Run {
   readonly #closures: Closures;
   readonly #outputs: RealisedOutputs;
   readonly #emit: (event: BuildEvent) => void;
+  readonly #plan: BuildPlan;
   readonly #schedule: Schedule;
   readonly #executor: LocalExecutor;
   readonly #freeSpace: FreeSpace | undefined;
@@ -57,6 +58,7 @@ export class Run {
 
   constructor(store: LocalStore, plan: BuildPlan, options: BuildOptions) {
     this.#store = store;
+    this.#plan = plan;
     this.#closures = new Closures(store);
     this.#outputs = new RealisedOutputs(store);
     this.#emit = options.events ?? (() => {});
@@ -104,6 +106,7 @@ export class Run {
     this.#callerSignal?.addEventListener("abort", cancel, { once: true });
     if (this.#callerSignal?.aborted === true) cancel();
     try {
+      this.#protect();
       for (;;) {
         for (const started of this.#schedule.start()) this.#start(started);
         if (this.#schedule.isIdle && this.#runningCount === 0) break;
@@ -113,13 +116,24 @@ export class Run {
       }
     } finally {
       this.#callerSignal?.removeEventListener("abort", cancel);
-      this.#registration.hurry();
+      this.#executor.hurry();
       await Promise.allSettled(this.#registered);
       this.#dropArrived();
       await this.#executor.close();
       await this.#freeSpace?.stop();
     }
     if (this.#fault !== undefined) throw this.#fault.error;
+  }
+
+  /** Keep what will be made from being collected: all at once, since each time may cost a lock. */
+  #protect(): void {
+    this.#store.addTempRoots(
+      this.#plan.jobs.flatMap((job) =>
+        job.kind === "substitute"
+          ? []
+          : [job.drvPath, ...Object.values(job.drv.outputs).flatMap(({ path }) => path || [])],
+      ),
+    );
   }
 
   #start({ job, cores }: StartedJob): void {
@@ -277,7 +291,7 @@ export class Run {
   ): Promise<BuildOutcome | undefined> {
     for (let round = 2; round <= this.#rounds; round++) {
       // The outputs are locked until they are registered.
-      this.#registration.hurry();
+      this.#executor.hurry();
       await first.registered;
       emit({
         kind: "notice",
