@@ -25,9 +25,12 @@ function decodePath(path: string): string {
   }
 }
 
-/** Frames of core are skipped, except those of its tests, which stand for a user. */
+/** Where core lies when it is bundled, ending in a slash. */
+const BUNDLES = CORE.replace(/[^/]+\/$/, "dist/");
+
+/** Frames of core and its bundles are skipped, except those of its tests, which stand for a user. */
 function isOwnFrame(file: string): boolean {
-  return file.startsWith("node:") || (file.startsWith(CORE) && !file.endsWith(".test.ts"));
+  return file.startsWith("node:") || (file.startsWith(CORE) && !file.endsWith(".test.ts")) || file.startsWith(BUNDLES);
 }
 
 /**
