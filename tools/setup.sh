@@ -90,5 +90,5 @@ fi
 bundle=dist/floe.mjs
 if [ ! -f "$bundle" ] || [ -n "$(find core tools/cli vm-tests/driver vm-tests/qemu-wrapper \
   -name '*.ts' ! -name '*.test.ts' ! -name '*.contract.ts' -newer "$bundle" -print -quit)" ]; then
-  "$node" tools/cli/bundle.ts || say "the bundle could not be made; floe runs from its sources, which starts slower"
+  "$node" --disable-warning=ExperimentalWarning tools/cli/bundle.ts || say "the bundle could not be made; floe runs from its sources, which starts slower"
 fi

@@ -1,12 +1,17 @@
 /**
  * Write dist/floe.mjs: the program as one entry with a chunk per lazily loaded command.
  *
+ * Beside it: the process of an evaluation, and the engine's modules without their types, which evaluations load as text.
+ *
  * Every file keeps its own `import.meta.url`, `filename` and `dirname`, so code finds its neighbours (the evaluator's
  * entry, data files) whether it runs bundled or not.
  */
+import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { stripTypeScriptTypes } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { engineModulesFile, type EngineModules } from "../../core/host/evaluator/index.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DIST = join(ROOT, "dist");
@@ -91,6 +96,8 @@ for (const file of [...result.outputFiles, ...evaluator.outputFiles]) {
   current.add(file.path);
   if (file.path !== ENTRY) await writeFile(file.path, file.contents);
 }
+await writeFile(`${engineModulesFile(ROOT)}.new`, JSON.stringify(await stripEngine()));
+await rename(`${engineModulesFile(ROOT)}.new`, engineModulesFile(ROOT));
 // The entry comes last and at once; it is as old as the sources it was made from, so a later edit is seen as newer.
 const entry = result.outputFiles.find((file) => file.path === ENTRY);
 if (entry === undefined) throw new Error("esbuild gave no entry");
@@ -101,6 +108,18 @@ for (const name of await readdir(DIST)) {
   const path = join(DIST, name);
   if (current.has(path) || !name.startsWith("chunk-")) continue;
   if (started.getTime() - (await stat(path)).mtimeMs > OLD_CHUNK_MS) await rm(path);
+}
+
+/** The floors of core, and what is inside of every evaluation: an evaluation loads them as text. */
+async function stripEngine(): Promise<EngineModules> {
+  const modules: Record<string, string> = {};
+  for (const name of (await readdir(join(ROOT, "core"), { recursive: true })).sort()) {
+    const isInside = !name.startsWith("host/") || name.startsWith("host/evaluator/inside/");
+    if (!isInside || !name.endsWith(".ts") || /\.(test|contract|d)\.ts$/.test(name)) continue;
+    const text = await readFile(join(ROOT, "core", name), "utf8");
+    modules[createHash("sha256").update(text).digest("hex")] = stripTypeScriptTypes(text, { mode: "strip" });
+  }
+  return { node: process.version, modules };
 }
 
 /** Lazily loaded files that need one of the common files besides those the start of the program loads. */

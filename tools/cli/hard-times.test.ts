@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CliResult, runFloe, temporaryDirectory } from "./testing.ts";
+import { type CliResult, floeCommand, runFloe, temporaryDirectory } from "./testing.ts";
 import { writeFlake } from "./testing-flake.ts";
 
 const directory = temporaryDirectory();
@@ -28,7 +28,6 @@ function build(cwd: string, ...words: string[]): Promise<CliResult> {
 
 /** Run floe as the root of a user namespace of its own, after a line of shell has prepared it. */
 function floeAfter(preparation: string, words: readonly string[], cwd: string): Promise<CliResult> {
-  const entry = join(import.meta.dirname, "start.ts");
   const child = spawn(
     "unshare",
     [
@@ -40,7 +39,7 @@ function floeAfter(preparation: string, words: readonly string[], cwd: string): 
       `${preparation}; exec "$@"`,
       "sh",
       process.execPath,
-      entry,
+      ...floeCommand(),
       ...words,
     ],
     { cwd, env: { ...process.env, NO_COLOR: "1", XDG_CACHE_HOME: cache }, stdio: ["ignore", "pipe", "pipe"] },

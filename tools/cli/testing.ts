@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { findEngine, isBundleCurrent } from "../../core/host/evaluator/index.ts";
 
 /** How a run of the program ended. */
 export interface CliResult {
@@ -17,12 +18,20 @@ export interface RunFloeOptions {
   readonly onStderr?: (text: string, pid: number) => void;
 }
 
-const COMPILED = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/compiled");
+const COMPILED =
+  process.env["NODE_COMPILE_CACHE"] ??
+  join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/compiled");
 
-/** Run `floe` from its sources in a process of its own, without a terminal. */
+/** What follows `node` to run `floe` as its launcher does: from the bundle while no source is newer. */
+export function floeCommand(): readonly string[] {
+  const flags = ["--disable-warning=ExperimentalWarning"];
+  if (!isBundleCurrent()) return [...flags, join(import.meta.dirname, "start.ts")];
+  return [...flags, "--min-semi-space-size=16", join(findEngine(), "dist/floe.mjs")];
+}
+
+/** Run `floe` in a process of its own, without a terminal. */
 export function runFloe(words: readonly string[], options: RunFloeOptions = {}): Promise<CliResult> {
-  const entry = join(import.meta.dirname, "start.ts");
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry, ...words], {
+  const child = spawn(process.execPath, [...floeCommand(), ...words], {
     cwd: options.cwd ?? tmpdir(),
     // One compile cache for all runs, also for those whose caches are elsewhere: start-up is most of what they cost.
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, NODE_COMPILE_CACHE: COMPILED, ...options.env },

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CodedError } from "../../base/index.ts";
@@ -32,3 +32,30 @@ export function findEngine(): string {
 
 /** Folders of the engine that `#floe/…` may lead to, and one that a package is made from. */
 export const ENGINE_FOLDERS: readonly string[] = ["core", "vm-tests", "modules", "pkgs", "tools"];
+
+/** What the bundle is made from. */
+const BUNDLED_FOLDERS = ["core", "tools/cli", "vm-tests/driver", "vm-tests/qemu-wrapper"];
+
+let current: boolean | undefined;
+
+/** Whether there is a bundle of this program, in `dist` of the engine, that no source is newer than. */
+export function isBundleCurrent(): boolean {
+  current ??= compareBundle(findEngine());
+  return current;
+}
+
+function compareBundle(engine: string): boolean {
+  const bundle = join(engine, "dist/floe.mjs");
+  if (!existsSync(bundle)) return false;
+  const { mtimeMs } = statSync(bundle);
+  // Who runs the bundle has looked.
+  if (process.argv[1] === bundle) return true;
+  return BUNDLED_FOLDERS.every((folder) =>
+    readdirSync(join(engine, folder), { recursive: true, encoding: "utf8" }).every(
+      (name) =>
+        !name.endsWith(".ts") ||
+        /\.(test|contract)\.ts$/.test(name) ||
+        statSync(join(engine, folder, name)).mtimeMs <= mtimeMs,
+    ),
+  );
+}

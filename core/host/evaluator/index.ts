@@ -1,8 +1,8 @@
 export { evaluate, type EvaluateOptions, type EvaluationResult, type Json, type LockNeeded } from "./evaluate.ts";
-export { findEngine } from "./engine.ts";
+export { findEngine, isBundleCurrent } from "./engine.ts";
 export { FLAKE_FILE_NAME, type FlakeLocation, type LockedFlake, type Question } from "./locked-flake.ts";
 export type { EvaluationPlan, PlanSource } from "./plan.ts";
-export type { FileRead, Want } from "./protocol.ts";
+export { engineModulesFile, type EngineModules, type FileRead, type Want } from "./protocol.ts";
 export { realisePlan } from "./realise-plan.ts";
 export { defaultRecordsFolder, Records } from "./record.ts";
 export type { RunChildOptions } from "./run-child.ts";

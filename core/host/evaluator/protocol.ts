@@ -140,3 +140,16 @@ export interface TreeHash {
   readonly narSize: number;
   readonly files?: readonly string[];
 }
+
+/** Code of the engine's modules without types, made with its bundle. */
+export interface EngineModules {
+  /** The version of the Node that took the types away; another one may do so otherwise. */
+  readonly node: string;
+  /** Code by the sha256 of the source text. */
+  readonly modules: Readonly<Record<string, string>>;
+}
+
+/** Where they are, as JSON. */
+export function engineModulesFile(engine: string): string {
+  return `${engine}/dist/engine-modules.json`;
+}

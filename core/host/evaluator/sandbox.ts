@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/find-program.ts";
-import { ENGINE_FOLDERS } from "./engine.ts";
+import { ENGINE_FOLDERS, isBundleCurrent } from "./engine.ts";
 import type { EvaluatorQuestion } from "./protocol.ts";
 
 /** How an evaluation is kept from the machine; Node's permission model is always there. */
@@ -104,11 +104,10 @@ function findClash(folders: readonly string[]): readonly [string, string] | unde
   return undefined;
 }
 
-/** The bundle of the child when this program is a bundle itself, whose starter has seen that it is not older than its sources. */
+/** The bundle of the child where it is not older than its sources: it starts several times faster. */
 function childEntry(engine: string): string {
   const bundle = `${engine}/dist/evaluator.mjs`;
-  const bundled = process.argv[1] === `${engine}/dist/floe.mjs` && existsSync(bundle);
-  return bundled ? bundle : `${engine}/core/host/evaluator/child/main.ts`;
+  return isBundleCurrent() && existsSync(bundle) ? bundle : `${engine}/core/host/evaluator/child/main.ts`;
 }
 
 function engineFolders(engine: string): string[] {

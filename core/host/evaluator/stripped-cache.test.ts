@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { isBundleCurrent } from "./engine.ts";
 import { Records } from "./record.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
 
@@ -18,6 +19,17 @@ test("evaluate() keeps modules without types, and takes a changed file anew", as
   writeFileSync(`${folder}/flake/a.ts`, "export const a: number = 2;\n");
   assert.is((await ask(flake, "a", { records })).value, 2);
   assert.not.match(readFileSync(cache, "utf8"), "const a         = 1;");
+});
+
+const bundled = isBundleCurrent() ? test : test.skip;
+if (!isBundleCurrent()) console.log("skipped: the bundle is older than its sources, see `npm run bundle`");
+
+bundled("evaluate() takes the modules of the engine from its bundle, so that a flake keeps its own alone", async () => {
+  const folder = makeFolder({ "flake/flake.config.ts": flakeText("{ a: 1 }") });
+  await ask(flakeIn(`${folder}/flake`), "a", { records: new Records(`${folder}/records`) });
+  const [name] = readdirSync(`${folder}/records/modules`);
+  const kept = JSON.parse(readFileSync(`${folder}/records/modules/${name}`, "utf8")) as Record<string, string>;
+  assert.equal(Object.values(kept), [flakeText("{ a: 1 }")]);
 });
 
 test("evaluate() does without a cache that is broken", async () => {

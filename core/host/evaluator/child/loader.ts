@@ -15,6 +15,8 @@ export class LoadError extends Error {
 
 /** Code of modules without their types, by the sha256 of their text. Stripping is most of what loading costs. */
 export interface StrippedModules {
+  /** Of the engine, made with its bundle. */
+  readonly engine: Readonly<Record<string, string>>;
   /** Of earlier evaluations. */
   readonly known: Readonly<Record<string, string>>;
   /** Of this one. */
@@ -179,6 +181,8 @@ export class Loader {
 
   #strip(identifier: string, text: string, sha256: string): string {
     const { stripped } = this.#options;
+    const ready = stripped.engine[sha256];
+    if (ready !== undefined) return ready;
     let code = stripped.known[sha256];
     if (code === undefined) {
       code = strip(identifier, text);

@@ -4,9 +4,17 @@
  * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
  * that were used (empty when all were known), a line with the answer.
  */
-import { readFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync, writeSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
-import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
+import {
+  type AgentAnswer,
+  type EngineModules,
+  engineModulesFile,
+  type EvaluatorAnswer,
+  type EvaluatorQuestion,
+  GREETING,
+  type Mount,
+} from "../protocol.ts";
 import { LoadError, Loader, type StrippedModules } from "./loader.ts";
 import { Mounts } from "./mounts.ts";
 import { makeHostCalls, makeRealm } from "./realm.ts";
@@ -24,6 +32,7 @@ function main(): void {
   const [questionJson, strippedJson] = readFileSync(0, "utf8").split("\n", 2) as [string, string];
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
   const stripped: StrippedModules = {
+    engine: readEngineModules(question.engine),
     known: JSON.parse(strippedJson) as Record<string, string>,
     used: {},
     fresh: false,
@@ -34,6 +43,14 @@ function main(): void {
   writeAll(
     `${JSON.stringify({ answer, files: [...mounts.reads.values()], trees: [...trees.reads.values()] } satisfies EvaluatorAnswer)}\n`,
   );
+}
+
+/** None where there is no bundle, or one made by another Node. */
+function readEngineModules(engine: string): EngineModules["modules"] {
+  const file = engineModulesFile(engine);
+  if (!existsSync(file)) return {};
+  const { node, modules } = JSON.parse(readFileSync(file, "utf8")) as EngineModules;
+  return node === process.version ? modules : {};
 }
 
 function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, stripped: StrippedModules): AgentAnswer {

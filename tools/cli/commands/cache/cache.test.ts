@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { scanTree } from "../../../../core/host/files/index.ts";
 import { openLocalStore } from "../../../../core/host/local-store/index.ts";
 import type { StorePath } from "../../../../core/store/index.ts";
-import { runFloe, temporaryDirectory } from "../../testing.ts";
+import { floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
 const store = ["--store", join(directory, "root")];
@@ -36,10 +36,9 @@ function nix(program: string, ...args: string[]): string {
 
 /** Serve the store until `stop`. */
 async function serve(...flags: string[]): Promise<{ readonly url: string; stop(): Promise<number | null> }> {
-  const entry = join(import.meta.dirname, "../../start.ts");
   const child: ChildProcess = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", entry, "cache", "serve", ...store, "--port", "0", ...flags],
+    [...floeCommand(), "cache", "serve", ...store, "--port", "0", ...flags],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { findBusybox } from "../../../../core/host/builder/testdata/busybox.ts";
 import { openLocalStore } from "../../../../core/host/local-store/index.ts";
 import type { StorePath } from "../../../../core/store/index.ts";
-import { runFloe, temporaryDirectory } from "../../testing.ts";
+import { floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
 
 /** Real Nix is our client, and the server of ours. */
 const test = suite("daemon and serve, with real Nix");
@@ -17,7 +17,6 @@ const busybox = present ? await findBusybox() : "nobody asks";
 const builds = typeof busybox === "string" ? test.skip : referee;
 if (typeof busybox === "string" && present) console.log(`builds are skipped: ${busybox}`);
 
-const START = join(import.meta.dirname, "../../start.ts");
 const directory = temporaryDirectory();
 const ours = join(directory, "ours");
 const theirs = join(directory, "theirs");
@@ -33,7 +32,7 @@ program("ssh", [
   'while [ "${1-}" = -x ] || [ "${1-}" = -a ] || [ "${1-}" = -- ]; do shift; done',
   'exec sh -c "$*"',
 ]);
-program("floe", [`exec ${process.execPath} --disable-warning=ExperimentalWarning ${START} "$@"`]);
+program("floe", [`exec ${process.execPath} ${floeCommand().join(" ")} "$@"`]);
 
 function program(name: string, lines: readonly string[]): void {
   writeFileSync(join(bin, name), ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });

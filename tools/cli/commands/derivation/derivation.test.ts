@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { temporaryDirectory } from "../../testing.ts";
+import { floeCommand, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
 const root = join(directory, "root");
@@ -15,18 +15,10 @@ function floe(
   words: readonly string[],
   input?: string,
 ): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(
-    process.execPath,
-    [
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "../../start.ts"),
-      "derivation",
-      ...words,
-      "--store",
-      store,
-    ],
-    { encoding: "utf8", input },
-  );
+  return spawnSync(process.execPath, [...floeCommand(), "derivation", ...words, "--store", store], {
+    encoding: "utf8",
+    input,
+  });
 }
 
 const ONE = {

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { runFloe, temporaryDirectory } from "../../testing.ts";
+import { floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
 const tree = join(directory, "tree");
@@ -16,14 +16,9 @@ symlinkSync("bin/run", join(tree, "start"));
 /** `floe nar dump`, with stdout going to a file. */
 function dump(path: string, to: string): void {
   const out = openSync(to, "w");
-  const entry = join(import.meta.dirname, "../../start.ts");
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", entry, "nar", "dump", path],
-    {
-      stdio: ["ignore", out, "pipe"],
-    },
-  );
+  const { status, stderr } = spawnSync(process.execPath, [...floeCommand(), "nar", "dump", path], {
+    stdio: ["ignore", out, "pipe"],
+  });
   closeSync(out);
   assert.is(status, 0, String(stderr));
 }

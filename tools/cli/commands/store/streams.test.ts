@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openLocalStore } from "../../../../core/host/local-store/index.ts";
-import { temporaryDirectory } from "../../testing.ts";
+import { floeCommand, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
 const place = (name: string): string => join(directory, name);
@@ -34,18 +34,7 @@ function run(program: string, args: readonly string[], input?: Buffer): Buffer {
 }
 
 const floe = (root: string, words: readonly string[], input?: Buffer): Buffer =>
-  run(
-    process.execPath,
-    [
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "../../start.ts"),
-      "store",
-      ...words,
-      "--store",
-      root,
-    ],
-    input,
-  );
+  run(process.execPath, [...floeCommand(), "store", ...words, "--store", root], input);
 const nix = (root: string, words: readonly string[], input?: Buffer): Buffer =>
   run("nix-store", ["--store", root, ...words], input);
 
@@ -98,14 +87,7 @@ referee("floe store dump-db and load-db speak the registration text of Nix", () 
 test("floe store load-db refuses what is not there", () => {
   const { status, stderr } = spawnSync(
     process.execPath,
-    [
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "../../start.ts"),
-      "store",
-      "load-db",
-      "--store",
-      place("empty"),
-    ],
+    [...floeCommand(), "store", "load-db", "--store", place("empty")],
     { input: facts(from) },
   );
   assert.is(status, 1);
