@@ -23,6 +23,17 @@ test("readTotals() takes a file without totals, with a bad exit code or out of t
   assert.is(readTotals("a", { ...child(uvu(2, 2, 0)), timedOut: true }).failed, 1);
 });
 
+test("readTotals() names the test that a file hung in", () => {
+  const hung = (output: string) => readTotals("a", { ...child(output, undefined), timedOut: true, seconds: 180.2 });
+  const told = (output: string) => hung(output).failures[0]?.output.split("\n").at(-1);
+  assert.is(
+    told("\n▸ a() does b\n  • \n▸ c() waits\n  words of its own\nand more"),
+    'stopped after 180 s, in "c() waits"',
+  );
+  assert.is(told("\n▸ a() does b\n  • \n▸ c() waits\n  • "), 'stopped after 180 s, after "c() waits"');
+  assert.is(told("words"), "stopped after 180 s, before its first test");
+});
+
 test("totals() is the last line of the test command", () => {
   const one = { passed: 2, failed: 1, skipped: 0, failures: [] };
   assert.is(totals(one), "2 passed, 1 failed");

@@ -1,13 +1,24 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ROOT, sourceFilesEnding } from "../checks/source-tree.ts";
 import { type ChildResult, runChild } from "./child.ts";
 import { stripColors, type StageResult, sum } from "./report.ts";
 import type { StageOptions } from "./stages.ts";
+import { CACHE, makeSurroundings } from "./surroundings.ts";
 
-/** Five hundred kills take a minute and a half of two idle processors, and have them to themselves nowhere. */
-const FILE_TIMEOUT_SECONDS = 420;
+/** Says the name of each test as it begins. */
+const RUN_FILE = join(import.meta.dirname, "run-file.ts");
+
+/** A file that takes longer hangs: on a quiet machine none takes a minute. */
+const FILE_TIMEOUT_SECONDS = 180;
+/** Files with more to do. */
+const LONGER_SECONDS: Readonly<Record<string, number>> = {
+  // Five hundred kills take a minute and a half of two idle processors, and have them to themselves nowhere.
+  "core/host/maintenance/kill-loop.test.ts": 420,
+};
+/** How long files took when they ran last, in seconds, by name. */
+const DURATIONS = join(CACHE, "durations.json");
 
 /** All `*.test.ts` of the house, each in a process of its own. */
 export function runUnit(options: StageOptions): Promise<StageResult> {
@@ -16,33 +27,57 @@ export function runUnit(options: StageOptions): Promise<StageResult> {
 
 async function runFiles(files: readonly string[], options: StageOptions): Promise<StageResult> {
   const chosen = files.filter((file) => options.filter === undefined || file.includes(options.filter));
-  // Files that start child processes of their own take longest: they begin first, so that none is left over at the end.
-  const queue = [...chosen].sort((a, b) => weight(b) - weight(a) || (a < b ? -1 : 1));
+  const surroundings = makeSurroundings();
+  const durations = readDurations();
+  // The longest begin first, so that none is left over at the end.
+  const expected = new Map(chosen.map((file) => [file, durations[file] ?? guessSeconds(file)]));
+  const queue = [...chosen].sort((a, b) => (expected.get(b) ?? 0) - (expected.get(a) ?? 0) || (a < b ? -1 : 1));
   const results: StageResult[] = [];
-  const slow: { file: string; seconds: number }[] = [];
+  const took: Record<string, number> = {};
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined && !options.signal.aborted; file = queue.shift()) {
-      const child = await runChild([process.execPath, "--disable-warning=ExperimentalWarning", file], {
-        cwd: ROOT,
-        timeoutSeconds: FILE_TIMEOUT_SECONDS,
-        env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
-        signal: options.signal,
-      });
-      slow.push({ file, seconds: child.seconds });
+      const timeoutSeconds = LONGER_SECONDS[file] ?? FILE_TIMEOUT_SECONDS;
+      const child = await runChild(
+        [process.execPath, "--disable-warning=ExperimentalWarning", RUN_FILE, join(ROOT, file)],
+        {
+          cwd: ROOT,
+          timeoutSeconds,
+          env: surroundings.env,
+          signal: options.signal,
+        },
+      );
+      took[file] = child.seconds;
       results.push(readTotals(file, child));
       options.progress(`${results.length}/${chosen.length} ${file}`);
     }
   };
   // More than there are processors: many tests wait for a disk, a server or a clock.
   const workers = Math.max(2, Math.min(8, Math.ceil(1.5 * availableParallelism())));
-  await Promise.all(Array.from({ length: workers }, worker));
-  const slowest = slow.sort((a, b) => b.seconds - a.seconds).slice(0, 3);
-  const note = `${chosen.length} files; slowest: ${slowest.map(({ file, seconds }) => `${file} ${seconds.toFixed(1)} s`).join(", ")}`;
+  try {
+    await Promise.all(Array.from({ length: workers }, worker));
+  } finally {
+    if (surroundings.temporary !== undefined) rmSync(surroundings.temporary, { recursive: true, force: true });
+  }
+  writeFileSync(DURATIONS, JSON.stringify({ ...durations, ...took }));
+  const slowest = Object.entries(took)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3);
+  const note = `${chosen.length} files; slowest: ${slowest.map(([file, seconds]) => `${file} ${seconds.toFixed(1)} s`).join(", ")}`;
   return { ...sum(results), note };
 }
 
-function weight(file: string): number {
-  return /spawn|execFile|runCli|openLocalStore/.test(readFileSync(join(ROOT, file), "utf8")) ? 1 : 0;
+function readDurations(): Readonly<Record<string, number>> {
+  try {
+    return JSON.parse(readFileSync(DURATIONS, "utf8")) as Record<string, number>;
+  } catch {
+    return {};
+  }
+}
+
+/** Of a file that never ran here: one that starts child processes takes long. */
+function guessSeconds(file: string): number {
+  if (file in LONGER_SECONDS) return 100;
+  return /spawn|execFile|runCli|openLocalStore/.test(readFileSync(join(ROOT, file), "utf8")) ? 5 : 1;
 }
 
 /** uvu ends with `Total: n`, `Passed: n` and, apart from these, `Skipped: n`; a file that says nothing of the kind has failed. */
@@ -53,12 +88,22 @@ export function readTotals(file: string, child: ChildResult): StageResult {
   const total = count("Total");
   const passed = count("Passed") ?? 0;
   const skipped = count("Skipped") ?? 0;
-  if (child.timedOut) return failure(file, passed, `${output}\nstopped after ${FILE_TIMEOUT_SECONDS} s`, 1);
+  if (child.timedOut) {
+    const when = `stopped after ${child.seconds.toFixed(0)} s`;
+    return failure(file, passed, `${output}\n${when}, ${nameHung(output)}`, 1);
+  }
   if (total === undefined)
     return failure(file, 0, `${output}\nit printed no totals (does the file end with test.run()?)`, 1);
   const failed = total - passed;
   if (failed > 0 || child.code !== 0) return failure(file, passed, output, Math.max(1, failed), skipped);
   return { passed, failed: 0, skipped, failures: [] };
+}
+
+/** Each test says its name when it begins, see run-file.ts, and a mark when it ends. */
+function nameHung(output: string): string {
+  const name = [...output.matchAll(/^▸ (.*)$/gm)].at(-1)?.[1];
+  if (name === undefined) return "before its first test";
+  return `${/[•✘]$/.test(output.trimEnd()) ? "after" : "in"} "${name}"`;
 }
 
 function failure(name: string, passed: number, output: string, failed: number, skipped = 0): StageResult {

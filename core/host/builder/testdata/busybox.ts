@@ -13,6 +13,9 @@ const PIN = {
   hash: "sha256-PT/b6R1GYMhz4UsJLCE/6BwdpjYtqiNusl0BcesQh0Q=",
 };
 
+/** For the tests of later runs, each of which may have a TMPDIR of its own. */
+const CACHES = existsSync("/tmp") ? "/tmp" : tmpdir();
+
 /** A program that runs in an empty sandbox, and the package it comes from. */
 export interface TestBusybox {
   readonly deb: string;
@@ -25,7 +28,7 @@ export interface TestBusybox {
  */
 export async function findBusybox(): Promise<TestBusybox | string> {
   if (process.arch !== "x64") return "the test program is there for x86_64 only";
-  const cache = `${tmpdir()}/floe-test-cache-${process.getuid?.() ?? 0}`;
+  const cache = `${CACHES}/floe-test-cache-${process.getuid?.() ?? 0}`;
   mkdirSync(cache, { recursive: true, mode: 0o700 });
   const deb = `${cache}/busybox-static.deb`;
   const program = `${cache}/busybox`;
