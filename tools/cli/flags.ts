@@ -28,7 +28,15 @@ export const jsonFlags = {
 /** How an evaluation treats the lock. */
 export interface LockFlags {
   readonly locked: boolean;
+  readonly offline: boolean;
 }
+
+const offline = {
+  kind: "boolean",
+  default: false,
+  withNegated: false,
+  brief: "Ask nobody on the network, and download nothing",
+} as const;
 
 export const lockFlags = {
   locked: {
@@ -37,6 +45,7 @@ export const lockFlags = {
     withNegated: false,
     brief: "Fail when lock.json does not fit flake.config.ts, instead of completing it",
   },
+  offline,
 } as const;
 
 /** How much is said on stderr. */
@@ -86,12 +95,7 @@ export const substituteFlags = {
     placeholder: "NAME:KEY",
     brief: "Believe what this public key signed as well",
   },
-  offline: {
-    kind: "boolean",
-    default: false,
-    withNegated: false,
-    brief: "Ask nobody on the network, and download nothing",
-  },
+  offline,
   refresh: {
     kind: "boolean",
     default: false,

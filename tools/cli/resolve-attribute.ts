@@ -24,8 +24,9 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
   const { flake: reference, attribute, outputs } = installable;
   const onNotice = flags.quiet ? undefined : (text: string) => context.say(text);
   const result = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
-    const { locked } = flags;
-    const flake = await openFlake({ reference, cwd: context.cwd, store, locked, signal: context.signal, onNotice });
+    const { locked, offline } = flags;
+    const { cwd, signal } = context;
+    const flake = await openFlake({ reference, cwd, store, locked, offline, signal, onNotice });
     const evaluated = await flake.evaluate({ attribute });
     await realisePlan(store, evaluated.plan, onNotice);
     return evaluated;

@@ -1,6 +1,8 @@
 import { statfsSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { EXIT_CODES, shortName } from "../../build/index.ts";
+import type { Derivation } from "../../derivation/index.ts";
+import { showUrl } from "../../fetch/index.ts";
 import type { StorePath } from "../../store/index.ts";
 
 /** Below this a disk counts as full: builders fail in many strange ways near the end. */
@@ -95,12 +97,29 @@ export function missingOutputs(drvPath: StorePath, paths: readonly string[]): Co
   );
 }
 
-/** A download that may not be made. */
-export function offline(drvPath: StorePath): CodedError {
+/** Where a fetch says it takes its contents from. */
+export function addressesOf({ env }: Derivation): string[] {
+  return `${env["urls"] ?? ""} ${env["url"] ?? ""}`.split(/\s+/).filter((url) => url !== "");
+}
+
+/**
+ * A download that may not be made.
+ *
+ * @param cause How its builder failed that was run without a network.
+ */
+export function offline(drvPath: StorePath, drv: Derivation, cause?: CodedError): CodedError {
   return new CodedError(
     "build.offline",
     `Cannot fetch "${shortName(drvPath)}": it would have to be downloaded, and nothing may be (--offline)`,
-    { hint: "Leave --offline away, or fetch it beforehand.", exitCode: EXIT_CODES.buildFailed },
+    {
+      details: [
+        ...[...new Set(addressesOf(drv))].map((url) => `from ${showUrl(url)}`),
+        ...(cause === undefined ? [] : [cause.message]),
+      ],
+      hint: "Leave --offline away, or fetch it beforehand.",
+      cause,
+      exitCode: EXIT_CODES.buildFailed,
+    },
   );
 }
 

@@ -41,9 +41,27 @@ if (typeof bench === "string") {
     const value = await fetchurl({ url: `${base}/a` }, sri("content a, once more"));
     const report = await bench.build(value, { offline: true });
     assert.equal(
-      report.failures.map(({ error }) => error.code),
-      ["build.offline"],
+      report.failures.map(({ error }) => [error.code, error.details]),
+      [["build.offline", [`from ${base}/a`]]],
     );
+  });
+
+  test("a builder that is to fetch something has no network when nothing may be downloaded", async () => {
+    const port = base.slice(base.lastIndexOf(":") + 1);
+    const fetching = await bench.script(`nc -w 3 127.0.0.1 ${port} </dev/null && echo reached > $out`, {
+      name: "fetching",
+      fixed: { method: "flat", hash: sri("reached\n") },
+      env: { url: `${base}/b` },
+    });
+    const { failures } = await bench.build(fetching, { offline: true });
+    assert.equal(
+      failures.map(({ error }) => [error.code, error.details?.[0]]),
+      [["build.offline", `from ${base}/b`]],
+    );
+    // One that needs none is built, offline or not.
+    const made = await bench.script("echo made > $out", { fixed: { method: "flat", hash: sri("made\n") } });
+    assert.is((await bench.build(made, { offline: true })).exitCode, 0);
+    assert.is((await bench.build(fetching)).exitCode, 0);
   });
 
   test("builtin:fetchurl makes programs executable and unpacks archives", async () => {

@@ -15,7 +15,15 @@ import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/in
 import type { PathInfo, StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import { compareOutputs } from "./compare.ts";
-import { argumentsTooLong, diskFull, findFullDisk, isNoSpace, offline, outputTooDeep } from "./failures.ts";
+import {
+  addressesOf,
+  argumentsTooLong,
+  diskFull,
+  findFullDisk,
+  isNoSpace,
+  offline,
+  outputTooDeep,
+} from "./failures.ts";
 import { checkOwnership, collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
@@ -171,6 +179,9 @@ export class LocalExecutor implements Executor {
     // Locked as they are, nothing changes about them. Scratch paths are nobody's.
     const known = new Set<StorePath>(valid.values());
     const missing = outputs.filter((path) => !known.has(path));
+    // Without a sandbox there is nothing to keep it from the network.
+    if (isPlain && this.#options.offline === true && fixedOutputOf(drv) !== undefined)
+      throw offline(request.askedAs ?? drvPath, drv);
     if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.realPath(path));
     const workspace = await openWorkspace(store.realStoreDirectory, drvPath, drv.name);
     let ran: BuilderEnd | undefined;
@@ -186,7 +197,8 @@ export class LocalExecutor implements Executor {
       if (drv.builder.startsWith("builtin:")) await this.#runBuiltin(request, workspace, emit, signal);
       else {
         ran = await this.#runner.run(request, workspace, emit, signal);
-        if (ran.error !== undefined) return { kind: "failed", error: ran.error, logPath: ran.logPath };
+        if (ran.error !== undefined)
+          return { kind: "failed", error: this.#explain(ran.error, request), logPath: ran.logPath };
         uid = ran.uid;
         const made = isPlain ? store.realStoreDirectory : workspace.storeDirectory;
         checkOwnership(
@@ -250,13 +262,20 @@ export class LocalExecutor implements Executor {
     return directory;
   }
 
+  /** A builder that was to fetch something had no network. */
+  #explain(error: CodedError, { drv, drvPath, askedAs = drvPath }: BuildRequest): CodedError {
+    const isFetch = this.#options.offline === true && fixedOutputOf(drv) !== undefined;
+    return isFetch && error.code === "build.failed" ? offline(askedAs, drv, error) : error;
+  }
+
   async #runBuiltin(
     { drv, drvPath, askedAs = drvPath }: BuildRequest,
     workspace: Workspace,
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    if (this.#options.offline === true) throw offline(drvPath);
+    const isDownload = addressesOf(drv).some((url) => !url.startsWith("file:"));
+    if (this.#options.offline === true && isDownload) throw offline(askedAs, drv);
     const output = outputPath(drvPath, drv, "out");
     const { runBuiltin } = await import("../fetch/index.ts");
     await runBuiltin({

@@ -49,6 +49,8 @@ export interface BuilderRunnerOptions {
   readonly sandbox: boolean;
   /** Told when a builder has begun to run. */
   readonly spareTime: SpareTime;
+  /** Give builders of fixed outputs no network either. Default false. */
+  readonly offline?: boolean;
   /** Environment for `impureEnvVars` of fixed outputs. */
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>;
   /** How to find out whether builds can be isolated. Default: look at this machine. */
@@ -225,7 +227,7 @@ export class BuilderRunner {
     const { request, workspace, environment, receive } = prepared;
     const { drv, inputClosure } = request;
     const { store } = this.#options;
-    const network = fixedOutputOf(drv) !== undefined;
+    const network = fixedOutputOf(drv) !== undefined && this.#options.offline !== true;
     const devices = requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [];
     const group = devices.map(groupOfDevice).find((found) => found !== undefined);
     this.#filter ??= makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64");

@@ -201,24 +201,28 @@ export class Run {
       this.substituted.push(info.path);
       const registered = locks === undefined ? Promise.resolve() : this.#registration.add([info]);
       this.#whenRegistered(
-        registered
-          .catch((error: unknown) => {
-            if (!(error instanceof CodedError)) throw error;
-            this.#refused(job, error);
-          })
-          .finally(() => locks?.release()),
+        registered.then(
+          () => locks?.release(),
+          (error: unknown) => this.#refused(arrived, error),
+        ),
         () => {
-          if (!this.notTransferred.includes(info.path))
+          if (this.substituted.includes(job.path))
             this.#emit({ kind: "substituted", path: info.path, from, elapsedMs, sizeBytes: info.narSize });
         },
       );
     }
   }
 
-  /** What came may not become valid: a `.drv` file that is not right, or what refers to one. */
-  #refused(job: SubstituteJob, error: CodedError): void {
-    removeTree(this.#store.realPath(job.path));
+  /**
+   * What came may not become valid: it is a `.drv` file that is not right, or refers to one. It lies there until builds that are at
+   * work with it have ended; everything else is planned anew.
+   */
+  #refused(arrived: Arrived & { readonly job: SubstituteJob }, error: unknown): void {
+    const { job } = arrived;
+    this.#arrived.set(job.id, arrived);
+    if (!(error instanceof CodedError)) throw error;
     this.substituted.splice(this.substituted.indexOf(job.path), 1);
+    this.#schedule.stop();
     this.#transferFailed(job, error, []);
   }
 

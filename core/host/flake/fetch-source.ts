@@ -16,6 +16,8 @@ import type { SourceStore } from "./source-store.ts";
 export interface FetchContext {
   readonly store: SourceStore;
   readonly signal?: AbortSignal | undefined;
+  /** Fetch from this machine alone. Default false. */
+  readonly offline?: boolean | undefined;
   /** Words for people about what is being fetched. */
   readonly onNotice?: ((text: string) => void) | undefined;
 }
@@ -39,7 +41,7 @@ export interface FetchedSource {
  * Fetch what a reference means now into the store.
  *
  * @param known Sources locked before: a commit that is among them and in the store is not fetched again.
- * @throws {CodedError} `git.*`, `flake.path-missing`, `flake.path-outside`
+ * @throws {CodedError} `git.*`, `flake.path-missing`, `flake.path-outside`, `flake.offline`
  */
 export async function fetchReference(
   reference: FlakeReference,
@@ -54,6 +56,7 @@ export async function fetchReference(
     return { storePath, locked: { type: "path", path: reference.path, ...dir, narHash, lastModified } };
   }
   const { url } = reference;
+  checkMayFetch(url, withoutCredentials(formatReference(reference)), context);
   const backend = await chooseBackend(url);
   const { rev, ref } = await resolveRevision(reference, backend, context.signal);
   const pinned = { type: "git" as const, url, rev, ...(ref === undefined ? {} : { ref }), ...dir };
@@ -86,11 +89,20 @@ export async function fetchLocked(
   if (locked.type === "path") {
     ({ narHash } = await addFolder(pathOf(locked.path, base), context));
   } else {
+    checkMayFetch(locked.url, `${withoutCredentials(locked.url)} at ${locked.rev}`, context);
     context.onNotice?.(`Fetching the input ${name}: ${withoutCredentials(locked.url)} at ${locked.rev.slice(0, 7)}`);
     ({ narHash } = await addCommit({ url: locked.url, rev: locked.rev, ref: locked.ref }, context));
   }
   if (narHash === locked.narHash) return expected;
   throw mismatch(name, locked, narHash);
+}
+
+/** @throws {CodedError} `flake.offline` */
+function checkMayFetch(url: string, what: string, { offline = false }: FetchContext): void {
+  if (!offline || url.startsWith("file:")) return;
+  throw new CodedError("flake.offline", `Cannot fetch ${what}: nothing may be downloaded (--offline)`, {
+    hint: "Leave --offline away, or run `floe flake lock` beforehand: what is locked and in the store needs no network.",
+  });
 }
 
 function mismatch(name: string, locked: LockedSource, narHash: string): CodedError {

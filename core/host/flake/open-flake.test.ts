@@ -5,6 +5,7 @@ import type { LockFile, LockNode } from "../../flake/index.ts";
 import { writeFiles } from "../evaluator/testing.ts";
 import { serveRepositories, temporaryFolder, TestRepository, type TestServer } from "../git/testing.ts";
 import { type LocalStore, openLocalStore } from "../local-store/index.ts";
+import { openTemporaryStore } from "../local-store/testing.ts";
 import { openFlake, type OpenFlakeOptions } from "./open-flake.ts";
 
 const test = suite("openFlake");
@@ -77,6 +78,29 @@ test("relock() locks a git input; evaluate() then needs no server", async () => 
   assert.is(readFileSync(store.realPath(value as string), "utf8"), "one");
   assert.equal(sourceContext, [(value as string).slice(0, -"/page".length)]);
   assert.equal(server.requests, [], "offline from a warm lock");
+});
+
+test("nothing is fetched when nothing may be, and it is said what would have been", async () => {
+  const { repository: source, url } = repository();
+  const rev = source.write({ page: "offline" }).commit();
+  const folder = flake(`{ site: "${url}" }`, "{ x: 1 }");
+  server.requests.length = 0;
+  const unlocked = await errorOf((await open(folder, { offline: true })).evaluate({ attribute: "x" }));
+  assert.is(unlocked.code, "flake.offline");
+  assert.is(unlocked.message, `Cannot fetch ${url}: nothing may be downloaded (--offline)`);
+  await (await open(folder)).relock();
+  assert.is((await (await open(folder, { offline: true })).evaluate({ attribute: "x" })).value, 1);
+  server.requests.length = 0;
+  const elsewhere = openTemporaryStore();
+  try {
+    const missing = { offline: true, store: elsewhere.store };
+    const error = await errorOf((await open(folder, missing)).evaluate({ attribute: "x" }));
+    assert.is(error.code, "flake.offline");
+    assert.match(error.message, `at ${rev}: nothing may be downloaded`);
+  } finally {
+    elsewhere.close();
+  }
+  assert.equal(server.requests, []);
 });
 
 test("evaluate() completes a lock with gaps and leaves its entries alone", async () => {

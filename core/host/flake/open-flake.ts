@@ -38,6 +38,8 @@ export interface OpenFlakeOptions {
   readonly store: SourceStore;
   /** Fail when the lock does not fit, in place of completing it. Default false. */
   readonly locked?: boolean;
+  /** Fetch from this machine alone. Default false. */
+  readonly offline?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Words for people: what is fetched, what was locked, which files git does not know. */
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -308,6 +310,6 @@ function isFolder(reference: string): boolean {
   return reference === "." || reference === ".." || /^(\.{0,2}\/|~\/)/.test(reference) || !reference.includes(":");
 }
 
-function contextOf({ store, signal, onNotice }: OpenFlakeOptions): FetchContext {
-  return { store, signal, onNotice };
+function contextOf({ store, signal, onNotice, offline }: OpenFlakeOptions): FetchContext {
+  return { store, signal, onNotice, offline };
 }

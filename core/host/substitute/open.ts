@@ -36,13 +36,13 @@ const NEAR = new Set(["auto", "local", "daemon", "file", "unix"]);
 export function openSubstituters(options: OpenSubstitutersOptions): Substituters {
   const { settings, offline = false, refresh = false, warn } = options;
   let lookups: LookupCache | undefined;
-  const addresses = settings.substituters.filter((address) => !offline || isNear(address));
+  const addresses = settings.substituters.filter((address) => !offline || isNearStore(address));
   return new Substituters({
     sources: addresses.map((url) => ({
       url,
       async open() {
         const opened = await openOne(url, options);
-        if (isNear(url)) return opened;
+        if (isNearStore(url)) return opened;
         lookups ??= new LookupCache();
         return remembering(opened, lookups, { refresh });
       },
@@ -97,7 +97,8 @@ function unpackLog(bytes: Uint8Array | undefined): Uint8Array | undefined {
   return bytes;
 }
 
-function isNear(address: string): boolean {
+/** Whether a store is on this machine. */
+export function isNearStore(address: string): boolean {
   try {
     return NEAR.has(parseStoreUrl(address).scheme);
   } catch {
@@ -108,7 +109,7 @@ function isNear(address: string): boolean {
 
 /** Let the next build ask a cache for paths that were just uploaded to it, although it lately said it had not got them. */
 export function forgetLookups(url: string, paths: Iterable<StorePath>): void {
-  if (isNear(url)) return;
+  if (isNearStore(url)) return;
   const lookups = new LookupCache();
   lookups.forget(url, paths);
   lookups.close();

@@ -82,6 +82,15 @@ test("floe copy needs somewhere to copy to", async () => {
   assert.equal([code, stderr.includes("[copy.nowhere]")], [1, true]);
 });
 
+test("floe copy reaches for nobody with --offline", async () => {
+  const { code, stderr } = await runFloe(["copy", ...store, "--offline", "--to", "http://127.0.0.1:1/cache", "x"]);
+  assert.is(code, 1);
+  assert.match(
+    stderr,
+    'error: Cannot reach "http://127.0.0.1:1/cache": nobody on the network may be asked (--offline) [copy.offline]',
+  );
+});
+
 test("floe cache push refuses a store that is no cache", async () => {
   const { code, stderr } = await runFloe(["cache", "push", ...store, join(directory, "other"), path]);
   assert.equal([code, stderr.includes("[cache.not-a-cache]")], [1, true]);

@@ -6,6 +6,7 @@ export interface OpenForFlags {
   readonly flake: string;
   readonly store?: string | undefined;
   readonly locked?: boolean;
+  readonly offline?: boolean;
 }
 
 export interface Opened extends Disposable {
@@ -16,7 +17,7 @@ export interface Opened extends Disposable {
 /** Open a flake with the store its inputs go to, for a command. */
 export async function openForCommand(
   context: CliContext,
-  { flake, store: root, locked = false }: OpenForFlags,
+  { flake, store: root, locked = false, offline = false }: OpenForFlags,
 ): Promise<Opened> {
   const store = openLocalStore({ root: root ?? defaultStoreRoot() });
   try {
@@ -25,6 +26,7 @@ export async function openForCommand(
       cwd: context.cwd,
       store,
       locked,
+      offline,
       signal: context.signal,
       onNotice: (text) => context.say(text),
     });

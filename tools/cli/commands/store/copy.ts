@@ -1,6 +1,7 @@
 import { CodedError } from "../../../../core/base/index.ts";
+import { showUrl } from "../../../../core/fetch/index.ts";
 import { type AnyStore, openStoreUrl } from "../../../../core/host/stores/index.ts";
-import { readSubstitutionSettings } from "../../../../core/host/substitute/index.ts";
+import { isNearStore, readSubstitutionSettings } from "../../../../core/host/substitute/index.ts";
 import { parsePublicKey, type PublicKey } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { openStore } from "../../store.ts";
@@ -14,6 +15,7 @@ export default async function copy(this: CliContext, flags: CopyFlags, ...texts:
       hint: "For instance `floe copy --to file:///srv/cache .#hello`.",
     });
   }
+  if (flags.offline) for (const url of [flags.from, flags.to]) checkNear(url);
   using local = openStore(flags);
   const { cwd, signal } = this;
   using from = flags.from === undefined ? undefined : await openStoreUrl(flags.from, { cwd, signal });
@@ -21,6 +23,14 @@ export default async function copy(this: CliContext, flags: CopyFlags, ...texts:
   const paths = await pathsOf(texts, { context: this, store: local, flags, build: from === undefined });
   const own: AnyStore = local;
   await transfer(this, { from: from ?? own, to: to ?? own, paths, trusted: trustedKeys(flags), flags });
+}
+
+function checkNear(url: string | undefined): void {
+  if (url === undefined || isNearStore(url)) return;
+  throw new CodedError(
+    "copy.offline",
+    `Cannot reach "${showUrl(url)}": nobody on the network may be asked (--offline)`,
+  );
 }
 
 /** Keys of the settings and of the command line. */

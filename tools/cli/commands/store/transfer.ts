@@ -105,7 +105,7 @@ export async function pathsOf(texts: readonly string[], options: PathsOfOptions)
   if (flags.derivation) return [...others, ...targets.map(({ drvPath }) => parseStorePath(drvPath))];
   if (build && targets.length > 0) {
     const { realise } = await import("../../realise.ts");
-    await realise(targets, { context, store, flags: { ...BUILD, quiet: flags.quiet } });
+    await realise(targets, { context, store, flags: { ...BUILD, quiet: flags.quiet, offline: flags.offline } });
   }
   const outputs = targets.flatMap(({ drvPath, outputs: names }) => {
     const derivation = store.readDerivation(drvPath);
@@ -130,7 +130,6 @@ const BUILD = {
   rebuild: false,
   sandbox: true,
   substitute: true,
-  offline: false,
   refresh: false,
   fallback: true,
   rounds: 1,
