@@ -11,4 +11,5 @@ export * from "./reference-graph.ts";
 export * from "./schedule.ts";
 export * from "./scratch-outputs.ts";
 export * from "./structured-attributes.ts";
+export * from "./client-substitution.ts";
 export * from "./substitution-settings.ts";

@@ -5,6 +5,8 @@ import { parsePublicKey, type PublicKey } from "../store/index.ts";
 export interface SubstitutionSettings {
   /** Addresses of stores, as `openStoreUrl` takes them. Those that say a lower priority number are asked first. */
   readonly substituters: readonly string[];
+  /** Stores that clients of a daemon may choose who are not trusted, besides the {@link substituters}. Default none. */
+  readonly trustedSubstituters?: readonly string[] | undefined;
   /** Keys whose signatures count. */
   readonly trustedKeys: readonly PublicKey[];
   /** Whether an object that is not addressed by its content needs a signature by a trusted key. Default true. */
@@ -22,9 +24,11 @@ export function mergeSubstitutionSettings(parts: readonly SubstitutionSettings[]
   for (const { trustedKeys } of parts) {
     for (const key of trustedKeys) keys.set(`${key.name}:${key.bytes.join(",")}`, key);
   }
+  const offered = parts.flatMap((part) => part.trustedSubstituters ?? []);
   return {
     substituters: [...new Set(parts.flatMap((part) => part.substituters))],
     trustedKeys: [...keys.values()],
+    ...(offered.length === 0 ? {} : { trustedSubstituters: [...new Set(offered)] }),
     requireSignatures: parts.find((part) => part.requireSignatures !== undefined)?.requireSignatures,
   };
 }
@@ -32,7 +36,8 @@ export function mergeSubstitutionSettings(parts: readonly SubstitutionSettings[]
 /**
  * Read the part of a settings file that is about other stores; other keys belong to others.
  *
- * Shape: `{ "substituters": ["https://cache.example"], "trustedPublicKeys": ["name:base64"], "requireSignatures": true }`.
+ * Shape: `{ "substituters": ["https://cache.example"], "trustedSubstituters": […],
+ * "trustedPublicKeys": ["name:base64"], "requireSignatures": true }`.
  * `undefined` when the file says nothing about it.
  *
  * @param from Name of the file, for errors.
@@ -47,7 +52,9 @@ export function parseSubstitutionSettings(text: string, from: string): Substitut
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(from, "expected an object");
   const fields = value as Record<string, unknown>;
-  const stated = ["substituters", "trustedPublicKeys", "requireSignatures"].filter((key) => key in fields);
+  const stated = ["substituters", "trustedSubstituters", "trustedPublicKeys", "requireSignatures"].filter(
+    (key) => key in fields,
+  );
   if (stated.length === 0) return undefined;
   const { requireSignatures } = fields;
   if (requireSignatures !== undefined && typeof requireSignatures !== "boolean")
@@ -55,6 +62,7 @@ export function parseSubstitutionSettings(text: string, from: string): Substitut
   return {
     substituters: texts(fields, "substituters", from),
     trustedKeys: texts(fields, "trustedPublicKeys", from).map(parsePublicKey),
+    ...("trustedSubstituters" in fields ? { trustedSubstituters: texts(fields, "trustedSubstituters", from) } : {}),
     requireSignatures,
   };
 }

@@ -1,7 +1,7 @@
 import type { ClientSettings } from "./served-store.ts";
 
 /** Settings that would weaken the server for everybody. */
-const DANGEROUS = new Set(["sandbox", "substituters", "extra-substituters", "trusted-public-keys", "require-sigs"]);
+const DANGEROUS = new Set(["sandbox", "sandbox-fallback"]);
 
 /**
  * What a client's settings come to. Those we have no use for are passed over in silence: clients send whatever differs from

@@ -1,4 +1,4 @@
-import type { SubstitutionSettings } from "../../build/index.ts";
+import { applyClientSubstitution, type SubstitutionSettings } from "../../build/index.ts";
 import {
   checkTrusted,
   formatRealisation,
@@ -45,6 +45,14 @@ export function localServices(store: LocalStore, options: LocalServicesOptions =
 
   return {
     store,
+    async configure(named, trusted) {
+      const client = applyClientSubstitution(options.settings?.() ?? NO_SETTINGS, named, trusted);
+      const before = substituters;
+      settings = client.settings;
+      substituters = undefined;
+      await (await before)?.close();
+      return client.refused;
+    },
     checkTrusted(info) {
       const { trustedKeys, requireSignatures } = findSettings();
       if (requireSignatures !== false) checkTrusted(info, trustedKeys, ed25519, store.storeDirectory);

@@ -84,6 +84,12 @@ export interface Substitute {
  */
 export interface StoreServices {
   readonly store: ServedStore;
+  /**
+   * What a client says of other stores and of keys, by the names of `nix.conf`; other names are left to others.
+   *
+   * @returns Words about what it does not get.
+   */
+  readonly configure?: (named: Readonly<Record<string, string>>, trusted: boolean) => Awaitable<readonly string[]>;
   readonly build?: (request: BuildRequest) => Promise<BuildAnswer>;
   /** Which of the paths other stores could give. */
   readonly findSubstitutes?: (paths: readonly StorePath[]) => Promise<ReadonlyMap<StorePath, Substitute>>;

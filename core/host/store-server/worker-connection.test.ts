@@ -22,6 +22,7 @@ import {
   writeBasicDerivation,
   writePathInfo,
 } from "../../store/wire/index.ts";
+import { FileTransport, openBinaryCache } from "../binary-cache/index.ts";
 import { ed25519, generateSecretKey } from "../signing/index.ts";
 import { localServices, runWorkerConnection, type StoreServices } from "./index.ts";
 import { connect, openServedStore, type RawClient } from "./testing.ts";
@@ -137,6 +138,40 @@ test("a signature by a trusted key counts, and that of another key does not", as
   assert.is(store.isValid(info.path), false);
   assert.equal(await client.ask(OPERATION.addToStoreNar, adding(signed(trusted))), { kind: "last" });
   assert.is(store.isValid(info.path), true);
+});
+
+test("a client takes from the stores it names, where it may name them", async ({ store, folder }) => {
+  const key = generateSecretKey("cache-1");
+  const { info, nar } = byInput("elsewhere");
+  const transport = new FileTransport(join(folder, "cache"));
+  using cache = await openBinaryCache({ transport, secretKey: key }, { create: true });
+  await cache.importNar(info, once(nar));
+  const url = `file://${join(folder, "cache")}`;
+  const trustedKeys = [publicKeyOf(key)];
+  const asks = async (
+    offered: readonly string[],
+    named: Record<string, string>,
+    trusted = false,
+  ): Promise<string[]> => {
+    const settings = () => ({ substituters: [], trustedSubstituters: offered, trustedKeys });
+    const client = await dial(localServices(store, { settings }), { trusted });
+    const set = await client.ask(OPERATION.setOptions, (writer) => {
+      // Nothing kept, gone on with or shown; one job, no limit of silence; objects from elsewhere are welcome.
+      for (const value of [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]) writer.number(value);
+      writer.number(Object.keys(named).length);
+      for (const [name, value] of Object.entries(named)) writer.text(name).text(value);
+    });
+    assert.equal(set, { kind: "last" });
+    const found = await client.ask(OPERATION.querySubstitutablePaths, (writer) => void writer.texts([info.path]));
+    assert.equal(found, { kind: "last" });
+    return client.reader.texts();
+  };
+  assert.equal(await asks([], { substituters: url }), []);
+  assert.equal(await asks([url], {}), []);
+  assert.equal(await asks([url], { substituters: url }), [info.path]);
+  assert.equal(await asks([url], { "extra-substituters": url, "trusted-public-keys": "" }), [info.path]);
+  assert.equal(await asks([], { substituters: url }, true), [info.path]);
+  assert.equal(await asks([], { substituters: url, "trusted-public-keys": "" }, true), []);
 });
 
 test("who is trusted adds anything, unless it asks for a check", async ({ store, services }) => {

@@ -26,6 +26,7 @@ const setOptions: WorkerHandler = async (session) => {
   const { settings, refused } = applySettings(base, named, session.trusted);
   session.settings = settings;
   for (const name of refused) session.say(`the setting "${name}" is ignored: only trusted users may change it`);
+  for (const words of (await session.services.configure?.(named, session.trusted)) ?? []) session.say(words);
   session.end();
 };
 
