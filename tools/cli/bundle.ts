@@ -12,6 +12,8 @@ import { stripTypeScriptTypes } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
 import { engineModulesFile, type EngineModules } from "../../core/host/evaluator/index.ts";
+import { replaceBuiltinImports } from "./bundle-builtins.ts";
+import { INPUTS_NAME } from "./stale.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DIST = join(ROOT, "dist");
@@ -20,22 +22,27 @@ const ENTRY = join(DIST, "floe.mjs");
 /** Chunks of earlier bundles stay this long: a program that runs now may still load one of them. */
 const OLD_CHUNK_MS = 24 * 60 * 60 * 1000;
 
-const ownPlaces: Plugin = {
-  name: "own-places",
+/** @param lean Whether Node's own modules are asked for late. */
+const ownSources = (lean: boolean): Plugin => ({
+  name: "own-sources",
   setup(builder) {
     builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      const source = `${await readFile(path, "utf8")}${needCommon.has(path) ? IMPORT_COMMON : ""}`;
-      if (path.includes("/node_modules/") || !source.includes("import.meta."))
-        return { contents: source, loader: "ts" };
+      const text = await readFile(path, "utf8");
+      if (path.includes("/node_modules/")) return { contents: text, loader: "ts" };
+      const source = `${lean ? replaceBuiltinImports(text) : text}${needCommon.has(path) ? IMPORT_COMMON : ""}`;
+      if (!source.includes("import.meta.")) return { contents: source, loader: "ts" };
       const here = (place: string) => `new URL(${JSON.stringify(`../${relative(ROOT, place)}`)}, import.meta.url)`;
       const contents = source.replace(/import\.meta\.(url|filename|dirname)\b/g, (_, what: string) => {
         if (what === "url") return `${here(path)}.href`;
         return `__fileURLToPath(${here(what === "filename" ? path : dirname(path))})`;
       });
-      return { contents: `import { fileURLToPath as __fileURLToPath } from "node:url"; ${contents}`, loader: "ts" };
+      const start = lean
+        ? `const { fileURLToPath: __fileURLToPath } = process.getBuiltinModule("node:url");`
+        : `import { fileURLToPath as __fileURLToPath } from "node:url";`;
+      return { contents: `${start} ${contents}`, loader: "ts" };
     });
   },
-};
+});
 
 /**
  * Nothing happens when a file of core or a module of Node is loaded, so what is not used need not be: without this, a command that
@@ -74,19 +81,23 @@ const settings = {
   target: "node24",
   write: false,
   legalComments: "none",
-  // CommonJS libraries inside the bundle ask for Node's own modules through `require`.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-  plugins: [nothingHappens, ownPlaces],
+  // CommonJS libraries inside the bundle ask for Node's own modules through `require`, and for nothing else.
+  banner: { js: "const require = process.getBuiltinModule;" },
+  plugins: [nothingHappens, ownSources(true)],
 } satisfies BuildOptions;
 
 const { metafile } = await build({ ...settings, metafile: true });
 for (const file of findLazy(metafile.inputs)) needCommon.add(join(ROOT, file));
 const result = await build(settings);
-// The process of an evaluation: without it, Node would strip the types of its sources each time.
+// The process of an evaluation: without it, Node would strip the types of its sources each time. What the user's code must not have
+// is taken away there, `process` too, so its modules come at once.
 const evaluator = await build({
   ...settings,
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+  plugins: [nothingHappens, ownSources(false)],
+  metafile: true,
   entryPoints: [{ in: join(ROOT, "core/host/evaluator/child/main.ts"), out: "evaluator" }],
 });
 
@@ -98,6 +109,9 @@ for (const file of [...result.outputFiles, ...evaluator.outputFiles]) {
 }
 await writeFile(`${engineModulesFile(ROOT)}.new`, JSON.stringify(await stripEngine()));
 await rename(`${engineModulesFile(ROOT)}.new`, engineModulesFile(ROOT));
+const inputs = [metafile, evaluator.metafile].flatMap((each) => Object.keys(each.inputs));
+const ours = [...new Set(inputs)].filter((file) => !file.startsWith("node_modules/")).sort();
+await writeFile(join(DIST, INPUTS_NAME), `${ours.join("\n")}\n`);
 // The entry comes last and at once; it is as old as the sources it was made from, so a later edit is seen as newer.
 const entry = result.outputFiles.find((file) => file.path === ENTRY);
 if (entry === undefined) throw new Error("esbuild gave no entry");

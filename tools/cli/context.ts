@@ -1,4 +1,5 @@
 import type { ApplicationContext } from "@stricli/core";
+import { Output, type OutputStream } from "./output.ts";
 
 /** What a command knows about the terminal it talks to. */
 export interface Terminal {
@@ -23,7 +24,7 @@ export interface CliContext extends ApplicationContext {
   /** Aborted at the first Ctrl-C (or SIGTERM, SIGHUP); its reason is the error to end with. */
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
-  /** Write one line of results to stdout. */
+  /** Write one line of results to stdout; many are written faster as one text. */
   print(line: string): void;
   /** Write a value to stdout as indented JSON. */
   printJson(value: unknown): void;
@@ -34,17 +35,18 @@ export interface CliContext extends ApplicationContext {
 }
 
 export interface CliProcess {
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   exitCode?: number | string | null;
 }
 
 /** Make the context of this process. */
 export function makeContext(signal: AbortSignal): CliContext {
-  const { stdout, stderr, env } = process;
+  const { env } = process;
+  const [stdout, stderr] = [new Output("stdout"), new Output("stderr")];
   const state: CliProcess = { stdout, stderr, env };
-  const interactive = stderr.isTTY === true && env["TERM"] !== "dumb";
+  const interactive = stderr.isTerminal && env["TERM"] !== "dumb";
   return {
     process: state,
     cwd: process.cwd(),
@@ -53,11 +55,11 @@ export function makeContext(signal: AbortSignal): CliContext {
     terminal: {
       interactive,
       color: wantsColor(interactive, env),
-      columns: () => stderr.columns || 80,
+      columns: () => (stderr.isTerminal && stderr.stream.columns) || 80,
     },
-    print: (line) => void stdout.write(`${line}\n`),
-    printJson: (value) => void stdout.write(`${JSON.stringify(value, undefined, 2)}\n`),
-    say: (line) => void stderr.write(`${line}\n`),
+    print: (line) => stdout.line(line),
+    printJson: (value) => stdout.line(JSON.stringify(value, undefined, 2)),
+    say: (line) => stderr.line(line),
     exitWith: (code) => {
       state.exitCode = code;
     },

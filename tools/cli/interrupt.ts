@@ -18,11 +18,3 @@ export function abortOnSignals(): AbortSignal {
   }
   return controller.signal;
 }
-
-/** A reader that goes away (`floe log … | head`) ends the program in silence, as other tools do. */
-export function exitWhenReaderLeaves(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
-  });
-}

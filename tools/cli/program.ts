@@ -2,7 +2,7 @@ import { buildApplication, type RouteMap, run, text_en } from "@stricli/core";
 import { CodedError } from "../../core/base/index.ts";
 import { type CliContext, makeContext } from "./context.ts";
 import { exitCodeOf, FAULT_EXIT_CODE, showError, USAGE_EXIT_CODE } from "./errors.ts";
-import { abortOnSignals, exitWhenReaderLeaves } from "./interrupt.ts";
+import { abortOnSignals } from "./interrupt.ts";
 import { didYouMean } from "./text.ts";
 
 /** A program made of commands. */
@@ -17,14 +17,12 @@ export interface ProgramOptions {
 
 /** Run a program in this process; the exit code is set when its work is done. */
 export async function runProgram(options: ProgramOptions): Promise<void> {
-  exitWhenReaderLeaves(process.stdout);
-  exitWhenReaderLeaves(process.stderr);
   const context = makeContext(abortOnSignals());
   const look = { cwd: context.cwd, color: context.terminal.color };
   const shown = (error: unknown) => `${look.color ? "\x1b[0m" : ""}${showError(error, look)}`;
   // What escapes from a callback is told as every other error is.
   process.on("uncaughtException", (error) => {
-    process.stderr.write(`${shown(error)}\n`);
+    context.say(shown(error));
     process.exit(exitCodeOf(error));
   });
   const app = buildApplication<CliContext>(options.routes, {

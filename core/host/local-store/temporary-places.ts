@@ -11,11 +11,11 @@ const DIGEST_BYTES = 20;
  * places of a process share one random digest, and {@link root} protects them in every version of Nix.
  */
 export class TemporaryPlaces {
-  readonly root: StorePath;
+  #root: StorePath | undefined;
   #count = 0;
 
-  constructor() {
-    this.root = `${STORE_DIRECTORY}/${toBase32(randomBytes(DIGEST_BYTES))}-incoming` as StorePath;
+  get root(): StorePath {
+    return (this.#root ??= `${STORE_DIRECTORY}/${toBase32(randomBytes(DIGEST_BYTES))}-incoming` as StorePath);
   }
 
   next(): StorePath {
