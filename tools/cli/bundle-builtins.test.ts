@@ -31,12 +31,12 @@ test("replaceBuiltinImports() gives functions, classes, constants and whole modu
   assert.is(hash, "900150983cd24fb0d6963f7d28e17f72");
 });
 
-test("replaceBuiltinImports() makes instances of a class that is loaded late", () => {
+test("replaceBuiltinImports() makes instances of a class that is loaded late", async () => {
   const { Worker } = process.getBuiltinModule("node:worker_threads");
   const [Late] = valuesOf('import { Worker } from "node:worker_threads";', "Worker") as [typeof Worker];
   const worker = new Late("", { eval: true });
   assert.ok(worker instanceof Worker);
-  return worker.terminate();
+  await worker.terminate();
 });
 
 test("replaceBuiltinImports() leaves functions as they are for util.promisify", () => {
