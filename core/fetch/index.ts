@@ -1,4 +1,6 @@
+export * from "./access.ts";
 export * from "./ar.ts";
 export * from "./mirrors.ts";
+export * from "./netrc.ts";
 export * from "./retry.ts";
 export * from "./settings.ts";

@@ -4,7 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, type Hasher, makeHasher } from "../../base/index.ts";
 import { DEFAULT_RETRY_POLICY, decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
-import { obeyNetworkHabits } from "../process/index.ts";
+import type { Access } from "./access.ts";
+import { askServer } from "./ask-server.ts";
 
 export interface DownloadOptions {
   /** Addresses to try, in order: http, https or file. */
@@ -22,6 +23,10 @@ export interface DownloadOptions {
   /** Something worth a line: another attempt, another address. */
   readonly notice?: (message: string) => void;
   readonly signal: AbortSignal;
+  /** Who asks, for servers that want to know. Default: nobody says. */
+  readonly access?: Access | undefined;
+  /** Do not follow a redirect from `https` to `http`: nothing else tells whether the content is right. Default false. */
+  readonly keepSecure?: boolean;
   readonly policy?: RetryPolicy;
   /** An attempt in which no byte arrives for so long is given up. Default 60 s. */
   readonly stallMs?: number;
@@ -32,6 +37,8 @@ export interface Downloaded {
   readonly url: string;
   readonly hash: Hash;
   readonly sizeBytes: number;
+  /** Where the server says that just this content lies for good. */
+  readonly immutable?: string;
 }
 
 /**
@@ -41,7 +48,6 @@ export interface Downloaded {
  * @throws {CodedError} `fetch.unreachable`, with each address and what it answered.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
-  await obeyNetworkHabits();
   const { urls, signal, expected } = options;
   const answers: string[] = [];
   let wrong: Downloaded | undefined;
@@ -78,6 +84,7 @@ class DownloadTarget {
   readonly #algorithm: HashAlgorithm;
   #hasher: Hasher;
   sizeBytes = 0;
+  immutable: string | undefined;
 
   constructor(file: FileHandle, algorithm: HashAlgorithm) {
     this.file = file;
@@ -119,7 +126,10 @@ async function downloadFrom(
       const failure = url.startsWith("file:")
         ? await copyFile(url, target, options)
         : await request(url, target, options);
-      if (failure === undefined) return { url, hash: target.hash(), sizeBytes: target.sizeBytes };
+      if (failure === undefined) {
+        const { sizeBytes, immutable } = target;
+        return { url, hash: target.hash(), sizeBytes, ...(immutable === undefined ? {} : { immutable }) };
+      }
       ({ status, retryAfter, said } = failure);
     } catch (error) {
       options.signal.throwIfAborted();
@@ -153,12 +163,15 @@ async function request(url: string, target: DownloadTarget, options: DownloadOpt
   let timer = setTimeout(giveUp, stallMs);
   const already = target.sizeBytes;
   try {
-    const response = await fetch(url, {
+    const { response, immutable } = await askServer({
+      url,
       // A compressed transfer of a file would not be the file.
       headers: { "accept-encoding": "identity", ...(already > 0 ? { range: `bytes=${already}-` } : {}) },
-      redirect: "follow",
+      access: options.access,
+      keepSecure: options.keepSecure,
       signal: AbortSignal.any([options.signal, stalled.signal]),
     });
+    target.immutable = immutable;
     if (response.status === 416 && already > 0) {
       await response.body?.cancel();
       await target.restart();
