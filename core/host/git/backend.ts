@@ -6,6 +6,14 @@ export interface RemoteRefs {
   readonly refs: ReadonlyMap<string, string>;
 }
 
+/** A place in a tree where another repository belongs. */
+export interface Gitlink {
+  /** Relative to the top of the tree. */
+  readonly path: string;
+  /** Commit of the other repository. */
+  readonly rev: string;
+}
+
 export interface FetchTreeOptions {
   /** Address without `git+`. */
   readonly url: string;
@@ -35,5 +43,7 @@ export interface GitBackend {
   fetchTree(options: FetchTreeOptions): Promise<{
     /** Seconds since 1970 of the commit. */
     readonly lastModified: number;
+    /** Places of submodules. */
+    readonly gitlinks: readonly Gitlink[];
   }>;
 }

@@ -15,9 +15,18 @@ export function unreachable(url: string, cause: unknown): CodedError {
       "git.unreachable",
       `Cannot read the git repository "${shown}": the server refuses access (HTTP ${statusCode})`,
       {
-        hint: "Use git+ssh:// with your key for private repositories.",
+        hint: "Say who you are: an entry in ~/.netrc, accessTokens in ~/.config/floe/settings.json, or git's credential helper; or use git+ssh:// with your key.",
       },
     );
+  }
+  const ssh = [/Host key verification failed/, /Permission denied \(/].findIndex((words) => words.test(message));
+  if (ssh >= 0) {
+    return new CodedError("git.unreachable", `Cannot read the git repository "${shown}": ${message}`, {
+      hint:
+        ssh === 0
+          ? `Compare the key of the server with what its owner publishes, and accept it once: ssh ${hostOf(url)}`
+          : `The server does not know your key; \`ssh-add -l\` lists those that are offered, and this tries them: ssh ${hostOf(url)}`,
+    });
   }
   return new CodedError(
     "git.unreachable",
@@ -41,15 +50,22 @@ export function revisionMissing(url: string, rev: string, cause?: unknown): Code
   );
 }
 
+function hostOf(url: string): string {
+  const { username, hostname, port } = new URL(url);
+  return `${port === "" ? "" : `-p ${port} `}${username === "" ? "" : `${username}@`}${hostname}`;
+}
+
 function describe(cause: unknown): { message: string; code?: string; statusCode?: number } {
-  const { message, code, data, errors } = (cause ?? {}) as {
+  // What fetch() raises has the reason inside.
+  const inner = cause instanceof TypeError && cause.cause instanceof Error ? cause.cause : cause;
+  const { message, code, data, errors } = (inner ?? {}) as {
     message?: string;
     code?: string;
     data?: { statusCode?: number };
     errors?: readonly { message: string }[];
   };
   // A failed connection to a name with several addresses has its reasons in a list.
-  const text = message || errors?.[0]?.message || String(cause);
+  const text = message || errors?.[0]?.message || String(inner);
   return {
     message: text,
     ...(code === undefined ? {} : { code }),

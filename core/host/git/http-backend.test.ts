@@ -1,8 +1,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { describeGitBackend } from "./backend.contract.ts";
-import { httpBackend } from "./http-backend.ts";
+import { makeHttpBackend } from "./http-backend.ts";
 import { serveRepositories, temporaryFolder } from "./testing.ts";
+
+const httpBackend = makeHttpBackend();
 
 describeGitBackend("httpBackend", httpBackend, serveRepositories);
 

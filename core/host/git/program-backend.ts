@@ -64,7 +64,12 @@ export const programBackend: GitBackend = {
         signal,
         cwd: destination,
       });
-      return { lastModified: Number(time.trim()) };
+      const staged = await runGit([...inside, "ls-files", "--stage", "-z"], { signal });
+      const gitlinks = [...staged.matchAll(/160000 ([0-9a-f]{40}) 0\t([^\0]+)\0/g)].map(([, rev, path]) => ({
+        path: path as string,
+        rev: rev as string,
+      }));
+      return { lastModified: Number(time.trim()), gitlinks };
     } finally {
       rmSync(gitdir, { recursive: true, force: true });
     }
@@ -117,8 +122,11 @@ export function runGit(args: readonly string[], options: RunGitOptions = {}): Pr
 }
 
 function lastWords(stderr: string): string {
-  const lines = stderr.split("\n").filter((line) => line.trim() !== "");
-  return (lines.find((line) => /^(fatal|error|ssh):/.test(line)) ?? lines.at(-1) ?? "").replace(/^(fatal|error): /, "");
+  const lines = stderr.split("\n").map((line) => line.trim());
+  // What ssh says comes before what git makes of it, and is the reason.
+  const reason = lines.find((line) => /^(ssh: |Host key verification failed|.*Permission denied \()/.test(line));
+  const told = reason ?? lines.find((line) => /^(fatal|error):/.test(line)) ?? lines.findLast((line) => line !== "");
+  return (told ?? "").replace(/^(fatal|error): /, "").replace(/\.$/, "");
 }
 
 function isMissing(error: unknown): boolean {

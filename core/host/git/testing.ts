@@ -1,6 +1,16 @@
-import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -70,16 +80,45 @@ export interface TestServer {
   readonly url: string;
   /** Paths that were asked for. */
   readonly requests: string[];
+  /** Who asked, in the same order; empty where nobody said. */
+  readonly asked: string[];
   close(): Promise<void>;
 }
 
+export interface ServeOptions {
+  /** Speak TLS with this key and certificate. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Let in only who says this name and password. */
+  readonly login?: { readonly username: string; readonly password: string };
+  /** Send every request on to another server, whose address ends in a slash. */
+  readonly redirectTo?: string;
+}
+
+/** For tests: a key and a certificate that it signs itself, for the loopback; `undefined` without the openssl program. */
+export function makeCertificate(folder: string): { key: string; cert: string; certFile: string } | undefined {
+  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const files = ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
+  const about = ["-subj", "/CN=loopback", "-addext", "subjectAltName=IP:127.0.0.1"];
+  if (spawnSync("openssl", [...args, ...files, ...about], { stdio: "ignore" }).status !== 0) return undefined;
+  const read = (name: string): string => readFileSync(`${folder}/${name}`, "utf8");
+  return { key: read("key.pem"), cert: read("cert.pem"), certFile: `${folder}/cert.pem` };
+}
+
 /** For tests: repositories below a folder, over smart HTTP on the loopback, by git's own server. */
-export async function serveRepositories(root: string): Promise<TestServer> {
+export async function serveRepositories(root: string, options: ServeOptions = {}): Promise<TestServer> {
   const backend = join(execFileSync("git", ["--exec-path"], { encoding: "utf8" }).trim(), "git-http-backend");
+  const { tls, login, redirectTo } = options;
   const requests: string[] = [];
-  const server = createServer((request, response) => {
+  const asked: string[] = [];
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const { pathname, search } = new URL(request.url ?? "/", "http://localhost");
     requests.push(`${request.method} ${pathname}`);
+    const said = Buffer.from((request.headers.authorization ?? "").replace(/^Basic /, ""), "base64").toString();
+    asked.push(said);
+    if (login !== undefined && said !== `${login.username}:${login.password}`)
+      return void response.writeHead(401, { "www-authenticate": 'Basic realm="test"' }).end();
+    if (redirectTo !== undefined)
+      return void response.writeHead(301, { location: `${redirectTo}${pathname.slice(1)}${search}` }).end();
     const child = spawn(backend, {
       env: {
         PATH: process.env["PATH"],
@@ -106,12 +145,14 @@ export async function serveRepositories(root: string): Promise<TestServer> {
       }
       response.end(all.subarray(end + 4));
     });
-  });
+  };
+  const server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}/`,
     requests,
+    asked,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
