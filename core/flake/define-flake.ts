@@ -12,10 +12,10 @@ export interface InputDeclaration {
 
 /** What the lock says about where a source came from. */
 export interface SourceInfo {
-  readonly type: "git" | "path";
+  readonly type: "git" | "path" | "tarball";
   readonly url?: string;
   readonly ref?: string;
-  /** Commit, 40 hexadecimal digits; absent for folders. */
+  /** Commit, 40 hexadecimal digits; absent for folders, and for archives whose server names none. */
   readonly rev?: string;
   readonly shortRev?: string;
   /** Seconds since 1970 of the commit, or of the newest file. */

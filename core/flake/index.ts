@@ -5,3 +5,4 @@ export * from "./lock-inputs.ts";
 export * from "./nix-lock/index.ts";
 export * from "./reference.ts";
 export * from "./resolve-inputs.ts";
+export * from "./without-credentials.ts";

@@ -9,10 +9,25 @@ export interface LockedGit {
   readonly rev: string;
   /** The branch or tag the revision was found at, as a full `refs/…` name. */
   readonly ref?: string;
+  /** Its submodules are part of the tree. */
+  readonly submodules?: true;
   readonly dir?: string;
   /** SRI sha256 of the NAR of the tree. */
   readonly narHash: string;
   /** Seconds since 1970 of the commit. */
+  readonly lastModified: number;
+}
+
+/** What an archive unpacks to. */
+export interface LockedTarball {
+  readonly type: "tarball";
+  /** Where it lies for good, when its server says so; else as declared, without `tarball+`. */
+  readonly url: string;
+  /** Commit that its server says it was made of. */
+  readonly rev?: string;
+  readonly dir?: string;
+  readonly narHash: string;
+  /** Seconds since 1970: what its server says, or else the newest file in it. */
   readonly lastModified: number;
 }
 
@@ -27,7 +42,7 @@ export interface LockedPath {
   readonly lastModified: number;
 }
 
-export type LockedSource = LockedGit | LockedPath;
+export type LockedSource = LockedGit | LockedPath | LockedTarball;
 
 /** Inputs of a node: the name of another node, or a path of input names that begins at the root (`follows`). */
 export type LockInputs = Readonly<Record<string, string | readonly string[]>>;

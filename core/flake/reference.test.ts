@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { formatReference, parseReference, withoutCredentials } from "./reference.ts";
+import { formatReference, parseReference } from "./reference.ts";
+import { withoutCredentials } from "./without-credentials.ts";
 
 const REV = "0123456789abcdef0123456789abcdef01234567";
 
@@ -53,12 +54,44 @@ test("parseReference() resolves shorthands to git over https", () => {
   });
 });
 
+test("parseReference() reads archives, with what their servers say of them", () => {
+  const hash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+  assert.equal(parseReference("tarball+https://example.org/latest"), {
+    kind: "tarball",
+    url: "https://example.org/latest",
+  });
+  for (const end of ["tar", "tar.gz", "tgz", "tar.xz", "txz", "tar.zst", "tar.bz2", "tbz2"])
+    assert.is(parseReference(`https://example.org/a.${end}`).kind, "tarball", end);
+  assert.equal(parseReference("file:///srv/a.tar.gz?dir=sub"), {
+    kind: "tarball",
+    url: "file:///srv/a.tar.gz",
+    dir: "sub",
+  });
+  assert.equal(
+    parseReference(
+      `tarball+https://example.org/get?file=a%20b&rev=${REV}&revCount=7&lastModified=12&narHash=${encodeURIComponent(hash)}`,
+    ),
+    { kind: "tarball", url: "https://example.org/get?file=a%20b", rev: REV, lastModified: 12, narHash: hash },
+  );
+});
+
+test("parseReference() reads switches of repositories", () => {
+  assert.equal(parseReference("git+https://example.org/a?submodules=1&shallow=1"), {
+    kind: "git",
+    url: "https://example.org/a",
+    submodules: true,
+  });
+  assert.equal(parseReference("git+https://example.org/a?submodules=0"), { kind: "git", url: "https://example.org/a" });
+});
+
 test("formatReference() writes what parseReference() reads", () => {
   for (const text of [
     "git+https://example.org/a.git?ref=feature/x&dir=sub",
     "git+https://example.org/a.git?semver=%5E1.4",
     "path:./pages",
+    "git+https://example.org/a.git?submodules=1&narHash=sha256-47DEQpj8HBSa%2B/TImW%2B5JCeuQeRkm5NMpJWZG3hSuFU%3D",
     "path:/srv?dir=a",
+    "tarball+https://example.org/a?x=1&dir=sub&lastModified=3",
   ]) {
     assert.is(formatReference(parseReference(text)), text);
     assert.equal(parseReference(formatReference(parseReference(text))), parseReference(text));
@@ -77,13 +110,28 @@ test("parseReference() refuses what it does not know, with a hint", () => {
   assert.is(failure("nixpkgs").code, "flake-reference.malformed");
   assert.is(failure("gihub:owner/repo").code, "flake-reference.unknown-scheme");
   assert.is(failure("gihub:owner/repo").hint, 'Did you mean "github"?');
-  assert.is(failure("https://example.org/a.git").hint, 'Write "git+https://example.org/a.git" for a git repository.');
+  assert.is(
+    failure("https://example.org/a").hint,
+    'Write "git+https://example.org/a" for a git repository, "tarball+https://example.org/a" for an archive.',
+  );
   assert.is(failure("github:owner").code, "flake-reference.malformed");
   assert.is(failure("github:owner/repo?reff=x").code, "flake-reference.unknown-parameter");
   assert.is(failure("github:owner/repo?reff=x").hint, 'Did you mean "ref"?');
-  for (const bad of ["rev=123", "ref=--upload-pack=x", "ref=a..b", "dir=../x", "semver=^1&ref=a", "ref", "ref=%"]) {
+  for (const bad of [
+    "rev=123",
+    "ref=--upload-pack=x",
+    "ref=a..b",
+    "dir=../x",
+    "semver=^1&ref=a",
+    "ref",
+    "ref=%",
+    "submodules=yes",
+    "narHash=x",
+  ]) {
     assert.is(failure(`git+https://example.org/a?${bad}`).code, "flake-reference.malformed", bad);
   }
+  for (const bad of ["rev=1", "lastModified=x", "narHash=md5-x", "dir=.."])
+    assert.is(failure(`tarball+https://example.org/a?${bad}`).code, "flake-reference.malformed", bad);
   assert.is(failure("git+ssh://-oProxyCommand=x/a").code, "flake-reference.malformed");
 });
 

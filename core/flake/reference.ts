@@ -1,4 +1,5 @@
-import { CodedError, nearNames } from "../base/index.ts";
+import { CodedError, nearNames, parseHash } from "../base/index.ts";
+import { withoutCredentials } from "./without-credentials.ts";
 
 /** A revision of a git repository. */
 export interface GitReference {
@@ -13,6 +14,23 @@ export interface GitReference {
   readonly semver?: string;
   /** Folder of the flake inside the repository. */
   readonly dir?: string;
+  /** Fetch the repositories that this one has as submodules, too, and theirs. */
+  readonly submodules?: true;
+  /** SRI sha256 that the NAR of the tree has to have. */
+  readonly narHash?: string;
+}
+
+/** An archive of a source, with one folder at its top. */
+export interface TarballReference {
+  readonly kind: "tarball";
+  /** Address without `tarball+`: `https://…`, `http://…` or `file://…`. */
+  readonly url: string;
+  readonly dir?: string;
+  readonly narHash?: string;
+  /** Commit that its server says it was made of. */
+  readonly rev?: string;
+  /** Seconds since 1970, as its server says. */
+  readonly lastModified?: number;
 }
 
 /** A folder of the machine. */
@@ -21,30 +39,45 @@ export interface PathReference {
   /** Absolute, or relative to the folder of the flake that declares the input (begins with `.`). */
   readonly path: string;
   readonly dir?: string;
+  readonly narHash?: string;
 }
 
 /** Where a flake input comes from. */
-export type FlakeReference = GitReference | PathReference;
+export type FlakeReference = GitReference | PathReference | TarballReference;
 
 const GIT_SCHEME = /^git\+(https?|ssh|file):\/\/(.+)$/;
 const SCP_STYLE = /^([A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+):(?!\/\/)(.+)$/;
 const SCHEME = /^([a-zA-Z][a-zA-Z0-9+.-]*):/;
 const REVISION = /^[0-9a-f]{40}$/;
-const KNOWN_SCHEMES = ["git+https", "git+http", "git+ssh", "git+file", "path", "github", "gitlab", "sourcehut"];
+const TARBALL_SCHEME = /^tarball\+(https?|file):\/\/(.+)$/;
+/** An address that ends like this is an archive, and needs no `tarball+`. */
+const TARBALL_ADDRESS = /^(https?|file):\/\/.+\.(tar|tgz|tar\.gz|txz|tar\.xz|tar\.zst|tbz2?|tar\.bz2)$/;
+const KNOWN_SCHEMES = [
+  ...["git+https", "git+http", "git+ssh", "git+file", "tarball+https", "tarball+http", "tarball+file"],
+  ...["path", "github", "gitlab", "sourcehut"],
+];
 /** Hosts of the shorthands; `?host=` replaces them. */
 const FORGES: Readonly<Record<string, { readonly host: string; readonly suffix: string }>> = {
   github: { host: "github.com", suffix: ".git" },
   gitlab: { host: "gitlab.com", suffix: ".git" },
   sourcehut: { host: "git.sr.ht", suffix: "" },
 };
-const GIT_PARAMETERS = ["ref", "rev", "semver", "dir"];
+const GIT_PARAMETERS = ["ref", "rev", "semver", "dir", "submodules", "narHash"];
+/** Understood because flakes of Nix say it: only the commit that is used is fetched in any case. */
+const IDLE_GIT_PARAMETERS = ["shallow"];
+const TARBALL_PARAMETERS = ["dir", "narHash", "rev", "lastModified"];
+/** Told by servers of archives, and used by nobody here. */
+const IDLE_TARBALL_PARAMETERS = ["revCount"];
+const PATH_PARAMETERS = ["dir", "narHash"];
 
 /**
  * Read where a flake input comes from.
  *
  * Shape: `git+https://…`, `git+http://…`, `git+ssh://…`, `git+file:///…`, `user@host:path` (ssh), `github:OWNER/REPO[/REF]`,
- * `gitlab:…`, `sourcehut:~OWNER/REPO`, `path:FOLDER`, or a folder that begins with `./`, `../` or `/`. Parameters follow
- * `?`: `ref`, `rev`, `semver`, `dir` (`host` too for the shorthands, which are resolved to `git+https`).
+ * `gitlab:…`, `sourcehut:~OWNER/REPO`, `tarball+https://…`, `tarball+http://…`, `tarball+file:///…`, `path:FOLDER`, or a folder
+ * that begins with `./`, `../` or `/`. An `http`, `https` or `file` address that ends like an archive (`.tar.gz`) is one.
+ * Parameters follow `?`: `ref`, `rev`, `semver`, `submodules=1` of repositories (`host` too for the shorthands, which are resolved
+ * to `git+https`), `rev` and `lastModified` of archives, `dir` and `narHash` of all. Other parameters of an archive belong to its address.
  *
  * @throws {CodedError} `flake-reference.malformed`, `flake-reference.unknown-scheme`, `flake-reference.unknown-parameter`
  */
@@ -54,6 +87,9 @@ export function parseReference(text: string): FlakeReference {
   if (address.startsWith("path:")) return makePath(text, address.slice("path:".length), parameters);
   const git = GIT_SCHEME.exec(address);
   if (git !== null) return makeGit(text, `${git[1]}://${git[2]}`, parameters);
+  const tarball = TARBALL_SCHEME.exec(address);
+  if (tarball !== null) return makeTarball(text, `${tarball[1]}://${tarball[2]}`, parameters);
+  if (TARBALL_ADDRESS.test(address)) return makeTarball(text, address, parameters);
   const scheme = SCHEME.exec(address)?.[1];
   const forge = scheme === undefined ? undefined : FORGES[scheme];
   if (forge !== undefined)
@@ -65,21 +101,26 @@ export function parseReference(text: string): FlakeReference {
 
 /** The canonical text of a reference; {@link parseReference} reads it back. */
 export function formatReference(reference: FlakeReference): string {
-  const address = reference.kind === "git" ? `git+${reference.url}` : `path:${reference.path}`;
-  const parameters = reference.kind === "git" ? GIT_PARAMETERS : ["dir"];
-  const query = parameters.flatMap((name) => {
-    const value = (reference as unknown as Record<string, string | undefined>)[name];
-    return value === undefined ? [] : [`${name}=${encodeURIComponent(value).replaceAll("%2F", "/")}`];
+  const [address, names] = addressOf(reference);
+  const query = names.flatMap((name) => {
+    const value = (reference as unknown as Record<string, string | number | true | undefined>)[name];
+    if (value === undefined) return [];
+    const text = value === true ? "1" : encodeURIComponent(value).replaceAll("%2F", "/");
+    return `${name}=${text}`;
   });
-  return query.length === 0 ? address : `${address}?${query.join("&")}`;
+  if (query.length === 0) return address;
+  return `${address}${address.includes("?") ? "&" : "?"}${query.join("&")}`;
 }
 
-/** A reference, URL or message for people: passwords and tokens inside URLs are replaced by `***`. */
-export function withoutCredentials(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*):\/\/([^/@\s"']*)@/gi, (_whole, scheme: string, user: string) => {
-    const loginOnly = /(^|\+)ssh$/i.test(scheme) && !user.includes(":");
-    return loginOnly ? `${scheme}://${user}@` : `${scheme}://***@`;
-  });
+function addressOf(reference: FlakeReference): [string, readonly string[]] {
+  switch (reference.kind) {
+    case "git":
+      return [`git+${reference.url}`, GIT_PARAMETERS];
+    case "tarball":
+      return [`tarball+${reference.url}`, TARBALL_PARAMETERS];
+    case "path":
+      return [`path:${reference.path}`, PATH_PARAMETERS];
+  }
 }
 
 function unknownScheme(text: string, scheme: string | undefined): CodedError {
@@ -94,6 +135,7 @@ function unknownScheme(text: string, scheme: string | undefined): CodedError {
     );
   }
   const bare = /^(https?|ssh|file)$/.test(scheme) ? `git+${text}` : undefined;
+  const archive = scheme === "ssh" ? "" : `, "${withoutCredentials(`tarball+${text}`)}" for an archive`;
   const near = nearNames(scheme, KNOWN_SCHEMES)[0];
   return new CodedError(
     "flake-reference.unknown-scheme",
@@ -101,7 +143,7 @@ function unknownScheme(text: string, scheme: string | undefined): CodedError {
     {
       hint:
         bare !== undefined
-          ? `Write "${withoutCredentials(bare)}" for a git repository.`
+          ? `Write "${withoutCredentials(bare)}" for a git repository${archive}.`
           : near !== undefined
             ? `Did you mean "${near}"?`
             : undefined,
@@ -155,16 +197,55 @@ function folderParameter(text: string, parameters: Map<string, string>): { dir?:
   return { dir };
 }
 
+function hashParameter(text: string, parameters: Map<string, string>): { narHash?: string } {
+  const narHash = parameters.get("narHash");
+  if (narHash === undefined) return {};
+  try {
+    if (narHash.startsWith("sha256-") && parseHash(narHash, "sha256").algorithm === "sha256") return { narHash };
+  } catch {
+    // Told below.
+  }
+  throw malformed(text, `the hash "${narHash}" is not written as sha256-…`);
+}
+
+function switchParameter(text: string, parameters: Map<string, string>, name: string): boolean {
+  const value = parameters.get(name) ?? "0";
+  if (value === "0" || value === "false") return false;
+  if (value === "1" || value === "true") return true;
+  throw malformed(text, `found "${value}" for ${name}, expected 1 or 0`);
+}
+
 function makePath(text: string, path: string, parameters: Map<string, string>): PathReference {
-  checkParameters(text, parameters, ["dir"]);
+  checkParameters(text, parameters, PATH_PARAMETERS);
   if (path === "") throw malformed(text, "it names no folder");
   const anchored = path.startsWith("/") || /^\.{1,2}(\/|$)/.test(path) ? path : `./${path}`;
   const trimmed = anchored.length > 1 ? anchored.replace(/\/+$/, "") : anchored;
-  return { kind: "path", path: trimmed, ...folderParameter(text, parameters) };
+  return { kind: "path", path: trimmed, ...folderParameter(text, parameters), ...hashParameter(text, parameters) };
+}
+
+function makeTarball(text: string, address: string, parameters: Map<string, string>): TarballReference {
+  if (/^[a-z]+:\/\/-/.test(address)) throw malformed(text, "the host begins with a dash");
+  const known = [...TARBALL_PARAMETERS, ...IDLE_TARBALL_PARAMETERS];
+  const own = [...parameters].filter(([name]) => !known.includes(name));
+  const query = own.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&");
+  const rev = parameters.get("rev");
+  const lastModified = parameters.get("lastModified");
+  if (rev !== undefined && !REVISION.test(rev))
+    throw malformed(text, `the revision "${rev}" is not 40 hexadecimal digits`);
+  if (lastModified !== undefined && !/^[0-9]{1,15}$/.test(lastModified))
+    throw malformed(text, `the time "${lastModified}" is no number of seconds`);
+  return {
+    kind: "tarball",
+    url: query === "" ? address : `${address}?${query}`,
+    ...(rev === undefined ? {} : { rev }),
+    ...(lastModified === undefined ? {} : { lastModified: Number(lastModified) }),
+    ...folderParameter(text, parameters),
+    ...hashParameter(text, parameters),
+  };
 }
 
 function makeForge(text: string, scheme: string, rest: string, parameters: Map<string, string>): GitReference {
-  checkParameters(text, parameters, [...GIT_PARAMETERS, "host"]);
+  checkParameters(text, parameters, [...GIT_PARAMETERS, ...IDLE_GIT_PARAMETERS, "host"]);
   const forge = FORGES[scheme] as { host: string; suffix: string };
   const [owner, repository, ...tail] = rest.split("/");
   if (!owner || !repository)
@@ -181,7 +262,8 @@ function makeForge(text: string, scheme: string, rest: string, parameters: Map<s
 }
 
 function makeGit(text: string, url: string, parameters: Map<string, string>): GitReference {
-  checkParameters(text, parameters, GIT_PARAMETERS);
+  checkParameters(text, parameters, [...GIT_PARAMETERS, ...IDLE_GIT_PARAMETERS]);
+  for (const name of IDLE_GIT_PARAMETERS) switchParameter(text, parameters, name);
   const ref = parameters.get("ref");
   const rev = parameters.get("rev");
   const semver = parameters.get("semver");
@@ -200,6 +282,8 @@ function makeGit(text: string, url: string, parameters: Map<string, string>): Gi
     ...(ref === undefined ? {} : { ref }),
     ...(rev === undefined ? {} : { rev }),
     ...(semver === undefined ? {} : { semver }),
+    ...(switchParameter(text, parameters, "submodules") ? { submodules: true } : {}),
     ...folderParameter(text, parameters),
+    ...hashParameter(text, parameters),
   };
 }

@@ -91,13 +91,12 @@ function ownMounts({ sourceDirectory, files }: FlakeLocation): Mount[] {
 function sourceInfoOf(locked: LockedSource): SourceInfo {
   const { narHash, lastModified } = locked;
   if (locked.type === "path") return { type: "path", narHash, lastModified };
-  const { url, rev, ref } = locked;
+  const { type, url, rev } = locked;
   return {
-    type: "git",
+    type,
     url,
-    rev,
-    shortRev: rev.slice(0, 7),
-    ...(ref === undefined ? {} : { ref }),
+    ...(rev === undefined ? {} : { rev, shortRev: rev.slice(0, 7) }),
+    ...(locked.type === "tarball" || locked.ref === undefined ? {} : { ref: locked.ref }),
     narHash,
     lastModified,
   };

@@ -1,35 +1,40 @@
-import { existsSync, lstatSync, readdirSync, realpathSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
-import { CodedError, formatHash } from "../../base/index.ts";
+import { rmSync } from "node:fs";
+import { CodedError } from "../../base/index.ts";
 import {
-  formatReference,
   type FlakeReference,
+  formatReference,
+  type GitReference,
+  type LockedGit,
   type LockedSource,
+  type LockedTarball,
   lockedStorePath,
+  type TarballReference,
   withoutCredentials,
 } from "../../flake/index.ts";
 import type { StorePath } from "../../store/index.ts";
-import { filterFromFiles } from "../files/index.ts";
-import { chooseBackend, findCheckoutRoot, makeTemporaryFolder, readCheckout, resolveRevision } from "../git/index.ts";
+import type { Access } from "../fetch/access.ts";
+import { chooseBackend, fetchCommit, makeTemporaryFolder, resolveRevision } from "../git/index.ts";
+import type { Substituters } from "../substitute/index.ts";
+import { type AddedSource, addFolder, addTree } from "./add-source.ts";
+import { fetchTarball } from "./fetch-tarball.ts";
+import { type PathBase, pathOf } from "./input-path.ts";
+import type { SourceMemory } from "./source-memory.ts";
 import type { SourceStore } from "./source-store.ts";
+import { takeFromStores } from "./take-source.ts";
 
 export interface FetchContext {
   readonly store: SourceStore;
+  /** Who asks, for servers that want to know. Default: nobody says. */
+  readonly access?: Access | undefined;
+  /** Stores that may have a locked source already. They are opened when the first one is missing, and closed by who opened them. */
+  readonly substituters?: (() => Promise<Substituters | undefined>) | undefined;
+  /** What was fetched before on this machine. */
+  readonly memory?: SourceMemory | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Fetch from this machine alone. Default false. */
   readonly offline?: boolean | undefined;
   /** Words for people about what is being fetched. */
   readonly onNotice?: ((text: string) => void) | undefined;
-}
-
-/** Where relative paths of a declaration begin, and what they must not leave. */
-export interface PathBase {
-  /** Folder of the declaring flake on the host. */
-  readonly folder: string;
-  /** A dependency may only name folders of its own source; `undefined` for the flake itself. */
-  readonly within?: string | undefined;
-  /** Its name, for messages. */
-  readonly name: string;
 }
 
 export interface FetchedSource {
@@ -41,7 +46,7 @@ export interface FetchedSource {
  * Fetch what a reference means now into the store.
  *
  * @param known Sources locked before: a commit that is among them and in the store is not fetched again.
- * @throws {CodedError} `git.*`, `flake.path-missing`, `flake.path-outside`, `flake.offline`
+ * @throws {CodedError} `git.*`, `fetch.*`, `flake.path-missing`, `flake.path-outside`, `flake.nar-hash-mismatch`, `flake.offline`
  */
 export async function fetchReference(
   reference: FlakeReference,
@@ -49,26 +54,108 @@ export async function fetchReference(
   known: readonly LockedSource[],
   context: FetchContext,
 ): Promise<FetchedSource> {
-  const dir = reference.dir === undefined ? {} : { dir: reference.dir };
-  if (reference.kind === "path") {
-    const folder = pathOf(reference.path, base);
-    const { storePath, narHash, lastModified } = await addFolder(folder, context);
-    return { storePath, locked: { type: "path", path: reference.path, ...dir, narHash, lastModified } };
+  const fetched = await fetchNow(reference, base, known, context);
+  const { narHash } = reference;
+  if (narHash === undefined || narHash === fetched.locked.narHash) return fetched;
+  throw new CodedError(
+    "flake.nar-hash-mismatch",
+    `Cannot use "${withoutCredentials(formatReference(reference))}": its content is not what the reference says`,
+    { details: [`declared: ${narHash}`, `found:    ${fetched.locked.narHash}`] },
+  );
+}
+
+async function fetchNow(
+  reference: FlakeReference,
+  base: PathBase,
+  known: readonly LockedSource[],
+  context: FetchContext,
+): Promise<FetchedSource> {
+  switch (reference.kind) {
+    case "path": {
+      const dir = reference.dir === undefined ? {} : { dir: reference.dir };
+      const { storePath, narHash, lastModified } = await addFolder(pathOf(reference.path, base), context.store);
+      return { storePath, locked: { type: "path", path: reference.path, ...dir, narHash, lastModified } };
+    }
+    case "git":
+      return fetchRevision(reference, known, context);
+    case "tarball":
+      return fetchArchive(reference, known, context);
   }
-  const { url } = reference;
-  checkMayFetch(url, withoutCredentials(formatReference(reference)), context);
-  const backend = await chooseBackend(url);
+}
+
+async function fetchRevision(
+  reference: GitReference,
+  known: readonly LockedSource[],
+  context: FetchContext,
+): Promise<FetchedSource> {
+  const { url, submodules, dir } = reference;
+  const backend = await chooseBackend(url, context.access);
+  const shown = withoutCredentials(formatReference(reference));
+  if (reference.rev === undefined) checkMayFetch(url, shown, context);
   const { rev, ref } = await resolveRevision(reference, backend, context.signal);
-  const pinned = { type: "git" as const, url, rev, ...(ref === undefined ? {} : { ref }), ...dir };
-  for (const locked of known) {
-    if (locked.type !== "git" || locked.url !== url || locked.rev !== rev) continue;
-    const storePath = lockedStorePath(locked);
-    if (context.store.isValid(storePath))
-      return { storePath, locked: { ...pinned, narHash: locked.narHash, lastModified: locked.lastModified } };
+  const pinned = {
+    type: "git" as const,
+    url,
+    rev,
+    ...(ref === undefined ? {} : { ref }),
+    ...(submodules === undefined ? {} : { submodules }),
+    ...(dir === undefined ? {} : { dir }),
+  };
+  const earlier = [...known, ...(context.memory?.find(pinned) ?? [])].find(
+    (locked) => locked.type === "git" && locked.url === url && locked.rev === rev && locked.submodules === submodules,
+  );
+  if (earlier !== undefined) {
+    const storePath = lockedStorePath(earlier);
+    context.store.addTempRoot(storePath);
+    const { narHash, lastModified } = earlier;
+    if (context.store.isValid(storePath)) return { storePath, locked: { ...pinned, narHash, lastModified } };
   }
-  context.onNotice?.(`Fetching ${withoutCredentials(formatReference(reference))} at ${rev.slice(0, 7)}`);
-  const { storePath, narHash, lastModified } = await addCommit({ url, rev, ref }, context);
-  return { storePath, locked: { ...pinned, narHash, lastModified } };
+  checkMayFetch(url, shown, context);
+  context.onNotice?.(`Fetching ${shown} at ${rev.slice(0, 7)}`);
+  const { storePath, narHash, lastModified } = await addCommit(pinned, context);
+  const locked = { ...pinned, narHash, lastModified };
+  context.memory?.keep(locked);
+  return { storePath, locked };
+}
+
+async function fetchArchive(
+  reference: TarballReference,
+  known: readonly LockedSource[],
+  context: FetchContext,
+): Promise<FetchedSource> {
+  const { dir, url } = reference;
+  const at = dir === undefined ? {} : { dir };
+  if (reference.narHash !== undefined && reference.lastModified !== undefined) {
+    // The reference says all there is to know.
+    const { narHash, lastModified, rev } = reference;
+    const locked = {
+      type: "tarball",
+      url,
+      ...(rev === undefined ? {} : { rev }),
+      ...at,
+      narHash,
+      lastModified,
+    } as const;
+    return { locked, storePath: await fetchLocked(locked, url, { folder: "/", name: "" }, context) };
+  }
+  const shown = withoutCredentials(formatReference(reference));
+  checkMayFetch(url, shown, context);
+  context.onNotice?.(`Fetching ${shown}`);
+  const found = await fetchTarball(reference, context);
+  const { storePath, narHash } = found;
+  const rev = found.rev ?? reference.rev;
+  const same = known.find(
+    (locked) => locked.type === "tarball" && locked.url === found.url && locked.narHash === narHash,
+  );
+  const locked: LockedTarball = {
+    type: "tarball",
+    url: found.url,
+    ...(rev === undefined ? {} : { rev }),
+    ...at,
+    narHash,
+    lastModified: same?.lastModified ?? reference.lastModified ?? found.lastModified,
+  };
+  return { storePath, locked };
 }
 
 /**
@@ -85,16 +172,33 @@ export async function fetchLocked(
   const expected = lockedStorePath(locked);
   context.store.addTempRoot(expected);
   if (context.store.isValid(expected)) return expected;
-  let narHash: string;
-  if (locked.type === "path") {
-    ({ narHash } = await addFolder(pathOf(locked.path, base), context));
-  } else {
-    checkMayFetch(locked.url, `${withoutCredentials(locked.url)} at ${locked.rev}`, context);
-    context.onNotice?.(`Fetching the input ${name}: ${withoutCredentials(locked.url)} at ${locked.rev.slice(0, 7)}`);
-    ({ narHash } = await addCommit({ url: locked.url, rev: locked.rev, ref: locked.ref }, context));
-  }
+  const { narHash } = await refetch(locked, name, base, context, expected);
   if (narHash === locked.narHash) return expected;
   throw mismatch(name, locked, narHash);
+}
+
+async function refetch(
+  locked: LockedSource,
+  name: string,
+  base: PathBase,
+  context: FetchContext,
+  expected: StorePath,
+): Promise<{ narHash: string }> {
+  if (await takeFromStores(expected, locked.narHash, context)) return locked;
+  const say = (url: string, what: string): void => {
+    checkMayFetch(url, what, context);
+    context.onNotice?.(`Fetching the input ${name}: ${what}`);
+  };
+  switch (locked.type) {
+    case "path":
+      return addFolder(pathOf(locked.path, base), context.store);
+    case "tarball":
+      say(locked.url, withoutCredentials(locked.url));
+      return fetchTarball({ kind: "tarball", url: locked.url }, context);
+    case "git":
+      say(locked.url, `${withoutCredentials(locked.url)} at ${locked.rev}`);
+      return addCommit(locked, context);
+  }
 }
 
 /** @throws {CodedError} `flake.offline` */
@@ -106,120 +210,39 @@ function checkMayFetch(url: string, what: string, { offline = false }: FetchCont
 }
 
 function mismatch(name: string, locked: LockedSource, narHash: string): CodedError {
-  const where = locked.type === "path" ? locked.path : `${withoutCredentials(locked.url)} at ${locked.rev}`;
   return new CodedError(
     "flake.nar-hash-mismatch",
-    `Cannot use the input "${name}" (${where}): its content is not what was locked`,
+    `Cannot use the input "${name}" (${placeOf(locked)}): its content is not what was locked`,
     {
       details: [`locked: ${locked.narHash}`, `found:  ${narHash}`],
-      hint:
-        locked.type === "path"
-          ? `If the folder was changed on purpose, run: floe flake update ${name}`
-          : `A commit never changes, so the lock or the server is wrong; when you trust the server, run: floe flake update ${name}`,
+      hint: `${REASONS[locked.type]}: floe flake update ${name}`,
     },
   );
 }
 
-interface Added {
-  readonly storePath: StorePath;
-  readonly narHash: string;
-  readonly lastModified: number;
+const REASONS: Readonly<Record<LockedSource["type"], string>> = {
+  path: "If the folder was changed on purpose, run",
+  git: "A commit never changes, so the lock or the server is wrong; when you trust the server, run",
+  tarball: "Its server has another archive there now; when you trust it, run",
+};
+
+function placeOf(locked: LockedSource): string {
+  if (locked.type === "path") return locked.path;
+  const url = withoutCredentials(locked.url);
+  return locked.type === "git" ? `${url} at ${locked.rev}` : url;
 }
 
 async function addCommit(
-  commit: { url: string; rev: string; ref: string | undefined },
+  { url, rev, ref, submodules }: Pick<LockedGit, "url" | "rev" | "ref" | "submodules">,
   context: FetchContext,
-): Promise<Added> {
+): Promise<AddedSource> {
   const folder = makeTemporaryFolder("source");
+  const { access, signal } = context;
   try {
-    const backend = await chooseBackend(commit.url);
-    const { lastModified } = await backend.fetchTree({
-      ...commit,
-      destination: `${folder}/source`,
-      signal: context.signal,
-    });
-    return { ...(await addTree(`${folder}/source`, undefined, context)), lastModified };
+    const destination = `${folder}/source`;
+    const { lastModified } = await fetchCommit({ url, rev, ref, destination, signal }, { access, submodules });
+    return { ...(await addTree(destination, undefined, context.store)), lastModified };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** A folder as it is now; in a checkout without what git ignores. */
-async function addFolder(folder: string, context: FetchContext): Promise<Added> {
-  const files = await countedFiles(folder);
-  const added = await addTree(folder, files, context);
-  return { ...added, lastModified: newest(folder, files) };
-}
-
-async function addTree(
-  from: string,
-  files: readonly string[] | undefined,
-  { store }: FetchContext,
-): Promise<Omit<Added, "lastModified">> {
-  const filter = files === undefined ? undefined : filterFromFiles(withFolders(files));
-  const storePath = await store.addTree({ name: "source", from, filter });
-  const info = store.queryPathInfo(storePath);
-  if (info === undefined)
-    throw new CodedError(
-      "flake.source-vanished",
-      `Cannot use the source "${storePath}": it was removed from the store while it was added`,
-    );
-  return { storePath, narHash: formatHash(info.narHash, "sri") };
-}
-
-/** Files of a folder that git counts, relative to the folder; `undefined` outside of checkouts. */
-export async function countedFiles(folder: string): Promise<string[] | undefined> {
-  const root = findCheckoutRoot(folder);
-  if (root === undefined) return undefined;
-  const { files } = await readCheckout(root);
-  if (folder === root) return [...files];
-  const prefix = `${folder.slice(root.length + 1)}/`;
-  return files.filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length));
-}
-
-export function withFolders(files: readonly string[]): string[] {
-  const all = new Set(files);
-  for (const file of files)
-    for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1))
-      all.add(file.slice(0, slash));
-  return [...all];
-}
-
-/** Seconds since 1970 of the newest file. */
-function newest(folder: string, files: readonly string[] | undefined): number {
-  let latest = 0;
-  const look = (path: string): void => {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return;
-    if (!stat.isDirectory()) latest = Math.max(latest, Math.floor(stat.mtimeMs / 1000));
-    else if (files === undefined) for (const name of readdirSync(path)) look(`${path}/${name}`);
-  };
-  if (files === undefined) look(folder);
-  else for (const file of files) look(`${folder}/${file}`);
-  return latest;
-}
-
-export function pathOf(path: string, { folder, within, name }: PathBase): string {
-  const absolute = resolve(folder, path);
-  if (within !== undefined && (path.startsWith("/") || !inside(absolute, within))) throw outside(path, name);
-  if (!existsSync(absolute)) {
-    throw new CodedError(
-      "flake.path-missing",
-      `Cannot find the folder "${path}" that ${name} takes as an input: there is no "${absolute}"`,
-    );
-  }
-  const real = realpathSync(absolute);
-  if (within !== undefined && !inside(real, realpathSync(within))) throw outside(path, name);
-  return real;
-}
-
-function inside(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(`${folder}/`);
-}
-
-function outside(path: string, name: string): CodedError {
-  return new CodedError(
-    "flake.path-outside",
-    `Cannot take the folder "${path}" as an input of ${name}: it lies outside of its source`,
-  );
 }

@@ -11,7 +11,8 @@ import {
   rootOf,
 } from "../../flake/index.ts";
 import { evaluate, FLAKE_FILE_NAME, type RunChildOptions } from "../evaluator/index.ts";
-import { fetchReference, type FetchContext, type PathBase } from "./fetch-source.ts";
+import { type FetchContext, fetchReference } from "./fetch-source.ts";
+import type { PathBase } from "./input-path.ts";
 import { readLock } from "./read-lock.ts";
 import { folderOf } from "./resolve-lock.ts";
 

@@ -46,7 +46,15 @@ function configText(inputs: string, outputs: string): string {
 }
 
 const open = (folder: string, options: Partial<OpenFlakeOptions> = {}) =>
-  openFlake({ reference: folder, cwd: "/", store, records: false, onNotice: (text) => notices.push(text), ...options });
+  openFlake({
+    reference: folder,
+    cwd: "/",
+    store,
+    records: false,
+    memory: false,
+    onNotice: (text) => notices.push(text),
+    ...options,
+  });
 const lockOf = (folder: string): LockFile => JSON.parse(readFileSync(`${folder}/lock.json`, "utf8")) as LockFile;
 const locked = (lock: LockFile, name: string): Record<string, unknown> =>
   (lock.nodes[name] as LockNode).locked as unknown as Record<string, unknown>;

@@ -24,9 +24,12 @@ import {
   type RunChildOptions,
   type Want,
 } from "../evaluator/index.ts";
+import { type Access, openAccess } from "../fetch/access.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import type { FetchContext } from "./fetch-source.ts";
 import { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
+import type { Substituters } from "../substitute/index.ts";
+import { defaultMemoryFolder, SourceMemory } from "./source-memory.ts";
 import type { SourceStore } from "./source-store.ts";
 
 export interface OpenFlakeOptions {
@@ -45,6 +48,12 @@ export interface OpenFlakeOptions {
   readonly onNotice?: ((text: string) => void) | undefined;
   /** Folder for answers of earlier evaluations; `false` for none. Default that of the user. */
   readonly records?: string | false;
+  /** Folder in which it is remembered what was fetched; `false` for none. Default that of the user. */
+  readonly memory?: string | false;
+  /** Who asks, for servers that want to know. Default the user of this machine. */
+  readonly access?: Access;
+  /** Stores that may have locked sources already; whoever gives them closes them. Default none. */
+  readonly substituters?: (() => Promise<Substituters | undefined>) | undefined;
   /** Time limit of one evaluation. Default 300. */
   readonly timeoutSeconds?: number;
   /** Heap of one evaluation. Default 2048. */
@@ -310,6 +319,16 @@ function isFolder(reference: string): boolean {
   return reference === "." || reference === ".." || /^(\.{0,2}\/|~\/)/.test(reference) || !reference.includes(":");
 }
 
-function contextOf({ store, signal, onNotice, offline }: OpenFlakeOptions): FetchContext {
-  return { store, signal, onNotice, offline };
+function contextOf(options: OpenFlakeOptions): FetchContext {
+  const {
+    store,
+    signal,
+    onNotice,
+    offline,
+    substituters,
+    access = openAccess(),
+    memory = defaultMemoryFolder(),
+  } = options;
+  const remembered = memory === false ? {} : { memory: new SourceMemory(memory) };
+  return { store, signal, onNotice, offline, substituters, access, ...remembered };
 }

@@ -16,10 +16,13 @@ const dir = v.optional(
 const lastModified = v.pipe(v.number(), v.integer());
 const rev = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"));
 const ref = v.optional(v.pipe(v.string(), v.regex(/^refs\/[^\s~^:?*[\\]+$/, "expected refs/…")));
+const submodules = v.optional(v.literal(true));
+const archive = v.pipe(v.string(), v.regex(/^(https?|file):\/\/[^-]/, "expected an address"));
 const url = v.pipe(v.string(), v.regex(/^(https?|ssh|file):\/\/[^-]/, "expected an address"));
 
 const locked = v.variant("type", [
-  v.strictObject({ type: v.literal("git"), url, rev, ref, dir, narHash, lastModified }),
+  v.strictObject({ type: v.literal("git"), url, rev, ref, submodules, dir, narHash, lastModified }),
+  v.strictObject({ type: v.literal("tarball"), url: archive, rev: v.optional(rev), dir, narHash, lastModified }),
   v.strictObject({ type: v.literal("path"), path: v.string(), dir, narHash, lastModified }),
 ]);
 const inputs = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));

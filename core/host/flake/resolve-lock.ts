@@ -6,7 +6,8 @@ import {
   type ResolvedInputs,
   resolveInputs,
 } from "../../flake/index.ts";
-import { fetchLocked, type FetchContext, type PathBase } from "./fetch-source.ts";
+import { type FetchContext, fetchLocked } from "./fetch-source.ts";
+import type { PathBase } from "./input-path.ts";
 import { readLock } from "./read-lock.ts";
 
 type Unread = Omit<ResolvedInput, "inputs">;
@@ -35,7 +36,7 @@ export async function resolveAndFetch(
     for (const input of resolved.nodes.values()) if (!input.isFlake && !atHand.has(input.id)) missing.push(input);
     if (missing.length === 0) return resolved;
     const ready = missing.filter(
-      (input) => input.locked.type === "git" || input.parent === undefined || atHand.has(input.parent),
+      (input) => input.locked.type !== "path" || input.parent === undefined || atHand.has(input.parent),
     );
     await Promise.all(
       ready.map((input) => fetchLocked(input.locked, input.id, baseOf(input, resolved, flakeFolder, context), context)),

@@ -8,4 +8,5 @@ export interface SourceStore {
   queryPathInfo(path: StorePath): PathInfo | undefined;
   addTree(options: AddTreeOptions): Promise<StorePath>;
   addTempRoot(path: string): void;
+  importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void>;
 }

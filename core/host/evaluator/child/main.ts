@@ -4,7 +4,7 @@
  * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
  * that were used (empty when all were known), a line with the answer.
  */
-import { existsSync, readFileSync, writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
 import {
   type AgentAnswer,
@@ -47,9 +47,14 @@ function main(): void {
 
 /** None where there is no bundle, or one made by another Node. */
 function readEngineModules(engine: string): EngineModules["modules"] {
-  const file = engineModulesFile(engine);
-  if (!existsSync(file)) return {};
-  const { node, modules } = JSON.parse(readFileSync(file, "utf8")) as EngineModules;
+  let text: string;
+  try {
+    text = readFileSync(engineModulesFile(engine), "utf8");
+  } catch {
+    // Where there is no folder of bundles it is not among those that may be read, and asking is refused.
+    return {};
+  }
+  const { node, modules } = JSON.parse(text) as EngineModules;
   return node === process.version ? modules : {};
 }
 

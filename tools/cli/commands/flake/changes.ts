@@ -15,6 +15,10 @@ export function formatSource(source: LockedSource): string {
   const date = formatDate(source.lastModified);
   const dir = source.dir === undefined ? "" : `?dir=${source.dir}`;
   if (source.type === "path") return `path:${source.path}${dir} ${source.narHash} (${date})`;
+  if (source.type === "tarball") {
+    const rev = source.rev === undefined ? source.narHash : source.rev;
+    return `tarball+${withoutCredentials(source.url)}${dir} ${rev} (${date})`;
+  }
   const ref = source.ref === undefined ? "" : ` ${source.ref.replace(/^refs\/(heads|tags)\//, "")}`;
   return `git+${withoutCredentials(source.url)}${dir}${ref} ${source.rev} (${date})`;
 }
