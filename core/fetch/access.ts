@@ -44,8 +44,16 @@ export function mergeAccessSettings(parts: readonly AccessSettings[]): AccessSet
   };
 }
 
+/** What counts of an address here; as in a `URL`. */
+interface Address {
+  /** With its port, when it has one of its own. */
+  readonly host: string;
+  readonly hostname: string;
+  readonly pathname: string;
+}
+
 /** The token of the longest host and path that an address lies below. Servers take it as the password of any user. */
-export function findAccessToken({ accessTokens }: AccessSettings, url: URL): Credentials | undefined {
+export function findAccessToken({ accessTokens }: AccessSettings, url: Address): Credentials | undefined {
   const place = `${url.host}${url.pathname}`;
   const [best] = Object.keys(accessTokens)
     .filter(
