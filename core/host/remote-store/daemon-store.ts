@@ -2,8 +2,11 @@ import {
   type ArrivingObject,
   checkRegistrable,
   closureOf,
+  formatRealisation,
   notValid,
+  parseRealisation,
   type PathInfo,
+  type Realisation,
   type Store,
   STORE_DIRECTORY,
   type StorePath,
@@ -147,6 +150,28 @@ export class DaemonStore implements Store, Disposable {
 
   addSignatures(path: StorePath, signatures: readonly string[]): Promise<void> {
     return this.#pool.use((client) => client.addSignatures(path, signatures));
+  }
+
+  /** What an output became that is addressed by its content; `undefined` also where the daemon does not know of such outputs. */
+  async queryRealisation(id: string): Promise<Realisation | undefined> {
+    try {
+      const json = await this.#pool.use((client) => client.queryRealisation(id));
+      return json === undefined ? undefined : parseRealisation(json, this.storeDirectory);
+    } catch (error) {
+      if (error instanceof RemoteRefusal) return undefined;
+      throw error;
+    }
+  }
+
+  /** @returns False when the daemon does not take it: from us, or at all. */
+  async addRealisation(realisation: Realisation): Promise<boolean> {
+    try {
+      await this.#pool.use((client) => client.addRealisation(formatRealisation(realisation)));
+      return true;
+    } catch (error) {
+      if (error instanceof RemoteRefusal) return false;
+      throw error;
+    }
   }
 
   /** Let the daemon make things valid; failures of builds are in the results. */

@@ -201,6 +201,21 @@ export class WorkerClient implements PooledClient {
     );
   }
 
+  /** What an output became, as JSON. */
+  queryRealisation(id: string): Promise<string | undefined> {
+    return this.#ask(
+      () => this.#operation("queryRealisation").text(id),
+      async () => (await this.#reader.texts())[0],
+    );
+  }
+
+  addRealisation(json: string): Promise<void> {
+    return this.#ask(
+      () => this.#operation("registerDrvOutput").text(json),
+      async () => {},
+    );
+  }
+
   build(wishes: readonly DerivedPath[]): Promise<{ readonly wanted: string; readonly result: WireBuildResult }[]> {
     return this.#ask(
       () => this.#operation("buildPathsWithResults").texts(wishes.map(formatDerivedPath)).number(BUILD_MODE.normal),

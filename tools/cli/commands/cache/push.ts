@@ -26,6 +26,6 @@ export default async function push(this: CliContext, flags: PushFlags, url: stri
       hint: "`floe copy --to` copies to any store.",
     });
   }
-  const paths = await pathsOf(texts, { context: this, store: local, flags, build: true });
-  await transfer(this, { from: local, to: cache, paths, trusted: "all", flags });
+  const wanted = await pathsOf(texts, { context: this, store: local, flags, build: true });
+  await transfer(this, { from: local, to: cache, ...wanted, trusted: "all", flags });
 }

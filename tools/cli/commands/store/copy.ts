@@ -1,6 +1,6 @@
 import { CodedError } from "../../../../core/base/index.ts";
 import { showUrl } from "../../../../core/fetch/index.ts";
-import { type AnyStore, openStoreUrl } from "../../../../core/host/stores/index.ts";
+import { type AnyStore, findRealisation, openStoreUrl } from "../../../../core/host/stores/index.ts";
 import { isNearStore, readSubstitutionSettings } from "../../../../core/host/substitute/index.ts";
 import { parsePublicKey, type PublicKey } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -20,9 +20,16 @@ export default async function copy(this: CliContext, flags: CopyFlags, ...texts:
   const { cwd, signal } = this;
   using from = flags.from === undefined ? undefined : await openStoreUrl(flags.from, { cwd, signal });
   using to = flags.to === undefined ? undefined : await openStoreUrl(flags.to, { cwd, signal, create: true });
-  const paths = await pathsOf(texts, { context: this, store: local, flags, build: from === undefined });
+  const trusted = trustedKeys(flags);
+  const wanted = await pathsOf(texts, {
+    context: this,
+    store: local,
+    flags,
+    build: from === undefined,
+    findRealisation: from === undefined ? undefined : (id) => findRealisation(from, id, trusted),
+  });
   const own: AnyStore = local;
-  await transfer(this, { from: from ?? own, to: to ?? own, paths, trusted: trustedKeys(flags), flags });
+  await transfer(this, { from: from ?? own, to: to ?? own, ...wanted, trusted, flags });
 }
 
 function checkNear(url: string | undefined): void {

@@ -1,9 +1,9 @@
 import { CodedError } from "../../../../core/base/index.ts";
 import { BinaryCacheStore } from "../../../../core/host/binary-cache/index.ts";
-import { LocalStore } from "../../../../core/host/local-store/index.ts";
-import { type AnyStore, copyPaths } from "../../../../core/host/stores/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { type AnyStore, copyPaths, copyRealisations } from "../../../../core/host/stores/index.ts";
 import { forgetLookups } from "../../../../core/host/substitute/index.ts";
-import { parseStorePath, type PublicKey, type StorePath } from "../../../../core/store/index.ts";
+import { parseStorePath, type PublicKey, type Realisation, type StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { resolveInstallables } from "../../resolve.ts";
 import { formatBytes } from "../../text.ts";
@@ -14,6 +14,8 @@ export interface TransferOptions {
   readonly from: AnyStore;
   readonly to: AnyStore;
   readonly paths: readonly StorePath[];
+  /** Outputs whose paths show only after a build, by the ids of their realisations. Default none. */
+  readonly ids?: readonly string[] | undefined;
   readonly trusted: readonly PublicKey[] | "all";
   readonly flags: TransferFlags;
 }
@@ -58,7 +60,12 @@ export async function transfer(context: CliContext, { flags, ...options }: Trans
   } finally {
     block?.close();
   }
-  if (options.to instanceof BinaryCacheStore) await tellCache(options.to, options, copied);
+  const told = await copyRealisations(options);
+  if (told.refused > 0 && !flags.quiet)
+    context.say(
+      `warning: what ${told.refused} outputs became was not told: nobody who is trusted vouches for it (--no-check-sigs)`,
+    );
+  if (options.to instanceof BinaryCacheStore && copied.length > 0) forgetLookups(options.to.address, copied);
   if (flags.json) return context.printJson({ copied, bytes: planned.bytes });
   if (!flags.quiet)
     context.say(
@@ -68,31 +75,25 @@ export async function transfer(context: CliContext, { flags, ...options }: Trans
     );
 }
 
-/** A cache gets what is known about objects that are addressed by their content, and is asked anew about what it has got. */
-async function tellCache(
-  cache: BinaryCacheStore,
-  { from, paths }: Pick<TransferOptions, "from" | "paths">,
-  copied: readonly StorePath[],
-): Promise<void> {
-  if (from instanceof LocalStore && from.hasRealisations) {
-    for (const path of from.closure(paths)) {
-      if (!(await cache.isValid(path))) continue;
-      for (const realisation of from.queryRealisationsOf(path)) await cache.addRealisation(realisation);
-    }
-  }
-  if (copied.length > 0) forgetLookups(cache.address, copied);
-}
-
 export interface PathsOfOptions {
   readonly context: CliContext;
   readonly store: LocalStore;
   readonly flags: TransferFlags;
   /** Whether the objects are to be taken from this store, so that what is missing is built. */
   readonly build: boolean;
+  /** What an output became whose path the store here does not know. Default nobody knows. */
+  readonly findRealisation?: ((id: string) => Promise<Realisation | undefined>) | undefined;
+}
+
+/** What installables stand for. */
+export interface Wanted {
+  readonly paths: StorePath[];
+  /** Outputs whose paths show only after a build, by the ids of their realisations. */
+  readonly ids: string[];
 }
 
 /** The store objects that installables stand for: outputs of derivations, or with `--derivation` the `.drv` files. */
-export async function pathsOf(texts: readonly string[], options: PathsOfOptions): Promise<StorePath[]> {
+export async function pathsOf(texts: readonly string[], options: PathsOfOptions): Promise<Wanted> {
   const { context, store, flags, build } = options;
   const isDerivation = (text: string): boolean => flags.derivation && /^\/nix\/store\/[^/]*\.drv$/.test(text);
   const resolved = await resolveInstallables(
@@ -102,24 +103,35 @@ export async function pathsOf(texts: readonly string[], options: PathsOfOptions)
   const files = texts.filter(isDerivation).map((text) => parseStorePath(text));
   const targets = resolved.flatMap((each) => each.targets);
   const others = [...files, ...resolved.flatMap((each) => each.paths)];
-  if (flags.derivation) return [...others, ...targets.map(({ drvPath }) => parseStorePath(drvPath))];
+  if (flags.derivation)
+    return { paths: [...others, ...targets.map(({ drvPath }) => parseStorePath(drvPath))], ids: [] };
   if (build && targets.length > 0) {
     const { realise } = await import("../../realise.ts");
     await realise(targets, { context, store, flags: { ...BUILD, quiet: flags.quiet, offline: flags.offline } });
   }
-  const outputs = targets.flatMap(({ drvPath, outputs: names }) => {
+  const outputs: StorePath[] = [];
+  const ids: string[] = [];
+  for (const { drvPath, outputs: names } of targets) {
     const derivation = store.readDerivation(drvPath);
-    return (names ?? Object.keys(derivation.outputs)).map((name) => {
-      const path = store.findOutput(derivation, name);
-      if (path !== undefined) return path;
-      throw new CodedError(
-        "copy.no-path",
-        `Cannot copy the output "${name}" of "${drvPath}": where it is shows only after its build`,
-        { hint: "Build it first, or name the store path that `floe build --print-out-paths` prints." },
-      );
-    });
-  });
-  return [...outputs, ...others];
+    for (const name of names ?? Object.keys(derivation.outputs)) {
+      const isStated = derivation.outputs[name]?.path !== "";
+      const id = isStated ? undefined : store.realisationIds(derivation).get(name);
+      const known = store.findOutput(derivation, name);
+      const path = known ?? (id === undefined ? undefined : (await options.findRealisation?.(id))?.outPath);
+      if (path === undefined) throw noPath(name, drvPath);
+      outputs.push(path);
+      if (id !== undefined) ids.push(id);
+    }
+  }
+  return { paths: [...outputs, ...others], ids };
+}
+
+function noPath(name: string, drvPath: string): CodedError {
+  return new CodedError(
+    "copy.no-path",
+    `Cannot copy the output "${name}" of "${drvPath}": where it is shows only after its build`,
+    { hint: "Build it first, or name the store path that `floe build --print-out-paths` prints." },
+  );
 }
 
 /** How what is missing is built: as `floe build` does when nothing else is said. */
