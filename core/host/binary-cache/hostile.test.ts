@@ -488,6 +488,30 @@ test("passwords stay with their host, and out of errors", async (context) => {
   await other.close();
 });
 
+test("what is known of a host beforehand is told to that host alone", async (context) => {
+  const seen: (string | undefined)[] = [];
+  context.server.hook = (request) => {
+    seen.push(request.headers.authorization);
+    return false;
+  };
+  const access = {
+    known: ({ origin }: URL) => (origin === context.server.url ? { username: "a", password: "b" } : undefined),
+  };
+  const cache = await openBinaryCache({
+    transport: new HttpTransport(new URL(context.server.url), { ...QUICK, access }),
+  });
+  assert.equal(seen, [`Basic ${Buffer.from("a:b").toString("base64")}`]);
+  // What stands in the address comes first.
+  const url = Object.assign(new URL(context.server.url), { username: "c", password: "d" });
+  const own = await openBinaryCache({ transport: new HttpTransport(url, { ...QUICK, access }) });
+  assert.is(seen.at(-1), `Basic ${Buffer.from("c:d").toString("base64")}`);
+  const elsewhere = { known: () => undefined };
+  const nobody = new HttpTransport(new URL(context.server.url), { ...QUICK, access: elsewhere });
+  const third = await openBinaryCache({ transport: nobody });
+  assert.is(seen.at(-1), undefined);
+  for (const each of [cache, own, third]) each.close();
+});
+
 test("addresses in a narinfo lead to files of the cache or to the web, and nowhere else", async (context) => {
   for (const url of [
     "file:///etc/passwd",

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { CodedError, hashBytes } from "../../base/index.ts";
-import { decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
+import { type Credentials, decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
+import { type Access, NO_ACCESS } from "../fetch/access.ts";
 import {
   AnswerError,
   DEFAULT_HTTP_TIMEOUTS,
@@ -23,6 +24,8 @@ export interface HttpTransportOptions {
   /** For archives; counted anew whenever bytes arrived. Default: 6 attempts. */
   readonly transferPolicy?: RetryPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Who we are for a host whose address does not say so. Default nobody. */
+  readonly access?: Pick<Access, "known"> | undefined;
 }
 
 const LOOKUP_POLICY: RetryPolicy = { attempts: 3, baseDelayMs: 250, maxDelayMs: 10_000, jitter: "full" };
@@ -40,6 +43,7 @@ export class HttpTransport implements CacheTransport {
   readonly #lookups: RetryPolicy;
   readonly #transfers: RetryPolicy;
   readonly #signal: AbortSignal | undefined;
+  readonly #access: Pick<Access, "known">;
   protected readonly client: HttpClient;
 
   /** @param url Address of the cache's root; user and password in it are sent to its host alone. */
@@ -47,10 +51,8 @@ export class HttpTransport implements CacheTransport {
     const { username, password } = url;
     this.#base = `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
     this.address = showUrl(this.#base);
-    this.#authorization =
-      username === ""
-        ? {}
-        : { authorization: `Basic ${Buffer.from(`${decode(username)}:${decode(password)}`).toString("base64")}` };
+    this.#authorization = username === "" ? {} : basic({ username: decode(username), password: decode(password) });
+    this.#access = options.access ?? NO_ACCESS;
     this.#lookups = options.lookupPolicy ?? LOOKUP_POLICY;
     this.#transfers = options.transferPolicy ?? TRANSFER_POLICY;
     this.#signal = options.signal;
@@ -149,10 +151,11 @@ export class HttpTransport implements CacheTransport {
 
   /** One attempt at a request of this cache. */
   protected ask(request: HttpRequest): Promise<HttpAnswer> {
-    const own = request.url.href.startsWith(`${this.#base}/`);
+    const own = request.url.href.startsWith(`${this.#base}/`) ? this.#authorization : {};
+    const known = "authorization" in own ? undefined : this.#access.known(request.url);
     return this.client.request({
       ...request,
-      headers: { ...(own ? this.#authorization : {}), ...request.headers },
+      headers: { ...own, ...(known === undefined ? {} : basic(known)), ...request.headers },
       signal: this.#signal,
     });
   }
@@ -202,6 +205,10 @@ export class HttpTransport implements CacheTransport {
     if (decision.kind === "next") throw unreachable(this.address, error.message, error);
     await pause(decision.delayMs, undefined, { signal: this.#signal });
   }
+}
+
+function basic({ username, password }: Credentials): Readonly<Record<string, string>> {
+  return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
 }
 
 type Decoder = (data: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer;

@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream, existsSync, mkdirSync, statSync } from "node:fs";
+import https from "node:https";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
@@ -8,7 +9,7 @@ import { pipeline } from "node:stream/promises";
 export type Hook = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
 export interface TestServer {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or `https://…` */
   readonly url: string;
   /** Method and path of every request, in order. */
   readonly log: string[];
@@ -19,21 +20,28 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** What a server shows of itself, as PEM. */
+export interface TestCertificate {
+  readonly key: string;
+  readonly cert: string;
+}
+
 /** An ordinary web server on this machine alone: files of a directory, ranges, entity tags and uploads. For tests. */
-export async function serveDirectory(directory: string): Promise<TestServer> {
+export async function serveDirectory(directory: string, secure?: TestCertificate): Promise<TestServer> {
   let connections = 0;
-  const server = http.createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     test.log.push(`${request.method} ${request.url}`);
     void (async () => {
       if ((await test.hook?.(request, response)) !== true) await serveFile(directory, request, response);
     })().catch(() => response.destroy());
-  });
+  };
+  const server = secure === undefined ? http.createServer(answer) : https.createServer(secure, answer);
   server.on("connection", () => {
     connections += 1;
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const test: TestServer = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${secure === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     log: [],
     connections: () => connections,
     hook: undefined,

@@ -1,14 +1,19 @@
+import { readFileSync } from "node:fs";
 import { setGlobalProxyFromEnv } from "node:http";
+import { homedir } from "node:os";
+import { CodedError } from "../../base/index.ts";
 
 const done = { proxies: false, certificates: false };
 
 /**
  * Reach the network as the machine's other programs do: through the proxies that `http_proxy`, `https_proxy` and `no_proxy`
  * name, and trusting the certificates that the machine's administrator added to the system's own. Node does neither unless told.
+ * Where {@link certificateFile} names a file, its certificates count and no others.
  *
  * To be called before the first connection; later calls do nothing.
  *
  * @param secure Whether the connection may need certificates; reading them all takes a tenth of a second. Default true.
+ * @throws {CodedError} `network.certificates-unreadable`
  */
 export async function obeyNetworkHabits(secure: boolean = true): Promise<void> {
   const proxies = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
@@ -16,7 +21,58 @@ export async function obeyNetworkHabits(secure: boolean = true): Promise<void> {
   if (!done.proxies && hasProxy) setGlobalProxyFromEnv();
   done.proxies = true;
   if (done.certificates || (!secure && !hasProxy)) return;
-  done.certificates = true;
   const tls = await import("node:tls");
-  tls.setDefaultCACertificates([...tls.getCACertificates("default"), ...tls.getCACertificates("system")]);
+  const file = certificateFile();
+  tls.setDefaultCACertificates(
+    file === undefined
+      ? [...tls.getCACertificates("default"), ...tls.getCACertificates("system")]
+      : readCertificates(file),
+  );
+  done.certificates = true;
+}
+
+/** Where it is said which certificates count. */
+export interface CertificatePlaces {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  /** Prefix of `/etc`, for tests. Default "". */
+  readonly root?: string;
+}
+
+/**
+ * The file of certificates that count in place of the system's: that of `NIX_SSL_CERT_FILE`, else `sslCertFile` of
+ * `~/.config/floe/settings.json` and `/etc/floe/settings.json`. (`SSL_CERT_FILE` takes the place of the system's own file by itself.)
+ */
+export function certificateFile(
+  { environment, home, root = "" }: CertificatePlaces = { environment: process.env, home: homedir() },
+): string | undefined {
+  const stated = environment["NIX_SSL_CERT_FILE"];
+  if (stated !== undefined && stated !== "") return stated;
+  const configHome = environment["XDG_CONFIG_HOME"] || `${home}/.config`;
+  for (const settings of [`${configHome}/floe/settings.json`, `${root}/etc/floe/settings.json`]) {
+    try {
+      const { sslCertFile } = JSON.parse(readFileSync(settings, "utf8")) as { readonly sslCertFile?: unknown };
+      if (typeof sslCertFile === "string") return sslCertFile;
+    } catch {
+      // Whoever reads the settings for what they are about tells what is wrong with them.
+    }
+  }
+  return undefined;
+}
+
+function readCertificates(file: string): string[] {
+  let text = "";
+  let cause: unknown;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    cause = error;
+  }
+  const found = text.match(/-----BEGIN (TRUSTED )?CERTIFICATE-----[^-]*-----END (TRUSTED )?CERTIFICATE-----/g);
+  if (found !== null) return found;
+  throw new CodedError(
+    "network.certificates-unreadable",
+    `Cannot read certificates from "${file}": ${cause === undefined ? "there are none in it" : (cause as Error).message}`,
+    { hint: "NIX_SSL_CERT_FILE or sslCertFile in the settings names it; expected a file of PEM certificates.", cause },
+  );
 }

@@ -1,4 +1,5 @@
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { certificateFile } from "../process/index.ts";
 
 /** Users and groups as every builder sees them. Source: Nix, `LocalDerivationGoal::startBuilder`. */
 const PASSWD = `root:x:0:0:Nix build user:/build:/noshell
@@ -8,6 +9,7 @@ nobody:x:65534:65534:Nobody:/:/noshell
 const GROUP = "root:x:0:\nnixbld:!:100:\nnogroup:x:65534:\n";
 const HOSTS = "127.0.0.1 localhost\n::1 localhost\n";
 
+const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 /** Files of the host that name resolution and TLS need; only for builds with a network. */
 const NETWORK_FILES = [
   "/etc/resolv.conf",
@@ -15,7 +17,7 @@ const NETWORK_FILES = [
   "/etc/services",
   "/etc/protocols",
   "/etc/nsswitch.conf",
-  "/etc/ssl/certs/ca-certificates.crt",
+  CERTIFICATES,
 ] as const;
 
 /** Write the `/etc` of a sandbox into a new directory. Copies, so that nothing of the host can be reached through it. */
@@ -27,9 +29,11 @@ export function writeSandboxEtc(directory: string, { network }: { readonly netwo
     writeFileSync(`${directory}/hosts`, HOSTS);
     return;
   }
-  for (const file of NETWORK_FILES) {
+  for (const name of NETWORK_FILES) {
+    // Builders trust whom we trust.
+    const file = name === CERTIFICATES ? (certificateFile() ?? name) : name;
     if (!existsSync(file)) continue;
-    const to = `${directory}${file.slice("/etc".length)}`;
+    const to = `${directory}${name.slice("/etc".length)}`;
     mkdirSync(to.slice(0, to.lastIndexOf("/")), { recursive: true });
     copyFileSync(file, to);
   }

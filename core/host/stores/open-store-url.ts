@@ -82,7 +82,8 @@ async function openWebCache(url: StoreUrl, { signal, http, ...options }: OpenSto
   const address = URL.parse(url.address);
   if (address === null)
     throw new CodedError("store-url.malformed", `Cannot read ${JSON.stringify(url.address)} as an address of the web`);
-  return openCache(new HttpTransport(address, { ...http, signal }), url, options);
+  const { openAccess } = await import("../fetch/access.ts");
+  return openCache(new HttpTransport(address, { access: openAccess(), ...http, signal }), url, options);
 }
 
 async function openS3Cache(url: StoreUrl, { signal, http, ...options }: OpenStoreUrlOptions): Promise<AnyStore> {
