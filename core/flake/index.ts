@@ -1,8 +1,12 @@
 export * from "./attribute.ts";
 export * from "./define-flake.ts";
+export * from "./locate-input.ts";
+export type { LockChange } from "./lock-changes.ts";
 export * from "./lock-file.ts";
 export * from "./lock-inputs.ts";
 export * from "./nix-lock/index.ts";
 export * from "./reference.ts";
+export * from "./registry.ts";
 export * from "./resolve-inputs.ts";
+export * from "./stale-inputs.ts";
 export * from "./without-credentials.ts";

@@ -47,10 +47,18 @@ export type LockedSource = LockedGit | LockedPath | LockedTarball;
 /** Inputs of a node: the name of another node, or a path of input names that begins at the root (`follows`). */
 export type LockInputs = Readonly<Record<string, string | readonly string[]>>;
 
+/**
+ * What takes the place of inputs further below, by their path from here (`c`, `c/d`): the name of a node, a path of input names that
+ * begins at the root, or an empty one for an input that is left out.
+ */
+export type LockOverrides = Readonly<Record<string, string | readonly string[]>>;
+
 /** One pinned input. */
 export interface LockNode {
-  /** Inputs that this lock decides; all others are in the input's own lock file. */
+  /** Inputs that the input declares and does not pin itself; all others are in its own lock file. */
   readonly inputs?: LockInputs;
+  /** What the flake above declared in place of the input's own inputs. */
+  readonly overrides?: LockOverrides;
   /** `false` when the input was declared to have no outputs. */
   readonly flake?: false;
   /** The reference as declared. */
@@ -83,6 +91,10 @@ export const EMPTY_LOCK: LockFile = { version: 1, root: ROOT_NODE, nodes: { root
 /** The one text of a lock: keys in UTF-8 byte order, two spaces, a final newline. */
 export function formatLock(lock: LockFile): string {
   return `${formatSortedJson(lock, 2)}\n`;
+}
+
+export function rootOf(lock: LockFile): LockRoot {
+  return lock.nodes[lock.root] ?? {};
 }
 
 export function isLockNode(node: LockNode | LockRoot | undefined): node is LockNode {

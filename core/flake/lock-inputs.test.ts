@@ -1,7 +1,15 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { EMPTY_LOCK, formatLock, type DeclaredInputs, type LockedSource, type LockFile } from "./lock-file.ts";
-import { type FetchedInput, findStaleInputs, type InputFetcher, lockInputs } from "./lock-inputs.ts";
+import {
+  EMPTY_LOCK,
+  formatLock,
+  type DeclaredInputs,
+  type LockedSource,
+  type LockFile,
+  type LockNode,
+} from "./lock-file.ts";
+import { type FetchedInput, type InputFetcher, lockInputs } from "./lock-inputs.ts";
+import { findStaleInputs } from "./stale-inputs.ts";
 import { formatReference } from "./reference.ts";
 import { resolveInputs } from "./resolve-inputs.ts";
 
@@ -32,7 +40,8 @@ const lockOnce = (
   fetcher: InputFetcher,
   lock: LockFile = EMPTY_LOCK,
   update: "none" | "all" | string[][] = "none",
-) => lockInputs({ declared, lock, update, fetcher });
+  replace: Readonly<Record<string, string>> = {},
+) => lockInputs({ declared, lock, update, replace: new Map(Object.entries(replace)), fetcher });
 const git = (name: string): string => `git+https://example.org/${name}`;
 
 test("lockInputs() fills gaps and moves nothing that is locked", async () => {
@@ -118,9 +127,89 @@ test("lockInputs() records follows, drops empty ones, and warns of an override n
     b: { url: git("b"), inputs: { a: { follows: "a" }, z: { follows: "" }, zz: { follows: "a" } } },
   };
   const { lock, warnings } = await lockOnce(declared, fetcher);
-  assert.equal((lock.nodes.b as { inputs: unknown }).inputs, { a: ["a"], zz: ["a"] });
+  assert.equal((lock.nodes.b as LockNode).overrides, { a: ["a"], z: [], zz: ["a"] });
+  assert.is((lock.nodes.b as LockNode).inputs, undefined);
   assert.equal(fetcher.fetched, [git("a"), git("b")]);
   assert.equal(warnings, ['The input "b" has no input "zz" to replace. Did you mean "z"?']);
+});
+
+test("lockInputs() records what is replaced at any depth, and that it no longer is", async () => {
+  const fetcher = world({ [git("b")]: { declared: { c: { url: git("c") } }, ownLock: ["c"] } });
+  const deep: DeclaredInputs = {
+    a: { url: git("a") },
+    b: { url: git("b"), inputs: { c: { inputs: { d: { follows: "a" }, e: { url: git("e") } } } } },
+  };
+  const { lock } = await lockOnce(deep, fetcher);
+  assert.equal((lock.nodes.b as LockNode).overrides, { "c/d": ["a"], "c/e": "b/c/e" });
+  assert.equal(Object.keys(lock.nodes).sort(), ["a", "b", "b/c/e", "root"]);
+  assert.equal(findStaleInputs(deep, lock), []);
+  const less: DeclaredInputs = { a: { url: git("a") }, b: { url: git("b") } };
+  assert.equal(findStaleInputs(less, lock), ['"b/c/d" is no longer replaced', '"b/c/e" is no longer replaced']);
+  fetcher.fetched.length = 0;
+  const after = await lockOnce(less, fetcher, lock);
+  assert.equal(fetcher.fetched, [], "the entry of b did not move");
+  assert.equal(Object.keys(after.lock.nodes).sort(), ["a", "b", "root"]);
+  assert.equal(findStaleInputs(less, after.lock), []);
+});
+
+test("lockInputs() moves an input of an input that this lock pins, and it alone", async () => {
+  const inner = { declared: { c: { url: git("c") }, d: { url: git("d") } }, ownLock: [] };
+  const declared = { b: { url: git("b") } };
+  const first = await lockOnce(declared, world({ [git("b")]: inner }));
+  const later = world({ [git("b")]: { ...inner, version: 2 }, [git("c")]: { version: 2 }, [git("d")]: { version: 2 } });
+  const { changes } = await lockOnce(declared, later, first.lock, [["b", "c"]]);
+  assert.equal(later.fetched, [git("c")]);
+  assert.equal(
+    changes.map(({ kind, input }) => [kind, input.join("/")]),
+    [["updated", "b/c"]],
+  );
+});
+
+test("lockInputs() counts what an input without a lock follows from that input", async () => {
+  const inner: DeclaredInputs = { x: { url: git("x"), inputs: { y: { follows: "z" } } }, z: { url: git("z") } };
+  const { lock } = await lockOnce({ b: { url: git("b") } }, world({ [git("b")]: { declared: inner, ownLock: [] } }));
+  assert.equal((lock.nodes["b/x"] as LockNode).overrides, { y: ["b", "z"] });
+});
+
+test("lockInputs() puts what the command says in place of an input, and keeps the declaration on record", async () => {
+  const declared: DeclaredInputs = { a: { url: git("a") }, b: { url: git("b") }, c: { follows: "a" } };
+  const first = await lockOnce(declared, world({}));
+  const fetcher = world({});
+  const replace = { a: git("other"), "b/x/y": git("deep"), c: git("own") };
+  const { lock } = await lockOnce(declared, fetcher, first.lock, "none", replace);
+  assert.equal(fetcher.fetched.sort(), [git("deep"), git("other"), git("own")].sort());
+  assert.is((lock.nodes.a as LockNode).original, git("a"));
+  assert.equal((lock.nodes.a as LockNode).locked, source(git("other")));
+  assert.equal((lock.nodes.b as LockNode).overrides, { "x/y": "b/x/y" });
+  const wrong = await lockOnce(declared, fetcher, first.lock, "none", { aa: git("x") }).then(
+    () => undefined,
+    (error: { code: string; message: string }) => error,
+  );
+  assert.is(wrong?.code, "flake.unknown-input");
+  assert.is(wrong?.message, 'Cannot replace the input "aa": the flake has no input "aa"');
+});
+
+test("lockInputs() tells where the input that cannot be locked is declared, and who needs it", async () => {
+  const locate = (path: readonly string[]) => ({ file: "/flake.config.ts", line: path.length, column: 1 });
+  const fault = async (declared: DeclaredInputs, replace = new Map<string, string>()) =>
+    lockInputs({
+      declared,
+      lock: EMPTY_LOCK,
+      update: "none",
+      replace,
+      fetcher: world({ [git("b")]: inner }),
+      locate,
+    }).then(
+      () => assert.unreachable("expected an error") as never,
+      (error: { code: string; at?: object; details?: string[] }) => error,
+    );
+  const inner = { declared: { c: { url: "nonsense" } }, ownLock: [] };
+  const direct = await fault({ a: { url: "nonsense" }, b: { url: "nonsense" } });
+  assert.equal([direct.code, direct.at], ["flake-reference.malformed", locate(["a"])]);
+  const needed = await fault({ b: { url: git("b") } });
+  assert.equal([needed.at, needed.details], [locate(["b", "c"]), ['needed by the input "b"']]);
+  const said = await fault({ b: { url: git("b") } }, new Map([["b", "nonsense"]]));
+  assert.equal([said.at, said.details], [undefined, ["given by --override-input b"]]);
 });
 
 test("findStaleInputs() is silent about a fresh lock and names every difference of a stale one", async () => {
@@ -159,6 +248,41 @@ test("resolveInputs() reads the lock inside a dependency and lets the outer one 
   assert.equal(nodes.get("b")?.inputs, { c: "b/c", d: "b/e", a: "a" });
   assert.equal([...nodes.keys()].sort(), ["a", "b", "b/c", "b/e"]);
   assert.is(nodes.get("b/c")?.parent, "b");
+});
+
+test("resolveInputs() leaves out what is replaced by nothing, also where the input pins it", () => {
+  const b = { ...node("b"), overrides: { c: [] } };
+  const { nodes } = resolveInputs(lockOf({ b: "b" }, { b }), ({ id }) =>
+    id === "b" ? lockOf({ c: "c", d: "d" }, { c: node("c"), d: node("d") }) : undefined,
+  );
+  assert.equal(nodes.get("b")?.inputs, { d: "b/d" });
+});
+
+test("resolveInputs() replaces inputs of inputs of inputs, also for what follows them", () => {
+  // b pins c and lets d follow c's e; c pins e. Outside, e of c is replaced by a.
+  const outer = lockOf(
+    { a: "a", b: "b", x: ["b", "d"] },
+    { a: node("a"), b: { ...node("b"), overrides: { "c/e": ["a"] } } },
+  );
+  const locks: Readonly<Record<string, LockFile>> = {
+    b: lockOf({ c: "c", d: ["c", "e"] }, { c: node("c") }),
+    "b/c": lockOf({ e: "e", f: ["e"] }, { e: node("e") }),
+  };
+  const { inputs, nodes } = resolveInputs(outer, ({ id }) => locks[id]);
+  assert.equal(nodes.get("b/c")?.inputs, { e: "a", f: "a" });
+  assert.equal(nodes.get("b")?.inputs, { c: "b/c", d: "a" });
+  assert.is(inputs["x"], "a");
+  assert.equal([...nodes.keys()].sort(), ["a", "b", "b/c"]);
+});
+
+test("resolveInputs() gives two inputs that are one source in a diamond one place each, and one when they follow", () => {
+  const outer = lockOf(
+    { l: "l", r: "r", s: "s" },
+    { l: { ...node("l"), overrides: { s: ["s"] } }, r: { ...node("r"), overrides: { s: ["s"] } }, s: node("s") },
+  );
+  const inner = lockOf({ s: "s" }, { s: node("s") });
+  const { nodes } = resolveInputs(outer, ({ id }) => (id === "l" || id === "r" ? inner : undefined));
+  assert.equal([nodes.get("l")?.inputs, nodes.get("r")?.inputs, nodes.size], [{ s: "s" }, { s: "s" }, 3]);
 });
 
 test("resolveInputs() follows a path into what a dependency pins itself", () => {

@@ -1,5 +1,7 @@
-import { CodedError, nearNames, sortedText } from "../base/index.ts";
+import { CodedError, type SourceLocation, sortedText } from "../base/index.ts";
+import { checkUpdated } from "./check-updated.ts";
 import type { InputDeclaration } from "./define-flake.ts";
+import { findChanges, type LockChange } from "./lock-changes.ts";
 import {
   type DeclaredInputs,
   isLockNode,
@@ -7,9 +9,12 @@ import {
   type LockFile,
   type LockInputs,
   type LockNode,
+  type LockOverrides,
   type LockRoot,
   ROOT_NODE,
+  rootOf,
 } from "./lock-file.ts";
+import { fits, flattenOverrides, followsPath, hintUnknown } from "./overrides.ts";
 import { type FlakeReference, parseReference } from "./reference.ts";
 
 /** A source that was fetched in order to lock it. */
@@ -31,16 +36,8 @@ export interface InputFetcher {
   fetch(reference: FlakeReference, parent: LockedSource | undefined, isFlake: boolean): Promise<FetchedInput>;
 }
 
-/** One entry of the lock that came, went or moved. */
-export interface LockChange {
-  readonly kind: "added" | "removed" | "updated";
-  /** Path of input names. */
-  readonly input: readonly string[];
-  readonly before?: LockedSource;
-  readonly after?: LockedSource;
-  /** For an input that is another one. */
-  readonly follows?: readonly string[];
-}
+/** Where an input, or what takes its place, is declared in the flake's own `flake.config.ts`; by the path of its names. */
+export type LocateInput = (input: readonly string[]) => SourceLocation | undefined;
 
 export interface LockInputsOptions {
   /** Inputs the flake declares. */
@@ -49,7 +46,10 @@ export interface LockInputsOptions {
   readonly lock: LockFile;
   /** Inputs to move although they are locked: none, all, or those at these paths. */
   readonly update: "none" | "all" | readonly (readonly string[])[];
+  /** What takes the place of inputs for now, whatever is declared: a reference by the path of an input, `b/c`. Default none. */
+  readonly replace?: ReadonlyMap<string, string>;
   readonly fetcher: InputFetcher;
+  readonly locate?: LocateInput | undefined;
 }
 
 export interface LockInputsResult {
@@ -61,58 +61,25 @@ export interface LockInputsResult {
 /**
  * Make the lock fit the declared inputs.
  *
- * An entry that fits stays as it is; only what is missing, was declared otherwise, or is named by `update` is fetched.
+ * An entry that fits stays as it is; only what is missing, was declared otherwise, or is named by `update` or `replace` is fetched.
  *
- * @throws {CodedError} `flake.input-without-url`, `flake.unknown-input` (in `update`), and those of the fetcher.
+ * @throws {CodedError} `flake.input-without-url`, `flake.unknown-input` (in `update` and `replace`), `flake-reference.*`, and those of
+ *   the fetcher; at the place of the declaration.
  */
 export async function lockInputs(options: LockInputsOptions): Promise<LockInputsResult> {
+  const { declared, lock: old, update, replace = new Map<string, string>() } = options;
+  if (Array.isArray(update)) checkUpdated("update", update, declared, old);
+  checkUpdated(
+    "replace",
+    [...replace.keys()].map((key) => [key.split("/")[0] as string]),
+    declared,
+    old,
+  );
   const run = new LockRun(options);
-  if (Array.isArray(options.update)) checkUpdated(options.update, options);
-  const inputs = await run.lockLevel(options.declared, rootOf(options.lock).inputs ?? {}, [], undefined);
+  const inputs = await run.lockLevel(declared, rootOf(old).inputs ?? {}, [], { parent: undefined, path: [] });
   const root: LockRoot = Object.keys(inputs).length === 0 ? {} : { inputs };
   const lock: LockFile = { version: 1, root: ROOT_NODE, nodes: { ...run.nodes, [ROOT_NODE]: root } };
-  return { lock, changes: findChanges(options.lock, lock), warnings: run.warnings };
-}
-
-/** Why a lock does not fit the declared inputs; empty when it does. */
-export function findStaleInputs(declared: DeclaredInputs, lock: LockFile): string[] {
-  return staleLevel(declared, rootOf(lock).inputs ?? {}, lock, "");
-}
-
-export function rootOf(lock: LockFile): LockRoot {
-  return lock.nodes[lock.root] ?? {};
-}
-
-function staleLevel(declared: DeclaredInputs, inputs: LockInputs, lock: LockFile, prefix: string): string[] {
-  const reasons: string[] = [];
-  for (const name of sortedText(Object.keys(declared))) {
-    const shown = `"${prefix}${name}"`;
-    const declaration = declared[name] as InputDeclaration;
-    const entry = inputs[name];
-    if (declaration.follows !== undefined) {
-      const wanted = followsPath(declaration.follows);
-      if (wanted.length === 0 ? entry !== undefined : !sameFollows(entry, wanted))
-        reasons.push(`${shown} follows something else now`);
-      continue;
-    }
-    const node = typeof entry === "string" ? lock.nodes[entry] : undefined;
-    if (!isLockNode(node)) reasons.push(`${shown} has no entry`);
-    else if (!fits(node, declaration))
-      reasons.push(`${shown} is declared as "${declaration.url}", locked as "${node.original}"`);
-    else
-      reasons.push(
-        ...staleLevel((declaration.inputs as DeclaredInputs) ?? {}, node.inputs ?? {}, lock, `${prefix}${name}/`),
-      );
-  }
-  // Below an input the lock may also hold what the input itself declares, so only the root can have too much.
-  if (prefix === "")
-    for (const name of Object.keys(inputs))
-      if (!Object.hasOwn(declared, name)) reasons.push(`"${name}" is no longer declared`);
-  return reasons;
-}
-
-function fits(node: LockNode, declaration: InputDeclaration): boolean {
-  return node.original === declaration.url && (node.flake === false) === (declaration.flake === false);
+  return { lock, changes: findChanges(old, lock), warnings: sortedText(run.warnings) };
 }
 
 /** Alike but for the time: that of a plain folder changes with every checkout, and moves nothing by itself. */
@@ -122,12 +89,11 @@ function isSameContent(old: LockedSource, found: LockedSource): boolean {
   return JSON.stringify(Object.entries(content).sort()) === JSON.stringify(Object.entries(before).sort());
 }
 
-function followsPath(follows: string): string[] {
-  return follows.split("/").filter((part) => part !== "");
-}
-
-function sameFollows(entry: string | readonly string[] | undefined, wanted: readonly string[]): boolean {
-  return Array.isArray(entry) && entry.length === wanted.length && wanted.every((part, i) => entry[i] === part);
+/** The flake whose declaration is being followed: the flake itself, or one that pins nothing of its own. */
+interface Declarer {
+  readonly parent: LockedSource | undefined;
+  /** Names that lead to it from the root; what it follows begins there. */
+  readonly path: readonly string[];
 }
 
 class LockRun {
@@ -139,98 +105,181 @@ class LockRun {
     this.#options = options;
   }
 
+  /** Lock what a flake declares; all of it at the same time, and the first fault in order counts. */
   async lockLevel(
     declared: DeclaredInputs,
     old: LockInputs,
     path: readonly string[],
-    parent: LockedSource | undefined,
+    declarer: Declarer,
   ): Promise<LockInputs> {
-    const inputs: Record<string, string | readonly string[]> = {};
-    for (const name of sortedText(Object.keys(declared))) {
-      const declaration = declared[name] as InputDeclaration;
-      const here = [...path, name];
-      if (declaration.follows !== undefined) {
+    const names = sortedText(Object.keys(declared));
+    const targets = await inOrder(
+      names.map(async (name) => {
+        const declaration = declared[name] as InputDeclaration;
+        const here = [...path, name];
+        if (declaration.follows === undefined || this.#isReplaced(here))
+          return this.#lockInput(declaration, old[name], here, declarer);
         const follows = followsPath(declaration.follows);
-        if (follows.length > 0) inputs[name] = follows;
-      } else {
-        inputs[name] = await this.#lockInput(declaration, old[name], here, parent);
-      }
-    }
-    return inputs;
+        return follows.length > 0 ? [...declarer.path, ...follows] : undefined;
+      }),
+    );
+    return withoutGaps(names, targets);
   }
 
   async #lockInput(
     declaration: InputDeclaration,
     entry: LockInputs[string] | undefined,
     path: readonly string[],
-    parent: LockedSource | undefined,
+    declarer: Declarer,
   ): Promise<string> {
-    if (declaration.url === undefined) {
+    const replacement = this.#options.replace?.get(path.join("/"));
+    const url = replacement ?? declaration.url;
+    if (url === undefined) {
       throw new CodedError(
         "flake.input-without-url",
         `Cannot lock the input "${path.join("/")}": it says neither "url" nor "follows"`,
         {
+          at: this.#options.locate?.(path),
           hint: `Write "${path.at(-1)}: 'github:OWNER/REPO'" in the inputs of flake.config.ts.`,
         },
       );
     }
-    const old = typeof entry === "string" ? this.#options.lock.nodes[entry] : undefined;
-    const keeps = isLockNode(old) && fits(old, declaration) && !this.#isUpdated(path);
-    const overrides = (declaration.inputs ?? {}) as DeclaredInputs;
-    const oldInputs = isLockNode(old) ? (old.inputs ?? {}) : {};
+    const found = typeof entry === "string" ? this.#options.lock.nodes[entry] : undefined;
+    const old = isLockNode(found) ? found : undefined;
+    const keeps = old !== undefined && replacement === undefined && fits(old, declaration) && !this.#isUpdated(path);
+    const overridden = this.#overridesBelow(declaration, path);
     let locked: LockedSource;
     let inputs: LockInputs;
     if (keeps) {
       locked = old.locked;
-      const own = Object.fromEntries(Object.entries(oldInputs).filter(([name]) => !Object.hasOwn(overrides, name)));
-      for (const target of Object.values(own)) this.#keep(target);
-      inputs = { ...own, ...(await this.lockLevel(overrides, oldInputs, path, locked)) };
+      inputs = await this.#keepInputs(old, path, overridden);
     } else {
       const isFlake = declaration.flake !== false;
-      const fetched = await this.#options.fetcher.fetch(parseReference(declaration.url), parent, isFlake);
-      locked = isLockNode(old) && isSameContent(old.locked, fetched.locked) ? old.locked : fetched.locked;
-      inputs = await this.lockLevel(
-        { ...this.#unpinned(fetched, overrides, path), ...overrides },
-        oldInputs,
-        path,
-        locked,
-      );
+      const fetched = await this.#fetch(url, path, declarer, isFlake, replacement !== undefined);
+      locked = old !== undefined && isSameContent(old.locked, fetched.locked) ? old.locked : fetched.locked;
+      const unpinned = this.#unpinned(fetched, overridden, path);
+      inputs = await this.lockLevel(unpinned, old?.inputs ?? {}, path, { parent: locked, path });
     }
-    const name = this.#nodeName(path);
+    const overrides = await this.#lockOverrides(overridden, old?.overrides ?? {}, path, declarer);
+    const name = nodeName(path);
     this.nodes[name] = {
       ...(Object.keys(inputs).length === 0 ? {} : { inputs }),
+      ...(Object.keys(overrides).length === 0 ? {} : { overrides }),
       ...(declaration.flake === false ? { flake: false as const } : {}),
-      original: declaration.url,
+      // What a replacement stands in for stays on record, so that the entry goes on to fit the declaration.
+      original: declaration.url ?? url,
       locked,
     };
     return name;
   }
 
-  /** What a dependency declares and does not pin itself, so that this lock has to. */
-  #unpinned(fetched: FetchedInput, overrides: DeclaredInputs, path: readonly string[]): DeclaredInputs {
-    const declared = fetched.declared ?? {};
-    for (const name of Object.keys(overrides)) {
-      if (Object.hasOwn(declared, name)) continue;
-      const near = nearNames(name, Object.keys(declared))[0];
-      this.warnings.push(
-        `The input "${path.join("/")}" has no input "${name}" to replace.${near === undefined ? "" : ` Did you mean "${near}"?`}`,
-      );
+  async #fetch(
+    url: string,
+    path: readonly string[],
+    { parent, path: declaredIn }: Declarer,
+    isFlake: boolean,
+    isReplacement: boolean,
+  ): Promise<FetchedInput> {
+    try {
+      // A replacement is given by who runs the command, and not by the flake that declares the input.
+      return await this.#options.fetcher.fetch(parseReference(url), isReplacement ? undefined : parent, isFlake);
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.at !== undefined) throw error;
+      if (isReplacement) throw withPlace(error, undefined, `given by --override-input ${path.join("/")}`);
+      const needed = declaredIn.length === 0 ? undefined : `needed by the input "${declaredIn.join("/")}"`;
+      throw withPlace(error, this.#options.locate?.(path), needed);
     }
-    // Its own \`follows\` count from its own root and are resolved there.
+  }
+
+  /** What is declared in place of inputs below, at any depth; what the command says in their place goes before. */
+  #overridesBelow(declaration: InputDeclaration, path: readonly string[]): Map<string, InputDeclaration> {
+    const overridden = flattenOverrides(declaration);
+    const prefix = `${path.join("/")}/`;
+    for (const [key, url] of this.#options.replace ?? []) {
+      const below = key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
+      if (below === undefined || overridden.has(below)) continue;
+      // One that lies below another replacement is that one's to decide.
+      if ([...overridden].some(([other, { follows }]) => follows === undefined && below.startsWith(`${other}/`)))
+        continue;
+      overridden.set(below, { url });
+    }
+    return overridden;
+  }
+
+  async #lockOverrides(
+    overridden: ReadonlyMap<string, InputDeclaration>,
+    old: LockOverrides,
+    path: readonly string[],
+    declarer: Declarer,
+  ): Promise<LockOverrides> {
+    const keys = sortedText([...overridden.keys()]);
+    const targets = await inOrder(
+      keys.map(async (key) => {
+        const declaration = overridden.get(key) as InputDeclaration;
+        const here = [...path, ...key.split("/")];
+        if (declaration.follows === undefined || this.#isReplaced(here))
+          return this.#lockInput(declaration, old[key], here, declarer);
+        const follows = followsPath(declaration.follows);
+        return follows.length === 0 ? [] : [...declarer.path, ...follows];
+      }),
+    );
+    return withoutGaps(keys, targets);
+  }
+
+  /** What a dependency declares and does not pin itself, so that this lock has to. */
+  #unpinned(
+    fetched: FetchedInput,
+    overridden: ReadonlyMap<string, InputDeclaration>,
+    path: readonly string[],
+  ): DeclaredInputs {
+    const declared = fetched.declared ?? {};
+    for (const name of new Set([...overridden.keys()].map((key) => key.split("/")[0] as string))) {
+      if (Object.hasOwn(declared, name)) continue;
+      const hint = hintUnknown(name, Object.keys(declared));
+      this.warnings.push(`The input "${path.join("/")}" has no input "${name}" to replace. ${hint}`);
+    }
+    // Its own `follows` count from its own root and are resolved there.
     return Object.fromEntries(
       Object.entries(declared).filter(
-        ([name, declaration]) => declaration.follows === undefined && !fetched.ownLock.includes(name),
+        ([name, { follows }]) => follows === undefined && !fetched.ownLock.includes(name) && !overridden.has(name),
       ),
     );
+  }
+
+  /** Inputs of an entry that stays stay as well, but for those that are named to be moved. */
+  async #keepInputs(
+    { inputs = {}, locked }: LockNode,
+    path: readonly string[],
+    overridden: ReadonlyMap<string, InputDeclaration>,
+  ): Promise<LockInputs> {
+    const names = Object.keys(inputs).filter((name) => !overridden.has(name));
+    const targets = await inOrder(
+      names.map(async (name) => {
+        const target = inputs[name] as string | readonly string[];
+        const node = typeof target === "string" ? this.#options.lock.nodes[target] : undefined;
+        const here = [...path, name];
+        if (isLockNode(node) && this.#isUpdatedBelow(here)) {
+          const declaration = { url: node.original, ...(node.flake === false ? { flake: false } : {}) };
+          return this.#lockInput(declaration, target, here, { parent: locked, path });
+        }
+        this.#keep(target);
+        return target;
+      }),
+    );
+    return withoutGaps(names, targets);
   }
 
   /** Take over a node that stays, and everything below it. */
   #keep(target: string | readonly string[]): void {
     if (typeof target !== "string" || Object.hasOwn(this.nodes, target)) return;
     const node = this.#options.lock.nodes[target];
-    if (node === undefined) return;
+    if (!isLockNode(node)) return;
     this.nodes[target] = node;
-    for (const below of Object.values(node.inputs ?? {})) this.#keep(below);
+    for (const below of Object.values({ ...node.inputs, ...node.overrides })) this.#keep(below);
+  }
+
+  #isReplaced(path: readonly string[]): boolean {
+    return this.#options.replace?.has(path.join("/")) === true;
   }
 
   #isUpdated(path: readonly string[]): boolean {
@@ -241,66 +290,34 @@ class LockRun {
     return update.some((wanted) => wanted.join("/") === key);
   }
 
-  /** `b`, and `b/c` for the input c of b; the root's own name is taken. */
-  #nodeName(path: readonly string[]): string {
-    const name = path.join("/");
-    return name === ROOT_NODE ? `${name}'` : name;
+  #isUpdatedBelow(path: readonly string[]): boolean {
+    const { update } = this.#options;
+    const key = path.join("/");
+    return Array.isArray(update) && update.some((wanted) => `${wanted.join("/")}/`.startsWith(`${key}/`));
   }
 }
 
-function checkUpdated(wanted: readonly (readonly string[])[], { declared, lock }: LockInputsOptions): void {
-  for (const path of wanted) {
-    let known: readonly string[] = Object.keys(declared);
-    let inputs: LockInputs = rootOf(lock).inputs ?? {};
-    for (const part of path) {
-      if (!known.includes(part)) {
-        const near = nearNames(part, known);
-        throw new CodedError(
-          "flake.unknown-input",
-          `Cannot update the input "${path.join("/")}": the flake has no input "${part}"`,
-          {
-            hint:
-              near.length > 0
-                ? `Did you mean "${near[0]}"?`
-                : known.length > 0
-                  ? `Its inputs are ${sortedText(known).join(", ")}.`
-                  : "It declares no inputs.",
-          },
-        );
-      }
-      const entry = inputs[part];
-      inputs = (typeof entry === "string" ? lock.nodes[entry]?.inputs : undefined) ?? {};
-      known = Object.keys(inputs);
-    }
-  }
+/** `b`, and `b/c` for the input c of b; the root's own name is taken. */
+function nodeName(path: readonly string[]): string {
+  const name = path.join("/");
+  return name === ROOT_NODE ? `${name}'` : name;
 }
 
-function findChanges(before: LockFile, after: LockFile): LockChange[] {
-  const changes: LockChange[] = [];
-  const walk = (old: LockInputs, now: LockInputs, path: readonly string[]): void => {
-    for (const name of new Set(sortedText([...Object.keys(old), ...Object.keys(now)]))) {
-      const input = [...path, name];
-      const [left, right] = [old[name], now[name]];
-      const oldNode = typeof left === "string" ? before.nodes[left] : undefined;
-      const newNode = typeof right === "string" ? after.nodes[right] : undefined;
-      if (Array.isArray(right)) {
-        if (!sameFollows(left, right))
-          changes.push({
-            kind: left === undefined ? "added" : "updated",
-            input,
-            follows: right,
-            ...(isLockNode(oldNode) ? { before: oldNode.locked } : {}),
-          });
-      } else if (isLockNode(newNode)) {
-        if (!isLockNode(oldNode)) changes.push({ kind: "added", input, after: newNode.locked });
-        else if (JSON.stringify(oldNode.locked) !== JSON.stringify(newNode.locked))
-          changes.push({ kind: "updated", input, before: oldNode.locked, after: newNode.locked });
-        walk((isLockNode(oldNode) ? oldNode.inputs : undefined) ?? {}, newNode.inputs ?? {}, input);
-      } else {
-        changes.push({ kind: "removed", input, ...(isLockNode(oldNode) ? { before: oldNode.locked } : {}) });
-      }
-    }
-  };
-  walk(rootOf(before).inputs ?? {}, rootOf(after).inputs ?? {}, []);
-  return changes;
+/** Wait for all, so that nothing goes on behind an error; the first fault in order is thrown. */
+async function inOrder<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
+
+function withoutGaps<T>(names: readonly string[], values: readonly (T | undefined)[]): Record<string, T> {
+  return Object.fromEntries(names.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i] as T]])));
+}
+
+function withPlace(error: CodedError, at: SourceLocation | undefined, detail: string | undefined): CodedError {
+  const { code, message, hint, details = [], exitCode, cause } = error;
+  const told = detail === undefined ? details : [...details, detail];
+  return new CodedError(code, message, { at, hint, details: told.length === 0 ? undefined : told, exitCode, cause });
 }

@@ -1,7 +1,15 @@
 import { CodedError, parseHash, sortedText } from "../base/index.ts";
 import { makeSourcePath, type StorePath } from "../store/index.ts";
-import { isLockNode, type LockedSource, type LockFile, type LockNode, type LockRoot } from "./lock-file.ts";
-import { rootOf } from "./lock-inputs.ts";
+import {
+  EMPTY_LOCK,
+  isLockNode,
+  type LockedSource,
+  type LockFile,
+  type LockNode,
+  type LockRoot,
+  rootOf,
+} from "./lock-file.ts";
+import type { LocateInput } from "./lock-inputs.ts";
 
 /** One source of an evaluation, with its inputs decided. */
 export interface ResolvedInput {
@@ -35,63 +43,84 @@ export function lockedStorePath(locked: LockedSource): StorePath {
 /**
  * Follow a lock, and the locks inside its inputs, to the graph of sources.
  *
+ * @param locate Tells where the flake itself declares an input, for errors.
  * @throws {CodedError} `flake.follows-missing`, `flake.follows-cycle`, `flake.lock-malformed` (a node that is not there).
  */
-export function resolveInputs(lock: LockFile, readLock: ReadLock): ResolvedInputs {
+export function resolveInputs(lock: LockFile, readLock: ReadLock, locate?: LocateInput): ResolvedInputs {
   const nodes = new Map<string, ResolvedInput>();
-  const root = new Scope(lock, "", readLock, nodes);
-  return { inputs: root.resolveAll(rootOf(lock).inputs ?? {}, "", undefined), nodes };
+  const root = new Scope({ lock, prefix: "", owner: undefined, given: new Map(), readLock, nodes, locate });
+  return { inputs: root.resolveRoot(), nodes };
+}
+
+/** What a lock further out decides for inputs of this one, by their path from here: finds the source, if there is to be one. */
+type Given = ReadonlyMap<string, () => string | undefined>;
+
+interface ScopeOptions {
+  readonly lock: LockFile;
+  /** Of the ids of its nodes. */
+  readonly prefix: string;
+  /** Id of the flake whose lock it is; `undefined` for the flake itself. */
+  readonly owner: string | undefined;
+  readonly given: Given;
+  readonly readLock: ReadLock;
+  readonly nodes: Map<string, ResolvedInput>;
+  readonly locate: LocateInput | undefined;
 }
 
 /** One lock file; names in it count from its own flake. */
 class Scope {
-  readonly #lock: LockFile;
-  readonly #prefix: string;
-  readonly #readLock: ReadLock;
-  readonly #nodes: Map<string, ResolvedInput>;
+  readonly #options: ScopeOptions;
+  readonly #rootInputs: NonNullable<LockRoot["inputs"]>;
   /** Paths whose end is being looked for right now. */
   readonly #following = new Set<string>();
 
-  constructor(lock: LockFile, prefix: string, readLock: ReadLock, nodes: Map<string, ResolvedInput>) {
-    this.#lock = lock;
-    this.#prefix = prefix;
-    this.#readLock = readLock;
-    this.#nodes = nodes;
+  constructor(options: ScopeOptions) {
+    this.#options = options;
+    this.#rootInputs = rootOf(options.lock).inputs ?? {};
   }
 
-  resolveAll(
-    inputs: NonNullable<LockRoot["inputs"]>,
-    owner: string,
+  /** Inputs of the flake whose lock it is. */
+  resolveRoot(): Record<string, string> {
+    const direct = [...this.#options.given.keys()].filter((key) => !key.includes("/"));
+    return present(new Set(sortedText([...Object.keys(this.#rootInputs), ...direct])), (name) => this.#rootInput(name));
+  }
+
+  #rootInput(name: string): string | undefined {
+    const { given, owner } = this.#options;
+    const decided = given.get(name);
+    if (decided !== undefined) return decided();
+    const entry = Object.hasOwn(this.#rootInputs, name) ? this.#rootInputs[name] : undefined;
+    return entry === undefined ? undefined : this.#resolve(entry, [name], owner, below(given, name));
+  }
+
+  #resolve(
+    entry: string | readonly string[],
+    shown: readonly string[],
     parent: string | undefined,
-  ): Record<string, string> {
-    return Object.fromEntries(
-      sortedText(Object.keys(inputs)).map((name) => [
-        name,
-        this.#resolve(inputs[name] as string | readonly string[], `${owner}${name}`, parent),
-      ]),
-    );
-  }
-
-  #resolve(entry: string | readonly string[], shown: string, parent: string | undefined): string {
-    return typeof entry === "string" ? this.#node(entry, parent) : this.#follow(entry, shown);
+    given: Given,
+  ): string {
+    return typeof entry === "string" ? this.#node(entry, parent, given) : this.#follow(entry, shown);
   }
 
   /** The source at the end of a path of input names that begins at this lock's own flake. */
-  #follow(path: readonly string[], shown: string): string {
+  #follow(path: readonly string[], shown: readonly string[]): string {
+    const { prefix, locate, nodes } = this.#options;
     const key = path.join("/");
     const failed = (code: string, found: string, hint?: string): CodedError =>
-      new CodedError(code, `Cannot resolve the input "${this.#prefix}${shown}" that follows "${key}": ${found}`, {
+      new CodedError(code, `Cannot resolve the input "${prefix}${shown.join("/")}" that follows "${key}": ${found}`, {
         hint,
+        at: prefix === "" ? locate?.(shown) : undefined,
       });
     if (this.#following.has(key))
       throw failed("flake.follows-cycle", `it follows itself (${[...this.#following, key].join(" → ")})`);
     this.#following.add(key);
     let id: string | undefined;
     for (const [i, part] of path.entries()) {
-      const inputs: NonNullable<LockRoot["inputs"]> =
-        id === undefined ? (rootOf(this.#lock).inputs ?? {}) : (this.#nodes.get(id)?.inputs ?? {});
-      const entry = Object.hasOwn(inputs, part) ? inputs[part] : undefined;
-      if (entry === undefined) {
+      const inputs: Readonly<Record<string, unknown>> =
+        id === undefined ? this.#rootInputs : (nodes.get(id)?.inputs ?? {});
+      const next: string | undefined =
+        id === undefined ? this.#rootInput(part) : Object.hasOwn(inputs, part) ? (inputs[part] as string) : undefined;
+      if (next === undefined) {
         const known = sortedText(Object.keys(inputs)).join(", ");
         throw failed(
           "flake.follows-missing",
@@ -99,17 +128,18 @@ class Scope {
           `Known there: ${known === "" ? "no inputs" : known}.`,
         );
       }
-      id = id === undefined ? this.#resolve(entry, part, undefined) : (entry as string);
+      id = next;
     }
     this.#following.delete(key);
     if (id === undefined) throw failed("flake.follows-missing", "the path is empty");
     return id;
   }
 
-  #node(name: string, parent: string | undefined): string {
-    const id = `${this.#prefix}${name}`;
-    if (this.#nodes.has(id)) return id;
-    const node: LockNode | LockRoot | undefined = this.#lock.nodes[name];
+  #node(name: string, parent: string | undefined, given: Given): string {
+    const { prefix, lock, nodes, readLock } = this.#options;
+    const id = `${prefix}${name}`;
+    if (nodes.has(id)) return id;
+    const node: LockNode | LockRoot | undefined = lock.nodes[name];
     if (!isLockNode(node)) {
       throw new CodedError("flake.lock-malformed", `Cannot resolve the input "${id}": its lock has no node "${name}"`, {
         hint: "Run: floe flake lock",
@@ -124,17 +154,54 @@ class Scope {
       ...(parent === undefined ? {} : { parent }),
     };
     const inputs: Record<string, string> = {};
-    this.#nodes.set(id, { ...base, inputs });
-    const own = base.isFlake ? this.#readLock(base) : undefined;
-    if (own !== undefined) {
-      const scope = new Scope(own, `${id}/`, this.#readLock, this.#nodes);
-      const decidedHere = node.inputs ?? {};
-      const left = Object.fromEntries(
-        Object.entries(rootOf(own).inputs ?? {}).filter(([input]) => !Object.hasOwn(decidedHere, input)),
-      );
-      Object.assign(inputs, scope.resolveAll(left, "", id));
-    }
-    Object.assign(inputs, this.resolveAll(node.inputs ?? {}, `${name}/`, id));
+    nodes.set(id, { ...base, inputs });
+    const overrides = this.#overridesOf(node, name, parent);
+    const isDecided = new Map([...overrides, ...given]);
+    const unpinned: Given = new Map(
+      Object.entries(node.inputs ?? {}).map(([each, entry]) => [
+        each,
+        () => this.#resolve(entry, [...name.split("/"), each], id, below(isDecided, each)),
+      ]),
+    );
+    const own = base.isFlake ? readLock(base) : undefined;
+    const inside = new Scope({
+      ...this.#options,
+      lock: own ?? EMPTY_LOCK,
+      prefix: `${id}/`,
+      owner: id,
+      // What is said further out counts more.
+      given: new Map([...unpinned, ...overrides, ...given]),
+    });
+    Object.assign(inputs, inside.resolveRoot());
     return id;
   }
+
+  #overridesOf(node: LockNode, name: string, parent: string | undefined): Given {
+    return new Map(
+      Object.entries(node.overrides ?? {}).map(([key, target]) => [
+        key,
+        () =>
+          target.length === 0
+            ? undefined
+            : this.#resolve(target, [...name.split("/"), ...key.split("/")], parent, new Map()),
+      ]),
+    );
+  }
+}
+
+/** What is decided further below one input. */
+function below(given: Given, name: string): Given {
+  const prefix = `${name}/`;
+  return new Map(
+    [...given].flatMap(([key, find]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), find]] : [])),
+  );
+}
+
+function present(names: Iterable<string>, find: (name: string) => string | undefined): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of names) {
+    const id = find(name);
+    if (id !== undefined) found[name] = id;
+  }
+  return found;
 }

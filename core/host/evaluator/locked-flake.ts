@@ -13,6 +13,8 @@ export interface FlakeLocation {
   /** Files of that tree that count, relative to it; absent: all. */
   readonly files?: readonly string[];
   readonly lock: LockFile;
+  /** Inputs, by their path, that the command puts something else in the place of. Default none. */
+  readonly replaced?: readonly string[] | undefined;
 }
 
 /** A flake with every source it needs at hand. */
@@ -57,6 +59,7 @@ export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }
     candidates,
     attribute,
     lock: flake.lock,
+    replaced: flake.replaced ?? [],
     flakeFolder,
     inputs: flake.resolved.inputs,
     nodes,

@@ -37,6 +37,8 @@ export interface AgentQuestion {
   readonly attribute: string;
   /** The lock beside the flake; when it does not fit the declared inputs, the answer is those inputs and nothing more. */
   readonly lock: LockFile;
+  /** Inputs that the command puts something else in the place of. */
+  readonly replaced: readonly string[];
   /** Folder of the flake itself. */
   readonly flakeFolder: string;
   readonly inputs: Readonly<Record<string, string>>;

@@ -1,16 +1,22 @@
-import { existsSync } from "node:fs";
-import { CodedError } from "../../base/index.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { CodedError, type SourceLocation } from "../../base/index.ts";
 import {
   attributeCandidates,
   type DeclaredInputs,
   findStaleInputs,
+  type FlakeReference,
   formatLock,
   formatReference,
+  locateInput,
   LOCK_FILE_NAME,
   type LockChange,
   type LockFile,
   lockInputs,
   parseReference,
+  type Registry,
+  resolveNamed,
+  tryParseNamed,
   withoutCredentials,
 } from "../../flake/index.ts";
 import {
@@ -29,11 +35,13 @@ import { writeFileAtomic } from "../files/write.ts";
 import type { FetchContext } from "./fetch-source.ts";
 import { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
 import type { Substituters } from "../substitute/index.ts";
+import { parseLock } from "./read-lock.ts";
+import { defaultRegistryPlaces, readRegistry } from "./registry.ts";
 import { defaultMemoryFolder, SourceMemory } from "./source-memory.ts";
 import type { SourceStore } from "./source-store.ts";
 
 export interface OpenFlakeOptions {
-  /** A folder (`.`, `/path`), or a reference: `github:OWNER/REPO`. */
+  /** A folder (`.`, `/path`), a reference (`github:OWNER/REPO`), or a name of the registry (`NAME`, `flake:NAME/BRANCH`). */
   readonly reference: string;
   /** What relative folders count from. */
   readonly cwd: string;
@@ -41,6 +49,18 @@ export interface OpenFlakeOptions {
   readonly store: SourceStore;
   /** Fail when the lock does not fit, in place of completing it. Default false. */
   readonly locked?: boolean;
+  /** What takes the place of inputs, whatever is declared: a reference by the path of an input, `b/c`. Default none. */
+  readonly replace?: ReadonlyMap<string, string> | undefined;
+  /** A lock file to begin from, in place of the flake's own. */
+  readonly referenceLockFile?: string | undefined;
+  /** A file to write the lock to, in place of the flake's own. */
+  readonly outputLockFile?: string | undefined;
+  /** Write the lock when it was completed on the way to something else. Default true, but false where inputs are replaced. */
+  readonly writeLock?: boolean | undefined;
+  /** What names stand for, the registry that counts most first. Default that of the command, the user and the system. */
+  readonly registries?: readonly Registry[] | undefined;
+  /** Names that count before those of the registries. Default none. */
+  readonly names?: Registry | undefined;
   /** Fetch from this machine alone. Default false. */
   readonly offline?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -93,7 +113,7 @@ export interface LockResult {
  * @throws {CodedError} `flake.not-found`, `flake-reference.*`, `flake.lock-malformed`, `git.*`
  */
 export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
-  const reference = isFolder(options.reference) ? undefined : parseReference(options.reference);
+  const reference = referenceOf(options.reference, options);
   if (reference === undefined || reference.kind === "path") {
     const path =
       reference === undefined
@@ -101,7 +121,7 @@ export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
         : reference.dir === undefined
           ? reference.path
           : `${reference.path}/${reference.dir}`;
-    return new OpenFlake(await findFlake(path, options.cwd), options, true);
+    return new OpenFlake(withReferenceLock(await findFlake(path, options.cwd), options), options, true);
   }
   const { fetchReference } = await import("./fetch-source.ts");
   const { readLock } = await import("./read-lock.ts");
@@ -119,7 +139,15 @@ export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
       `Cannot find a flake in "${withoutCredentials(formatReference(reference))}": no ${FLAKE_FILE_NAME} there`,
     );
   }
-  return new OpenFlake({ directory, sourceDirectory, lock: readLock(directory), untracked: [] }, options, false);
+  const location = { directory, sourceDirectory, lock: readLock(directory), untracked: [] };
+  return new OpenFlake(withReferenceLock(location, options), options, false);
+}
+
+function withReferenceLock(location: FoundFlake, { cwd, referenceLockFile, replace }: OpenFlakeOptions): FoundFlake {
+  const replaced = replace === undefined ? {} : { replaced: [...replace.keys()] };
+  if (referenceLockFile === undefined) return { ...location, ...replaced };
+  const path = resolve(cwd, referenceLockFile);
+  return { ...location, ...replaced, lock: parseLock(readFileSync(path, "utf8"), path) };
 }
 
 /** A flake that can be locked and asked. */
@@ -129,6 +157,8 @@ export class OpenFlake {
   readonly #writable: boolean;
   #location: FoundFlake;
   #noticed = false;
+  #replaced = false;
+  #text: string | undefined;
 
   constructor(location: FoundFlake, options: OpenFlakeOptions, writable: boolean) {
     this.#location = location;
@@ -154,6 +184,7 @@ export class OpenFlake {
    */
   async evaluate(asked: EvaluateFlakeOptions): Promise<EvaluationResult> {
     const question = makeQuestion(asked);
+    await this.#replaceOnce();
     const recorded = this.#records?.find(this.#location, question);
     if (recorded !== undefined) return this.#tellWarnings(recorded);
     this.#noticeUntracked();
@@ -192,8 +223,18 @@ export class OpenFlake {
 
   /** Sources behind the lock, at hand in the store. */
   async resolveInputs(): Promise<LockedFlake["resolved"]> {
+    await this.#replaceOnce();
     await this.#ensureFresh(await this.declaredInputs());
     return (await this.#lockedFlake()).resolved;
+  }
+
+  /** Put what the command says in the place of inputs, before the first question. */
+  async #replaceOnce(): Promise<void> {
+    if (this.#replaced || (this.#options.replace?.size ?? 0) === 0) return;
+    this.#replaced = true;
+    const { changes } = await this.#relock(await this.declaredInputs(), "none", this.#options.writeLock ?? false);
+    const names = changes.map(({ input }) => input.join("/")).join(", ");
+    if (names !== "") this.#options.onNotice?.(`Replaced for this command: ${names}`);
   }
 
   async #ask(): Promise<{ declared: DeclaredInputs; description?: string }> {
@@ -223,32 +264,65 @@ export class OpenFlake {
       lock: before,
       update:
         update === undefined || typeof update === "string" ? (update ?? "none") : update.map((name) => name.split("/")),
+      replace: this.#replacements(),
       fetcher: makeInputFetcher(before, directory, contextOf(this.#options), this.#run()),
+      locate: (input) => this.#locate(input),
     });
     for (const warning of result.warnings) this.#options.onNotice?.(warning);
     this.#location = { ...this.#location, lock: result.lock };
     const text = formatLock(result.lock);
-    if (!write || !this.#writable || text === formatLock(before)) return { lock: result.lock, changes: result.changes };
-    const written = `${directory}/${LOCK_FILE_NAME}`;
+    const { outputLockFile, cwd } = this.#options;
+    const isElsewhere = outputLockFile !== undefined;
+    if (!write || !(this.#writable || isElsewhere) || (text === formatLock(before) && !isElsewhere))
+      return { lock: result.lock, changes: result.changes };
+    const written = isElsewhere ? resolve(cwd, outputLockFile) : `${directory}/${LOCK_FILE_NAME}`;
     writeFileAtomic(written, text, { sync: true });
     return { lock: result.lock, changes: result.changes, written };
   }
 
   async #ensureFresh(declared: DeclaredInputs): Promise<void> {
-    if (findStaleInputs(declared, this.#location.lock).length === 0) return;
+    const { lock, replaced } = this.#location;
+    if (findStaleInputs(declared, lock, replaced).length === 0) return;
     if (this.#options.locked === true) throw this.#stale(declared);
-    const { written, changes } = await this.#relock(declared, "none", true);
+    const write = this.#options.writeLock ?? (replaced ?? []).length === 0;
+    const { written, changes } = await this.#relock(declared, "none", write);
     const names = changes.map(({ kind, input }) => `${kind} ${input.join("/")}`).join(", ");
     this.#options.onNotice?.(written === undefined ? `Locked without writing: ${names}` : `Wrote ${written}: ${names}`);
   }
 
   #stale(declared: DeclaredInputs): CodedError {
-    const reasons = findStaleInputs(declared, this.#location.lock);
-    const path = `${this.#location.directory}/${LOCK_FILE_NAME}`;
+    const { lock, replaced, directory } = this.#location;
+    const reasons = findStaleInputs(declared, lock, replaced);
+    const path = `${directory}/${LOCK_FILE_NAME}`;
+    const first = /^"([^"]+)"/.exec(reasons[0] ?? "")?.[1]?.split("/");
     return new CodedError("flake.lock-stale", `Cannot use the lock "${path}": it does not fit ${FLAKE_FILE_NAME}`, {
+      at: this.#locate(first ?? []),
       details: reasons,
       hint: "Run: floe flake lock",
     });
+  }
+
+  /** References of the command, which count from where it was given, and may be names. */
+  #replacements(): ReadonlyMap<string, string> {
+    const { replace = new Map<string, string>(), cwd } = this.#options;
+    return new Map(
+      [...replace].map(([input, text]) => {
+        const reference = referenceOf(text, this.#options) ?? parseReference(`path:${text}`);
+        const found = reference.kind === "path" ? { ...reference, path: resolve(cwd, reference.path) } : reference;
+        return [input, formatReference(found)];
+      }),
+    );
+  }
+
+  /** Where the flake declares an input; its first line when that is not written out. */
+  #locate(input: readonly string[]): SourceLocation | undefined {
+    const file = `${this.#location.directory}/${FLAKE_FILE_NAME}`;
+    try {
+      this.#text ??= readFileSync(file, "utf8");
+    } catch {
+      return undefined;
+    }
+    return { file, ...(locateInput(this.#text, input) ?? { line: 1, column: 1 }) };
   }
 
   async #isAtHand(): Promise<boolean> {
@@ -264,7 +338,11 @@ export class OpenFlake {
     if (Object.keys(lock.nodes).length <= 1)
       return { ...this.#location, resolved: { inputs: {}, nodes: new Map() }, hostPath };
     const { resolveAndFetch } = await import("./resolve-lock.ts");
-    return { ...this.#location, resolved: await resolveAndFetch(lock, directory, contextOf(this.#options)), hostPath };
+    return {
+      ...this.#location,
+      resolved: await resolveAndFetch(lock, directory, contextOf(this.#options), (input) => this.#locate(input)),
+      hostPath,
+    };
   }
 
   #run(): RunChildOptions {
@@ -314,9 +392,13 @@ function makeQuestion({
   };
 }
 
-/** A word without a scheme is a folder; so is whatever exists under that name. */
-function isFolder(reference: string): boolean {
-  return reference === "." || reference === ".." || /^(\.{0,2}\/|~\/)/.test(reference) || !reference.includes(":");
+/** What a user named; `undefined` for a folder: it begins with `.`, `/` or `~`, as shells and everybody else have it. */
+function referenceOf(text: string, { registries, names = {} }: OpenFlakeOptions): FlakeReference | undefined {
+  if (/^(\.{1,2}$|\.{0,2}\/|~)/.test(text)) return undefined;
+  const named = tryParseNamed(text);
+  if (named === undefined) return parseReference(text);
+  const { user, system } = defaultRegistryPlaces();
+  return resolveNamed(named, [names, ...(registries ?? [readRegistry(user), readRegistry(system)])]);
 }
 
 function contextOf(options: OpenFlakeOptions): FetchContext {

@@ -26,7 +26,8 @@ const locked = v.variant("type", [
   v.strictObject({ type: v.literal("path"), path: v.string(), dir, narHash, lastModified }),
 ]);
 const inputs = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));
-const node = v.strictObject({ inputs, flake: v.optional(v.literal(false)), original: v.string(), locked });
+const overrides = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));
+const node = v.strictObject({ inputs, overrides, flake: v.optional(v.literal(false)), original: v.string(), locked });
 const root = v.strictObject({ inputs });
 const lockFile = v.strictObject({
   version: v.literal(1),

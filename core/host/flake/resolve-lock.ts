@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
+import { CodedError, type SourceLocation } from "../../base/index.ts";
 import {
   LOCK_FILE_NAME,
+  type LocateInput,
   type LockFile,
   type ResolvedInput,
   type ResolvedInputs,
@@ -20,29 +22,50 @@ export async function resolveAndFetch(
   lock: LockFile,
   flakeFolder: string,
   context: FetchContext,
+  locate?: LocateInput,
 ): Promise<ResolvedInputs> {
   const atHand = new Set<string>();
   for (;;) {
     const missing: Unread[] = [];
-    const resolved = resolveInputs(lock, (input) => {
-      if (!atHand.has(input.id)) {
-        missing.push(input);
-        return undefined;
-      }
-      const folder = folderOf(input, context);
-      return existsSync(`${folder}/${LOCK_FILE_NAME}`) ? readLock(folder) : undefined;
-    });
+    const resolved = resolveInputs(
+      lock,
+      (input) => {
+        if (!atHand.has(input.id)) {
+          missing.push(input);
+          return undefined;
+        }
+        const folder = folderOf(input, context);
+        return existsSync(`${folder}/${LOCK_FILE_NAME}`) ? readLock(folder) : undefined;
+      },
+      locate,
+    );
     // Plain sources have no lock to read, but must be there as well.
     for (const input of resolved.nodes.values()) if (!input.isFlake && !atHand.has(input.id)) missing.push(input);
     if (missing.length === 0) return resolved;
     const ready = missing.filter(
       (input) => input.locked.type !== "path" || input.parent === undefined || atHand.has(input.parent),
     );
+    // One content under several names is fetched once.
+    const different = new Map(ready.map((input) => [input.storePath, input]));
     await Promise.all(
-      ready.map((input) => fetchLocked(input.locked, input.id, baseOf(input, resolved, flakeFolder, context), context)),
+      [...different.values()].map((input) =>
+        fetchLocked(input.locked, input.id, baseOf(input, resolved, flakeFolder, context), context).catch(
+          (error: unknown) => {
+            throw error instanceof CodedError && error.at === undefined
+              ? atInput(error, locate?.(input.id.split("/")))
+              : error;
+          },
+        ),
+      ),
     );
     for (const input of ready) atHand.add(input.id);
   }
+}
+
+/** The same error at the line that declares the input. */
+function atInput(error: CodedError, at: SourceLocation | undefined): CodedError {
+  const { code, message, hint, details, exitCode, cause } = error;
+  return new CodedError(code, message, { at, hint, details, exitCode, cause });
 }
 
 /** Whether every source the lock itself names is in the store already. */

@@ -47,7 +47,8 @@ export function answer(exported: unknown, questionJson: string): string {
   try {
     const flake = readFlake(exported, `${question.flakeFolder}/flake.config.ts`);
     known = { inputs: flake.inputs, ...(flake.description === undefined ? {} : { description: flake.description }) };
-    const stale = question.want === "inputs" || findStaleInputs(flake.inputs, question.lock).length > 0;
+    const stale =
+      question.want === "inputs" || findStaleInputs(flake.inputs, question.lock, question.replaced).length > 0;
     if (stale) return JSON.stringify({ kind: "inputs", ...known } satisfies AgentAnswer);
     const value = answerValue(flake.flake, question);
     if (refusedImport !== undefined) throw refusedImport;

@@ -1,0 +1,92 @@
+/** A place in a text; line and column count from 1. */
+export interface TextPlace {
+  readonly line: number;
+  readonly column: number;
+}
+
+const TOKEN =
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|[A-Za-z_$][\w$]*|[{}[\]():,;]|\S/g;
+
+/**
+ * Find where the text of a `flake.config.ts` declares an input: the place of its value, `"github:…"` or `{ url: … }`'s address.
+ *
+ * It is a look at the text and no more: objects that are written out are understood, what is put together in other ways is not
+ * found. Where the whole path of names is not there, the place of its longest beginning that is.
+ *
+ * @param path Names of inputs: `["b", "c"]` for what is declared in place of the input `c` of `b`.
+ */
+export function locateInput(text: string, path: readonly string[]): TextPlace | undefined {
+  const places = placesOf(text);
+  for (let length = path.length; length > 0; length--) {
+    const key = path.slice(0, length).flatMap((name) => ["inputs", name]);
+    for (const field of [["url"], ["follows"], []]) {
+      const found = places.get([...key, ...field].join("\0"));
+      if (found !== undefined) return placeAt(text, found);
+    }
+  }
+  return undefined;
+}
+
+interface Open {
+  /** The key whose value this bracket is, when it is the value of one. */
+  readonly key: string | undefined;
+  readonly isObject: boolean;
+  /** The key before the last colon, whose value is being read. */
+  current?: string | undefined;
+}
+
+/** Offset of the value at each path of keys, by the names of those of objects that hold each other. */
+function placesOf(text: string): Map<string, number> {
+  const places = new Map<string, number>();
+  const open: Open[] = [];
+  let before: { readonly word: string; readonly offset: number; readonly afterSeparator: boolean } | undefined;
+  let separator = true;
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (token.startsWith("//") || token.startsWith("/*")) continue;
+    const top = open.at(-1);
+    if (top?.isObject === true && top.current !== undefined && before?.word === ":") {
+      const path = pathOf(open);
+      // The first one in the text is the flake's own; what comes below may be anything.
+      if (path !== undefined && !places.has(path)) places.set(path, index);
+    }
+    if (token === "{" || token === "[" || token === "(") {
+      open.push({ key: before?.word === ":" ? top?.current : undefined, isObject: token === "{" });
+      separator = true;
+    } else if (token === "}" || token === "]" || token === ")") {
+      open.pop();
+      separator = false;
+    } else if (token === "," && top !== undefined) {
+      top.current = undefined;
+      separator = true;
+    } else if (token === ":" && top?.isObject === true && before?.afterSeparator === true) {
+      top.current = nameOf(before.word);
+      separator = false;
+      before = { word: ":", offset: index, afterSeparator: false };
+      continue;
+    } else {
+      before = { word: token, offset: index, afterSeparator: separator };
+      separator = false;
+      continue;
+    }
+    before = { word: token, offset: index, afterSeparator: false };
+  }
+  return places;
+}
+
+/** Keys from the outermost `inputs` that is not inside a list or call within it. */
+function pathOf(open: readonly Open[]): string | undefined {
+  const keys = [...open.slice(1).map(({ key }) => key), open.at(-1)?.current];
+  const start = keys.indexOf("inputs");
+  if (start < 0) return undefined;
+  const path = keys.slice(start);
+  return path.includes(undefined) ? undefined : path.join("\0");
+}
+
+function nameOf(word: string): string {
+  return /^["'`]/.test(word) ? word.slice(1, -1) : word;
+}
+
+function placeAt(text: string, offset: number): TextPlace {
+  const lines = text.slice(0, offset).split("\n");
+  return { line: lines.length, column: (lines.at(-1) as string).length + 1 };
+}
