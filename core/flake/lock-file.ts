@@ -1,5 +1,6 @@
 import { formatSortedJson } from "../base/index.ts";
 import type { InputDeclaration } from "./define-flake.ts";
+import { formatReference } from "./reference.ts";
 
 /** A commit of a repository, and the hash of its tree. */
 export interface LockedGit {
@@ -91,6 +92,32 @@ export const EMPTY_LOCK: LockFile = { version: 1, root: ROOT_NODE, nodes: { root
 /** The one text of a lock: keys in UTF-8 byte order, two spaces, a final newline. */
 export function formatLock(lock: LockFile): string {
   return `${formatSortedJson(lock, 2)}\n`;
+}
+
+/** The reference that means just this content. */
+export function formatLocked(locked: LockedSource): string {
+  const { narHash, dir } = locked;
+  const more = { narHash, ...(dir === undefined ? {} : { dir }) };
+  switch (locked.type) {
+    case "path":
+      return formatReference({ kind: "path", path: locked.path, ...more });
+    case "tarball": {
+      const { url, rev, lastModified } = locked;
+      return formatReference({ kind: "tarball", url, lastModified, ...(rev === undefined ? {} : { rev }), ...more });
+    }
+    case "git": {
+      const { url, rev, ref, submodules } = locked;
+      const named = ref === undefined ? {} : { ref };
+      return formatReference({
+        kind: "git",
+        url,
+        rev,
+        ...named,
+        ...(submodules === true ? { submodules } : {}),
+        ...more,
+      });
+    }
+  }
 }
 
 export function rootOf(lock: LockFile): LockRoot {

@@ -108,6 +108,7 @@ test("parseReference() refuses what it does not know, with a hint", () => {
     throw new Error(`"${text}" was accepted`);
   };
   assert.is(failure("nixpkgs").code, "flake-reference.malformed");
+  assert.is(failure("flake:nixpkgs").code, "flake-reference.registry-name");
   assert.is(failure("gihub:owner/repo").code, "flake-reference.unknown-scheme");
   assert.is(failure("gihub:owner/repo").hint, 'Did you mean "github"?');
   assert.is(

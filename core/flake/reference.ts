@@ -125,6 +125,13 @@ function addressOf(reference: FlakeReference): [string, readonly string[]] {
 
 function unknownScheme(text: string, scheme: string | undefined): CodedError {
   const shown = withoutCredentials(text);
+  if (scheme === "flake") {
+    return new CodedError(
+      "flake-reference.registry-name",
+      `Cannot read "${shown}" as where an input comes from: names of the registry hold on the command line alone`,
+      { hint: `Write what it stands for, which this shows: floe registry resolve ${text.slice("flake:".length)}` },
+    );
+  }
   if (scheme === undefined) {
     return new CodedError(
       "flake-reference.malformed",

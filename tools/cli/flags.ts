@@ -29,6 +29,13 @@ export const jsonFlags = {
 export interface LockFlags {
   readonly locked: boolean;
   readonly offline: boolean;
+  readonly updateLockFile?: boolean;
+  readonly writeLockFile?: boolean;
+  /** `INPUT=FLAKE`; people write two words, see `program.ts`. */
+  readonly overrideInput?: readonly string[];
+  readonly inputsFrom?: readonly string[];
+  readonly referenceLockFile?: string;
+  readonly outputLockFile?: string;
 }
 
 const offline = {
@@ -46,6 +53,46 @@ export const lockFlags = {
     brief: "Fail when lock.json does not fit flake.config.ts, instead of completing it",
   },
   offline,
+  updateLockFile: {
+    kind: "boolean",
+    optional: true,
+    brief: "Complete a lock.json that does not fit (no: as --locked)",
+  },
+  writeLockFile: {
+    kind: "boolean",
+    optional: true,
+    brief: "Write what was completed to lock.json; no is the default where inputs are replaced",
+  },
+  overrideInput: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "INPUT FLAKE",
+    brief: "Put another flake in the place of an input, or of an input of an input (b/c)",
+  },
+  inputsFrom: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "FLAKE",
+    brief: "Let the inputs of a flake be names on this command line",
+  },
+  referenceLockFile: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    placeholder: "FILE",
+    brief: "Begin from this lock file instead of the flake's own",
+  },
+  outputLockFile: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    placeholder: "FILE",
+    brief: "Write the lock to this file instead of the flake's own",
+  },
 } as const;
 
 /** How much is said on stderr. */

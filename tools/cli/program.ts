@@ -43,7 +43,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
       },
     },
   });
-  await run(app, splitGluedFlags(options.arguments), context);
+  await run(app, joinPairs(splitGluedFlags(options.arguments)), context);
   process.exitCode = exitCode(context);
 }
 
@@ -60,6 +60,22 @@ function exitCode(context: CliContext): number {
   if (context.signal.aborted && code !== 0) return exitCodeOf(context.signal.reason);
   if (code === -4 || code === -5) return USAGE_EXIT_CODE;
   return code < 0 ? FAULT_EXIT_CODE : code;
+}
+
+/** `--override-input a b`, a flag with two words, for a parser that knows flags with one: `--override-input a=b`. */
+function joinPairs(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (word === "--") return [...joined, ...words.slice(i)];
+    const [input, flake] = [words[i + 1], words[i + 2]];
+    const isPair = word === "--override-input" && input !== undefined && flake !== undefined;
+    if (isPair && !input.includes("=")) {
+      joined.push(word, `${input}=${flake}`);
+      i += 2;
+    } else joined.push(word);
+  }
+  return joined;
 }
 
 /**

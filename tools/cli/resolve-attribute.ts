@@ -3,6 +3,7 @@ import type { BuildTarget } from "../../core/build/index.ts";
 import { type EvaluationResult, realisePlan } from "../../core/host/evaluator/index.ts";
 import { openFlake } from "../../core/host/flake/index.ts";
 import { parseStorePath } from "../../core/store/index.ts";
+import { lockOptions } from "./lock-options.ts";
 import type { Installable } from "./installable.ts";
 import type { Resolved, ResolveOptions } from "./resolve.ts";
 import { whileSaying } from "./ui/status-line.ts";
@@ -24,9 +25,8 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
   const { flake: reference, attribute, outputs } = installable;
   const onNotice = flags.quiet ? undefined : (text: string) => context.say(text);
   const result = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
-    const { locked, offline } = flags;
-    const { cwd, signal } = context;
-    const flake = await openFlake({ reference, cwd, store, locked, offline, signal, onNotice });
+    await using lock = await lockOptions(context, flags, store);
+    const flake = await openFlake({ ...lock.options, reference, store, onNotice });
     const evaluated = await flake.evaluate({ attribute });
     await realisePlan(store, evaluated.plan, onNotice);
     return evaluated;

@@ -10,6 +10,7 @@ import { hashCommands } from "./commands/hash/index.ts";
 import { keyCommands } from "./commands/key/index.ts";
 import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
+import { registryCommands } from "./commands/registry/index.ts";
 import { runCommandSpec } from "./commands/run/index.ts";
 import { copyCommandSpec } from "./commands/store/exchange.ts";
 import { storeCommands } from "./commands/store/index.ts";
@@ -31,6 +32,7 @@ export const routes = buildRouteMap<string, CliContext>({
     derivation: derivationCommands,
     hash: hashCommands,
     nar: narCommands,
+    registry: registryCommands,
     store: storeCommands,
     "vm-test": vmTestCommands,
     system: systemCommands,

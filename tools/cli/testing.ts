@@ -52,9 +52,13 @@ export function runFloe(words: readonly string[], options: RunFloeOptions = {}):
   });
 }
 
+const directories: string[] = [];
+
 /** A new directory below /tmp, removed when the process ends. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "floe-cli-"));
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  if (directories.length === 0)
+    process.on("exit", () => directories.forEach((each) => rmSync(each, { recursive: true, force: true })));
+  directories.push(directory);
   return directory;
 }

@@ -1,6 +1,7 @@
 export { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
 export {
   type EvaluateFlakeOptions,
+  fetchFlake,
   hostPlatform,
   type LockOptions,
   type LockResult,

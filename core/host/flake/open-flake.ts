@@ -11,6 +11,7 @@ import {
   locateInput,
   LOCK_FILE_NAME,
   type LockChange,
+  type LockedSource,
   type LockFile,
   lockInputs,
   parseReference,
@@ -141,6 +142,19 @@ export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
   }
   const location = { directory, sourceDirectory, lock: readLock(directory), untracked: [] };
   return new OpenFlake(withReferenceLock(location, options), options, false);
+}
+
+/**
+ * Fetch what a user named into the store, and say what it is now.
+ *
+ * @throws {CodedError} as {@link openFlake}
+ */
+export async function fetchFlake(options: OpenFlakeOptions): Promise<LockedSource> {
+  const { fetchReference } = await import("./fetch-source.ts");
+  const { reference: text, cwd } = options;
+  const reference = referenceOf(text, options) ?? parseReference(`path:${resolve(cwd, text)}`);
+  const base = { folder: cwd, name: "the command" };
+  return (await fetchReference(reference, base, [], contextOf(options))).locked;
 }
 
 function withReferenceLock(location: FoundFlake, { cwd, referenceLockFile, replace }: OpenFlakeOptions): FoundFlake {

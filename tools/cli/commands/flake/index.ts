@@ -63,15 +63,16 @@ export const flakeCommands = buildRouteMap<string, CliContext>({
           "Fetches inputs that have no entry in lock.json, or were declared otherwise since. Entries that fit never move.",
       },
     }),
-    update: buildCommand<FlakeFlags & CommitFlags, string[], CliContext>({
+    update: buildCommand<FlakeFlags & LockFlags & CommitFlags, string[], CliContext>({
       loader: async () => (await import("./lock.ts")).update,
       parameters: {
-        flags: { flake: flakeFlag, commitLockFile: commitFlag, ...storeFlags, ...jsonFlags },
+        flags: { flake: flakeFlag, commitLockFile: commitFlag, ...lockFlags, ...storeFlags, ...jsonFlags },
         positional: inputNames,
       },
       docs: {
         brief: "Move inputs to what their references mean now",
-        fullDescription: "Moves the named inputs, or all of them, and prints old and new revisions with their dates.",
+        fullDescription:
+          "Moves the named inputs, or all of them, and prints old and new revisions with their dates, and what git calls the commits between.",
       },
     }),
     metadata: buildCommand<AskFlags, [string], CliContext>({

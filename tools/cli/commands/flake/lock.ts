@@ -8,7 +8,7 @@ import { openForCommand } from "./open.ts";
 
 /** `floe flake lock`: fill gaps. */
 export async function lock(this: CliContext, flags: FlakeFlags & LockFlags & CommitFlags): Promise<void> {
-  if (flags.locked) {
+  if (flags.locked || flags.updateLockFile === false) {
     // Only look: resolving fails when the lock does not fit.
     using opened = await openForCommand(this, flags);
     await opened.flake.resolveInputs();
@@ -18,15 +18,23 @@ export async function lock(this: CliContext, flags: FlakeFlags & LockFlags & Com
 }
 
 /** `floe flake update [INPUT…]`: move inputs. */
-export async function update(this: CliContext, flags: FlakeFlags & CommitFlags, ...inputs: string[]): Promise<void> {
+export async function update(
+  this: CliContext,
+  flags: FlakeFlags & LockFlags & CommitFlags,
+  ...inputs: string[]
+): Promise<void> {
   await relock(this, flags, { update: inputs.length === 0 ? "all" : inputs });
 }
 
-async function relock(context: CliContext, flags: FlakeFlags & CommitFlags, options: LockOptions): Promise<void> {
+async function relock(
+  context: CliContext,
+  flags: FlakeFlags & LockFlags & CommitFlags,
+  options: LockOptions,
+): Promise<void> {
   using opened = await openForCommand(context, flags);
-  const result = await opened.flake.relock(options);
+  const result = await opened.flake.relock({ ...options, write: flags.writeLockFile !== false });
   report(context, flags, result);
-  if (flags.commitLockFile && result.written !== undefined) {
+  if (flags.commitLockFile && result.written === `${opened.flake.directory}/${LOCK_FILE_NAME}`) {
     const { commitFile } = await import("../../../../core/host/git/commit-file.ts");
     const message = [`${LOCK_FILE_NAME}: Update`, "", ...result.changes.flatMap(formatChange)].join("\n");
     await commitFile(opened.flake.directory, LOCK_FILE_NAME, message);

@@ -1,12 +1,12 @@
 import { defaultStoreRoot, type LocalStore, openLocalStore } from "../../../../core/host/local-store/index.ts";
 import { type OpenFlake, openFlake } from "../../../../core/host/flake/index.ts";
 import type { CliContext } from "../../context.ts";
+import type { LockFlags } from "../../flags.ts";
+import { lockOptions } from "../../lock-options.ts";
 
-export interface OpenForFlags {
+export interface OpenForFlags extends Partial<LockFlags> {
   readonly flake: string;
   readonly store?: string | undefined;
-  readonly locked?: boolean;
-  readonly offline?: boolean;
 }
 
 export interface Opened extends Disposable {
@@ -15,24 +15,18 @@ export interface Opened extends Disposable {
 }
 
 /** Open a flake with the store its inputs go to, for a command. */
-export async function openForCommand(
-  context: CliContext,
-  { flake, store: root, locked = false, offline = false }: OpenForFlags,
-): Promise<Opened> {
-  const store = openLocalStore({ root: root ?? defaultStoreRoot() });
+export async function openForCommand(context: CliContext, flags: OpenForFlags): Promise<Opened> {
+  const store = openLocalStore({ root: flags.store ?? defaultStoreRoot() });
+  const closing: (() => void)[] = [() => store.close()];
+  const close = (): void => closing.forEach((each) => each());
   try {
-    const opened = await openFlake({
-      reference: flake,
-      cwd: context.cwd,
-      store,
-      locked,
-      offline,
-      signal: context.signal,
-      onNotice: (text) => context.say(text),
-    });
-    return { flake: opened, store, [Symbol.dispose]: () => store.close() };
+    const lock = await lockOptions(context, flags, store);
+    closing.unshift(() => void lock[Symbol.asyncDispose]());
+    const onNotice = (text: string): void => context.say(text);
+    const flake = await openFlake({ ...lock.options, reference: flags.flake, store, onNotice });
+    return { flake, store, [Symbol.dispose]: close };
   } catch (error) {
-    store.close();
+    close();
     throw error;
   }
 }
