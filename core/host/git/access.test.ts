@@ -59,8 +59,8 @@ test("a server that asks for a login gets none from nobody, and the error says h
 
 test("a name and password in the address are used, and never shown", async () => {
   const [user, password] = [login.username, login.password].map(encodeURIComponent);
-  assert.is(await fetched(undefined, server.url.replace("//", `//${user}:${password}@`) + "repo"), "one\n");
-  const wrong = await fetched(undefined, server.url.replace("//", `//${user}:wrong@`) + "repo");
+  assert.is(await fetched(undefined, `${server.url.replace("//", `//${user}:${password}@`)}repo`), "one\n");
+  const wrong = await fetched(undefined, `${server.url.replace("//", `//${user}:wrong@`)}repo`);
   assert.match(wrong, "git.unreachable");
   assert.not.match(wrong, "wrong");
 });
@@ -111,7 +111,7 @@ test("who asks is not told to the server a redirect leads to", async () => {
   const leading = await serveRepositories(root, { login, redirectTo: open.url });
   try {
     const [user, password] = [login.username, login.password].map(encodeURIComponent);
-    assert.is(await fetched(undefined, leading.url.replace("//", `//${user}:${password}@`) + "repo"), "one\n");
+    assert.is(await fetched(undefined, `${leading.url.replace("//", `//${user}:${password}@`)}repo`), "one\n");
     assert.ok(leading.asked.length > 0 && open.asked.length > 0);
     assert.equal([...new Set(leading.asked)], [`${login.username}:${login.password}`]);
     assert.equal([...new Set(open.asked)], [""]);

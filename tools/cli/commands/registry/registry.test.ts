@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type CliResult } from "../../testing.ts";
+import type { CliResult } from "../../testing.ts";
 import { configText, flakeWith, type InputsWorld, openInputsWorld } from "../../testing-inputs.ts";
 
 const test = suite("names of flakes, and faults of inputs");
