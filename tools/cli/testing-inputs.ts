@@ -1,6 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import * as assert from "uvu/assert";
 import { serveRepositories, TestRepository } from "../../core/host/git/testing.ts";
+import { readCheckedLock } from "../../core/host/flake/testing.ts";
 import { type CliResult, runFloe, temporaryDirectory } from "./testing.ts";
 
 /** For tests: flakes that take in repositories of a server on the loopback, with a store and settings of their own. */
@@ -25,7 +26,11 @@ export async function openInputsWorld(): Promise<InputsWorld> {
   const server = await serveRepositories(`${root}/served`);
   const env = { XDG_CACHE_HOME: `${root}/cache`, XDG_CONFIG_HOME: `${root}/config` };
   let count = 0;
-  const floe = (cwd: string, ...words: string[]): Promise<CliResult> => runFloe(words, { cwd, env });
+  const floe = async (cwd: string, ...words: string[]): Promise<CliResult> => {
+    const result = await runFloe(words, { cwd, env });
+    if (existsSync(`${cwd}/lock.json`)) readCheckedLock(`${cwd}/lock.json`);
+    return result;
+  };
   const run = (cwd: string, ...words: string[]): Promise<CliResult> => floe(cwd, ...words, "--store", store);
   return {
     url: server.url,

@@ -7,6 +7,7 @@ import { serveRepositories, temporaryFolder, TestRepository, type TestServer } f
 import { type LocalStore, openLocalStore } from "../local-store/index.ts";
 import { openTemporaryStore } from "../local-store/testing.ts";
 import { openFlake, type OpenFlakeOptions } from "./open-flake.ts";
+import { readCheckedLock } from "./testing.ts";
 
 const test = suite("openFlake");
 let root: string;
@@ -55,7 +56,7 @@ const open = (folder: string, options: Partial<OpenFlakeOptions> = {}) =>
     onNotice: (text) => notices.push(text),
     ...options,
   });
-const lockOf = (folder: string): LockFile => JSON.parse(readFileSync(`${folder}/lock.json`, "utf8")) as LockFile;
+const lockOf = (folder: string): LockFile => readCheckedLock(`${folder}/lock.json`) as LockFile;
 const locked = (lock: LockFile, name: string): Record<string, unknown> =>
   (lock.nodes[name] as LockNode).locked as unknown as Record<string, unknown>;
 async function errorOf(

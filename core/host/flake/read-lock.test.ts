@@ -41,6 +41,14 @@ test("parseLock() refuses what is no lock", () => {
     assert.is(codeOf(JSON.stringify(lock(change))), "flake.lock-malformed", JSON.stringify(change));
 });
 
+test("parseLock() refuses a list in the place of an object", () => {
+  for (const text of [
+    '{"version":1,"root":"root","nodes":{"root":[]}}',
+    '{"version":1,"root":"root","nodes":{"root":{"inputs":[]}}}',
+  ])
+    assert.is(codeOf(text), "flake.lock-malformed", text);
+});
+
 test("parseLock() refuses a newer version as such", () => {
   assert.is(codeOf('{"version":2}'), "flake.lock-version");
 });

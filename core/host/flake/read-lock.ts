@@ -3,20 +3,27 @@ import * as v from "valibot";
 import { CodedError, parseHash, parseJson } from "../../base/index.ts";
 import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile } from "../../flake/index.ts";
 
-const narHash = v.pipe(v.string(), v.check(isSha256, "expected a hash as sha256-…"));
+const narHash = v.pipe(
+  v.string(),
+  v.regex(/^sha256-[A-Za-z0-9+/]{43}=$/, "expected a hash as sha256-…"),
+  v.check(isSha256, "expected a hash as sha256-…"),
+  v.description("SRI sha256 of the NAR of the tree"),
+);
 const dir = v.optional(
   v.pipe(
     v.string(),
-    v.check(
-      (text) => text.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
-      "expected a plain path",
-    ),
+    v.regex(/^(?!\.{1,2}(?:\/|$))[^/]+(?:\/(?!\.{1,2}(?:\/|$))[^/]+)*$/, "expected a plain path"),
+    v.description("Folder of the flake inside the tree"),
   ),
 );
-const lastModified = v.pipe(v.number(), v.integer());
-const rev = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"));
+const lastModified = v.pipe(
+  v.number(),
+  v.integer(),
+  v.description("Seconds since 1970 of the commit, the archive or the newest file"),
+);
+const rev = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"), v.description("Commit"));
 const ref = v.optional(v.pipe(v.string(), v.regex(/^refs\/[^\s~^:?*[\\]+$/, "expected refs/…")));
-const submodules = v.optional(v.literal(true));
+const submodules = v.optional(v.pipe(v.literal(true), v.description("Submodules are part of the tree")));
 const archive = v.pipe(v.string(), v.regex(/^(https?|file):\/\/[^-]/, "expected an address"));
 const url = v.pipe(v.string(), v.regex(/^(https?|ssh|file):\/\/[^-]/, "expected an address"));
 
@@ -25,13 +32,25 @@ const locked = v.variant("type", [
   v.strictObject({ type: v.literal("tarball"), url: archive, rev: v.optional(rev), dir, narHash, lastModified }),
   v.strictObject({ type: v.literal("path"), path: v.string(), dir, narHash, lastModified }),
 ]);
-const inputs = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));
-const overrides = v.optional(v.record(v.string(), v.union([v.string(), v.array(v.string())])));
-const node = v.strictObject({ inputs, overrides, flake: v.optional(v.literal(false)), original: v.string(), locked });
+const target = v.union([
+  v.pipe(v.string(), v.description("Name of a node")),
+  v.pipe(v.array(v.string()), v.description("Names of inputs that lead from the root to what it is")),
+]);
+const inputs = v.optional(v.pipe(v.record(v.string(), target), v.description("Inputs that this lock pins, by name")));
+const overrides = v.optional(
+  v.pipe(
+    v.record(v.string(), target),
+    v.description("What takes the place of inputs below, by their path from here; an empty list leaves one out"),
+  ),
+);
+const flake = v.optional(v.pipe(v.literal(false), v.description("Declared to have no outputs")));
+const original = v.pipe(v.string(), v.description("The reference as declared"));
+const node = v.strictObject({ inputs, overrides, flake, original, locked });
 const root = v.strictObject({ inputs });
-const lockFile = v.strictObject({
+/** What a `lock.json` is; `docs/lock.schema.json` is made of it. */
+export const lockFile = v.strictObject({
   version: v.literal(1),
-  root: v.string(),
+  root: v.pipe(v.string(), v.description("Name of the node of the flake itself")),
   nodes: v.record(v.string(), v.union([node, root])),
 });
 
@@ -73,6 +92,17 @@ export function parseLock(text: string, path: string): LockFile {
       hint: "It was written by a newer Floe; update Floe.",
     });
   }
+  const list = findList(data);
+  if (list !== undefined) {
+    throw new CodedError(
+      "flake.lock-malformed",
+      `Cannot read the lock "${path}": found a list at ${list}, expected an object`,
+      {
+        at,
+        hint,
+      },
+    );
+  }
   const result = v.safeParse(lockFile, data);
   if (!result.success) {
     const [issue] = result.issues;
@@ -90,6 +120,20 @@ export function parseLock(text: string, path: string): LockFile {
     });
   }
   return output;
+}
+
+/** A list in the place of an object; the library of schemas takes one without keys for an object without keys. */
+function findList(data: unknown): string | undefined {
+  const objects: [string, unknown][] = [["its top", data]];
+  for (const [name, value] of objects) {
+    if (Array.isArray(value)) return name;
+    if (typeof value !== "object" || value === null) continue;
+    for (const [key, inner] of Object.entries(value)) {
+      const isTarget = /(^|\.)(inputs|overrides)$/.test(name);
+      if (!isTarget) objects.push([name === "its top" ? key : `${name}.${key}`, inner]);
+    }
+  }
+  return undefined;
 }
 
 function isSha256(text: string): boolean {

@@ -10,6 +10,7 @@ import { writeFiles } from "../evaluator/testing.ts";
 import { temporaryFolder } from "../git/testing.ts";
 import { type LocalStore, openLocalStore } from "../local-store/index.ts";
 import { openFlake, type OpenFlakeOptions } from "./open-flake.ts";
+import { readCheckedLock } from "./testing.ts";
 
 const test = suite("archives as inputs");
 const root = temporaryFolder();
@@ -70,8 +71,7 @@ function flake(inputs: string, outputs = "{ x: `${inputs.a}` }"): string {
 const open = (folder: string, options: Partial<OpenFlakeOptions> = {}) =>
   openFlake({ reference: folder, cwd: "/", store, records: false, memory: false, ...options });
 const lockedOf = (folder: string): LockedTarball =>
-  ((JSON.parse(readFileSync(`${folder}/lock.json`, "utf8")) as LockFile).nodes["a"] as LockNode)
-    .locked as LockedTarball;
+  ((readCheckedLock(`${folder}/lock.json`) as LockFile).nodes["a"] as LockNode).locked as LockedTarball;
 const errorOf = (run: Promise<unknown>): Promise<CodedError> =>
   run.then(
     () => assert.unreachable("expected an error") as never,
