@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, hashBytes } from "../base/index.ts";
 import type { PathInfo, StorePath } from "../store/index.ts";
-import { checkOutputs } from "./output-checks.ts";
+import { checkOutputs, discardsReferences } from "./output-checks.ts";
 import { drv, graph, out } from "./testdata/graph.ts";
 
 const info = (name: string, references: string[], narSize = 100): PathInfo => ({
@@ -31,6 +31,24 @@ test("checkOutputs() looks at direct references for the reference rules", () => 
   assert.equal(check({ allowedReferences: out("lib") }, ["lib", "app"]), FORBIDDEN);
   assert.equal(check({ disallowedReferences: out("libc") }, ["lib"]), []);
   assert.equal(check({ disallowedReferences: out("lib") }, ["lib"]), FORBIDDEN);
+});
+
+test("discardsReferences() reads structured attributes, one output at a time", () => {
+  const stated = (value: unknown): Record<string, string> => ({
+    __json: JSON.stringify({ unsafeDiscardReferences: value }),
+  });
+  const ask = (env: Record<string, string>, output = "out"): boolean =>
+    discardsReferences({ ...graph({})(drv("app")), env }, output);
+  assert.is(ask(stated({ out: true, dev: false })), true);
+  assert.is(ask(stated({ out: true, dev: false }), "dev"), false);
+  assert.is(ask(stated({ out: true }), "dev"), false);
+  // Plain variables cannot say it, as in Nix.
+  assert.is(ask({ unsafeDiscardReferences: "1" }), false);
+  for (const odd of [true, { out: "yes" }])
+    assert.throws(
+      () => ask(stated(odd)),
+      (error: CodedError) => error.code === "build.bad-rule",
+    );
 });
 
 test("checkOutputs() looks at the closure for the requisite rules, without the output itself", () => {

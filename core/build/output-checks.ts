@@ -71,6 +71,22 @@ function badRule(drv: Derivation, name: string, expected: string): CodedError {
   });
 }
 
+/**
+ * Whether what an output mentions is not to count as references: `unsafeDiscardReferences.<output>` of structured attributes, for
+ * images and the like that hold store paths and are used without them.
+ *
+ * @throws {CodedError} `build.bad-rule` for one that is neither true nor false.
+ *
+ * Source: Nix manual, "Advanced attributes".
+ */
+export function discardsReferences(drv: Derivation, output: string): boolean {
+  const attributes = attributesOf(drv);
+  const stated = objectOf(drv, "unsafeDiscardReferences", attributes?.["unsafeDiscardReferences"])[output];
+  if (stated === undefined || stated === null || stated === false) return false;
+  if (stated === true) return true;
+  throw badRule(drv, `unsafeDiscardReferences.${output}`, "true or false");
+}
+
 export interface CheckOutputsOptions {
   readonly drv: Derivation;
   /** What was built, by output name. */

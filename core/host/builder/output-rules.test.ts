@@ -72,6 +72,20 @@ if (typeof bench === "string" || !hasNix) {
     );
   });
 
+  test("an output may say that what it mentions is not what it needs", async () => {
+    const find = (name: string): string => `\${j#*'"${name}":"/nix/store'}`;
+    const text = `read -r j < .attrs.json || true; j=\${j#*'"outputs":'}; for n in out dev; do
+      case $n in out) p=${find("out")};; dev) p=${find("dev")};; esac; p=/nix/store\${p%%'"'*}; echo ${mid} $p > $p; done`;
+    const value = await script(text, {
+      name: "image",
+      outputs: ["out", "dev"],
+      structuredAttrs: { unsafeDiscardReferences: { out: true } },
+    });
+    assert.is((await bench.build(value)).exitCode, 0);
+    const references = (output: string) => bench.store.queryPathInfo(value.outputs[output] as StorePath)?.references;
+    assert.equal([references("out"), references("dev")], [[], [value.outputs["dev"], mid.outPath].sort()]);
+  });
+
   test.after(() => bench.close());
 }
 

@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats } from "node:fs";
 import { CodedError, equalHashes, type Hash, type HashAlgorithm, makeHasher, raise } from "../../base/index.ts";
-import { checkOutputs, hashMismatch, isFloating, outputPath } from "../../build/index.ts";
+import { checkOutputs, discardsReferences, hashMismatch, isFloating, outputPath } from "../../build/index.ts";
 import { type Derivation, type FixedOutput, fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import {
   closureOf,
@@ -56,12 +56,13 @@ export async function collectOutputs(options: CollectOutputsOptions): Promise<Co
   if (missing.length > 0) throw missingOutputs(drvPath, missing);
 
   const fixed = fixedOutputOf(drv);
-  const candidates = [...options.inputClosure, ...paths.keys()];
+  const mentionable = [...options.inputClosure, ...paths.keys()];
   const inspect = options.uid === undefined ? undefined : ownerCheck(options.uid);
   const scanned = new Map<string, ScannedTree>();
   for (const [path, name] of paths) {
     const place = hostPlace(directory, path);
     if (fixed?.method === "flat") await checkFlat(place, drv.name);
+    const candidates = discardsReferences(drv, name) ? [] : mentionable;
     scanned.set(name, await scanTree(place, { candidates, canonicalise: true, inspect, signal: options.signal }));
   }
   const order = orderOutputs(drv.name, paths, scanned);
