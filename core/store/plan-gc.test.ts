@@ -204,7 +204,7 @@ const short = ({ order, alive, referred }: DeletionPlan, graph: GcGraph) => ({
 test("planDelete() deletes what is named, and refuses what is live or referred to", () => {
   const graph = graphOf({ lib: {}, app: { references: ["lib"] }, old: { references: ["lib", "own"] }, own: {} });
   const plan = planGc({ graph, roots: [pathOf("app")], temporaryRoots: [] });
-  const none = { recursive: false, skipAlive: false, ignoreLiveness: false };
+  const none = { recursive: false, alsoReferrers: false, skipAlive: false, ignoreLiveness: false };
   const run = (names: string[], how: Partial<typeof none> = {}) =>
     short(planDelete({ plan, paths: names.map(pathOf), ...none, ...how }), graph);
   assert.equal(run(["old"]), { order: ["old"], alive: [], referred: [] });
@@ -214,23 +214,35 @@ test("planDelete() deletes what is named, and refuses what is live or referred t
   assert.equal(run(["app"]), { order: [], alive: ["app"], referred: [] });
   assert.equal(run(["app", "old"], { skipAlive: true }), { order: ["old"], alive: [], referred: [] });
   assert.equal(run(["app"], { ignoreLiveness: true }), { order: ["app"], alive: [], referred: [] });
+  assert.equal(run(["own"], { alsoReferrers: true }), { order: ["old", "own"], alive: [], referred: [] });
+  assert.equal(run(["own"], { alsoReferrers: true, skipAlive: true }).order, ["old", "own"]);
+  assert.equal(run(["lib"], { alsoReferrers: true, ignoreLiveness: true }).alive, ["app"]);
+  assert.equal(run(["lib"], { alsoReferrers: true, ignoreLiveness: true, skipAlive: true }).order, ["old"]);
   assert.equal(run(["lib"], { ignoreLiveness: true }).order, []);
   assert.equal(run(["lib"], { ignoreLiveness: true }).referred.length, 1);
 });
 
 test("planDelete() never leaves an object without what it refers to", () => {
   fc.assert(
-    fc.property(models, picks, picks, fc.boolean(), fc.boolean(), (model, roots, named, recursive, ignoreLiveness) => {
-      const graph = graphOf(model);
-      const plan = planGc({ graph, roots: someOf(model, roots).map(pathOf), temporaryRoots: [] });
-      const paths = someOf(model, named).map(pathOf);
-      const { order } = planDelete({ plan, paths, recursive, skipAlive: true, ignoreLiveness });
-      const gone = new Set(order.map((node) => nameOf(graph.paths[node] as string)));
-      for (const [name, { references = [] }] of Object.entries(model)) {
-        if (!gone.has(name)) for (const reference of references) assert.not.ok(gone.has(reference), reference);
-        if (!ignoreLiveness && gone.has(name)) assert.not.ok(plan.isLive(graph.nodes.get(pathOf(name)) as number));
-      }
-    }),
+    fc.property(
+      models,
+      picks,
+      picks,
+      fc.boolean(),
+      fc.boolean(),
+      fc.boolean(),
+      (model, roots, named, recursive, alsoReferrers, ignoreLiveness) => {
+        const graph = graphOf(model);
+        const plan = planGc({ graph, roots: someOf(model, roots).map(pathOf), temporaryRoots: [] });
+        const paths = someOf(model, named).map(pathOf);
+        const { order } = planDelete({ plan, paths, recursive, alsoReferrers, skipAlive: true, ignoreLiveness });
+        const gone = new Set(order.map((node) => nameOf(graph.paths[node] as string)));
+        for (const [name, { references = [] }] of Object.entries(model)) {
+          if (!gone.has(name)) for (const reference of references) assert.not.ok(gone.has(reference), reference);
+          if (!ignoreLiveness && gone.has(name)) assert.not.ok(plan.isLive(graph.nodes.get(pathOf(name)) as number));
+        }
+      },
+    ),
   );
 });
 

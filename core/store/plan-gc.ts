@@ -139,6 +139,8 @@ export interface PlanDeleteOptions {
   readonly paths: readonly StorePath[];
   /** Delete also what becomes garbage without them: dead objects they refer to. */
   readonly recursive: boolean;
+  /** Delete also what refers to them, however far away. What a root keeps among those is alive. Default false. */
+  readonly alsoReferrers?: boolean | undefined;
   /** Leave out what is live, and what something else refers to, instead of reporting it. */
   readonly skipAlive: boolean;
   /** Treat permanent roots as if they were not there. Temporary ones and referrers count all the same. */
@@ -161,7 +163,8 @@ export interface DeletionPlan {
  *
  * Source: Nix, `nix-store --delete` and `nix store delete`.
  */
-export function planDelete({ plan, paths, recursive, skipAlive, ignoreLiveness }: PlanDeleteOptions): DeletionPlan {
+export function planDelete(options: PlanDeleteOptions): DeletionPlan {
+  const { plan, paths, recursive, alsoReferrers = false, skipAlive, ignoreLiveness } = options;
   const { graph } = plan;
   const chosen = new Uint8Array(graph.paths.length);
   const alive: StorePath[] = [];
@@ -169,6 +172,11 @@ export function planDelete({ plan, paths, recursive, skipAlive, ignoreLiveness }
     const node = graph.nodes.get(path);
     if (node === undefined) continue;
     if (plan.isProtected(storePathDigest(path)) || (plan.isLive(node) && !ignoreLiveness)) alive.push(path);
+    else chosen[node] = 1;
+  }
+  for (const node of alsoReferrers ? referrersOf(graph, chosen) : []) {
+    // Liveness is never ignored for what was not named.
+    if (plan.isLive(node)) alive.push(graph.paths[node] as StorePath);
     else chosen[node] = 1;
   }
   const stack = recursive ? [...chosen.keys()].filter((node) => chosen[node] === 1) : [];
@@ -203,6 +211,28 @@ function dropReferred(graph: GcGraph, chosen: Uint8Array): { path: StorePath; re
     }
   }
   return dropped;
+}
+
+/** What refers to marked nodes, however far away, and is not marked itself. */
+function referrersOf({ references, paths }: GcGraph, marked: Uint8Array): number[] {
+  const referrers = new Map<number, number[]>();
+  for (const node of paths.keys()) {
+    for (const target of targetsOf(references, node)) {
+      const known = referrers.get(target);
+      if (known === undefined) referrers.set(target, [node]);
+      else known.push(node);
+    }
+  }
+  const found = new Set<number>();
+  const stack = [...marked.keys()].filter((node) => marked[node] === 1);
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    for (const referrer of referrers.get(node) ?? []) {
+      if (marked[referrer] === 1 || found.has(referrer)) continue;
+      found.add(referrer);
+      stack.push(referrer);
+    }
+  }
+  return [...found];
 }
 
 function isDerivation(graph: GcGraph, node: number): boolean {

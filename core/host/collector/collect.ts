@@ -127,6 +127,8 @@ export interface DeletePathsOptions extends Omit<CollectOptions, "maxFreedBytes"
   readonly paths: readonly StorePath[];
   /** Also what is garbage without them: dead objects they refer to. Default false. */
   readonly recursive?: boolean | undefined;
+  /** Also what refers to them, however far away. Default false. */
+  readonly alsoReferrers?: boolean | undefined;
   /** Pass over what must stay instead of refusing. Default false. */
   readonly skipAlive?: boolean | undefined;
   /** Delete what a link or a running program keeps; never what others refer to or a running command relies on. Default false. */
@@ -139,10 +141,10 @@ export interface DeletePathsOptions extends Omit<CollectOptions, "maxFreedBytes"
  * @throws {CodedError} `gc.alive`, `gc.referred`, `gc.unreadable-roots`, `gc.not-deleted`
  */
 export function deletePaths(options: DeletePathsOptions): Promise<GcReport> {
-  const { paths, recursive = false, skipAlive = false, ignoreLiveness = false } = options;
+  const { paths, recursive = false, alsoReferrers, skipAlive = false, ignoreLiveness = false } = options;
   return withCollection(options, async (collection) => {
     const { plan } = collection;
-    const chosen = planDelete({ plan, paths, recursive, skipAlive, ignoreLiveness });
+    const chosen = planDelete({ plan, paths, recursive, alsoReferrers, skipAlive, ignoreLiveness });
     if (!skipAlive) checkDeletable(chosen, collection, ignoreLiveness);
     const dead = chosen.order.map((node) => plan.graph.paths[node] as StorePath);
     const report = collection.report(dead);
@@ -172,7 +174,7 @@ function checkDeletable({ alive, referred }: DeletionPlan, { roots, plan }: Coll
   if (first === undefined) return;
   throw new CodedError("gc.referred", `Cannot delete "${first.path}": "${first.referrer}" refers to it`, {
     details: referred.slice(1).map((one) => `${one.path}: ${one.referrer} refers to it`),
-    hint: "Delete that as well, or pass over such objects with --skip-alive.",
+    hint: "Delete that as well (--also-referrers), or pass over such objects with --skip-alive.",
   });
 }
 

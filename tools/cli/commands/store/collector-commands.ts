@@ -26,6 +26,7 @@ export interface GcFlags extends StoreFlags, JsonFlags {
 
 export interface DeleteFlags extends StoreFlags, JsonFlags {
   readonly recursive: boolean;
+  readonly alsoReferrers: boolean;
   readonly skipAlive: boolean;
   readonly ignoreLiveness: boolean;
   readonly dryRun: boolean;
@@ -87,6 +88,7 @@ export const collectorCommands = {
         ...storeFlags,
         ...jsonFlags,
         recursive: off("Also what nothing needs without them: dead objects they refer to"),
+        alsoReferrers: off("Also what refers to them, unless it is in use"),
         skipAlive: off("Pass over what is in use instead of refusing"),
         ignoreLiveness: off("Delete what links and running programs need; never what other objects refer to"),
         dryRun: off("Only say what would be deleted, and how much space that would free"),

@@ -10,11 +10,12 @@ import { getPathInfo } from "./valid-path.ts";
 export default async function deleteObjects(this: CliContext, flags: DeleteFlags, ...texts: string[]): Promise<void> {
   const { root, paths } = find(flags, texts);
   using progress = showGcProgress(this);
-  const { recursive, skipAlive, ignoreLiveness, dryRun } = flags;
+  const { recursive, alsoReferrers, skipAlive, ignoreLiveness, dryRun } = flags;
   const report = await deletePaths({
     root,
     paths,
     recursive,
+    alsoReferrers,
     skipAlive,
     ignoreLiveness,
     dryRun,
