@@ -30,11 +30,13 @@ export interface SourceHost {
   /**
    * sha256 and size of the NAR of what counts of a tree or file; `files` when that is not everything.
    *
+   * @param from The file that asks, which a host may hold to its own source.
    * @throws {CodedError} `source.missing` when there is nothing at `hostPath`.
    */
   hashTree(
     hostPath: string,
     filter?: TreeFilter,
+    from?: string,
   ): { readonly narHash: Hash; readonly narSize: number; readonly files?: readonly string[] };
 }
 

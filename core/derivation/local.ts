@@ -77,7 +77,7 @@ function hash(
   at: SourceLocation | undefined,
 ): ReturnType<EvaluationState["host"]["hashTree"]> {
   try {
-    return state.host.hashTree(path, filter);
+    return state.host.hashTree(path, filter, at?.file);
   } catch (cause) {
     if (cause instanceof CodedError)
       throw new CodedError(cause.code, cause.message, { at: cause.at ?? at, hint: cause.hint, cause });

@@ -67,6 +67,7 @@ const evaluatorAnswer = v.object({
   answer,
   files: v.array(v.object({ path: text, size: v.number(), mtimeNs: text, ino: text, sha256: text })),
   trees: v.array(v.object({ path: text, fingerprint: text })),
+  near: v.optional(place),
 });
 
 /** @throws {CodedError} `evaluation.malformed-answer` */

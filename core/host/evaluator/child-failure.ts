@@ -7,16 +7,11 @@ export interface FailedChild {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Why a process ended without an answer. */
+/** Why a process ended without an answer, when neither its time nor its memory was over. */
 export function childFailure({ errors, status, signal }: FailedChild, places: Places): CodedError {
   const lines = errors.split("\n");
   const syntax = uncaughtSyntax(lines, places);
   if (syntax !== undefined) return syntax;
-  if (/JavaScript heap out of memory|allocation failure|Array buffer allocation failed/i.test(errors)) {
-    return new CodedError("evaluation.out-of-memory", "Cannot finish the evaluation: its memory ran out", {
-      hint: "Look for a list or loop that grows without end in the configuration.",
-    });
-  }
   const tail = lines.filter((line) => line !== "").slice(-8);
   return new CodedError(
     "evaluation.crashed",
@@ -25,6 +20,11 @@ export function childFailure({ errors, status, signal }: FailedChild, places: Pl
       details: tail,
     },
   );
+}
+
+/** Whether a process ended because its memory was at its limit; only the runtime itself writes what is looked at. */
+export function ranOutOfMemory(errors: string): boolean {
+  return /out of memory|allocation failure|allocation failed|bad_alloc/i.test(errors);
 }
 
 const SYNTAX_ERROR = /^\[?SyntaxError(?: <.*?>)?: (.*?)\]?$/;

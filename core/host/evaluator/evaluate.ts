@@ -64,10 +64,10 @@ export async function evaluate(
   const modules = options.records?.modulesOf(asked.configFile);
   const places = new Places(asked.mounts);
   const { answer: json, isolation } = await runChild(asked, { ...options, modules });
-  const { answer, files, trees } = parseAnswer(json);
+  const { answer, files, trees, near } = parseAnswer(json);
   if (answer.kind === "error") {
     const subject = question.attribute === "" ? "the flake" : `"${question.attribute}"`;
-    throw toCodedError(answer.error, { places, subject });
+    throw toCodedError(answer.error, { places, subject, near });
   }
   if (answer.kind === "inputs") {
     return {

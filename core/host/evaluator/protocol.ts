@@ -53,6 +53,8 @@ export interface EvaluatorQuestion {
   readonly configFile: string;
   readonly mounts: readonly Mount[];
   readonly agent: AgentQuestion;
+  /** Look where the evaluation is after so many milliseconds, in place of an answer: an error with that place, if one is found. */
+  readonly watchMs?: number;
 }
 
 /** An error as text. */
@@ -121,7 +123,12 @@ export interface EvaluatorAnswer {
   readonly answer: AgentAnswer;
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
+  /** Of an error: where the outputs are written, for one that has no place of its own. */
+  readonly near?: ErrorReport["at"];
 }
+
+/** Begins each line that the configuration prints, on the error stream; other lines there are the runtime's own. */
+export const CONSOLE_MARK = "\u0001";
 
 /** First line of the process: it was started, so a failure from here on is not one of the sandbox. */
 export const GREETING = "floe-evaluator 1";

@@ -17,6 +17,8 @@ export interface ReportErrorOptions {
   readonly places: Places;
   /** What was evaluated, for an error that does not say so itself. */
   readonly subject: string;
+  /** Where to look when the error has no place of its own. */
+  readonly near?: SourceLocation | undefined;
 }
 
 /**
@@ -25,12 +27,14 @@ export interface ReportErrorOptions {
  * The report comes from foreign code: a place that lies in no source is left out, and long texts are cut.
  */
 export function toCodedError(report: ErrorReport, options: ReportErrorOptions): CodedError {
-  const { places, subject } = options;
+  const { places, subject, near } = options;
   const show = (text: string): string => places.onHost(cut(text));
   const frames = userFrames(report.stack, places);
   const coded = report.code !== undefined && /^[a-z0-9-]+\.[a-z0-9-]+$/.test(report.code);
   const message = coded ? report.message : `Cannot evaluate ${subject}: ${report.name}: ${report.message}`;
-  const at = isPlaceIn(report.at, places) ? report.at : frames[0]?.at;
+  const own = isPlaceIn(report.at, places) ? report.at : frames[0]?.at;
+  // What was asked for and is not there has no place in the flake.
+  const at = own ?? (coded && !report.code?.startsWith("evaluation.") ? undefined : near);
   const rest = frames.filter((frame) => frame.at.file !== at?.file || frame.at.line !== at.line);
   const shown = rest.slice(0, MAX_FRAMES).map((frame) => `at ${frame.name}${formatLocation(frame.at)}`);
   if (rest.length > MAX_FRAMES) shown.push(`… and ${rest.length - MAX_FRAMES} more`);
@@ -40,7 +44,9 @@ export function toCodedError(report: ErrorReport, options: ReportErrorOptions): 
     hint: report.hint && show(report.hint),
     details: [...(report.details ?? []).slice(0, MAX_DETAILS), ...shown].map(show),
     // A cause with the same words is the engine's own error with a place added.
-    ...(cause === undefined || cause.message === report.message ? {} : { cause: toCodedError(cause, options) }),
+    ...(cause === undefined || cause.message === report.message
+      ? {}
+      : { cause: toCodedError(cause, { places, subject }) }),
   });
 }
 

@@ -1,15 +1,17 @@
 import { spawn } from "node:child_process";
-import { CodedError } from "../../base/index.ts";
-import { childFailure } from "./child-failure.ts";
+import { CodedError, type SourceLocation } from "../../base/index.ts";
+import { parseAnswer } from "./answer-schema.ts";
+import { childFailure, ranOutOfMemory } from "./child-failure.ts";
+import { type EvaluationLimits, readEvaluationLimits } from "./limits.ts";
 import { Places } from "./places.ts";
-import { type EvaluatorQuestion, GREETING } from "./protocol.ts";
+import { CONSOLE_MARK, type EvaluatorQuestion, GREETING } from "./protocol.ts";
 import type { StrippedCache } from "./stripped-cache.ts";
-import { type ChildCommand, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
+import { type ChildCommand, type ChildLimits, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
 
 export interface RunChildOptions {
-  /** Kill the evaluation after this time. Default 300. */
+  /** Kill the evaluation after this time. Default what the settings say, see `readEvaluationLimits`. */
   readonly timeoutSeconds?: number;
-  /** Heap of the evaluation. Default 2048. */
+  /** Heap of the evaluation. Default what the settings say. */
   readonly memoryMiB?: number;
   readonly signal?: AbortSignal;
   /** Stripped modules of earlier evaluations of this flake. */
@@ -28,26 +30,80 @@ export interface ChildResult {
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 const MAX_ERROR_BYTES = 1024 * 1024;
 
+/** Longest and shortest time that an evaluation is watched which did not end, in milliseconds. */
+const MAX_WATCH_MS = 5_000;
+const MIN_WATCH_MS = 100;
+/** What the process needs besides its heap and a quarter of it for buffers, in MiB: address space set aside, stacks of threads. */
+const BASE_MIB = 1024;
+
 /**
  * Ask the question of a fresh process, in a sandbox if this machine has one.
  *
- * @throws {CodedError} `evaluation.timeout`, `evaluation.out-of-memory`, `evaluation.syntax`, `evaluation.crashed`,
- *   `evaluation.cancelled`
+ * @throws {CodedError} `evaluation.timeout`, `evaluation.out-of-memory`, `evaluation.answer-too-large`, `evaluation.syntax`,
+ *   `evaluation.crashed`, `evaluation.settings-malformed`
  */
 export async function runChild(question: EvaluatorQuestion, options: RunChildOptions = {}): Promise<ChildResult> {
-  const limits = { memoryMiB: options.memoryMiB ?? 2048 };
-  const sandbox = sandboxCommand(question, limits);
-  if (sandbox !== undefined) {
-    const result = await runOnce(sandbox, question, options);
-    // Ended by us before it spoke: no fault of the sandbox.
-    if (result.greeted || result.timedOut || options.signal?.aborted === true)
-      return finish(result, sandbox, question, options);
+  const settings = readEvaluationLimits();
+  const { timeoutSeconds = settings.timeoutSeconds, memoryMiB = settings.memoryMiB } = options;
+  const limits = { timeoutSeconds, memoryMiB };
+  const [outcome, isolation] = await runConfined(question, limits, options);
+  if (options.signal?.aborted === true) throw options.signal.reason;
+  const [, modules, answer] = outcome.output.split("\n", 3);
+  if (modules !== undefined && modules !== "") options.modules?.write(modules);
+  if (outcome.status === 0 && outcome.greeted && answer !== undefined) return { answer, isolation };
+  if (outcome.tooLarge) {
+    throw new CodedError(
+      "evaluation.answer-too-large",
+      `Cannot finish the evaluation: its answer has more than ${MAX_ANSWER_BYTES} bytes`,
+      { hint: "Put large texts into files of the flake, and use them with local()." },
+    );
   }
-  const node = nodeCommand(question, limits);
-  options.onLine?.(
-    `The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`,
+  const spent = outcome.timedOut ? timeoutSeconds * 1000 : outcome.milliseconds / 4;
+  const watchMs = Math.round(Math.min(MAX_WATCH_MS, Math.max(MIN_WATCH_MS, spent)));
+  if (outcome.timedOut) throw timeoutError(timeoutSeconds, await findPlace({ ...question, watchMs }, limits, options));
+  if (ranOutOfMemory(outcome.errors))
+    throw memoryError(memoryMiB, await findPlace({ ...question, watchMs }, limits, options));
+  throw childFailure(outcome, new Places(question.mounts));
+}
+
+function timeoutError(seconds: number, at: SourceLocation | undefined): CodedError {
+  return new CodedError("evaluation.timeout", `Cannot finish the evaluation: it ran longer than ${seconds} seconds`, {
+    at,
+    hint: `Look for a loop without end, or allow more in ~/.config/floe/settings.json: { "evaluationTimeout": ${Math.ceil(seconds * 2)} }`,
+  });
+}
+
+function memoryError(memoryMiB: number, at: SourceLocation | undefined): CodedError {
+  return new CodedError(
+    "evaluation.out-of-memory",
+    `Cannot finish the evaluation: it needs more than ${memoryMiB} MiB of memory`,
+    {
+      at,
+      hint: `Look for a list or text that grows without end, or allow more in ~/.config/floe/settings.json: { "evaluationMemory": "${memoryMiB * 2}M" }`,
+    },
   );
-  return finish(await runOnce(node, question, options), node, question, options);
+}
+
+/**
+ * Where an evaluation is that reached a limit. It is asked again and watched for a moment: evaluations repeat exactly, and so those
+ * that end well do not pay for it.
+ */
+async function findPlace(
+  question: EvaluatorQuestion,
+  limits: EvaluationLimits,
+  { signal }: RunChildOptions,
+): Promise<SourceLocation | undefined> {
+  const timeoutSeconds = (question.watchMs ?? 0) / 1000 + 10;
+  const run = { ...(signal === undefined ? {} : { signal }) };
+  // More than it had, so that it is still there when the time is over.
+  const memoryMiB = Math.round(limits.memoryMiB * 1.5);
+  const [outcome] = await runConfined(question, { timeoutSeconds, memoryMiB, watch: true }, run);
+  const answer = outcome.output.split("\n", 3)[2];
+  if (outcome.status !== 0 || answer === undefined) return undefined;
+  const { answer: watched } = parseAnswer(answer);
+  const places = new Places(question.mounts);
+  const at = watched.kind === "error" ? watched.error.at : undefined;
+  return at !== undefined && places.has(at.file) ? { ...at, file: places.onHost(at.file) } : undefined;
 }
 
 interface Outcome {
@@ -57,31 +113,43 @@ interface Outcome {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly timedOut: boolean;
+  readonly tooLarge: boolean;
+  readonly milliseconds: number;
 }
 
-function finish(
-  outcome: Outcome,
-  { isolation }: ChildCommand,
+type RunLimits = EvaluationLimits & ChildLimits;
+
+async function runConfined(
   question: EvaluatorQuestion,
+  limits: RunLimits,
   options: RunChildOptions,
-): ChildResult {
-  if (options.signal?.aborted === true) throw options.signal.reason;
-  const [, modules, answer] = outcome.output.split("\n", 3);
-  if (modules !== undefined && modules !== "") options.modules?.write(modules);
-  if (outcome.status === 0 && outcome.greeted && answer !== undefined) return { answer, isolation };
-  if (outcome.timedOut) {
-    const seconds = options.timeoutSeconds ?? 300;
-    throw new CodedError("evaluation.timeout", `Cannot finish the evaluation: it ran longer than ${seconds} seconds`, {
-      hint: "Look for a loop without end in the configuration.",
-    });
+): Promise<readonly [Outcome, Isolation]> {
+  const sandbox = sandboxCommand(question, limits);
+  if (sandbox !== undefined) {
+    const outcome = await runOnce(sandbox, question, limits, options);
+    // Ended by us before it spoke: no fault of the sandbox.
+    if (outcome.greeted || outcome.timedOut || options.signal?.aborted === true) return [outcome, sandbox.isolation];
   }
-  throw childFailure(outcome, new Places(question.mounts));
+  const node = nodeCommand(question, limits);
+  options.onLine?.(
+    `The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`,
+  );
+  return [await runOnce(node, question, limits, options), node.isolation];
 }
 
-function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: RunChildOptions): Promise<Outcome> {
+function runOnce(
+  command: ChildCommand,
+  question: EvaluatorQuestion,
+  limits: RunLimits,
+  options: RunChildOptions,
+): Promise<Outcome> {
   options.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(command.program, command.args, {
+    const started = performance.now();
+    // The heap has a limit of its own; this one is for all the memory that is taken outside of it.
+    const dataKiB = (limits.memoryMiB + limits.memoryMiB / 4 + BASE_MIB) * 1024;
+    const limited = ['ulimit -d "$0" 2>/dev/null; exec "$@"', String(Math.round(dataKiB)), command.program];
+    const child = spawn("/bin/sh", ["-c", ...limited, ...command.args], {
       env: { TZ: "UTC" },
       stdio: ["pipe", "pipe", "pipe"],
       cwd: "/",
@@ -90,13 +158,10 @@ function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: Ru
     let size = 0;
     let timedOut = false;
     const kill = (): void => void child.kill("SIGKILL");
-    const timer = setTimeout(
-      () => {
-        timedOut = true;
-        kill();
-      },
-      (options.timeoutSeconds ?? 300) * 1000,
-    );
+    const timer = setTimeout(() => {
+      timedOut = true;
+      kill();
+    }, limits.timeoutSeconds * 1000);
     options.signal?.addEventListener("abort", kill, { once: true });
     child.stdout.on("data", (chunk: Buffer) => {
       output.push(chunk);
@@ -104,7 +169,7 @@ function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: Ru
       if (size > MAX_ANSWER_BYTES) kill();
     });
     const errors = new LineReader(options.onLine);
-    child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
     // A child that ends at once closes the pipe before it has read the question; its status tells more than EPIPE.
     child.stdin.on("error", () => {});
     child.stdin.end(`${JSON.stringify(question)}\n${options.modules?.read() ?? "{}"}\n`);
@@ -127,12 +192,14 @@ function runOnce(command: ChildCommand, question: EvaluatorQuestion, options: Ru
         status,
         signal,
         timedOut,
+        tooLarge: size > MAX_ANSWER_BYTES,
+        milliseconds: performance.now() - started,
       });
     });
   });
 }
 
-/** Keeps the error stream, and hands out its lines as they come. */
+/** Hands out the lines of the configuration as they come, and keeps what the runtime says. */
 class LineReader {
   readonly #onLine: ((line: string) => void) | undefined;
   #kept = "";
@@ -142,9 +209,7 @@ class LineReader {
     this.#onLine = onLine;
   }
 
-  push(chunk: Buffer): void {
-    const text = chunk.toString("utf8");
-    if (this.#kept.length < MAX_ERROR_BYTES) this.#kept += text;
+  push(text: string): void {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop() as string;
     for (const line of lines) this.#say(line);
@@ -159,9 +224,9 @@ class LineReader {
     return this.#kept;
   }
 
-  /** What the sandbox says when it cannot start is no word of the configuration. */
   #say(line: string): void {
-    if (!line.startsWith("bwrap: ")) this.#onLine?.(plain(line));
+    if (line.startsWith(CONSOLE_MARK)) this.#onLine?.(plain(line));
+    else if (this.#kept.length < MAX_ERROR_BYTES) this.#kept += `${line}\n`;
   }
 }
 

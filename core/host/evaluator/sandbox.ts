@@ -17,6 +17,8 @@ export interface ChildCommand {
 export interface ChildLimits {
   /** Size of the heap in MiB. */
   readonly memoryMiB: number;
+  /** Let the process profile itself. Default false. */
+  readonly watch?: boolean;
 }
 
 /**
@@ -40,6 +42,7 @@ export function nodeCommand(question: EvaluatorQuestion, limits: ChildLimits): C
 function makeNodeCommand(question: EvaluatorQuestion, limits: ChildLimits, readable: readonly string[]): ChildCommand {
   const args = [
     "--permission",
+    ...(limits.watch === true ? ["--allow-inspector"] : []),
     ...readable.map((folder) => `--allow-fs-read=${folder}`),
     "--experimental-vm-modules",
     "--disallow-code-generation-from-strings",

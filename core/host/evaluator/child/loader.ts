@@ -1,7 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { stripTypeScriptTypes } from "node:module";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
 import type { ErrorReport, Mount } from "../protocol.ts";
-import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
+import { type Mounts, SourceRefused } from "./mounts.ts";
 
 /** A module that cannot be loaded, with the place in the importing or faulty file. */
 export class LoadError extends Error {
@@ -38,6 +39,9 @@ export interface LoaderOptions {
 
 type Place = NonNullable<ErrorReport["at"]>;
 
+/** Largest module, in bytes: types of larger ones would take longer to strip than an evaluation may last. */
+export const MAX_MODULE_BYTES = 4 * 1024 * 1024;
+
 interface Loaded {
   readonly module: Module;
   readonly mount: Mount | undefined;
@@ -48,6 +52,7 @@ export class Loader {
   readonly #options: LoaderOptions;
   readonly #loaded = new Map<string, Loaded>();
   readonly #host: Module;
+  #floors: SourceTextModule[] = [];
   readonly #inside: string;
 
   constructor(options: LoaderOptions) {
@@ -81,25 +86,40 @@ export class Loader {
     return module;
   }
 
+  /** Parts of the engine that were imported as `#floe/…` since this was last asked. */
+  takeFloors(): SourceTextModule[] {
+    const floors = this.#floors;
+    this.#floors = [];
+    return floors;
+  }
+
   #load(path: string, from: Mount | undefined, importedAt: (() => Place) | undefined): Module {
-    let located: Located;
-    try {
-      located = this.#options.mounts.locate(path, from);
-    } catch (error) {
-      if (!(error instanceof SourceRefused)) throw error;
-      const at = importedAt?.() ?? { file: path, line: 1, column: 1 };
-      throw new LoadError({
-        code: error.code.replace(/^source\./, "evaluation.import-"),
-        message: error.message.replace("Cannot read", "Cannot import"),
-        at,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-      });
-    }
+    const orRefuse = <T>(run: () => T): T => {
+      try {
+        return run();
+      } catch (error) {
+        if (!(error instanceof SourceRefused)) throw error;
+        throw new LoadError({
+          code: error.code.replace(/^source\./, "evaluation.import-"),
+          message: error.message.replace("Cannot read", importedAt === undefined ? "Cannot load" : "Cannot import"),
+          at: importedAt?.() ?? { file: path, line: 1, column: 1 },
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        });
+      }
+    };
+    const located = orRefuse(() => this.#options.mounts.locate(path, from));
     const identifier = located.relative === "" ? located.mount.path : `${located.mount.path}/${located.relative}`;
     const known = this.#loaded.get(identifier);
     if (known !== undefined) return known.module;
-    const bytes = this.#options.mounts.read(located);
+    const bytes = orRefuse(() => this.#options.mounts.read(located, MAX_MODULE_BYTES));
     const text = bytes.toString("utf8");
+    if (!isUtf8(bytes)) {
+      throw new LoadError({
+        code: "evaluation.not-text",
+        message: `Cannot load "${identifier}": its bytes are not UTF-8, expected a text`,
+        at: { file: identifier, ...findText(text, /\ufffd/) },
+      });
+    }
     if (identifier.endsWith(".json")) return this.#loadJson(identifier, text, located.mount);
     const sha256 = this.#options.mounts.reads.get(located.hostPath)?.sha256 as string;
     const module = this.#compile(identifier, text, sha256);
@@ -142,7 +162,9 @@ export class Loader {
       const floor = specifier.slice("#floe/".length);
       if (!/^[a-z][a-z0-9-]*$/.test(floor) || floor === "host") throw refuse("there is no such part of Floe");
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
-      return this.#load(path, engine, place);
+      const module = this.#load(path, engine, place);
+      this.#floors.push(module as SourceTextModule);
+      return module;
     }
     if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
       return this.#load(`${this.#inside}/crypto.ts`, engine, place);
@@ -168,15 +190,22 @@ export class Loader {
   #compile(identifier: string, text: string, sha256: string): SourceTextModule {
     const { context, engine, refuseImport } = this.#options;
     const isEngine = identifier.startsWith(`${engine.path}/core/`);
-    return new SourceTextModule(/\.(m?js)$/.test(identifier) ? text : this.#strip(identifier, text, sha256), {
-      context,
-      identifier,
-      importModuleDynamically: (specifier) => refuseImport(specifier),
-      initializeImportMeta(meta) {
-        // The engine tells its own frames from those of its users by this.
-        if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
-      },
-    });
+    const code = /\.(m?js)$/.test(identifier) ? text : this.#strip(identifier, text, sha256);
+    try {
+      return new SourceTextModule(code, {
+        context,
+        identifier,
+        importModuleDynamically: (specifier) => refuseImport(specifier),
+        initializeImportMeta(meta) {
+          // The engine tells its own frames from those of its users by this.
+          if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
+        },
+      });
+    } catch (error) {
+      // Nobody catches a syntax error, which has its place then; the other one comes of brackets inside each other.
+      if ((error as Error).name !== "RangeError") throw error;
+      throw tooDeep(identifier);
+    }
   }
 
   #strip(identifier: string, text: string, sha256: string): string {
@@ -220,7 +249,8 @@ function strip(identifier: string, text: string): string {
   try {
     return stripTypeScriptTypes(text, { mode: "strip" });
   } catch (error) {
-    const { stack = "", message, code } = error as Error & { code?: string };
+    const { name, stack = "", message, code } = error as Error & { code?: string };
+    if (name === "RangeError" || name === "RuntimeError") throw tooDeep(identifier);
     const excerpt = /^:(\d+)\n([\s\S]*?)\n\n/.exec(stack);
     const lines = excerpt?.[2]?.split("\n") ?? [];
     const caret = lines.findIndex((line) => /^\s*\^+$/.test(line));
@@ -239,6 +269,14 @@ function strip(identifier: string, text: string): string {
         : {}),
     });
   }
+}
+
+function tooDeep(identifier: string): LoadError {
+  return new LoadError({
+    code: "evaluation.syntax",
+    message: `Cannot load "${identifier}": its expressions are too deep inside each other`,
+    at: { file: identifier, line: 1, column: 1 },
+  });
 }
 
 function resolve(importer: string, specifier: string): string {

@@ -4,7 +4,7 @@
  * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
  * that were used (empty when all were known), a line with the answer.
  */
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
 import {
   type AgentAnswer,
@@ -15,20 +15,23 @@ import {
   GREETING,
   type Mount,
 } from "../protocol.ts";
-import { LoadError, Loader, type StrippedModules } from "./loader.ts";
+import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts } from "./mounts.ts";
-import { makeHostCalls, makeRealm } from "./realm.ts";
+import { guardCalls, makeHostCalls, makeRealm } from "./realm.ts";
 import { Trees } from "./trees.ts";
+import { watch } from "./watch.ts";
+import { writeAll } from "./write.ts";
 
 interface Agent {
   begin(): void;
+  harden(exported: object): void;
   answer(exported: unknown, questionJson: string): string;
   failed(error: unknown): string;
   refuseImport(specifier: string): never;
 }
 
 function main(): void {
-  writeAll(`${GREETING}\n`);
+  writeAll(1, `${GREETING}\n`);
   const [questionJson, strippedJson] = readFileSync(0, "utf8").split("\n", 2) as [string, string];
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
   const stripped: StrippedModules = {
@@ -40,9 +43,13 @@ function main(): void {
   const mounts = new Mounts(question.mounts);
   const trees = new Trees(mounts);
   const answer = evaluate(question, mounts, trees, stripped);
-  writeAll(
-    `${JSON.stringify({ answer, files: [...mounts.reads.values()], trees: [...trees.reads.values()] } satisfies EvaluatorAnswer)}\n`,
-  );
+  const whole: EvaluatorAnswer = {
+    answer,
+    files: [...mounts.reads.values()],
+    trees: [...trees.reads.values()],
+    ...(answer.kind === "error" ? { near: placeOfOutputs(question, mounts) } : {}),
+  };
+  writeAll(1, `${JSON.stringify(whole)}\n`);
 }
 
 /** None where there is no bundle, or one made by another Node. */
@@ -65,6 +72,7 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
     let module: SourceTextModule;
     try {
       module = loader.load(question.agent.nodes[id]?.configFile as string);
+      hardenEngine();
     } catch (error) {
       if (!(error instanceof LoadError)) broken = { error };
       throw error;
@@ -78,55 +86,98 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
   };
   let thrown: unknown;
   const engine = question.mounts.find((mount) => mount.folders !== undefined) as Mount;
+  const context = makeRealm();
   const loader = new Loader({
-    context: makeRealm(),
+    context,
     mounts,
     engine,
     stripped,
-    hostCalls: makeHostCalls({ trees, loadFlake, thrown: () => thrown }),
+    hostCalls: guardCalls(context, makeHostCalls({ trees, loadFlake, thrown: () => thrown })),
     refuseImport: (specifier) => agent.refuseImport(`${specifier}`),
   });
   const inside = `${engine.path}/core/host/evaluator/inside`;
   loader.run(loader.load(`${inside}/prelude.ts`));
   const agent = loader.run(loader.load(`${inside}/agent.ts`)).namespace as unknown as Agent;
   agent.begin();
+  /** Before code of a flake runs: no flake can change a part of the engine under another one. */
+  const hardenEngine = (): void => {
+    for (const module of loader.takeFloors()) agent.harden(loader.run(module).namespace);
+  };
   let flake: SourceTextModule;
   try {
     flake = loader.load(question.configFile);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    writeAll("\n");
+    writeAll(1, "\n");
     return { kind: "error", error: error.report };
   }
   // Before any code of the flake has run, so that the floe process may rely on it in other evaluations.
-  writeAll(`${stripped.fresh ? JSON.stringify(stripped.used) : ""}\n`);
-  let exported: unknown;
-  try {
-    exported = exportOf(loader.run(flake));
-  } catch (error) {
-    return JSON.parse(agent.failed(error)) as AgentAnswer;
+  writeAll(1, `${stripped.fresh ? JSON.stringify(stripped.used) : ""}\n`);
+  hardenEngine();
+  const run = (): AgentAnswer => {
+    let exported: unknown;
+    try {
+      exported = exportOf(loader.run(flake));
+    } catch (error) {
+      return read(() => agent.failed(error));
+    }
+    return read(() => agent.answer(exported, JSON.stringify(question.agent)));
+  };
+  if (question.watchMs !== undefined) {
+    const counts = (file: string): boolean => {
+      const mount = mounts.find(file);
+      return mount !== undefined && mount !== engine;
+    };
+    return watchedAnswer(watch({ context, milliseconds: question.watchMs, run, counts }), mounts);
   }
-  const answer = JSON.parse(agent.answer(exported, JSON.stringify(question.agent))) as AgentAnswer;
+  const answer = run();
   if (broken !== undefined) throw broken.error;
   return answer;
+}
+
+/** A place found by watching, with the column where its line begins. */
+function watchedAnswer(place: ReturnType<typeof watch>, mounts: Mounts): AgentAnswer {
+  const error = { name: "CodedError", code: "evaluation.watched", message: "", stack: "" };
+  if (place === undefined) return { kind: "error", error };
+  const line =
+    mounts.read(mounts.locate(place.file), MAX_MODULE_BYTES).toString("utf8").split("\n")[place.line - 1] ?? "";
+  const column = Math.max(place.column, line.search(/\S/) + 1);
+  return { kind: "error", error: { ...error, at: { ...place, column } } };
+}
+
+/**
+ * What the agent says. It throws nothing; where the stack overflows in its own hands, what it threw is an object of the realm, which
+ * nobody here looks at: showing it could call functions of the configuration.
+ */
+function read(ask: () => string): AgentAnswer {
+  let text: string;
+  try {
+    text = ask();
+  } catch {
+    const message = "Cannot finish the evaluation: too many calls inside each other";
+    return { kind: "error", error: { name: "CodedError", code: "evaluation.too-deep", message, stack: "" } };
+  }
+  return JSON.parse(text) as AgentAnswer;
+}
+
+/** Where `outputs` is written, roughly. */
+function placeOfOutputs({ configFile }: EvaluatorQuestion, mounts: Mounts): NonNullable<EvaluatorAnswer["near"]> {
+  try {
+    const before =
+      /^[^]*?(?=\boutputs\b)/.exec(mounts.read(mounts.locate(configFile), MAX_MODULE_BYTES).toString("utf8"))?.[0] ??
+      "";
+    const lines = before.split("\n");
+    return { file: configFile, line: lines.length, column: (lines.at(-1) as string).length + 1 };
+  } catch {
+    // It cannot be read, which is what the answer says.
+    return { file: configFile, line: 1, column: 1 };
+  }
 }
 
 function exportOf(module: Module): unknown {
   return (module.namespace as { default?: unknown }).default;
 }
 
-/** The pipe may take less than all of it at once. */
-function writeAll(text: string): void {
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(1, bytes, at);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-    }
-  }
-}
-
-// A promise of the configuration that fails is its own affair: nothing here waits for one.
-process.on("unhandledRejection", () => {});
 main();
+// At once: what promises of the configuration wait for never happens, and so it cannot go on for ever.
+process.exit(0);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import type { FileRead, Mount } from "../protocol.ts";
 
 /** A file that may not be read, or is not there. */
@@ -70,10 +70,27 @@ export class Mounts {
     return { mount, relative, hostPath: relative === "" ? mount.hostPath : `${mount.hostPath}/${relative}` };
   }
 
-  /** The bytes of a file, recorded as read. */
-  read({ hostPath }: Located): Buffer {
-    const descriptor = openSync(hostPath, "r");
+  /**
+   * The bytes of a file, recorded as read.
+   *
+   * @param maxBytes Refuse larger ones. Default any size.
+   * @throws {SourceRefused} `source.not-a-file`, `source.too-large`, `source.unreadable`
+   */
+  read({ mount, relative, hostPath }: Located, maxBytes = Number.POSITIVE_INFINITY): Buffer {
+    const refuse = (problem: string, found: string): SourceRefused =>
+      new SourceRefused(`source.${problem}`, `Cannot read "${mount.path}/${relative}": ${found}`);
+    let descriptor: number;
     try {
+      // Opening a pipe that nobody writes to must not wait.
+      descriptor = openSync(hostPath, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      throw refuse("unreadable", `the machine says ${(error as NodeJS.ErrnoException).code}`);
+    }
+    try {
+      const stat = fstatSync(descriptor);
+      if (!stat.isFile())
+        throw refuse("not-a-file", `it is ${stat.isDirectory() ? "a folder" : "no file"}, expected a file`);
+      if (stat.size > maxBytes) throw refuse("too-large", `it has ${stat.size} bytes, expected at most ${maxBytes}`);
       const bytes = readFileSync(descriptor);
       this.remember(hostPath, descriptor, bytes);
       return bytes;

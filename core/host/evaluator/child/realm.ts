@@ -1,8 +1,8 @@
 import { hash as digestOf } from "node:crypto";
-import { constants, type Context, createContext } from "node:vm";
-import { writeSync } from "node:fs";
-import type { HostFailure } from "../protocol.ts";
+import { constants, type Context, createContext, Script } from "node:vm";
+import { CONSOLE_MARK, type HostFailure } from "../protocol.ts";
 import type { Trees } from "./trees.ts";
+import { writeAll } from "./write.ts";
 
 /** A realm of its own: only what the language itself has, and no way to make code from text. */
 export function makeRealm(): Context {
@@ -12,8 +12,27 @@ export function makeRealm(): Context {
   });
 }
 
-/** Lines an evaluation may print; a loop that prints must not fill the disk of who listens. */
+/**
+ * Made inside, around each function of the border: where the stack overflows in the process outside, the error is an object of its
+ * realm, and what the realm inside may catch has to be its own.
+ */
+const GUARD = `(call) => (a, b, c) => {
+  try {
+    return call(a, b, c);
+  } catch {
+    throw new RangeError("Maximum call stack size exceeded");
+  }
+}`;
+
+/** The functions of the border as the realm gets them. */
+export function guardCalls(context: Context, calls: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const guard = new Script(GUARD).runInContext(context) as (call: unknown) => unknown;
+  return Object.fromEntries(Object.entries(calls).map(([name, call]) => [name, guard(call)]));
+}
+
+/** What an evaluation may print, in lines and in UTF-16 units; a loop that prints must not fill the disk of who listens. */
 const MAX_LINES = 10_000;
+const MAX_PRINTED = 1024 * 1024;
 
 export interface HostCallsOptions {
   readonly trees: Trees;
@@ -27,6 +46,7 @@ export interface HostCallsOptions {
 export function makeHostCalls({ trees, loadFlake, thrown }: HostCallsOptions): Readonly<Record<string, unknown>> {
   const encoder = new TextEncoder();
   let lines = 0;
+  let printed = 0;
   let lastFailure = "";
   return {
     hash(algorithm: string, bytes: Uint8Array, digest: Uint8Array): boolean {
@@ -46,11 +66,18 @@ export function makeHostCalls({ trees, loadFlake, thrown }: HostCallsOptions): R
       }
     },
     log(text: string): void {
-      if (++lines <= MAX_LINES) writeSync(2, `${String(text).slice(0, 10_000)}\n`);
+      if (lines > MAX_LINES || printed > MAX_PRINTED) return;
+      // The rest is cut before it is split: a text of half a gigabyte may come.
+      for (const line of text.slice(0, MAX_PRINTED).split("\n", MAX_LINES)) {
+        printed += line.length;
+        const full = ++lines > MAX_LINES || printed > MAX_PRINTED;
+        writeAll(2, `${CONSOLE_MARK}${full ? "… what else the configuration prints is left out" : line}\n`);
+        if (full) return;
+      }
     },
-    listTree: (path: string): string => guarded(() => trees.list(path)),
-    hashTree: (path: string, keptJson: string): string =>
-      guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]))),
+    listTree: (path: string, from: string): string => guarded(() => trees.list(path, from)),
+    hashTree: (path: string, keptJson: string, from: string): string =>
+      guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]), from)),
     loadFlake(id: string): unknown {
       lastFailure = "";
       try {
@@ -74,20 +101,17 @@ function guarded(run: () => unknown): string {
 }
 
 function failureJson(error: unknown): string {
-  const { code, message, hint, report, resource } = error as {
+  const { code, message, hint, report } = error as {
     code?: string;
     message?: string;
     hint?: string;
     report?: HostFailure["failed"];
-    resource?: string;
   };
   const failed =
     report ??
     (code !== undefined && message !== undefined && /^[a-z-]+\.[a-z-]+$/.test(code)
       ? { code, message, ...(hint === undefined ? {} : { hint }) }
-      : {
-          code: "source.unreadable",
-          message: `Cannot read a source: ${message ?? String(error)}${resource === undefined ? "" : ` (${resource})`}`,
-        });
+      : // The words of the machine would name its folders, and a configuration can read them.
+        { code: "source.unreadable", message: `Cannot read a source: the machine says ${code ?? "no"}` });
   return JSON.stringify({ failed } satisfies HostFailure);
 }

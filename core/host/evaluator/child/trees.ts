@@ -1,9 +1,13 @@
 import { readdirSync } from "node:fs";
-import { formatHash } from "../../../base/index.ts";
-import { scanTreeSync } from "../../files/scan-tree.ts";
+import { CodedError, formatHash } from "../../../base/index.ts";
+import type { TreeFilter } from "../../../derivation/index.ts";
+import { type ScannedTree, scanTreeSync } from "../../files/scan-tree.ts";
 import type { TreeHash, TreeListing, TreeRead } from "../protocol.ts";
 import { fingerprintTree } from "../tree-fingerprint.ts";
-import type { Located, Mounts } from "./mounts.ts";
+import { ENGINE_PLACE, FLAKE_PLACE } from "../places.ts";
+import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
+
+const OWN_PLACES: readonly string[] = [FLAKE_PLACE, ENGINE_PLACE];
 
 /** Hashes source trees as the store will, and remembers which were hashed. */
 export class Trees {
@@ -15,8 +19,8 @@ export class Trees {
   }
 
   /** Every entry below `path` that counts. */
-  list(path: string): TreeListing {
-    const top = this.#mounts.locate(path);
+  list(path: string, from: string): TreeListing {
+    const top = this.#locate(path, from);
     const entries: [string, "file" | "directory" | "symlink"][] = [];
     const walk = (folder: string): void => {
       for (const entry of readdirSync(folder === "" ? top.hostPath : `${top.hostPath}/${folder}`, {
@@ -33,17 +37,32 @@ export class Trees {
     return { entries };
   }
 
-  /** @param kept Entries to take, relative to `path`; all that count when absent. */
-  hash(path: string, kept: readonly string[] | undefined): TreeHash {
-    const top = this.#mounts.locate(path);
+  /**
+   * @param kept Entries to take, relative to `path`; all that count when absent.
+   * @param from The file that asks; empty when it is the engine.
+   */
+  hash(path: string, kept: readonly string[] | undefined, from: string): TreeHash {
+    const top = this.#locate(path, from);
     const chosen = kept === undefined ? undefined : new Set(kept);
     const files: string[] = [];
     const filter = (relative: string): boolean =>
       this.#counts(top, relative) && (chosen?.has(relative) ?? true) && files.push(relative) > 0;
-    const { narHash, narSize } = scanTreeSync(top.hostPath, { filter });
+    const { narHash, narSize } = scan(top, filter);
     this.#remember(top);
     const all = chosen === undefined && !this.#mounts.isRestricted(top.mount);
     return { narHash: formatHash(narHash, "sri"), narSize, ...(all ? {} : { files }) };
+  }
+
+  /** Inputs lie in the store, where all may read them; the flake and the engine are read by their own files alone. */
+  #locate(path: string, from: string): Located {
+    const top = this.#mounts.locate(path);
+    const asking = from === "" ? top.mount : this.#mounts.find(from);
+    if (asking?.path === top.mount.path || !OWN_PLACES.includes(top.mount.path)) return top;
+    throw new SourceRefused(
+      "source.outside",
+      `Cannot read "${path}": it belongs to ${top.mount.name}, and another source asks for it`,
+      "Give it to the other flake as a value: local() in a file of its own source, or inputs.<name>.",
+    );
   }
 
   #remember(top: Located): void {
@@ -58,5 +77,15 @@ export class Trees {
       mount: top.mount,
       relative: top.relative === "" ? relative : `${top.relative}/${relative}`,
     });
+  }
+}
+
+/** What cannot be archived is told with its place inside. */
+function scan(top: Located, filter: TreeFilter): ScannedTree {
+  try {
+    return scanTreeSync(top.hostPath, { filter });
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    throw new SourceRefused(error.code, error.message.replaceAll(top.mount.hostPath, top.mount.path), error.hint);
   }
 }

@@ -5,6 +5,7 @@ import { findStaleInputs, type Flake } from "../../../flake/index.ts";
 import type { AgentAnswer, AgentQuestion } from "../protocol.ts";
 import { readFlake } from "./declared.ts";
 import { reportError } from "./errors.ts";
+import { freezeReachable } from "./freeze.ts";
 import { makeArguments } from "./inputs.ts";
 import { findAttribute, listNames } from "./lookup.ts";
 import { showOutputs } from "./show.ts";
@@ -14,6 +15,13 @@ import { Converter } from "./to-json.ts";
 /** Must come before any code of a source runs. */
 export function begin(): void {
   beginEvaluation(realmSourceHost);
+}
+
+/** Freeze a part of the engine, given by its namespace, before configuration gets it. */
+export function harden(exported: Readonly<Record<string, unknown>>): void {
+  const isObject = (value: unknown): value is object =>
+    typeof value === "function" || (typeof value === "object" && value !== null);
+  freezeReachable(Object.values(exported).filter(isObject));
 }
 
 let refusedImport: CodedError | undefined;

@@ -2,6 +2,9 @@ import type { ErrorReport } from "../protocol.ts";
 
 /** How far down a chain of causes is told. */
 const MAX_CAUSES = 4;
+/** Longest text of an error that is told, in UTF-16 units. */
+const MAX_TEXT = 64 * 1024;
+const MAX_DETAILS = 1_000;
 /** Names that exist elsewhere; asking for one of them inside is a question about purity and not a slip of the pen. */
 const OUTSIDE: Readonly<Record<string, string>> = {
   process: "the process and its environment",
@@ -43,8 +46,8 @@ export function reportError(thrown: unknown, depth = 0): ErrorReport {
     stack,
     ...(code === undefined ? {} : { code }),
     ...(hint === undefined ? {} : { hint }),
-    ...(Array.isArray(details) ? { details: details.map(String) } : {}),
-    ...(isPlace(at) ? { at: { file: at.file, line: at.line, column: at.column } } : {}),
+    ...textsOf(details),
+    ...placeOf(at),
     ...(cause === undefined ? {} : { cause: reportError(cause, depth + 1) }),
   };
   return code === undefined ? withPurity(report) : report;
@@ -80,24 +83,30 @@ function property(thrown: unknown, key: string): unknown {
 
 function textOf(thrown: unknown, key: string): string | undefined {
   const value = property(thrown, key);
-  return typeof value === "string" ? value : undefined;
+  return typeof value === "string" ? value.slice(0, MAX_TEXT) : undefined;
+}
+
+function textsOf(value: unknown): { readonly details?: readonly string[] } {
+  const length = Array.isArray(value) ? property(value, "length") : 0;
+  const count = typeof length === "number" ? Math.min(length, MAX_DETAILS) : 0;
+  const texts = Array.from({ length: count }, (_, i) => textOf(value, String(i))).filter((text) => text !== undefined);
+  return texts.length === 0 ? {} : { details: texts };
 }
 
 function describe(thrown: unknown): string {
   try {
-    return `${typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown)} was thrown`;
+    const text = typeof thrown === "object" ? JSON.stringify(thrown) : String(thrown);
+    return `${String(text).slice(0, MAX_TEXT)} was thrown`;
   } catch {
     return "a value without a text was thrown";
   }
 }
 
-function isPlace(value: unknown): value is { file: string; line: number; column: number } {
-  const place = value as { file?: unknown; line?: unknown; column?: unknown } | undefined | null;
-  return (
-    typeof place === "object" &&
-    place !== null &&
-    typeof place.file === "string" &&
-    typeof place.line === "number" &&
-    typeof place.column === "number"
-  );
+function placeOf(value: unknown): Pick<ErrorReport, "at"> {
+  const file = textOf(value, "file");
+  const line = property(value, "line");
+  const column = property(value, "column");
+  return file !== undefined && Number.isSafeInteger(line) && Number.isSafeInteger(column)
+    ? { at: { file, line: line as number, column: column as number } }
+    : {};
 }

@@ -1,6 +1,6 @@
 /**
  * What the process outside gives to the code inside, as the module `floe:host`. Only texts, numbers and byte arrays made
- * inside cross this border, and none of these functions throws: a realm never gets hold of an object of the other.
+ * inside cross this border, and none of these functions throws an object of the other realm: the realm inside never gets hold of one.
  */
 declare module "floe:host" {
   /** Hash `bytes` into `digest`, which has the right size. */
@@ -12,9 +12,9 @@ declare module "floe:host" {
   /** A line for people, on the error stream. */
   export function log(text: string): void;
   /** JSON of a `TreeListing` or a `HostFailure`. */
-  export function listTree(path: string): string;
-  /** JSON of a `TreeHash` or a `HostFailure`; `keptJson` is a list of relative paths, or empty for all. */
-  export function hashTree(path: string, keptJson: string): string;
+  export function listTree(path: string, from: string): string;
+  /** JSON of a `TreeHash` or a `HostFailure`; `keptJson` is a list of relative paths, or empty for all; `from` asks. */
+  export function hashTree(path: string, keptJson: string, from: string): string;
   /** The default export of an input's `flake.config.ts`; `undefined` when it could not be loaded, see `failure`. */
   export function loadFlake(id: string): unknown;
   /** JSON of the `HostFailure` of the last `loadFlake`; empty when the flake itself threw. */

@@ -3,6 +3,7 @@
  * needs, and freezes the rest, so that no source can change the language under another one.
  */
 import { decode, encodeInto, log } from "floe:host";
+import { freezeReachable } from "./freeze.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -26,7 +27,15 @@ function replace(target: object, key: string, value: unknown): void {
 
 const realm = globalThis as unknown as Record<string, unknown>;
 
-for (const name of ["Intl", "WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"])
+for (const name of [
+  "Intl",
+  "WebAssembly",
+  "SharedArrayBuffer",
+  "Atomics",
+  "WeakRef",
+  "FinalizationRegistry",
+  "Temporal",
+])
   delete realm[name];
 
 const CLOCK_HINT = "Write the time down as data, or use inputs.<name>.sourceInfo.lastModified.";
@@ -174,37 +183,20 @@ function makeOverridable(prototype: object, name: string): void {
   });
 }
 
+// Enough for the engine to find its caller behind frames of its own.
+(Error as unknown as { stackTraceLimit: number }).stackTraceLimit = 60;
+
 for (const [prototype, names] of OVERRIDABLE) for (const name of names) makeOverridable(prototype, name);
 
 /** Every object that can be reached from the global one is part of the language at this moment. */
-function freezeAll(): void {
-  const pending: object[] = [
-    realm,
-    Object.getPrototypeOf(function* () {}),
-    Object.getPrototypeOf(async () => {}),
-    Object.getPrototypeOf(async function* () {}),
-    Object.getPrototypeOf([][Symbol.iterator]()),
-    Object.getPrototypeOf(new Map()[Symbol.iterator]()),
-    Object.getPrototypeOf(new Set()[Symbol.iterator]()),
-    Object.getPrototypeOf(""[Symbol.iterator]()),
-    Object.getPrototypeOf("".matchAll(/./g)),
-  ];
-  const seen = new Set<object>();
-  for (let object = pending.pop(); object !== undefined; object = pending.pop()) {
-    if (seen.has(object)) continue;
-    seen.add(object);
-    const prototype = Object.getPrototypeOf(object) as object | null;
-    if (prototype !== null) pending.push(prototype);
-    for (const key of Reflect.ownKeys(object)) {
-      const property = Object.getOwnPropertyDescriptor(object, key);
-      for (const part of [property?.value, property?.get, property?.set] as unknown[]) {
-        if ((typeof part === "object" && part !== null) || typeof part === "function") pending.push(part as object);
-      }
-    }
-  }
-  // Enough for the engine to find its caller behind frames of its own.
-  (Error as unknown as { stackTraceLimit: number }).stackTraceLimit = 60;
-  for (const object of seen) if (!ArrayBuffer.isView(object)) Object.freeze(object);
-}
-
-freezeAll();
+freezeReachable([
+  realm,
+  Object.getPrototypeOf(function* () {}),
+  Object.getPrototypeOf(async () => {}),
+  Object.getPrototypeOf(async function* () {}),
+  Object.getPrototypeOf([][Symbol.iterator]()),
+  Object.getPrototypeOf(new Map()[Symbol.iterator]()),
+  Object.getPrototypeOf(new Set()[Symbol.iterator]()),
+  Object.getPrototypeOf(""[Symbol.iterator]()),
+  Object.getPrototypeOf("".matchAll(/./g)),
+]);

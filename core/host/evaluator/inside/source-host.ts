@@ -5,10 +5,10 @@ import type { HostFailure, TreeHash, TreeListing } from "../protocol.ts";
 
 /** Sources by way of the process outside. Filters are functions of this realm, so they are asked here. */
 export const realmSourceHost: SourceHost = {
-  hashTree(hostPath, filter) {
+  hashTree(hostPath, filter, from = "") {
     let kept = "";
     if (filter !== undefined) {
-      const { entries } = read<TreeListing>(listTree(hostPath));
+      const { entries } = read<TreeListing>(listTree(hostPath, from));
       const left: string[] = [];
       const skipped: string[] = [];
       for (const [relative, kind] of entries) {
@@ -18,7 +18,7 @@ export const realmSourceHost: SourceHost = {
       }
       kept = JSON.stringify(left);
     }
-    const { narHash, narSize, files } = read<TreeHash>(hashTree(hostPath, kept));
+    const { narHash, narSize, files } = read<TreeHash>(hashTree(hostPath, kept, from));
     return { narHash: parseHash(narHash), narSize, ...(files === undefined ? {} : { files }) };
   },
 };

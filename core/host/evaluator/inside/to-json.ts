@@ -1,9 +1,11 @@
 import { CodedError, type Diagnostic, formatLocation } from "../../../base/index.ts";
-import { contextOf } from "../../../derivation/index.ts";
+import { contextOf, currentEvaluation } from "../../../derivation/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
 
 /** Deeper than this a value is taken to have no end. */
 const MAX_DEPTH = 64;
+/** Largest value, in UTF-16 units of its texts and 8 for each of its members. */
+const MAX_SIZE = 64 * 1024 * 1024;
 
 interface DerivationLike {
   readonly name: string;
@@ -22,6 +24,7 @@ interface SystemLike {
 export class Converter {
   readonly #outputs = new Map<string, Set<string>>();
   readonly #sources = new Set<string>();
+  #size = 0;
 
   convert(value: unknown, path: readonly string[]): unknown {
     return this.#convert(value, path, []);
@@ -37,6 +40,7 @@ export class Converter {
   #convert(value: unknown, path: readonly string[], around: readonly object[]): unknown {
     switch (typeof value) {
       case "string":
+        this.#grow(value.length, path);
         this.#scan(value);
         return value;
       case "boolean":
@@ -48,6 +52,7 @@ export class Converter {
         if (value === null) return null;
         if (around.includes(value)) throw notJson(path, "a value that contains itself");
         if (around.length > MAX_DEPTH) throw notJson(path, `more than ${MAX_DEPTH} levels`);
+        this.#grow(8, path);
         return this.#convertObject(value, path, [...around, value]);
       default:
         throw notJson(path, `a ${typeof value}`);
@@ -55,21 +60,37 @@ export class Converter {
   }
 
   #convertObject(value: object, path: readonly string[], around: readonly object[]): unknown {
-    if (Array.isArray(value))
-      return value.map((item, i) => this.#convert(item === undefined ? null : item, [...path, String(i)], around));
+    if (Array.isArray(value)) return this.#convertList(value, path, around);
+    const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+    if (tag !== "Object") throw notJson(path, `a value of the kind ${tag}`);
     const { kind } = value as { kind?: unknown };
     if (kind === "package")
       return this.#convertPackage(value as DerivationLike & { version?: unknown; meta?: unknown }, path, around);
     if (kind === "system")
       return this.#convertSystem(value as { name: string; toplevel: DerivationLike }, path, around);
     if (kind === "local-source") return this.#convert(`${value as object}`, path, around);
-    if (isDerivation(value)) return { type: "derivation", ...this.#derivation(value) };
+    if (isDerivation(value)) return { type: "derivation", ...this.#derivation(value, path) };
     const entries: [string, unknown][] = [];
     for (const key of Object.keys(value)) {
+      this.#grow(8 + key.length, path);
       const item = (value as Record<string, unknown>)[key];
       if (item !== undefined) entries.push([key, this.#convert(item, [...path, key], around)]);
     }
     return Object.fromEntries(entries);
+  }
+
+  #convertList(value: readonly unknown[], path: readonly string[], around: readonly object[]): unknown[] {
+    const list: unknown[] = [];
+    for (let i = 0; i < value.length; i++) {
+      this.#grow(8, path);
+      list.push(this.#convert(value[i] ?? null, [...path, String(i)], around));
+    }
+    return list;
+  }
+
+  #grow(size: number, path: readonly string[]): void {
+    this.#size += size;
+    if (this.#size > MAX_SIZE) throw notJson(path, `more than ${MAX_SIZE} characters in all`);
   }
 
   #convertPackage(
@@ -80,7 +101,7 @@ export class Converter {
     const { version, meta } = value;
     return {
       type: "package",
-      ...this.#derivation(value),
+      ...this.#derivation(value, path),
       ...(version === undefined ? {} : { version }),
       ...(meta === undefined ? {} : { meta: this.#convert(meta, [...path, "meta"], around) }),
     };
@@ -91,10 +112,15 @@ export class Converter {
     if (!isDerivation(toplevel))
       return { type: "system", name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
     const said = warnings.map(({ message, at }) => (at === undefined ? message : `${formatLocation(at)}: ${message}`));
-    return { type: "system", ...this.#derivation(toplevel), name, ...(said.length === 0 ? {} : { warnings: said }) };
+    return {
+      type: "system",
+      ...this.#derivation(toplevel, path),
+      name,
+      ...(said.length === 0 ? {} : { warnings: said }),
+    };
   }
 
-  #derivation(value: DerivationLike): DerivationLike {
+  #derivation(value: DerivationLike, path: readonly string[]): DerivationLike {
     const { name, drvPath, outPath } = value;
     const outputs = Object.fromEntries(
       Object.keys(value.outputs ?? { out: outPath }).map((output) => [
@@ -104,6 +130,8 @@ export class Converter {
     );
     const wanted =
       Object.keys(outputs).find((output) => outputs[output] === outPath) ?? Object.keys(outputs)[0] ?? "out";
+    if (!currentEvaluation().derivations.has(`${drvPath}`))
+      throw notJson(path, `the derivation "${drvPath}", which this evaluation did not make`);
     this.#add(`${drvPath}`, [wanted]);
     return { name: `${name}`, drvPath: `${drvPath}`, outPath: `${outPath}`, outputs };
   }
