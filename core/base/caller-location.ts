@@ -30,7 +30,8 @@ const BUNDLES = CORE.replace(/[^/]+\/$/, "dist/");
 
 /** Frames of core and its bundles are skipped, except those of its tests, which stand for a user. */
 function isOwnFrame(file: string): boolean {
-  return file.startsWith("node:") || (file.startsWith(CORE) && !file.endsWith(".test.ts")) || file.startsWith(BUNDLES);
+  if (file.startsWith(CORE)) return !file.endsWith(".test.ts");
+  return file.startsWith("node:") || (file.startsWith(BUNDLES) && file.endsWith(".mjs"));
 }
 
 /**

@@ -163,9 +163,8 @@ function read(ask: () => string): AgentAnswer {
 /** Where `outputs` is written, roughly. */
 function placeOfOutputs({ configFile }: EvaluatorQuestion, mounts: Mounts): NonNullable<EvaluatorAnswer["near"]> {
   try {
-    const before =
-      /^[^]*?(?=\boutputs\b)/.exec(mounts.read(mounts.locate(configFile), MAX_MODULE_BYTES).toString("utf8"))?.[0] ??
-      "";
+    const text = mounts.read(mounts.locate(configFile), MAX_MODULE_BYTES).toString("utf8");
+    const before = text.slice(0, Math.max(0, text.search(/\boutputs\b/)));
     const lines = before.split("\n");
     return { file: configFile, line: lines.length, column: (lines.at(-1) as string).length + 1 };
   } catch {
