@@ -1,6 +1,10 @@
-import http, { type IncomingMessage } from "node:http";
-import https from "node:https";
+import type { Agent as HttpAgent, ClientRequest, IncomingMessage } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
 import { obeyNetworkHabits } from "../process/index.ts";
+
+// An import of these asks for each thing they export, and so loads the whole of fetch as well, which takes 50 ms.
+const http = process.getBuiltinModule("node:http");
+const https = process.getBuiltinModule("node:https");
 
 /** How long one is waited for, in milliseconds. */
 export interface HttpTimeouts {
@@ -49,7 +53,7 @@ export class AnswerError extends Error {}
 /** Requests of one cache: kept connections, at most 25 at once, proxies and certificates as the machine has them. */
 export class HttpClient {
   readonly #timeouts: HttpTimeouts;
-  readonly #agents: { readonly http: http.Agent; readonly https: https.Agent };
+  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
 
   constructor(timeouts: HttpTimeouts) {
     this.#timeouts = timeouts;
@@ -194,7 +198,7 @@ export function discard(body: IncomingMessage): void {
   else body.destroy();
 }
 
-async function send(request: http.ClientRequest, body: AsyncIterable<Uint8Array>, stallMs: number): Promise<void> {
+async function send(request: ClientRequest, body: AsyncIterable<Uint8Array>, stallMs: number): Promise<void> {
   try {
     for await (const piece of body) {
       if (request.destroyed) return;

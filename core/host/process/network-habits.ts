@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { setGlobalProxyFromEnv } from "node:http";
 import { homedir } from "node:os";
 import { CodedError } from "../../base/index.ts";
 
@@ -18,7 +17,7 @@ const done = { proxies: false, certificates: false };
 export async function obeyNetworkHabits(secure: boolean = true): Promise<void> {
   const proxies = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
   const hasProxy = proxies.some((name) => (process.env[name] ?? "") !== "");
-  if (!done.proxies && hasProxy) setGlobalProxyFromEnv();
+  if (!done.proxies && hasProxy) (await import("node:http")).setGlobalProxyFromEnv();
   done.proxies = true;
   if (done.certificates || (!secure && !hasProxy)) return;
   const tls = await import("node:tls");
