@@ -19,7 +19,7 @@ test.before(async () => {
   server = await serveRepositories(root, { login });
   certificate = makeCertificate(temporaryFolder());
   // Before the first connection: the certificates of a machine are read once.
-  if (certificate !== undefined) process.env["SSL_CERT_FILE"] = certificate.certFile;
+  if (certificate !== undefined) process.env["NIX_SSL_CERT_FILE"] = certificate.certFile;
 });
 test.after(() => server.close());
 
@@ -140,7 +140,9 @@ test("a server whose certificate nobody vouches for is refused", async () => {
   try {
     const said = await fetched(undefined, `${secure.url}repo`);
     assert.match(said, "git.unreachable");
-    assert.match(said, /certificate/i);
+    assert.match(said, "self-signed certificate");
+    assert.match(said, "NIX_SSL_CERT_FILE");
+    assert.not.match(said, "Node.js");
     assert.equal(secure.requests, []);
   } finally {
     await secure.close();

@@ -35,7 +35,9 @@ export function unreachable(url: string, cause: unknown): CodedError {
       hint:
         code === "ENOTFOUND" || code === "EAI_AGAIN"
           ? "Check the name of the server and the network."
-          : "Sources that are locked and in the store need no network.",
+          : /certificate/i.test(message)
+            ? "Nobody this machine trusts vouches for the server; NIX_SSL_CERT_FILE or sslCertFile in the settings names a file of certificates to trust."
+            : "Sources that are locked and in the store need no network.",
     },
   );
 }
@@ -65,7 +67,7 @@ function describe(cause: unknown): { message: string; code?: string; statusCode?
     errors?: readonly { message: string }[];
   };
   // A failed connection to a name with several addresses has its reasons in a list.
-  const text = message || errors?.[0]?.message || String(inner);
+  const text = (message || errors?.[0]?.message || String(inner)).replace(/; if the root CA .*$/, "");
   return {
     message: text,
     ...(code === undefined ? {} : { code }),
