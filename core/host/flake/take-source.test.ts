@@ -6,7 +6,7 @@ import type { StorePath } from "../../store/index.ts";
 import { FileTransport, openBinaryCache } from "../binary-cache/index.ts";
 import { writeFiles } from "../evaluator/testing.ts";
 import { serveRepositories, temporaryFolder, TestRepository, type TestServer } from "../git/testing.ts";
-import { LocalStore, openLocalStore } from "../local-store/index.ts";
+import { type LocalStore, openLocalStore } from "../local-store/index.ts";
 import { copyPaths } from "../stores/index.ts";
 import { openSubstituters } from "../substitute/index.ts";
 import { openFlake, type OpenFlakeOptions } from "./open-flake.ts";
