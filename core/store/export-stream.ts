@@ -1,6 +1,7 @@
 import { CodedError, type Hash, makeHasher, sortedText } from "../base/index.ts";
 import { closureOf, type ReferencesOf } from "./closure.ts";
 import { checkNar, notValid } from "./check-info.ts";
+import { EXPORT_MAGIC, type ExportedFile, readExportedFiles } from "./export-file.ts";
 import { narLength, narString } from "./nar-tokens.ts";
 import type { NarSink } from "./nar-parser.ts";
 import type { PathInfo } from "./path-info.ts";
@@ -8,8 +9,6 @@ import type { Awaitable, StoreQueries, StoreReader, StoreWriter } from "./store.
 import type { StorePath } from "./store-path.ts";
 import type { WireReader } from "./wire/index.ts";
 
-/** Stands between an archive and what is said of it. */
-const EXPORT_MAGIC = 0x4558494e;
 /** More bytes than any text of the stream has: paths, and the signatures of old versions. */
 const LONGEST_TEXT = 64 * 1024;
 
@@ -68,9 +67,10 @@ async function* exportObject(info: PathInfo, nar: AsyncIterable<Uint8Array>): As
   yield narLength(0);
 }
 
-/** What {@link readExport} finds: pieces of an archive, then the object they belong to. */
+/** What {@link readExport} finds: pieces of an archive, then the object they belong to; or whole objects of one file. */
 export type ExportEvent =
   | { readonly kind: "nar"; readonly bytes: Uint8Array }
+  | { readonly kind: "files"; readonly files: readonly ExportedFile[] }
   | { readonly kind: "object"; readonly info: ExportedInfo; readonly narHash: Hash; readonly narSize: number };
 
 /** Takes an archive while it is read. */
@@ -83,6 +83,7 @@ export interface ExportSink extends NarSink {
  * Read an export stream up to its end; what follows it is left alone.
  *
  * @param begin Called when an archive begins. What it gives is told what the archive holds, and there are no events for its pieces.
+ *   Only with it are there events for whole files, whose contents hold until the next event is asked for.
  * @throws {CodedError} `export.malformed`; `nar.malformed`; `store-path.*` for paths that are none of the store.
  */
 export async function* readExport(reader: WireReader, begin?: () => ExportSink): AsyncGenerator<ExportEvent> {
@@ -98,6 +99,11 @@ export async function* readExport(reader: WireReader, begin?: () => ExportSink):
 
 async function* readObjects(reader: WireReader, begin: (() => ExportSink) | undefined): AsyncGenerator<ExportEvent> {
   for (;;) {
+    if (begin !== undefined) {
+      const { files, usedBytes } = readExportedFiles(reader.there, reader.storeDirectory);
+      reader.skip(usedBytes);
+      if (files.length > 0) yield { kind: "files", files };
+    }
     const marker = await reader.number();
     if (marker === 0) return;
     if (marker !== 1) throw malformed(`found ${marker}, expected 1 before an object or 0 at the end`);
@@ -168,6 +174,7 @@ export async function importPaths(
 ): Promise<StorePath[]> {
   const paths: StorePath[] = [];
   for await (const event of readExport(reader)) {
+    if (event.kind === "files") throw new Error("there are files only with a sink");
     if (event.kind === "nar") {
       await spool.write(event.bytes);
       continue;

@@ -6,6 +6,7 @@ export * from "./content-address.ts";
 export * from "./copy-plan.ts";
 export * from "./content-check.ts";
 export * from "./digest-rewriter.ts";
+export type { ExportedFile } from "./export-file.ts";
 export * from "./export-stream.ts";
 export * from "./gc-graph.ts";
 export * from "./gc-settings.ts";

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, renameSync } from "node:fs";
 import { CodedError, equalHashes } from "../../base/index.ts";
-import { type PathInfo, readExport, type StorePath } from "../../store/index.ts";
+import { type ExportedFile, type ExportedInfo, type PathInfo, readExport, type StorePath } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
 import { hashTree, removeTree, syncPath, syncTreesLater, TreeWriter } from "../files/index.ts";
 import { type HeldLocks, lockRealPaths } from "./path-locks.ts";
@@ -24,6 +24,7 @@ export interface ImportStreamContext {
   readonly realStoreDirectory: string;
   realPath(path: StorePath): string;
   isValid(path: StorePath): boolean;
+  validAmong(paths: readonly StorePath[]): ReadonlySet<string>;
   queryPathInfo(path: StorePath): PathInfo | undefined;
   addTempRoots(paths: Iterable<StorePath>): void;
   /** As for adding a tree. */
@@ -67,15 +68,28 @@ export async function importStream(store: ImportStreamContext, reader: WireReade
     current = { place, writer: new TreeWriter(place) };
     return current.writer;
   };
+  const add = ({ info, narHash, narSize }: Arrived, place: string, writer: TreeWriter): void => {
+    paths.push(info.path);
+    round.push({ info: { ...info, narHash, narSize, signatures: [] }, place, finish: () => writer.finish() });
+    bytes += narSize;
+  };
   try {
     for await (const event of readExport(reader, begin)) {
       if (event.kind === "nar") continue;
-      const { writer, place } = current as Begun;
-      const { info, narHash, narSize } = event;
-      paths.push(info.path);
-      round.push({ info: { ...info, narHash, narSize, signatures: [] }, place, finish: () => writer.finish() });
-      current = undefined;
-      bytes += narSize;
+      if (event.kind === "files") {
+        // One writer for all of them: what they lie in together is the store directory.
+        const writer = new TreeWriter(store.realStoreDirectory);
+        for (const file of event.files) {
+          const place = store.temporaryPlace();
+          add(file, place, writer);
+          writeFile(writer, place.slice(store.realStoreDirectory.length + 1), file);
+        }
+        await writer.busy();
+      } else {
+        const { writer, place } = current as Begun;
+        add(event, place, writer);
+        current = undefined;
+      }
       if (round.length < ROUND_OBJECTS && bytes < ROUND_BYTES) continue;
       await takeIn(store, round);
       round = [];
@@ -92,25 +106,39 @@ export async function importStream(store: ImportStreamContext, reader: WireReade
   return paths;
 }
 
+/** What an export stream says of an object, and what its archive is. */
+interface Arrived {
+  readonly info: ExportedInfo;
+  readonly narHash: PathInfo["narHash"];
+  readonly narSize: number;
+}
+
+function writeFile(writer: TreeWriter, name: string, { executable, contents }: ExportedFile): void {
+  writer.file(name, { executable, size: contents.length });
+  writer.data(contents);
+  writer.endFile();
+}
+
 /**
  * Make objects valid that lie at temporary places, with one wait for the disk and one transaction. What they refer to is valid or
  * among them. The places are empty afterwards.
  */
 export async function takeIn(store: ImportStreamContext, round: readonly Incoming[]): Promise<void> {
   if (round.length === 0) return;
+  const placed = new Set<string>();
   try {
     for (const each of round) await each.finish();
-    store.addTempRoots(round.map(({ info }) => info.path));
-    const fresh = [...new Map(round.map((each) => [each.info.path, each])).values()].filter(
-      ({ info }) => !store.isValid(info.path),
-    );
+    const incoming = new Map(round.map((each) => [each.info.path, each]));
+    store.addTempRoots(incoming.keys());
+    const valid = store.validAmong([...incoming.keys()]);
+    const fresh = [...incoming.values()].filter(({ info }) => !valid.has(info.path));
     await syncTreesLater(
       fresh.map(({ place }) => place),
       store.realStoreDirectory,
     );
     let left: ReadonlySet<StorePath>;
     try {
-      left = placeAll(store, fresh);
+      left = placeAll(store, fresh, placed);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
       // One of them cannot be registered: those that do not need it can.
@@ -129,29 +157,38 @@ export async function takeIn(store: ImportStreamContext, round: readonly Incomin
       await store.flush();
     }
   } finally {
-    const exists = lookAround(store, round.length);
-    for (const { place } of round) if (exists(place)) removeTree(place);
+    const rest = round.filter(({ place }) => !placed.has(place));
+    const exists = lookAround(store, rest.length);
+    for (const { place } of rest) if (exists(place)) removeTree(place);
   }
 }
 
 /**
  * Give many objects their places without locking each, which costs a process: whoever else writes one of them has its lock
  * file. Gives those that somebody is at work on, and what refers to them.
+ *
+ * @param placed Told of the temporary places that were emptied.
  */
-function placeAll(store: ImportStreamContext, incoming: readonly Incoming[]): ReadonlySet<StorePath> {
+function placeAll(
+  store: ImportStreamContext,
+  incoming: readonly Incoming[],
+  placed: Set<string>,
+): ReadonlySet<StorePath> {
   const left = new Set<StorePath>();
   const places = new Map(incoming.map(({ info, place }) => [info.path, place]));
   const infos = incoming.map(({ info }) => info);
   store.register(infos, places, () => {
     const chosen = new Set<StorePath>();
     const exists = lookAround(store, incoming.length);
+    const valid = store.validAmong(infos.map(({ path }) => path));
     for (const { info, place } of incoming) {
       const real = store.realPath(info.path);
       if (exists(lockFileOf(real)) || info.references.some((reference) => left.has(reference))) {
         left.add(info.path);
-      } else if (!store.isValid(info.path)) {
+      } else if (!valid.has(info.path)) {
         if (exists(real)) removeTree(real);
         renameSync(place, real);
+        placed.add(place);
         chosen.add(info.path);
       }
     }
@@ -224,6 +261,7 @@ async function placeLocked(store: ImportStreamContext, { info, place }: Incoming
   try {
     if (store.isValid(info.path)) return;
     store.register([info], new Map([[info.path, place]]), () => {
+      if (store.isValid(info.path)) return new Set();
       removeTree(real);
       renameSync(place, real);
       syncPath(store.realStoreDirectory);

@@ -527,6 +527,8 @@ export class LocalStore implements Store {
       realStoreDirectory: this.realStoreDirectory,
       realPath: (path) => this.realPath(path),
       isValid: (path) => this.isValid(path),
+      validAmong: (paths) =>
+        new Set([...this.#queries.validAmong(paths), ...paths.filter((path) => this.#batch?.infos.has(path) === true)]),
       queryPathInfo: (path) => this.#queries.pathInfo(path),
       addTempRoots: (paths) => this.addTempRoots(paths),
       temporaryPlace: () => this.#temporaryPlace(),

@@ -16,7 +16,7 @@ export interface RegistrationContext {
   /** Reads a `.drv` file whether or not it is valid yet. */
   readonly readDerivation: (path: StorePath) => Derivation;
   readonly inputs: InputHashes;
-  /** Called inside the transaction when all was checked; only what it gives is registered. Default all. */
+  /** Called inside the transaction when all was checked; only what it gives is registered, none of which is valid. Default all. */
   readonly choose?: (() => ReadonlySet<StorePath>) | undefined;
 }
 
@@ -47,7 +47,7 @@ export function register(
     const ids = new Map<StorePath, number>();
     const fresh = new Set<StorePath>();
     for (const info of set.values()) {
-      const known = queries.idOf(info.path);
+      const known = chosen === undefined ? queries.idOf(info.path) : undefined;
       ids.set(info.path, known ?? insert(database, info, now));
       if (known === undefined) fresh.add(info.path);
       else update(database, info);

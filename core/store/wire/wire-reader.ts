@@ -30,7 +30,8 @@ function malformed(found: string): CodedError {
 export class WireReader {
   readonly #input: AsyncIterator<Uint8Array>;
   readonly #heldBytesLimit: number;
-  readonly #storeDirectory: string;
+  /** Where the paths of messages lie. */
+  readonly storeDirectory: string;
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
   #heldBytes = 0;
@@ -41,7 +42,17 @@ export class WireReader {
   constructor(input: AsyncIterable<Uint8Array>, options: WireReaderOptions = {}) {
     this.#input = input[Symbol.asyncIterator]();
     this.#heldBytesLimit = options.heldBytesLimit ?? HELD_BYTES_LIMIT;
-    this.#storeDirectory = options.storeDirectory ?? STORE_DIRECTORY;
+    this.storeDirectory = options.storeDirectory ?? STORE_DIRECTORY;
+  }
+
+  /** The bytes that have come and were not read, for who can do with what is there; outside of framed data. */
+  get there(): Uint8Array {
+    return this.#chunk.subarray(this.#at);
+  }
+
+  /** Pass over some of the bytes that are {@link there}. */
+  skip(sizeBytes: number): void {
+    this.#at += sizeBytes;
   }
 
   /** What the last message held counts no longer. */
@@ -106,13 +117,13 @@ export class WireReader {
 
   /** Errors besides ours: `store-path.outside`, `store-path.malformed`. */
   async path(): Promise<StorePath> {
-    return parseStorePath(await this.text(), this.#storeDirectory);
+    return parseStorePath(await this.text(), this.storeDirectory);
   }
 
   /** An empty text stands for none. */
   async optionalPath(): Promise<StorePath | undefined> {
     const text = await this.text();
-    return text === "" ? undefined : parseStorePath(text, this.#storeDirectory);
+    return text === "" ? undefined : parseStorePath(text, this.storeDirectory);
   }
 
   /** A set of paths in the order of the sender, each once. */
