@@ -106,8 +106,8 @@ export function formatLocked(locked: LockedSource): string {
       return formatReference({ kind: "tarball", url, lastModified, ...(rev === undefined ? {} : { rev }), ...more });
     }
     case "git": {
-      const { url, rev, ref, submodules } = locked;
-      const named = ref === undefined ? {} : { ref };
+      const { url, rev, ref, submodules, lastModified } = locked;
+      const named = ref === undefined ? { lastModified } : { ref, lastModified };
       return formatReference({
         kind: "git",
         url,

@@ -89,6 +89,7 @@ test("formatReference() writes what parseReference() reads", () => {
     "git+https://example.org/a.git?ref=feature/x&dir=sub",
     "git+https://example.org/a.git?semver=%5E1.4",
     "path:./pages",
+    "git+https://example.org/a.git?rev=0123456789abcdef0123456789abcdef01234567&lastModified=12",
     "git+https://example.org/a.git?submodules=1&narHash=sha256-47DEQpj8HBSa%2B/TImW%2B5JCeuQeRkm5NMpJWZG3hSuFU%3D",
     "path:/srv?dir=a",
     "tarball+https://example.org/a?x=1&dir=sub&lastModified=3",
@@ -140,6 +141,10 @@ test("withoutCredentials() hides passwords and tokens and keeps plain ssh users"
   assert.is(withoutCredentials("git+https://user:secret@example.org/a"), "git+https://***@example.org/a");
   assert.is(withoutCredentials("https://token@example.org/a failed"), "https://***@example.org/a failed");
   assert.is(withoutCredentials("ssh://git@example.org/a"), "ssh://git@example.org/a");
+  assert.is(
+    withoutCredentials("https://example.org/a?private_token=abc&ref=x&X-Amz-Signature=def failed"),
+    "https://example.org/a?private_token=***&ref=x&X-Amz-Signature=*** failed",
+  );
   assert.is(withoutCredentials("git+ssh://git:pw@example.org/a"), "git+ssh://***@example.org/a");
 });
 

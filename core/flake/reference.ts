@@ -18,6 +18,8 @@ export interface GitReference {
   readonly submodules?: true;
   /** SRI sha256 that the NAR of the tree has to have. */
   readonly narHash?: string;
+  /** Seconds since 1970 of the commit, as a lock knows it. */
+  readonly lastModified?: number;
 }
 
 /** An archive of a source, with one folder at its top. */
@@ -62,7 +64,7 @@ const FORGES: Readonly<Record<string, { readonly host: string; readonly suffix: 
   gitlab: { host: "gitlab.com", suffix: ".git" },
   sourcehut: { host: "git.sr.ht", suffix: "" },
 };
-const GIT_PARAMETERS = ["ref", "rev", "semver", "dir", "submodules", "narHash"];
+const GIT_PARAMETERS = ["ref", "rev", "semver", "dir", "submodules", "narHash", "lastModified"];
 /** Understood because flakes of Nix say it: only the commit that is used is fetched in any case. */
 const IDLE_GIT_PARAMETERS = ["shallow"];
 const TARBALL_PARAMETERS = ["dir", "narHash", "rev", "lastModified"];
@@ -215,6 +217,13 @@ function hashParameter(text: string, parameters: Map<string, string>): { narHash
   throw malformed(text, `the hash "${narHash}" is not written as sha256-…`);
 }
 
+function timeParameter(text: string, parameters: Map<string, string>): { lastModified?: number } {
+  const lastModified = parameters.get("lastModified");
+  if (lastModified === undefined) return {};
+  if (/^[0-9]{1,15}$/.test(lastModified)) return { lastModified: Number(lastModified) };
+  throw malformed(text, `the time "${lastModified}" is no number of seconds`);
+}
+
 function switchParameter(text: string, parameters: Map<string, string>, name: string): boolean {
   const value = parameters.get(name) ?? "0";
   if (value === "0" || value === "false") return false;
@@ -236,16 +245,13 @@ function makeTarball(text: string, address: string, parameters: Map<string, stri
   const own = [...parameters].filter(([name]) => !known.includes(name));
   const query = own.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&");
   const rev = parameters.get("rev");
-  const lastModified = parameters.get("lastModified");
   if (rev !== undefined && !REVISION.test(rev))
     throw malformed(text, `the revision "${rev}" is not 40 hexadecimal digits`);
-  if (lastModified !== undefined && !/^[0-9]{1,15}$/.test(lastModified))
-    throw malformed(text, `the time "${lastModified}" is no number of seconds`);
   return {
     kind: "tarball",
     url: query === "" ? address : `${address}?${query}`,
     ...(rev === undefined ? {} : { rev }),
-    ...(lastModified === undefined ? {} : { lastModified: Number(lastModified) }),
+    ...timeParameter(text, parameters),
     ...folderParameter(text, parameters),
     ...hashParameter(text, parameters),
   };
@@ -290,6 +296,7 @@ function makeGit(text: string, url: string, parameters: Map<string, string>): Gi
     ...(rev === undefined ? {} : { rev }),
     ...(semver === undefined ? {} : { semver }),
     ...(switchParameter(text, parameters, "submodules") ? { submodules: true } : {}),
+    ...timeParameter(text, parameters),
     ...folderParameter(text, parameters),
     ...hashParameter(text, parameters),
   };

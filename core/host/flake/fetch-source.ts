@@ -37,6 +37,9 @@ export interface FetchContext {
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
+/** For what has no relative path. */
+const NOWHERE: PathBase = { folder: "/", name: "the command" };
+
 export interface FetchedSource {
   readonly locked: LockedSource;
   readonly storePath: StorePath;
@@ -88,7 +91,7 @@ async function fetchRevision(
   known: readonly LockedSource[],
   context: FetchContext,
 ): Promise<FetchedSource> {
-  const { url, submodules, dir } = reference;
+  const { url, submodules, dir, narHash: declared, lastModified: time } = reference;
   const backend = await chooseBackend(url, context.access);
   const shown = withoutCredentials(formatReference(reference));
   if (reference.rev === undefined) checkMayFetch(url, shown, context);
@@ -101,6 +104,11 @@ async function fetchRevision(
     ...(submodules === undefined ? {} : { submodules }),
     ...(dir === undefined ? {} : { dir }),
   };
+  if (declared !== undefined && time !== undefined && reference.rev !== undefined) {
+    // The reference says all there is to know.
+    const locked = { ...pinned, narHash: declared, lastModified: time };
+    return { locked, storePath: await fetchLocked(locked, shown, NOWHERE, context) };
+  }
   const earlier = [...known, ...(context.memory?.find(pinned) ?? [])].find(
     (locked) => locked.type === "git" && locked.url === url && locked.rev === rev && locked.submodules === submodules,
   );
@@ -125,6 +133,7 @@ async function fetchArchive(
 ): Promise<FetchedSource> {
   const { dir, url } = reference;
   const at = dir === undefined ? {} : { dir };
+  const shown = withoutCredentials(formatReference(reference));
   if (reference.narHash !== undefined && reference.lastModified !== undefined) {
     // The reference says all there is to know.
     const { narHash, lastModified, rev } = reference;
@@ -136,9 +145,8 @@ async function fetchArchive(
       narHash,
       lastModified,
     } as const;
-    return { locked, storePath: await fetchLocked(locked, url, { folder: "/", name: "" }, context) };
+    return { locked, storePath: await fetchLocked(locked, shown, NOWHERE, context) };
   }
-  const shown = withoutCredentials(formatReference(reference));
   checkMayFetch(url, shown, context);
   context.onNotice?.(`Fetching ${shown}`);
   const found = await fetchTarball(reference, context);

@@ -3,6 +3,7 @@ import { CodedError } from "../../base/index.ts";
 import { parseReference, type TarballReference, withoutCredentials } from "../../flake/index.ts";
 import { download } from "../fetch/download.ts";
 import { unpackTarball } from "../fetch/unpack-tarball.ts";
+import { CERTIFICATE_HINT, LOGIN_HINT } from "../git/errors.ts";
 import { makeTemporaryFolder } from "../git/index.ts";
 import { type AddedSource, addTree } from "./add-source.ts";
 import type { FetchContext } from "./fetch-source.ts";
@@ -56,9 +57,25 @@ export async function fetchTarball({ url }: TarballReference, context: FetchCont
       url: link?.url ?? url,
       ...(link?.rev === undefined ? {} : { rev: link.rev }),
     };
+  } catch (error) {
+    throw error instanceof CodedError ? explain(error) : error;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The same error for who locks an input, and not for who builds something. */
+function explain({ code, message, details, hint, cause }: CodedError): CodedError {
+  const said = (details ?? []).join("\n");
+  const helps =
+    code !== "fetch.unreachable"
+      ? hint
+      : /answered 40[13]/.test(said)
+        ? LOGIN_HINT
+        : /certificate/i.test(said)
+          ? CERTIFICATE_HINT
+          : "Check the address and the network; sources that are locked and in the store need neither.";
+  return new CodedError(code, message, { details, hint: helps, cause });
 }
 
 function readLink(address: string, shown: string): TarballReference {

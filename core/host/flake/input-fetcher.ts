@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import {
   EMPTY_LOCK,
   type FetchedInput,
+  formatReference,
   type InputFetcher,
   LOCK_FILE_NAME,
   type LockedSource,
@@ -11,12 +12,18 @@ import {
   rootOf,
 } from "../../flake/index.ts";
 import { evaluate, FLAKE_FILE_NAME, type RunChildOptions } from "../evaluator/index.ts";
-import { type FetchContext, fetchReference } from "./fetch-source.ts";
+import { type FetchContext, type FetchedSource, fetchReference } from "./fetch-source.ts";
 import type { PathBase } from "./input-path.ts";
 import { readLock } from "./read-lock.ts";
 import { folderOf } from "./resolve-lock.ts";
 
-/** Fetches inputs into a store, and asks those that are flakes what they take in themselves. */
+/** Evaluations at the same time; each has a heap of its own. */
+const EVALUATIONS = 2;
+
+/**
+ * Fetches inputs into a store, and asks those that are flakes what they take in themselves. One reference is fetched once, however
+ * many inputs have it.
+ */
 export function makeInputFetcher(
   lock: LockFile,
   flakeFolder: string,
@@ -24,9 +31,16 @@ export function makeInputFetcher(
   run: RunChildOptions,
 ): InputFetcher {
   const known = Object.values(lock.nodes).flatMap((node) => (isLockNode(node) ? [node.locked] : []));
+  const fetched = new Map<string, Promise<FetchedSource>>();
+  const inTurn = limitTo(EVALUATIONS);
   return {
     async fetch(reference, parent, isFlake): Promise<FetchedInput> {
-      const { locked } = await fetchReference(reference, baseOf(parent, flakeFolder, context), known, context);
+      const key = reference.kind === "path" ? undefined : formatReference(reference);
+      const fetching =
+        (key === undefined ? undefined : fetched.get(key)) ??
+        fetchReference(reference, baseOf(parent, flakeFolder, context), known, context);
+      if (key !== undefined) fetched.set(key, fetching);
+      const { locked } = await fetching;
       if (!isFlake) return { locked, ownLock: [] };
       const storePath = lockedStorePath(locked);
       const directory = folderOf({ storePath, locked }, context);
@@ -39,13 +53,26 @@ export function makeInputFetcher(
         resolved: { inputs: {}, nodes: new Map() },
         hostPath: (path: string) => context.store.realPath(path),
       };
-      const result = await evaluate({ ...run, flake, question: { want: "inputs", candidates: [], attribute: "" } });
+      const question = { want: "inputs", candidates: [], attribute: "" } as const;
+      const result = await inTurn(() => evaluate({ ...run, flake, question }));
       return {
         locked,
         declared: result.kind === "lock-needed" ? result.declared : {},
         ownLock: Object.keys(rootOf(ownLock).inputs ?? {}),
       };
     },
+  };
+}
+
+/** Run things, so many at the same time. */
+function limitTo(count: number): <T>(run: () => Promise<T>) => Promise<T> {
+  const turns: Promise<unknown>[] = Array.from({ length: count }, () => Promise.resolve());
+  let next = 0;
+  return (run) => {
+    const turn = next++ % count;
+    const result = (turns[turn] as Promise<unknown>).then(run);
+    turns[turn] = result.catch(() => {});
+    return result;
   };
 }
 

@@ -246,7 +246,12 @@ export class OpenFlake {
   async #replaceOnce(): Promise<void> {
     if (this.#replaced || (this.#options.replace?.size ?? 0) === 0) return;
     this.#replaced = true;
-    const { changes } = await this.#relock(await this.declaredInputs(), "none", this.#options.writeLock ?? false);
+    const declared = await this.declaredInputs();
+    const { lock, replaced = [] } = this.#location;
+    const stale = findStaleInputs(declared, lock, replaced);
+    const isOnlyReplaced = stale.every((reason) => replaced.some((input) => reason === `"${input}" has no entry`));
+    if (this.#options.locked === true && !isOnlyReplaced) throw this.#stale(declared);
+    const { changes } = await this.#relock(declared, "none", this.#options.writeLock ?? false);
     const names = changes.map(({ input }) => input.join("/")).join(", ");
     if (names !== "") this.#options.onNotice?.(`Replaced for this command: ${names}`);
   }

@@ -1,6 +1,11 @@
 import { CodedError } from "../../base/index.ts";
 import { withoutCredentials } from "../../flake/index.ts";
 
+export const LOGIN_HINT =
+  "Say who you are: an entry in ~/.netrc, accessTokens in ~/.config/floe/settings.json, or git's credential helper.";
+export const CERTIFICATE_HINT =
+  "Nobody this machine trusts vouches for the server; NIX_SSL_CERT_FILE or sslCertFile in the settings names a file of certificates to trust.";
+
 /** The repository did not answer, or not as one. */
 export function unreachable(url: string, cause: unknown): CodedError {
   const shown = withoutCredentials(url);
@@ -15,7 +20,7 @@ export function unreachable(url: string, cause: unknown): CodedError {
       "git.unreachable",
       `Cannot read the git repository "${shown}": the server refuses access (HTTP ${statusCode})`,
       {
-        hint: "Say who you are: an entry in ~/.netrc, accessTokens in ~/.config/floe/settings.json, or git's credential helper; or use git+ssh:// with your key.",
+        hint: `${LOGIN_HINT} Or use git+ssh:// with your key.`,
       },
     );
   }
@@ -36,7 +41,7 @@ export function unreachable(url: string, cause: unknown): CodedError {
         code === "ENOTFOUND" || code === "EAI_AGAIN"
           ? "Check the name of the server and the network."
           : /certificate/i.test(message)
-            ? "Nobody this machine trusts vouches for the server; NIX_SSL_CERT_FILE or sslCertFile in the settings names a file of certificates to trust."
+            ? CERTIFICATE_HINT
             : "Sources that are locked and in the store need no network.",
     },
   );
