@@ -186,6 +186,11 @@ export class LocalStore implements Store {
     return this.#queries.allPaths();
   }
 
+  /** {@link allPaths} as one text, a path to a line: who only compares them saves a string for each. */
+  allPathsText(): string {
+    return this.#queries.allPathsText();
+  }
+
   closure(paths: Iterable<StorePath>): StorePath[] {
     return closureOf(paths, (path) => {
       const references = this.#batch?.infos.get(path)?.references ?? this.#queries.references(path);

@@ -12,6 +12,7 @@ import {
 } from "../../store/index.ts";
 import { type LocalStore, lockFile } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
+import { findMissing } from "./find-missing.ts";
 import { type HashedObject, hashObjects } from "./hash-objects.ts";
 
 export interface VerifyOptions {
@@ -65,6 +66,12 @@ const UNKNOWN_HASH_BYTE = 0;
  * @throws {CodedError} `store.not-valid` for a given path that the store does not have
  */
 export async function verifyStore(store: LocalStore, options: VerifyOptions = {}): Promise<Findings> {
+  const { paths, contents = false, signaturesNeeded = 0 } = options;
+  if (paths === undefined && !contents && signaturesNeeded === 0) {
+    // Where nothing is missing, nothing was being deleted either; else it is worth looking again while no collection runs.
+    const { checked, missing } = await findMissing(store);
+    if (missing.length === 0) return { checked, faults: [], gone: [], unhashed: [], metadata: [] };
+  }
   const release = await holdOffCollector(store, options.signal);
   try {
     return await new Verification(store, options).run();
@@ -101,9 +108,9 @@ class Verification {
 
   async run(): Promise<Findings> {
     const { paths, contents = false, signaturesNeeded = 0 } = this.#options;
-    // Rows first: the files of each of them were there before it was.
     const checked = paths ?? this.#store.allPaths();
-    const missing = paths === undefined ? this.#missingOfAll(checked) : this.#missingOf(checked);
+    // Rows first: the files of each of them were there before it was.
+    const missing = this.#missingOf(paths ?? (await findMissing(this.#store)).missing);
     const gone = this.#judgeMissing(missing);
     const present = missing.size === 0 ? checked : checked.filter((path) => !missing.has(path));
     if (contents || signaturesNeeded > 0) {
@@ -127,21 +134,6 @@ class Verification {
     throw new CodedError("store.not-valid", `Cannot look at "${path}": it is not in the store`, {
       hint: "`floe build` of the derivation it comes from makes it.",
     });
-  }
-
-  /** One reading of the directory answers for all. */
-  #missingOfAll(paths: readonly StorePath[]): Set<StorePath> {
-    const directory = this.#store.realStoreDirectory;
-    const names = existsSync(directory) ? readdirSync(directory).sort() : [];
-    const missing = new Set<StorePath>();
-    let at = 0;
-    // Both are sorted, so one walk along both is enough; a set of all names takes four times as long.
-    for (const path of paths) {
-      const name = storePathBaseName(path);
-      while (at < names.length && (names[at] as string) < name) at += 1;
-      if (names[at] !== name) missing.add(path);
-    }
-    return missing;
   }
 
   #missingOf(paths: readonly StorePath[]): Set<StorePath> {
