@@ -1,4 +1,4 @@
-export { canonicalise, CANONICAL_MTIME_SECONDS, metadataFault } from "./canonicalise.ts";
+export { canonicalise, CANONICAL_MTIME_SECONDS, isExecutable, metadataFault } from "./canonicalise.ts";
 export { FileJoiner, type JoinedFiles } from "./file-joiner.ts";
 export { type Mention, mentionsIn } from "./mentions.ts";
 export { hostPath, readNames, readTarget } from "./host-path.ts";

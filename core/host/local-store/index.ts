@@ -7,7 +7,7 @@ export { JOURNAL_NAME, StoreJournal } from "./journal.ts";
 export { defaultStoreRoot, makeLayout, type StoreLayout } from "./layout.ts";
 export { LocalStore, openLocalStore, type OpenLocalStoreOptions } from "./local-store.ts";
 export { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
-export { type InfoRow, pathInfoOf, StoreQueryTable } from "./queries.ts";
+export { type InfoRow, pathInfoOf, type RecordedContents, StoreQueryTable } from "./queries.ts";
 export { readRealisations, RealisationTable } from "./realisations.ts";
 export { register } from "./registration.ts";
 export { readStoreSettings, type StoreSettings, type StoreSettingsPlaces } from "./settings.ts";

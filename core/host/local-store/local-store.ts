@@ -41,7 +41,7 @@ import { importStream, type ImportStreamContext } from "./import-stream.ts";
 import { defaultStoreRoot, isStoreWritable, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
 import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
-import { StoreQueryTable } from "./queries.ts";
+import { type RecordedContents, StoreQueryTable } from "./queries.ts";
 import { RealisationTable } from "./realisations.ts";
 import { register } from "./registration.ts";
 import { addSignatures } from "./signatures.ts";
@@ -189,6 +189,11 @@ export class LocalStore implements Store {
   /** {@link allPaths} as one text, a path to a line: who only compares them saves a string for each. */
   allPathsText(): string {
     return this.#queries.allPathsText();
+  }
+
+  /** What was recorded of the contents of all objects, sorted by path. */
+  allContents(): RecordedContents[] {
+    return this.#queries.allContents();
   }
 
   closure(paths: Iterable<StorePath>): StorePath[] {

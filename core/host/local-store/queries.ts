@@ -1,4 +1,4 @@
-import { parseHash } from "../../base/index.ts";
+import { type Hash, parseHash } from "../../base/index.ts";
 import { type PathInfo, STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
 import type { StoreDatabase } from "./database.ts";
 
@@ -25,6 +25,14 @@ const DERIVERS =
 const AMONG = "select path from ValidPaths where path in (select value from json_each(?))";
 const ALL_PATHS = "select group_concat(path, char(10)) as text from (select path from ValidPaths order by path)";
 const BY_DIGEST = "select path from ValidPaths where path >= ? limit 1";
+
+/** What was recorded of an object's contents. */
+export interface RecordedContents {
+  readonly path: StorePath;
+  readonly narHash: Hash;
+  /** 0 when it was not recorded. */
+  readonly narSize: number;
+}
 
 /** Questions to the database of a store. */
 export class StoreQueryTable {
@@ -66,6 +74,14 @@ export class StoreQueryTable {
   /** All paths, sorted, one to a line: one text is five times as fast as a row for each path. */
   allPathsText(): string {
     return (this.#database.prepare(ALL_PATHS).get() as { text: string | null }).text ?? "";
+  }
+
+  /** Of all objects, sorted by path: one statement in place of two for each. */
+  allContents(): RecordedContents[] {
+    const all: RecordedContents[] = [];
+    for (const [path, hash, narSize] of this.#database.rows("select path, hash, narSize from ValidPaths order by path"))
+      all.push({ path: path as StorePath, narHash: parseHash(hash as string), narSize: (narSize ?? 0) as number });
+    return all;
   }
 
   validAmong(paths: readonly string[]): Set<string> {

@@ -1,6 +1,7 @@
-import { lstatSync } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { metadataFault, scanTreeSync } from "../files/index.ts";
+import { hashSmallFile } from "./hash-file.ts";
 
 /** One object to be hashed, by a number its asker knows. */
 export interface HashJob {
@@ -28,15 +29,19 @@ export function runHashJob({ index, path }: HashJob): HashResult {
   const metadata: string[] = [];
   let metadataFaults = 0;
   try {
-    const { uid } = lstatSync(path);
-    const { narHash, narSize } = scanTreeSync(path, {
-      inspect: (file, stat) => {
-        const fault = metadataFault(stat, uid);
-        if (fault === undefined) return;
-        metadataFaults += 1;
-        if (metadata.length < TOLD_FAULTS) metadata.push(`${file}: ${fault}`);
-      },
-    });
+    const own = lstatSync(path);
+    const inspect = (file: string, stat: Stats): void => {
+      const fault = metadataFault(stat, own.uid);
+      if (fault === undefined) return;
+      metadataFaults += 1;
+      if (metadata.length < TOLD_FAULTS) metadata.push(`${file}: ${fault}`);
+    };
+    const small = hashSmallFile(path, own);
+    if (small !== undefined) {
+      inspect(path, own);
+      return { index, ...small, metadata, metadataFaults };
+    }
+    const { narHash, narSize } = scanTreeSync(path, { inspect });
     return { index, digest: narHash.digest, sizeBytes: narSize, metadata, metadataFaults };
   } catch (error) {
     return { index, fault: faultOf(error), metadata, metadataFaults };

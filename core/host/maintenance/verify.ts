@@ -10,7 +10,7 @@ import {
   type StorePath,
   storePathBaseName,
 } from "../../store/index.ts";
-import { type LocalStore, lockFile } from "../local-store/index.ts";
+import { type LocalStore, lockFile, type RecordedContents } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
 import { findMissing } from "./find-missing.ts";
 import { type HashedObject, hashObjects } from "./hash-objects.ts";
@@ -113,10 +113,11 @@ class Verification {
     const missing = this.#missingOf(paths ?? (await findMissing(this.#store)).missing);
     const gone = this.#judgeMissing(missing);
     const present = missing.size === 0 ? checked : checked.filter((path) => !missing.has(path));
-    if (contents || signaturesNeeded > 0) {
-      const infos = present.map((path) => this.#infoOf(path));
-      if (signaturesNeeded > 0) for (const info of infos) this.#checkTrust(info, signaturesNeeded);
-      if (contents) await this.#checkContents(infos);
+    if (signaturesNeeded > 0) for (const path of present) this.#checkTrust(this.#infoOf(path), signaturesNeeded);
+    if (contents) {
+      const recorded =
+        paths === undefined ? this.#store.allContents() : present.map((path): RecordedContents => this.#infoOf(path));
+      await this.#checkContents(missing.size === 0 ? recorded : recorded.filter(({ path }) => !missing.has(path)));
     }
     if (contents && paths === undefined) await this.#checkLinks();
     return {
@@ -178,14 +179,14 @@ class Verification {
       this.#faults.push({ kind: "untrusted", path: info.path, found: `${keys} of ${needed} trusted keys signed it` });
   }
 
-  async #checkContents(infos: readonly PathInfo[]): Promise<void> {
+  async #checkContents(infos: readonly RecordedContents[]): Promise<void> {
     const hashed = await this.#hash(
       infos.map(({ path, narSize }) => ({ path: this.#store.realPath(path), sizeBytes: narSize })),
     );
     for (const [index, info] of infos.entries()) this.#judgeContents(info, hashed[index] as HashedObject);
   }
 
-  #judgeContents(info: PathInfo, { hash, fault, metadata, metadataFaults }: HashedObject): void {
+  #judgeContents(info: RecordedContents, { hash, fault, metadata, metadataFaults }: HashedObject): void {
     const { path } = info;
     if (hash === undefined) {
       this.#faults.push({ kind: kindOf(fault?.code), path, found: fault?.message ?? "it cannot be read" });
@@ -196,7 +197,7 @@ class Verification {
       this.#faults.push({ kind: "damaged", path, found: differs(info.narHash, hash.narHash) });
       return;
     }
-    if (!known || info.narSize === 0) this.#unhashed.push({ ...info, ...hash });
+    if (!known || info.narSize === 0) this.#unhashed.push({ ...this.#infoOf(path), ...hash });
     else if (info.narSize !== hash.narSize)
       this.#faults.push({ kind: "damaged", path, found: `${hash.narSize} bytes, registered ${info.narSize}` });
     if (metadataFaults > 0) this.#metadata.push({ path, files: metadataFaults, examples: metadata });
