@@ -82,11 +82,12 @@ export class StoreDatabase {
     }
   }
 
-  /** All rows of a question, as arrays: for big answers. */
-  rows(sql: string): Iterable<readonly unknown[]> {
-    const statement = this.#connection.prepare(sql);
+  /** A whole table, column by column: one text for each column takes a third of the time of a row for each row. */
+  columns(table: string, names: readonly string[]): unknown[][] {
+    const lists = names.map((name) => `json_group_array(${name})`);
+    const statement = this.#connection.prepare(`select ${lists.join(", ")} from ${table}`);
     statement.setReturnArrays(true);
-    return statement.iterate() as Iterable<unknown> as Iterable<readonly unknown[]>;
+    return (statement.get() as unknown as string[]).map((text) => JSON.parse(text) as unknown[]);
   }
 
   /** Inside a transaction: repeat a fact in the journal. Whoever changes `ValidPaths`, `Refs` or signatures says so here. */

@@ -5,18 +5,23 @@ import type { StoreDatabase } from "./database.ts";
 export function readGcGraph(database: StoreDatabase): GcGraph {
   return database.reading(() => {
     const builder = new GcGraphBuilder();
+    const [ids, paths, narSizes, derivers] = database.columns("ValidPaths", ["id", "path", "narSize", "deriver"]) as [
+      number[],
+      StorePath[],
+      (number | null)[],
+      (string | null)[],
+    ];
     /** Row number → node. Numbers are never used again, so there are gaps. */
-    const nodes = new Map<number, number>();
-    for (const [id, path, narSize, deriver] of database.rows("select id, path, narSize, deriver from ValidPaths")) {
-      const node = builder.addObject(path as StorePath, (narSize ?? 0) as number, (deriver ?? undefined) as string);
-      nodes.set(id as number, node);
+    const nodes = new Uint32Array(ids.reduce((last, id) => Math.max(last, id), 0) + 1);
+    for (const [at, id] of ids.entries()) {
+      nodes[id] = builder.addObject(paths[at] as StorePath, narSizes[at] ?? 0, derivers[at] ?? undefined);
     }
-    for (const [referrer, reference] of database.rows("select referrer, reference from Refs")) {
-      builder.addReference(nodes.get(referrer as number) as number, nodes.get(reference as number) as number);
+    const [referrers, references] = database.columns("Refs", ["referrer", "reference"]) as [number[], number[]];
+    for (const [at, referrer] of referrers.entries()) {
+      builder.addReference(nodes[referrer] as number, nodes[references[at] as number] as number);
     }
-    for (const [drv, path] of database.rows("select drv, path from DerivationOutputs")) {
-      builder.addOutput(nodes.get(drv as number) as number, path as string);
-    }
+    const [drvs, outputs] = database.columns("DerivationOutputs", ["drv", "path"]) as [number[], string[]];
+    for (const [at, drv] of drvs.entries()) builder.addOutput(nodes[drv] as number, outputs[at] as string);
     return builder.build();
   });
 }

@@ -191,7 +191,7 @@ export class LocalStore implements Store {
     return this.#queries.allPathsText();
   }
 
-  /** What was recorded of the contents of all objects, sorted by path. */
+  /** What was recorded of the contents of all objects, in no order. */
   allContents(): RecordedContents[] {
     return this.#queries.allContents();
   }

@@ -8,7 +8,6 @@ import {
   type PathInfo,
   type PublicKey,
   type StorePath,
-  storePathBaseName,
 } from "../../store/index.ts";
 import { type LocalStore, lockFile, type RecordedContents } from "../local-store/index.ts";
 import { ed25519 } from "../signing/index.ts";
