@@ -1,8 +1,8 @@
 import { type Hash, type Hasher, makeHasher } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
-import { NarParser, type NarSink } from "../../store/index.ts";
+import { NarParser } from "../../store/index.ts";
 import { TreeWriter } from "./tree-writer.ts";
-import { walkNar } from "./walk.ts";
+import { type ReadingSink, walkNar } from "./walk.ts";
 
 /** How long work may hold the event loop before others get a turn. */
 const TURN_MS = 10;
@@ -101,7 +101,7 @@ export async function copyTreeCanonical(
   return { narHash: hasher.digest(), narSize };
 }
 
-function hashingContents(writer: TreeWriter, hashers: readonly Hasher[]): NarSink {
+function hashingContents(writer: TreeWriter, hashers: readonly Hasher[]): ReadingSink {
   return {
     directory: (path) => writer.directory(path),
     endDirectory: (path) => writer.endDirectory(path),
@@ -111,6 +111,7 @@ function hashingContents(writer: TreeWriter, hashers: readonly Hasher[]): NarSin
       for (const hasher of hashers) hasher.update(chunk);
       writer.data(chunk);
     },
+    room: (longestBytes) => writer.room(longestBytes),
     endFile: () => writer.endFile(),
   };
 }

@@ -91,5 +91,5 @@ export async function* dumpTree(
   path: string,
   { filter }: { readonly filter?: TreeFilter } = {},
 ): AsyncGenerator<Uint8Array> {
-  for (const piece of walkNar(path, { filter })) yield Uint8Array.from(piece);
+  for (const piece of walkNar(path, { filter })) yield new Uint8Array(piece);
 }

@@ -7,6 +7,11 @@ import { hostPath, readNames, readTarget } from "./host-path.ts";
 
 /** Size of the buffer pieces are handed out from. Small pieces cost calls, big ones cache misses. */
 const BUFFER_BYTES = 256 * 1024;
+/** Files up to here are read at once, many into one piece. */
+const SMALL_FILE_BYTES = 64 * 1024;
+const LENGTH_BYTES = 8;
+/** In texts that hold other bytes than UTF-8 (see `fromUtf8`), and in a few that do not. */
+const SURROGATE = /[\uD800-\uDFFF]/;
 /** Room for what stands around the bytes of one string: its length and its padding. */
 const FRAME_BYTES = 16;
 
@@ -20,13 +25,22 @@ export interface WalkOptions {
   /** Whether execute bits count. Default true. */
   readonly executables?: boolean | undefined;
   /** Is told of every node on the way, so that a copy need not read the archive again. */
-  readonly sink?: NarSink | undefined;
+  readonly sink?: ReadingSink | undefined;
+}
+
+/** A sink that may have memory of its own for contents, so that those of big files are read to where they are needed. */
+export interface ReadingSink extends NarSink {
+  /**
+   * Room for contents that come next, at most so long and not empty; what was read to it is told by `data` before anything else. The
+   * bytes stay as they are until the sink is told of more.
+   */
+  room?(longestBytes: number): Uint8Array | undefined;
 }
 
 /**
  * The NAR of a tree or file on the host, in pieces, read as they are asked for.
  *
- * Each piece is a view of one buffer and valid until the next is asked for: hash it, scan it, write it, or copy it.
+ * Each piece is a view of a buffer and valid until the next is asked for: hash it, scan it, write it, or copy it.
  *
  * @throws {CodedError} `source.missing`, `files.unsupported-type`, `files.changed` when a file shrinks while it is read
  */
@@ -45,7 +59,7 @@ const MOST_SPARE = 4;
 
 class Walk {
   readonly #options: WalkOptions;
-  readonly #sink: NarSink | undefined;
+  readonly #sink: ReadingSink | undefined;
   readonly #buffer: Buffer;
   #filled = 0;
   /** Bytes of pieces that were given out. */
@@ -74,12 +88,13 @@ class Walk {
     if (kind === "symlink") {
       const target = readTarget(path);
       this.#sink?.symlink(relative, target);
-      const bytes = utf8(target);
-      if (!this.#fits(NAR_TOKENS.symlink.length + bytes.length)) yield this.#take();
+      if (!this.#fits(NAR_TOKENS.symlink.length + longestUtf8(target))) yield this.#take();
       this.#put(NAR_TOKENS.symlink);
-      this.#putString(bytes);
+      this.#putText(target);
     } else if (kind === "file") {
-      yield* this.#file(path, relative, stat);
+      if (!this.#fits(NAR_TOKENS.executable.length + Math.min(stat.size, SMALL_FILE_BYTES))) yield this.#take();
+      if (stat.size <= SMALL_FILE_BYTES) this.#smallFile(path, relative, stat);
+      else yield* this.#file(path, relative, stat);
     } else {
       this.#sink?.directory(relative);
       if (!this.#fits(NAR_TOKENS.directory.length)) yield this.#take();
@@ -96,46 +111,64 @@ class Walk {
     const stat = lstatSync(hostPath(path));
     const { filter } = this.#options;
     if (filter !== undefined && !filter(relative, entryKind(path, stat))) return;
-    const bytes = utf8(name);
-    if (!this.#fits(NAR_TOKENS.entry.length + bytes.length + NAR_TOKENS.node.length)) yield this.#take();
+    if (!this.#fits(NAR_TOKENS.entry.length + longestUtf8(name) + NAR_TOKENS.node.length)) yield this.#take();
     this.#put(NAR_TOKENS.entry);
-    this.#putString(bytes);
+    this.#putText(name);
     this.#put(NAR_TOKENS.node);
     yield* this.#node(path, relative, stat);
     if (!this.#fits(NAR_TOKENS.close.length)) yield this.#take();
     this.#put(NAR_TOKENS.close);
   }
 
-  *#file(path: string, relative: string, stat: Stats): Generator<Uint8Array, void> {
+  /** A file that fits in with all that stands around it. */
+  #smallFile(path: string, relative: string, stat: Stats): void {
     const { size } = stat;
-    const executable = isExecutable(stat) && this.#options.executables !== false;
-    const tokens = executable ? NAR_TOKENS.executable : NAR_TOKENS.file;
-    if (!this.#fits(tokens.length)) yield this.#take();
-    this.#put(tokens);
-    this.#putLength(size);
-    this.#sink?.file(relative, { executable, size, offset: this.#given + this.#filled });
+    this.#beginFile(relative, stat);
     if (size > 0) {
-      const fd = openSync(hostPath(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+      const start = this.#filled;
+      const fd = openFile(path);
       try {
-        for (let left = size; left > 0; ) {
-          if (this.#filled === BUFFER_BYTES) yield this.#take();
-          const read = readSync(fd, this.#buffer, this.#filled, Math.min(left, BUFFER_BYTES - this.#filled), null);
-          if (read === 0)
-            throw new CodedError(
-              "files.changed",
-              `Cannot read "${path}": it shrank by ${left} bytes while it was read`,
-            );
-          this.#sink?.data(this.#buffer.subarray(this.#filled, this.#filled + read));
-          this.#filled += read;
-          left -= read;
+        while (this.#filled < start + size) {
+          const left = start + size - this.#filled;
+          this.#filled += readSome(fd, this.#buffer, this.#filled, left, { path, left });
         }
       } finally {
         closeSync(fd);
       }
-      if (!this.#fits(0)) yield this.#take();
+      this.#sink?.data(this.#buffer.subarray(start, this.#filled));
       this.#putPadding(size);
     }
     this.#sink?.endFile(relative);
+  }
+
+  /** What was begun goes out first, and contents are pieces of their own: they may lie in the memory of the sink. */
+  *#file(path: string, relative: string, stat: Stats): Generator<Uint8Array, void> {
+    const { size } = stat;
+    this.#beginFile(relative, stat);
+    yield this.#take();
+    const fd = openFile(path);
+    try {
+      for (let left = size; left > 0; ) {
+        const room = this.#sink?.room?.(left) ?? this.#buffer;
+        const read = readSome(fd, room, 0, Math.min(left, room.length), { path, left });
+        const piece = room.subarray(0, read);
+        this.#sink?.data(piece);
+        this.#given += read;
+        left -= read;
+        yield piece;
+      }
+    } finally {
+      closeSync(fd);
+    }
+    this.#putPadding(size);
+    this.#sink?.endFile(relative);
+  }
+
+  #beginFile(relative: string, stat: Stats): void {
+    const executable = isExecutable(stat) && this.#options.executables !== false;
+    this.#put(executable ? NAR_TOKENS.executable : NAR_TOKENS.file);
+    this.#putLength(stat.size);
+    this.#sink?.file(relative, { executable, size: stat.size, offset: this.#given + this.#filled });
   }
 
   /** Whether so many bytes fit in as they are, with a length and padding beside them; at most a name or target does always. */
@@ -143,10 +176,12 @@ class Walk {
     return this.#filled + length + FRAME_BYTES <= BUFFER_BYTES;
   }
 
-  #putString(bytes: Uint8Array): void {
-    this.#putLength(bytes.length);
-    this.#put(bytes);
-    this.#putPadding(bytes.length);
+  #putText(text: string): void {
+    const start = this.#filled + LENGTH_BYTES;
+    const length = writeUtf8(text, this.#buffer, start);
+    this.#putLength(length);
+    this.#filled += length;
+    this.#putPadding(length);
   }
 
   #putLength(length: number): void {
@@ -171,4 +206,35 @@ class Walk {
     this.#filled = 0;
     return piece;
   }
+}
+
+/** Not through a link, and without waiting for what may have taken the file's place: a pipe nobody writes to. */
+function openFile(path: string): number {
+  return openSync(hostPath(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+/** Read some of what is left of a file. @throws {CodedError} `files.changed` when there is nothing */
+function readSome(
+  fd: number,
+  to: Uint8Array,
+  at: number,
+  longestBytes: number,
+  { path, left }: { readonly path: string; readonly left: number },
+): number {
+  const read = readSync(fd, to, at, longestBytes, null);
+  if (read > 0) return read;
+  throw new CodedError("files.changed", `Cannot read "${path}": it shrank by ${left} bytes while it was read`);
+}
+
+/** How many bytes a text has at most. */
+function longestUtf8(text: string): number {
+  return text.length * 3;
+}
+
+/** Write a text as `utf8` gives it, without memory of its own for what most names are. */
+function writeUtf8(text: string, to: Buffer, at: number): number {
+  if (!SURROGATE.test(text)) return to.write(text, at);
+  const bytes = utf8(text);
+  to.set(bytes, at);
+  return bytes.length;
 }

@@ -5,16 +5,16 @@ import type { EntryWriter, makeEntryWriter } from "./entry-writer.ts";
  *
  * Shape of a record: `u8` operation, `u32` job, `u32` length and bytes of the place, `u32` length and bytes of the payload; all
  * little-endian. The payload is a link's target or contents; what a file is begun with says in one byte whether it is executable.
+ * Directories are not made here: what is inside may be written by either side.
  */
 export const OPERATION = {
-  directory: 1,
-  endDirectory: 2,
-  symlink: 3,
-  plain: 4,
-  executable: 5,
-  begin: 6,
-  data: 7,
-  end: 8,
+  endDirectory: 1,
+  symlink: 2,
+  plain: 3,
+  executable: 4,
+  begin: 5,
+  data: 6,
+  end: 7,
 } as const;
 
 /** Bytes of a record besides place and payload. */
@@ -26,9 +26,9 @@ export type WriterRequest =
   | { readonly kind: "flush"; readonly id: number }
   | { readonly kind: "abandon"; readonly job: number };
 
-/** From the thread. */
+/** From the thread. `done`: a buffer, as its shared count says already. */
 export type WriterAnswer =
-  | { readonly kind: "free"; readonly buffer: SharedArrayBuffer }
+  | { readonly kind: "done" }
   | { readonly kind: "flushed"; readonly id: number }
   | { readonly kind: "failed"; readonly job: number; readonly message: string; readonly facts: object };
 
@@ -40,7 +40,8 @@ export type WriterAnswer =
  */
 export function runWriterLoop(makeWriter: typeof makeEntryWriter, operation: typeof OPERATION): void {
   const fs = process.getBuiltinModule("node:fs");
-  const { parentPort } = process.getBuiltinModule("node:worker_threads");
+  const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
+  const done = new Int32Array(workerData as SharedArrayBuffer);
   const syncEveryBytes = 32 * 1024 * 1024;
   const writer: EntryWriter = makeWriter(fs);
   const open = new Map<number, { fd: number; unsynced: number; syncing: boolean; ended: boolean }>();
@@ -88,8 +89,7 @@ export function runWriterLoop(makeWriter: typeof makeEntryWriter, operation: typ
       } finally {
         fs.closeSync(fd);
       }
-    } else if (what === operation.directory) writer.directory(place);
-    else if (what === operation.endDirectory) writer.endDirectory(place);
+    } else if (what === operation.endDirectory) writer.endDirectory(place);
     else if (what === operation.symlink) writer.symlink(place, payload);
     else if (what === operation.begin) {
       open.set(job, { fd: writer.file(place, payload[0] === 1), unsynced: 0, syncing: false, ended: false });
@@ -134,7 +134,8 @@ export function runWriterLoop(makeWriter: typeof makeEntryWriter, operation: typ
         }
         at = end;
       }
-      answer({ kind: "free", buffer: request.buffer });
+      Atomics.add(done, 0, 1);
+      answer({ kind: "done" });
     }
   });
 }
