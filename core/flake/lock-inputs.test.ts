@@ -212,6 +212,26 @@ test("lockInputs() tells where the input that cannot be locked is declared, and 
   assert.equal([said.at, said.details], [undefined, ["given by --override-input b"]]);
 });
 
+test("lockInputs() refuses to follow what is not there, where it is declared", async () => {
+  const locate = (path: readonly string[]) => ({ file: "/flake.config.ts", line: path.length, column: 1 });
+  const fault = (declared: DeclaredInputs) =>
+    lockInputs({ declared, lock: EMPTY_LOCK, update: "none", fetcher: world({}), locate }).then(
+      () => assert.unreachable("expected an error") as never,
+      ({ code, at, hint }: { code: string; at: unknown; hint: string }) => [code, at, hint],
+    );
+  const hint = 'Did you mean "pages"?';
+  assert.equal(await fault({ pages: { url: git("a") }, b: { follows: "page" } }), [
+    "flake.follows-missing",
+    locate(["b"]),
+    hint,
+  ]);
+  const below: DeclaredInputs = {
+    pages: { url: git("a") },
+    b: { url: git("b"), inputs: { c: { follows: "page/x" } } },
+  };
+  assert.equal(await fault(below), ["flake.follows-missing", locate(["b", "c"]), hint]);
+});
+
 test("findStaleInputs() is silent about a fresh lock and names every difference of a stale one", async () => {
   const declared: DeclaredInputs = { a: { url: git("a") }, b: { url: git("b"), flake: false }, c: { follows: "a" } };
   const { lock } = await lockOnce(declared, world({}));

@@ -63,7 +63,7 @@ export interface LockInputsResult {
  *
  * An entry that fits stays as it is; only what is missing, was declared otherwise, or is named by `update` or `replace` is fetched.
  *
- * @throws {CodedError} `flake.input-without-url`, `flake.unknown-input` (in `update` and `replace`), `flake-reference.*`, and those of
+ * @throws {CodedError} `flake.input-without-url`, `flake.follows-missing`, `flake.unknown-input` (in `update` and `replace`), `flake-reference.*`, and those of
  *   the fetcher; at the place of the declaration.
  */
 export async function lockInputs(options: LockInputsOptions): Promise<LockInputsResult> {
@@ -77,9 +77,38 @@ export async function lockInputs(options: LockInputsOptions): Promise<LockInputs
   );
   const run = new LockRun(options);
   const inputs = await run.lockLevel(declared, rootOf(old).inputs ?? {}, [], { parent: undefined, path: [] });
+  checkFollows(inputs, run.nodes, options);
   const root: LockRoot = Object.keys(inputs).length === 0 ? {} : { inputs };
   const lock: LockFile = { version: 1, root: ROOT_NODE, nodes: { ...run.nodes, [ROOT_NODE]: root } };
   return { lock, changes: findChanges(old, lock), warnings: sortedText(run.warnings) };
+}
+
+/**
+ * Check that what is followed begins at an input of the flake. What lies in inputs of inputs is known only when their locks are read.
+ *
+ * @throws {CodedError} `flake.follows-missing`
+ */
+function checkFollows(
+  inputs: LockInputs,
+  nodes: Readonly<Record<string, LockNode | LockRoot>>,
+  { locate }: LockInputsOptions,
+): void {
+  const check = (target: string | readonly string[], path: readonly string[]): void => {
+    if (typeof target !== "string") {
+      const [first] = target;
+      if (first === undefined || Object.hasOwn(inputs, first)) return;
+      throw new CodedError(
+        "flake.follows-missing",
+        `Cannot lock the input "${path.join("/")}" that follows "${target.join("/")}": there is no input "${first}"`,
+        { at: locate?.(path), hint: hintUnknown(first, Object.keys(inputs)) },
+      );
+    }
+    const node = nodes[target];
+    if (!isLockNode(node)) return;
+    for (const [key, below] of Object.entries({ ...node.inputs, ...node.overrides }))
+      check(below, [...path, ...key.split("/")]);
+  };
+  for (const name of sortedText(Object.keys(inputs))) check(inputs[name] as string | readonly string[], [name]);
 }
 
 /** Alike but for the time: that of a plain folder changes with every checkout, and moves nothing by itself. */

@@ -177,6 +177,22 @@ test("evaluate() refuses an input whose content is not what was locked", async (
   const error = await errorOf((await open(folder)).evaluate({ attribute: "x" }));
   assert.is(error.code, "flake.nar-hash-mismatch");
   assert.equal(error.details, [`locked: ${wrong}`, `found:  ${right}`]);
+  assert.equal([error.at?.file, error.at?.line], [`${folder}/flake.config.ts`, 3]);
+});
+
+test("what is wrong with a declaration is told at its line", async () => {
+  const at = async (inputs: string): Promise<[string, number | undefined, string | undefined]> => {
+    const { code, at: place, hint } = await errorOf((await open(flake(inputs))).relock());
+    return [code, place?.line, hint];
+  };
+  assert.equal(await at('{\n    a: "path:./x",\n    b: { url: "path:./x", submodules: true },\n  }'), [
+    "flake.malformed",
+    5,
+    'Write it in the address: url: "…?submodules=…".',
+  ]);
+  const nested = '{\n    a: { url: "path:./x", inputs: { c: {\n      follow: "a" } } },\n  }';
+  assert.equal((await at(nested)).slice(0, 2), ["flake.malformed", 4]);
+  assert.equal(await at('{\n    a: { follows: "elsewhere" },\n  }'), ["flake.follows-missing", 4, "Its inputs are a."]);
 });
 
 test("relock() names branch, address and cause of what cannot be fetched", async () => {

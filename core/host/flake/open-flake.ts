@@ -206,7 +206,10 @@ export class OpenFlake {
     if (!(await this.#isAtHand())) await this.#ensureFresh(await this.declaredInputs());
     for (let attempt = 0; ; attempt++) {
       const flake = await this.#lockedFlake();
-      const result = await evaluate({ ...this.#run(), flake, question, records: this.#records });
+      const asking = evaluate({ ...this.#run(), flake, question, records: this.#records });
+      const result = await asking.catch((error: unknown) => {
+        throw this.#atDeclaration(error);
+      });
       if (result.kind === "value") return this.#tellWarnings(result);
       // The lock was just made from these very inputs, so a second time is a fault of ours.
       if (attempt > 0) throw this.#stale(result.declared);
@@ -262,10 +265,9 @@ export class OpenFlake {
       resolved: { inputs: {}, nodes: new Map() },
       hostPath: (path) => path,
     };
-    const result = await evaluate({
-      ...this.#run(),
-      flake,
-      question: { want: "inputs", candidates: [], attribute: "" },
+    const question = { want: "inputs", candidates: [], attribute: "" } as const;
+    const result = await evaluate({ ...this.#run(), flake, question }).catch((error: unknown) => {
+      throw this.#atDeclaration(error);
     });
     if (result.kind !== "lock-needed")
       throw new CodedError(
@@ -331,6 +333,16 @@ export class OpenFlake {
         return [input, formatReference(found)];
       }),
     );
+  }
+
+  /** What is wrong with a declaration is told where that is, and not at the beginning of the file. */
+  #atDeclaration(error: unknown): unknown {
+    if (!(error instanceof CodedError) || error.code !== "flake.malformed") return error;
+    const { code, message, hint, details, exitCode, cause, at } = error;
+    const path = /"inputs\.([^"]+)"/.exec(message)?.[1]?.split(".");
+    if (path === undefined || at?.file !== `${this.#location.directory}/${FLAKE_FILE_NAME}`) return error;
+    const names = path.filter((_, i) => i % 2 === 0);
+    return new CodedError(code, message, { at: this.#locate(names), hint, details, exitCode, cause });
   }
 
   /** Where the flake declares an input; its first line when that is not written out. */

@@ -38,6 +38,9 @@ export function readFlake(exported: unknown, file: string): ReadFlake {
   };
 }
 
+/** What Nix takes beside the address as well. */
+const ADDRESS_PARTS = ["ref", "rev", "dir", "submodules", "shallow", "narHash", "semver", "host"];
+
 type Malformed = (found: string, hint?: string) => CodedError;
 
 function readInputs(value: unknown, place: string, malformed: Malformed): DeclaredInputs {
@@ -60,7 +63,10 @@ function readInput(value: unknown, place: string, name: string, malformed: Malfo
   };
   for (const key of Object.keys(value)) {
     if (!Object.hasOwn(expected, key))
-      throw malformed(`found "${place}.${key}", expected only ${Object.keys(expected).join(", ")}`);
+      throw malformed(
+        `found "${place}.${key}", expected only ${Object.keys(expected).join(", ")}`,
+        ADDRESS_PARTS.includes(key) ? `Write it in the address: url: "…?${key}=…".` : undefined,
+      );
     if (value[key] !== undefined && typeof value[key] !== expected[key])
       throw malformed(`"${place}.${key}" is ${kindOf(value[key])}, expected ${expected[key]}`);
   }
