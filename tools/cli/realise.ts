@@ -2,6 +2,7 @@ import { CodedError } from "../../core/base/index.ts";
 import type { BuildTarget } from "../../core/build/index.ts";
 import { type BuildReport, buildPaths, reportError } from "../../core/host/builder/index.ts";
 import type { LocalStore } from "../../core/host/local-store/index.ts";
+import { readSigningKeys } from "../../core/host/signing/index.ts";
 import type { StorePath } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
 import type { BuildFlags } from "./flags.ts";
@@ -52,6 +53,7 @@ export async function realise(targets: readonly BuildTarget[], options: RealiseO
         substituters,
         fallback: flags.fallback,
         offline: flags.offline,
+        secretKeys: readSigningKeys(),
         maxJobs: flags.maxJobs,
         cores: flags.cores,
         keepFailed: flags.keepFailed,

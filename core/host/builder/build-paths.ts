@@ -1,7 +1,7 @@
 import { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
-import type { CollectionSettings, PathInfo, StorePath } from "../../store/index.ts";
+import type { CollectionSettings, PathInfo, SecretKey, StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";
 import type { Substituters } from "../substitute/index.ts";
@@ -24,6 +24,8 @@ export interface BuildOptions {
   readonly maxSubstitutions?: number | undefined;
   /** Build what other stores offered but did not give. Default true; else it is a failure. */
   readonly fallback?: boolean | undefined;
+  /** What is built is signed with these. Default none. */
+  readonly secretKeys?: readonly SecretKey[] | undefined;
   /** Download nothing. Default false. */
   readonly offline?: boolean | undefined;
   /** How to collect the store when its disk runs out of space while we build. Default: not at all. */

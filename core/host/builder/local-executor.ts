@@ -12,7 +12,8 @@ import {
   withScratchOutputs,
 } from "../../build/index.ts";
 import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/index.ts";
-import type { PathInfo, StorePath } from "../../store/index.ts";
+import { type PathInfo, type SecretKey, signPathInfo, type StorePath, withSignatures } from "../../store/index.ts";
+import { ed25519 } from "../signing/index.ts";
 import { removeTree } from "../files/index.ts";
 import { compareOutputs } from "./compare.ts";
 import {
@@ -36,6 +37,8 @@ export interface LocalExecutorOptions extends Omit<BuilderRunnerOptions, "spareT
   readonly registration?: RegistrationQueue;
   /** Download nothing. Default false. */
   readonly offline?: boolean;
+  /** Outputs are signed with these. Default none. */
+  readonly secretKeys?: readonly SecretKey[] | undefined;
   readonly platform?: Platform;
   /** As in `BuildOptions`. */
   readonly onRebuilt?: ((output: PathInfo, place: string) => Promise<void>) | undefined;
@@ -219,7 +222,7 @@ export class LocalExecutor implements Executor {
         uid: finished === workspace.storeDirectory ? uid : undefined,
         signal,
       });
-      const all = new Map(Object.entries(infos));
+      const all = new Map(Object.entries(infos).map(([name, info]) => [name, this.#signed(info)]));
       if (request.mode === "compare") {
         const names = new Map([...all].map(([name, info]) => [info, name]));
         const error = await compareOutputs({
@@ -260,6 +263,16 @@ export class LocalExecutor implements Executor {
     const directory = `${workspace.topDirectory}/copies`;
     await copyOutputs(workspace.storeDirectory, directory, drv);
     return directory;
+  }
+
+  #signed(info: PathInfo): PathInfo {
+    const { secretKeys = [] } = this.#options;
+    return secretKeys.length === 0
+      ? info
+      : withSignatures(
+          info,
+          secretKeys.map((key) => signPathInfo(info, key, ed25519)),
+        );
   }
 
   /** A builder that was to fetch something had no network. */

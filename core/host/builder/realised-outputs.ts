@@ -1,5 +1,12 @@
 import { type Derivation, mustResolve, outputNames, resolveDerivation } from "../../derivation/index.ts";
-import { dependentRealisations, type Realisation, type StorePath } from "../../store/index.ts";
+import {
+  dependentRealisations,
+  type Realisation,
+  type SecretKey,
+  signRealisation,
+  type StorePath,
+} from "../../store/index.ts";
+import { ed25519 } from "../signing/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 
 /** A derivation whose inputs turned out to be certain paths. */
@@ -11,11 +18,14 @@ export interface ResolvedJob {
 /** What outputs became, in this run and before it: the paths that derivations do not state. */
 export class RealisedOutputs {
   readonly #store: LocalStore;
+  readonly #secretKeys: readonly SecretKey[];
   /** By derivation and output; not in the database yet, perhaps. */
   readonly #fresh = new Map<string, StorePath>();
 
-  constructor(store: LocalStore) {
+  /** @param secretKeys What is recorded of builds is signed with these. */
+  constructor(store: LocalStore, secretKeys: readonly SecretKey[] = []) {
     this.#store = store;
+    this.#secretKeys = secretKeys;
   }
 
   find(drvPath: StorePath, output: string): StorePath | undefined {
@@ -65,7 +75,7 @@ export class RealisedOutputs {
     inputs: ReadonlyMap<string, Realisation>,
   ): Realisation[] {
     const ids = this.#store.realisationIds(drv);
-    return [...outputs].map(([output, outPath]) => ({
+    const found = [...outputs].map(([output, outPath]) => ({
       id: ids.get(output) as string,
       outPath,
       signatures: [],
@@ -74,6 +84,10 @@ export class RealisedOutputs {
         this.#store.queryPathInfo(outPath)?.references ?? [],
         (id) => inputs.get(id) ?? this.#store.queryRealisation(id),
       ),
+    }));
+    return found.map((each) => ({
+      ...each,
+      signatures: this.#secretKeys.map((key) => signRealisation(each, key, ed25519)),
     }));
   }
 

@@ -60,7 +60,7 @@ export class Run {
     this.#store = store;
     this.#plan = plan;
     this.#closures = new Closures(store);
-    this.#outputs = new RealisedOutputs(store);
+    this.#outputs = new RealisedOutputs(store, options.secretKeys);
     this.#emit = options.events ?? (() => {});
     this.#callerSignal = options.signal;
     this.#registration = new RegistrationQueue(store);
@@ -91,6 +91,7 @@ export class Run {
       maxProcesses: options.maxProcesses ?? 16_384,
       logLines: this.#logLines,
       offline: options.offline === true,
+      secretKeys: options.secretKeys,
       sandbox: options.sandbox !== false,
       callerEnvironment: process.env,
       ...(options.sandboxSupport === undefined ? {} : { support: options.sandboxSupport }),

@@ -4,6 +4,7 @@ import {
   formatRealisation,
   parseRealisation,
   parseRealisationId,
+  type SecretKey,
   type StorePath,
 } from "../../store/index.ts";
 import { BuildLogWriter } from "../build-log/index.ts";
@@ -16,6 +17,8 @@ import type { CollectRequest, StoreServices } from "./served-store.ts";
 export interface LocalServicesOptions {
   /** Other stores that objects are taken from, and keys that count. Default none: only content-addressed objects pass a check. */
   readonly settings?: (() => SubstitutionSettings) | undefined;
+  /** Keys that what is built is signed with. Default none. */
+  readonly secretKeys?: (() => readonly SecretKey[]) | undefined;
   /** Told what is wrong with another store. */
   readonly warn?: ((message: string) => void) | undefined;
 }
@@ -82,6 +85,7 @@ export function localServices(store: LocalStore, options: LocalServicesOptions =
           ...limits,
           ...(maxJobs === undefined ? {} : { maxJobs }),
           substituters: substitute ? await findSubstituters() : undefined,
+          secretKeys: options.secretKeys?.(),
           rebuild,
           events,
           signal,
