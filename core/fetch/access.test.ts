@@ -1,5 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import * as fc from "fast-check";
 import { findAccessToken, mergeAccessSettings, parseAccessSettings } from "./access.ts";
 import { findNetrcEntry, parseNetrc } from "./netrc.ts";
 
@@ -20,6 +21,23 @@ default login anonymous password guest
     { username: "anonymous", password: "guest" },
   ]);
   assert.equal(parseNetrc("machine"), [{ machine: "", username: "", password: "" }]);
+});
+
+test("parseNetrc() reads back every name and password that is quoted, and takes any text", () => {
+  const value = fc.string({ unit: "binary" }).filter((text) => !/[\n\r\u2028\u2029]/.test(text));
+  const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`;
+  fc.assert(
+    fc.property(fc.array(fc.tuple(value, value, value)), (entries) => {
+      const text = entries.map(
+        ([machine, ...rest]) => `machine ${quoted(machine)}\n login ${quoted(rest[0])} password ${quoted(rest[1])}\n`,
+      );
+      assert.equal(
+        parseNetrc(text.join("")),
+        entries.map(([machine, username, password]) => ({ machine, username, password })),
+      );
+    }),
+  );
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => Array.isArray(parseNetrc(text))));
 });
 
 test("findNetrcEntry() takes the machine's own entry before the one for all", () => {

@@ -1,5 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import * as fc from "fast-check";
 import { formatReference, parseReference } from "./reference.ts";
 import { withoutCredentials } from "./without-credentials.ts";
 
@@ -97,6 +98,44 @@ test("formatReference() writes what parseReference() reads", () => {
     assert.is(formatReference(parseReference(text)), text);
     assert.equal(parseReference(formatReference(parseReference(text))), parseReference(text));
   }
+});
+
+test("parseReference() reads back every reference that formatReference() writes", () => {
+  const name = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,8}$/).filter((text) => !text.includes(".."));
+  const dir = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
+  const narHash = fc
+    .uint8Array({ minLength: 32, maxLength: 32 })
+    .map((bytes) => `sha256-${Buffer.from(bytes).toString("base64")}`);
+  const rev = fc.stringMatching(/^[0-9a-f]{40}$/);
+  const lastModified = fc.nat();
+  const optional = { dir, narHash, lastModified };
+  const reference = fc.oneof(
+    fc.record(
+      {
+        kind: fc.constant("git" as const),
+        url: fc.tuple(fc.constantFrom("https://h/", "ssh://git@h:22/", "file:///"), dir).map(([a, b]) => a + b),
+        ref: dir,
+        rev,
+        submodules: fc.constant(true as const),
+        ...optional,
+      },
+      { requiredKeys: ["kind", "url"] },
+    ),
+    fc.record(
+      {
+        kind: fc.constant("tarball" as const),
+        url: fc.tuple(dir, fc.constantFrom("", "?a=1", "?a=%20&b=c%2Bd")).map(([a, b]) => `https://h/${a}${b}`),
+        rev,
+        ...optional,
+      },
+      { requiredKeys: ["kind", "url"] },
+    ),
+    fc.record(
+      { kind: fc.constant("path" as const), path: dir.map((path) => `/${path}`), dir, narHash },
+      { requiredKeys: ["kind", "path"] },
+    ),
+  );
+  fc.assert(fc.property(reference, (each) => assert.equal(parseReference(formatReference(each)), { ...each })));
 });
 
 test("parseReference() refuses what it does not know, with a hint", () => {
