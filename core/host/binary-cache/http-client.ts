@@ -1,6 +1,7 @@
 import type { Agent as HttpAgent, ClientRequest, IncomingMessage } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { obeyNetworkHabits } from "../process/index.ts";
+import { Inbox } from "./inbox.ts";
 
 // An import of these asks for each thing they export, and so loads the whole of fetch as well, which takes 50 ms.
 const http = process.getBuiltinModule("node:http");
@@ -96,20 +97,24 @@ export class HttpClient {
   /** The content of an answer, as it comes; it is waited for only while it is asked for. */
   async *pieces({ body }: HttpAnswer): AsyncGenerator<Uint8Array> {
     const { stallMs } = this.#timeouts;
-    const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    const inbox = new Inbox(body);
     let waitedMs = 0;
     let windowBytes = 0;
     try {
       for (;;) {
+        const piece = inbox.take();
+        if (piece !== undefined) {
+          windowBytes += piece.length;
+          if (windowBytes >= (LOWEST_RATE * stallMs) / 1000) waitedMs = windowBytes = 0;
+          yield piece;
+          continue;
+        }
+        if (inbox.isOver) break;
         const asked = performance.now();
-        const step = await within(stallMs - waitedMs, iterator.next(), () =>
+        await within(stallMs - waitedMs, inbox.more(), () =>
           body.destroy(new TransferError(`no data for ${stallMs / 1000} s`)),
         );
-        if (step.done === true) break;
         waitedMs += performance.now() - asked;
-        windowBytes += step.value.length;
-        if (windowBytes >= (LOWEST_RATE * stallMs) / 1000) waitedMs = windowBytes = 0;
-        yield step.value;
       }
       if (!body.complete) throw new TransferError("the transfer was cut short");
     } catch (error) {
