@@ -1,9 +1,10 @@
 import { lstatSync, readdirSync, renameSync } from "node:fs";
 import { CodedError, equalHashes } from "../../base/index.ts";
-import { type ExportedFile, type ExportedInfo, type PathInfo, readExport, type StorePath } from "../../store/index.ts";
+import { type ExportedInfo, type PathInfo, readExport, type StorePath } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
 import { hashTree, removeTree, syncPath, syncTreesLater, TreeWriter } from "../files/index.ts";
 import { type HeldLocks, lockRealPaths } from "./path-locks.ts";
+import { writeFiles } from "./write-files.ts";
 
 /** An object that is being written to a temporary place. */
 interface Begun {
@@ -68,26 +69,21 @@ export async function importStream(store: ImportStreamContext, reader: WireReade
     current = { place, writer: new TreeWriter(place) };
     return current.writer;
   };
-  const add = ({ info, narHash, narSize }: Arrived, place: string, writer: TreeWriter): void => {
+  const add = ({ info, narHash, narSize }: Arrived, written: Omit<Incoming, "info">): void => {
     paths.push(info.path);
-    round.push({ info: { ...info, narHash, narSize, signatures: [] }, place, finish: () => writer.finish() });
+    round.push({ info: { ...info, narHash, narSize, signatures: [] }, ...written });
     bytes += narSize;
   };
   try {
     for await (const event of readExport(reader, begin)) {
       if (event.kind === "nar") continue;
       if (event.kind === "files") {
-        // One writer for all of them: what they lie in together is the store directory.
-        const writer = new TreeWriter(store.realStoreDirectory);
-        for (const file of event.files) {
-          const place = store.temporaryPlace();
-          add(file, place, writer);
-          writeFile(writer, place.slice(store.realStoreDirectory.length + 1), file);
-        }
-        await writer.busy();
+        const { written, failure } = await writeFiles(store, event.files);
+        for (const { file, ...rest } of written) add(file, rest);
+        if (failure !== undefined) throw failure.error;
       } else {
         const { writer, place } = current as Begun;
-        add(event, place, writer);
+        add(event, { place, finish: () => writer.finish() });
         current = undefined;
       }
       if (round.length < ROUND_OBJECTS && bytes < ROUND_BYTES) continue;
@@ -111,12 +107,6 @@ interface Arrived {
   readonly info: ExportedInfo;
   readonly narHash: PathInfo["narHash"];
   readonly narSize: number;
-}
-
-function writeFile(writer: TreeWriter, name: string, { executable, contents }: ExportedFile): void {
-  writer.file(name, { executable, size: contents.length });
-  writer.data(contents);
-  writer.endFile();
 }
 
 /**
