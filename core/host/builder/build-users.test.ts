@@ -41,6 +41,21 @@ test("take() never gives a user twice at once, also to another pool", async () =
   }
 });
 
+test("prepare() finds the user that is taken next", async () => {
+  const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
+  const pool = new BuildUserPool(directory, { machinePool: `${directory}/machine`, slots: 1 });
+  try {
+    const prepared = pool.prepare();
+    await pool.take();
+    await prepared;
+    // There is none: whoever asks for it is told.
+    await pool.prepare();
+  } finally {
+    pool.close();
+    rmSync(directory, { recursive: true });
+  }
+});
+
 test("take() says when all are taken", async () => {
   const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
   const pool = new BuildUserPool(directory, { machinePool: `${directory}/machine`, slots: 1 });

@@ -45,11 +45,18 @@ export class BuildUserPool {
     this.#slots = slots;
   }
 
+  /** Look for a user before it is asked for. Fulfilled when there is one, or none. */
+  async prepare(): Promise<void> {
+    const found = this.#last.then(async () => void this.#free.push(await this.#takeSlot()));
+    this.#last = found.catch(() => {});
+    await this.#last;
+  }
+
   /** @throws {CodedError} `build.no-free-user` */
   async take(): Promise<HeldUser> {
     const known = this.#free.pop();
     if (known !== undefined) return this.#hold(known);
-    const found = this.#last.then(() => this.#takeSlot());
+    const found = this.#last.then(() => this.#free.pop() ?? this.#takeSlot());
     this.#last = found.catch(() => {});
     return this.#hold(await found);
   }

@@ -14,7 +14,6 @@ import {
 import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/index.ts";
 import { type PathInfo, type SecretKey, signPathInfo, type StorePath, withSignatures } from "../../store/index.ts";
 import { ed25519 } from "../signing/index.ts";
-import { removeTree } from "../files/index.ts";
 import { compareOutputs } from "./compare.ts";
 import {
   addressesOf,
@@ -57,6 +56,11 @@ export class LocalExecutor implements Executor {
     this.#registration = options.registration ?? new RegistrationQueue(options.store);
     this.#runner = new BuilderRunner({ ...options, spareTime: this.#spareTime });
     this.#platform = options.platform ?? findPlatform();
+  }
+
+  /** Builds are about to come: begin with what the first one would wait for. What fails is told to that one. */
+  warmUp(): void {
+    this.#runner.warmUp();
   }
 
   /** What waits for company or for a quiet moment is done now. */
@@ -189,11 +193,10 @@ export class LocalExecutor implements Executor {
     const workspace = await openWorkspace(store.realStoreDirectory, drvPath, drv.name);
     let ran: BuilderEnd | undefined;
     let isDone = false;
-    const tidy = (): Promise<void> => {
-      removeTree(workspace.topDirectory);
-      if (isPlain && (!isDone || isFloating(drv))) for (const path of missing) removeTree(store.realPath(path));
-      if (ran?.keptDirectory !== true) removeTree(workspace.buildDirectory);
-      return ran?.finishLog() ?? Promise.resolve();
+    const tidy = async (): Promise<void> => {
+      const left = [workspace.topDirectory, ...(ran?.keptDirectory === true ? [] : [workspace.buildDirectory])];
+      if (isPlain && (!isDone || isFloating(drv))) left.push(...missing.map((path) => store.realPath(path)));
+      await Promise.all([...left.map((path) => this.#runner.removeTree(path)), ran?.finishLog()]);
     };
     try {
       let uid: number | undefined;

@@ -87,6 +87,7 @@ export class BuilderRunner {
   #runDirectory: string | undefined;
   #knownDiskBytes: number | undefined;
   #hasUsers: boolean | undefined;
+  #warming: Promise<void> | undefined;
   readonly #etc = new Map<boolean, string>();
 
   constructor(options: BuilderRunnerOptions) {
@@ -94,9 +95,20 @@ export class BuilderRunner {
     this.#users = new BuildUserPool(options.store.stateDirectory);
   }
 
+  /** Start what makes sandboxes, and find a user for the first build. */
+  warmUp(): void {
+    if (!this.#options.sandbox) return;
+    const warming = async (): Promise<void> => {
+      const { hasUsers } = await this.#open();
+      if (hasUsers && (this.#hasUsers ??= canHaveBuildUsers())) await this.#users.prepare();
+    };
+    this.#warming = warming().catch(() => {});
+  }
+
   /** Give back what was held for several builds. */
   async close(): Promise<void> {
     this.#terminals.close();
+    await this.#warming;
     // What could not be opened was told to those who asked for it.
     await (await this.#sandbox?.catch(() => undefined))?.sandbox.close();
     this.#users.close();
@@ -199,6 +211,13 @@ export class BuilderRunner {
     // Without a sandbox nothing is built; that is told when a build asks for one.
     const opened = await this.#open().catch(() => undefined);
     return opened?.kind === "native" ? (file) => opened.sandbox.lock(file) : undefined;
+  }
+
+  /** Remove a tree, where this machine has somebody for it without keeping this process from other things. */
+  async removeTree(path: string): Promise<void> {
+    const opened = await this.#sandbox?.catch(() => undefined);
+    if (opened?.kind === "native" && (await opened.sandbox.remove(path))) return;
+    removeTree(path);
   }
 
   async #openSandbox(drv: Derivation): Promise<OpenSandbox> {

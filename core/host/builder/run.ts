@@ -107,6 +107,7 @@ export class Run {
     this.#callerSignal?.addEventListener("abort", cancel, { once: true });
     if (this.#callerSignal?.aborted === true) cancel();
     try {
+      if (this.#plan.jobs.some(({ kind }) => kind === "build")) this.#executor.warmUp();
       this.#protect();
       for (;;) {
         for (const started of this.#schedule.start()) this.#start(started);
@@ -126,15 +127,16 @@ export class Run {
     if (this.#fault !== undefined) throw this.#fault.error;
   }
 
-  /** Keep what will be made from being collected: all at once, since each time may cost a lock. */
+  /** Keep what will be made and used from being collected: all at once, since each time may cost a lock. */
   #protect(): void {
-    this.#store.addTempRoots(
-      this.#plan.jobs.flatMap((job) =>
-        job.kind === "substitute"
-          ? []
-          : [job.drvPath, ...Object.values(job.drv.outputs).flatMap(({ path }) => path || [])],
-      ),
-    );
+    const paths = new Set<string>();
+    for (const job of this.#plan.jobs) {
+      if (job.kind === "substitute") continue;
+      const { inputSources, outputs } = job.drv;
+      for (const path of [job.drvPath, ...inputSources]) paths.add(path);
+      for (const { path } of Object.values(outputs)) if (path !== "") paths.add(path);
+    }
+    this.#store.addTempRoots(paths);
   }
 
   #start({ job, cores }: StartedJob): void {

@@ -11,7 +11,8 @@ export type NativeAnswer =
   /** Status as `wait` gives it. */
   | { readonly kind: "ended"; readonly id: number; readonly status: number }
   | { readonly kind: "failed" | "not-run"; readonly id: number; readonly errno: number; readonly text: string }
-  | { readonly kind: "lock"; readonly id: number; readonly errno: number };
+  | { readonly kind: "lock"; readonly id: number; readonly errno: number }
+  | { readonly kind: "removed"; readonly id: number; readonly errno: number };
 
 /** Who a builder is that has no user of its own, in floe-sandbox's words: root, or the only user its name space knows. */
 function ourselves(isRoot: boolean): BuildUser {
@@ -85,7 +86,8 @@ function parseAnswer(answer: Buffer): NativeAnswer {
         text: fromUtf8(rest.subarray(4)),
       };
     case "l":
-      return { kind: "lock", id, errno: number() };
+    case "d":
+      return { kind: letter === "l" ? "lock" : "removed", id, errno: number() };
     default:
       throw new Error(`floe-sandbox answers with "${letter}"`);
   }

@@ -1,10 +1,23 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { findBusybox } from "../builder/testdata/busybox.ts";
 import { NativeSandbox } from "./native.ts";
 import { describeSandbox } from "./sandbox.contract.ts";
-import { findNativeProgram } from "./support.ts";
+import { makeSystemCallFilter } from "./seccomp/index.ts";
+import { findNativeProgram, findReadOnlyProc } from "./support.ts";
 
 const isRoot = process.getuid?.() === 0;
 const id = 0x34000000 + 900 * 0x10000;
@@ -61,6 +74,63 @@ if (program !== undefined) {
     }
   });
 
+  test("remove() removes a tree without following links, and leaves what is too deep to others", async () => {
+    const sandbox = new NativeSandbox(program);
+    try {
+      mkdirSync(`${directory}/tree/a/b`, { recursive: true });
+      writeFileSync(`${directory}/kept`, "");
+      writeFileSync(`${directory}/tree/a/file`, "");
+      symlinkSync("..", `${directory}/tree/a/up`);
+      chmodSync(`${directory}/tree/a`, 0o500);
+      const deep = `${directory}/deep${"/d".repeat(300)}`;
+      mkdirSync(deep, { recursive: true });
+      const removed = ["tree", "none", "deep", "kept/none"].map((name) => sandbox.remove(`${directory}/${name}`));
+      assert.equal(await Promise.all(removed), [true, true, false, false]);
+      assert.equal([`${directory}/tree`, `${directory}/kept`, deep].map(existsSync), [false, true, true]);
+    } finally {
+      await sandbox.close();
+    }
+  });
+
+  test("what it keeps for later dies with it", async () => {
+    const busybox = await findBusybox();
+    if (typeof busybox === "string") return console.log(`skipped: ${busybox}`);
+    const sandbox = new NativeSandbox(program);
+    await sandbox.ready;
+    const top = mkdtempSync(`${directory}/later-`);
+    for (const name of ["store", "build", "etc", "tools"]) mkdirSync(`${top}/${name}`);
+    copyFileSync(busybox.program, `${top}/tools/busybox`);
+    chmodSync(`${top}/tools/busybox`, 0o755);
+    const spec = {
+      storeDirectory: `${top}/store`,
+      inputs: [{ from: `${top}/tools`, to: "tools" }],
+      buildDirectory: `${top}/build`,
+      etcDirectory: `${top}/etc`,
+      environment: [],
+      network: false,
+      devices: [],
+      readOnlyProc: findReadOnlyProc(),
+      maxProcesses: 100,
+      maxFileBytes: 0,
+      filter: makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64"),
+    };
+    const builder = "/nix/store/tools/busybox";
+    const options = { spec, builder, args: ["true"], scratchDirectory: top, receive: () => {} };
+    for (let round = 0; round < 3; round++)
+      assert.equal(await (await sandbox.start(options)).ended, { kind: "exited", code: 0 });
+    await sandbox.remove(`${top}/nothing`);
+    const [parent = 0] = childrenOf(process.pid, "floe-sandbox");
+    // One that removes, and a sandbox for the next builder.
+    const kept = childrenOf(parent, "floe-sandbox");
+    assert.is(kept.length, 2);
+    process.kill(parent, "SIGKILL");
+    await sandbox.close();
+    for (const deadline = Date.now() + 10_000; kept.some((pid) => existsSync(`/proc/${pid}`)); ) {
+      if (Date.now() > deadline) throw new Error(`still there after 10 s: ${kept.join(", ")}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  });
+
   test.after(() => rmSync(directory, { recursive: true }));
 }
 
@@ -81,6 +151,21 @@ test("a program that does not make sandboxes is refused", async () => {
     }
   }
 });
+
+/** Processes of this name that a process started. */
+function childrenOf(parent: number, name: string): number[] {
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const status = readFileSync(`/proc/${pid}/status`, "utf8");
+        return status.startsWith(`Name:\t${name}\n`) && status.includes(`\nPPid:\t${parent}\n`);
+      } catch {
+        return false;
+      }
+    });
+}
 
 async function waitForLock<T>(take: () => Promise<T | undefined>): Promise<T> {
   for (const deadline = Date.now() + 10_000; ; ) {

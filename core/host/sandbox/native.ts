@@ -33,7 +33,8 @@ export class NativeSandbox implements Sandbox {
   readonly #child: ChildProcess;
   readonly #rootDirectory: string;
   readonly #runs = new Map<number, Pending>();
-  readonly #locks = new Map<number, (errno: number) => void>();
+  /** Told the answer, 0 or an error number. */
+  readonly #questions = new Map<number, (errno: number) => void>();
   readonly #gone: Promise<void>;
   readonly #ready: Promise<{ readonly isRoot: boolean }>;
   #lastId = 0;
@@ -111,13 +112,7 @@ export class NativeSandbox implements Sandbox {
    * @throws {CodedError} `sandbox.lock-failed`
    */
   async lock(file: string): Promise<{ release(): void } | undefined> {
-    await this.#ready;
-    const id = ++this.#lastId;
-    const errno = await new Promise<number>((resolve) => {
-      if (this.#isLost) return resolve(constants.errno.EPIPE);
-      this.#locks.set(id, resolve);
-      this.#send(formatRequest(["lock", String(id), file]));
-    });
+    const { id, errno } = await this.#ask("lock", file);
     if (errno === constants.errno.EWOULDBLOCK) return undefined;
     if (errno !== 0) {
       throw new CodedError("sandbox.lock-failed", `Cannot lock "${file}": ${getSystemErrorName(-errno)}`);
@@ -133,6 +128,15 @@ export class NativeSandbox implements Sandbox {
     };
   }
 
+  /**
+   * Remove a tree while this process does other things. Trees that are removed at once wait for each other.
+   *
+   * @returns Whether it is gone; why it is not, somebody who tries again will find.
+   */
+  async remove(path: string): Promise<boolean> {
+    return (await this.#ask("remove", path)).errno === 0;
+  }
+
   async close(): Promise<void> {
     this.#child.stdin?.end();
     await this.#gone;
@@ -143,14 +147,25 @@ export class NativeSandbox implements Sandbox {
     }
   }
 
+  async #ask(verb: string, file: string): Promise<{ readonly id: number; readonly errno: number }> {
+    await this.#ready;
+    const id = ++this.#lastId;
+    const errno = await new Promise<number>((resolve) => {
+      if (this.#isLost) return resolve(constants.errno.EPIPE);
+      this.#questions.set(id, resolve);
+      this.#send(formatRequest([verb, String(id), file]));
+    });
+    return { id, errno };
+  }
+
   #send(request: Buffer): void {
     if (!this.#isLost) this.#child.stdin?.write(request);
   }
 
   #take(answer: Exclude<NativeAnswer, { kind: "ready" }>): void {
-    if (answer.kind === "lock") {
-      this.#locks.get(answer.id)?.(answer.errno);
-      this.#locks.delete(answer.id);
+    if (answer.kind === "lock" || answer.kind === "removed") {
+      this.#questions.get(answer.id)?.(answer.errno);
+      this.#questions.delete(answer.id);
       return;
     }
     const run = this.#runs.get(answer.id);
@@ -181,9 +196,9 @@ export class NativeSandbox implements Sandbox {
     for (const run of this.#runs.values()) {
       waitUntilGone(run.pid).then(() => run.resolve({ kind: "killed", signal: "SIGKILL" }));
     }
-    for (const resolve of this.#locks.values()) resolve(constants.errno.EPIPE);
+    for (const resolve of this.#questions.values()) resolve(constants.errno.EPIPE);
     this.#runs.clear();
-    this.#locks.clear();
+    this.#questions.clear();
   }
 }
 

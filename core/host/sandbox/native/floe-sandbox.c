@@ -14,6 +14,7 @@
  *   kill ID         end every process of a run
  *   lock ID FILE    take the exclusive lock of FILE, which is made if missing, as Nix does; never waits
  *   unlock ID       mark the file of a lock as stale, remove it and give the lock back
+ *   remove ID PATH  remove a tree; one after the other, by a process that has nothing else to do
  * An answer: a length, a letter, the number (32 bits), then
  *   h  ready; or, with text, not able to make sandboxes, and that is why
  *   s  the process number of a run that begins (32 bits)
@@ -22,12 +23,16 @@
  *   f  errno (32 bits), then text: its sandbox could not be made
  *   x  errno (32 bits), then text: its program could not be run
  *   l  errno (32 bits), 0 when the lock is ours, EWOULDBLOCK when it is somebody else's
+ *   d  errno (32 bits), 0 when the tree is gone
  * When standard input ends, every builder is killed, every lock given back, and the program ends.
  *
  * Name spaces: the program itself has its own mounts (and, unless it is root, a user name space in which it may mount).
  * A run is a process with new mount, process, IPC, host name and control group name spaces, and a network name space
  * that holds nothing but its own loop. When all is mounted it enters a user name space of its own, in which the build
  * user is 1000 and nobody else exists: no name space that the sandbox is made of belongs to the builder.
+ *
+ * While a builder runs a spare process gets ready for the next one: it has name spaces, and of the root all up to the first
+ * `bind`, as the last run asked for. A run that asks for the same is given to it; any other one begins from nothing.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,6 +40,7 @@
 #include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/seccomp.h>
+#include <dirent.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -102,6 +108,9 @@ struct landlock_attr {
 #define OUTPUT_CHUNK 32768
 #define MAX_REQUEST (64 << 20)
 #define MAX_IDLE_NETWORKS 16
+#define MAX_IDLE_USERS 16
+/* A longer request is not given to a spare: it would not fit into one message. */
+#define MAX_SPARE_REQUEST (96 * 1024)
 
 struct run {
   struct run *next;
@@ -110,6 +119,8 @@ struct run {
   int terminal; /* our side */
   int channel;  /* the child tells what is done or what failed; -1 later */
   int network;  /* name space of its own; -1 when it is yet to be opened, -2 when the host's is shared */
+  int users;    /* its user name space; -1 when it is yet to be opened */
+  int mounts;   /* its mount name space, kept so that it is not taken down before the end is told; -1 when it is not */
   int ended, status, failed;
   int silent;   /* its terminal has no writer any more */
 };
@@ -121,15 +132,42 @@ struct lock {
   char file[];
 };
 
+struct removal {
+  struct removal *next;
+  uint32_t id;
+};
+
 struct buffer {
   char *data;
   size_t start, end, room;
 };
 
+/* A user name space no builder is in, and which user is 1000 in it. */
+struct users {
+  uint32_t uid, gid;
+  int space;
+};
+
+/* A sandbox made in advance; its run is in no list. */
+static struct {
+  struct run *run;
+  int slave;       /* of its terminal */
+  char *words;     /* of the last request, those a spare is made from */
+  size_t size;
+  int is_outdated; /* they are not those this one was made from */
+} spare;
+
 static struct run *runs;
+/* Told to have ended, and yet to be taken down. */
+static struct run *ended_runs;
 static struct lock *locks;
+/* What the remover has yet to answer, in order. */
+static struct removal *removals, **last_removal = &removals;
+static int remover = -1;
 static struct buffer in, out;
 static int idle_networks[MAX_IDLE_NETWORKS], idle_count;
+static struct users idle_users[MAX_IDLE_USERS];
+static int idle_users_count;
 static int own_network, signals;
 static const char *new_root;
 static int is_root;
@@ -316,6 +354,7 @@ static void raise_loop(void) {
 struct parsed {
   char **words;
   size_t count;
+  size_t filter_at, bind_at; /* of the words `seccomp` and the first `bind`; `count` when there is none */
   int share_network;
   const char *builder;
   char **argv, **envp;
@@ -357,7 +396,7 @@ static uint32_t word_size(const char *word) {
 static int is(const char *verb, const char *name) { return strcmp(verb, name) == 0; }
 
 static int parse_run(char **words, size_t count, struct parsed *p) {
-  *p = (struct parsed){.words = words, .count = count};
+  *p = (struct parsed){.words = words, .count = count, .filter_at = count, .bind_at = count};
   p->argv = calloc(count + 2, sizeof(char *));
   p->envp = calloc(count + 1, sizeof(char *));
   if (p->argv == NULL || p->envp == NULL) die("memory");
@@ -374,19 +413,26 @@ static int parse_run(char **words, size_t count, struct parsed *p) {
     if (is(verb, "builder")) p->builder = p->argv[0] = value;
     if (is(verb, "arg")) p->argv[args++] = value;
     if (is(verb, "env")) p->envp[variables++] = value;
-    if (is(verb, "seccomp")) p->filter = value, p->filter_size = word_size(value);
+    if (is(verb, "seccomp")) p->filter = value, p->filter_size = word_size(value), p->filter_at = i;
+    if (is(verb, "bind") && i < p->bind_at) p->bind_at = i;
     i += 1 + values;
   }
   return p->builder == NULL ? -1 : 0;
 }
 
-static void mount_all(const struct parsed *p) {
-  static const char *const none[] = {NULL};
+/* An empty root. */
+static int make_root(void) {
   static const char *const plain[] = {"mode", "0755", NULL};
   attach(new_mount("tmpfs", ATTR_NOSUID | ATTR_NODEV, plain), AT_FDCWD, new_root);
   int root = open(new_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) fail("cannot open the new root");
-  for (size_t i = 0; i < p->count; i += 1 + arity(p->words[i])) {
+  return root;
+}
+
+/* What the words from one place to another mount. */
+static void mount_words(const struct parsed *p, int root, size_t from, size_t to) {
+  static const char *const none[] = {NULL};
+  for (size_t i = from; i < to; i += 1 + arity(p->words[i])) {
     char **word = p->words + i;
     const char *verb = word[0];
     if (is(verb, "bind") || is(verb, "ro-bind") || is(verb, "dev-bind")) {
@@ -415,6 +461,9 @@ static void mount_all(const struct parsed *p) {
       make_read_only(root, *inside(word[1]) == 0 ? "." : inside(word[1]));
     }
   }
+}
+
+static void enter_root(int root) {
   if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) fail("cannot enter the new root");
   if (umount2(".", MNT_DETACH) < 0) fail("cannot leave the old root");
   if (chdir("/build") < 0) fail("cannot enter /build");
@@ -428,16 +477,21 @@ static void limit(int what, rlim_t soft, rlim_t hard) {
   if (setrlimit(what, &now) < 0) fail("cannot set a limit");
 }
 
-static void become_builder(const struct parsed *p) {
+/* In a user name space that is there already, or in a new one. */
+static void become_builder(const struct parsed *p, int users) {
   char go;
-  if (unshare(CLONE_NEWUSER) < 0) fail("cannot make a user name space");
-  if (send(child_channel, "u", 1, MSG_NOSIGNAL) != 1) _exit(127);
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail("cannot tie the builder to us");
-  /* The parent may be dead already: then there is nothing to read. */
-  if (read(child_channel, &go, 1) != 1) _exit(127);
+  if (users >= 0) {
+    if (setns(users, CLONE_NEWUSER) < 0) fail("cannot enter a user name space");
+  } else {
+    if (unshare(CLONE_NEWUSER) < 0) fail("cannot make a user name space");
+    if (send(child_channel, "u", 1, MSG_NOSIGNAL) != 1) _exit(127);
+    if (recv(child_channel, &go, 1, 0) != 1) _exit(127);
+  }
   if (setresgid(100, 100, 100) < 0 || setresuid(1000, 1000, 1000) < 0) fail("cannot become the build user");
   /* A change of the user forgets it. */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail("cannot tie the builder to us");
+  /* The parent may be dead already: then nobody is at the other end. */
+  if (recv(child_channel, &go, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != EAGAIN) _exit(127);
   if (p->processes != 0) limit(RLIMIT_NPROC, p->processes, p->processes);
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
     if (prctl(PR_CAPBSET_DROP, capability) < 0) fail("cannot drop a capability");
@@ -455,8 +509,26 @@ static void confine(void) {
   close(ruleset);
 }
 
-static void child(const struct parsed *p, int terminal, int network, int channel) {
+/* Of what is open keep these alone, in ascending order: a lock of ours lasts as long as somebody has its file open. */
+static void keep_only(const int *kept, size_t count) {
+  unsigned next = 3;
+  for (size_t i = 0; i < count; i++) {
+    if (kept[i] < 0) continue;
+    if ((unsigned)kept[i] > next) syscall(SYS_close_range, next, kept[i] - 1, 0);
+    next = kept[i] + 1;
+  }
+  syscall(SYS_close_range, next, ~0U, 0);
+}
+
+static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* The part of a sandbox that does not depend on what is built: up to the first `bind`. Gives the root. */
+static int begin(const struct parsed *p, int terminal, int network, int channel) {
   child_channel = channel;
+  int kept[] = {channel, terminal, network};
+  qsort(kept, 3, sizeof *kept, by_number);
+  keep_only(kept, 3);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail("cannot tie the sandbox to us");
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -472,8 +544,16 @@ static void child(const struct parsed *p, int terminal, int network, int channel
   }
   if (sethostname("localhost", 9) < 0) fail("cannot set the host name");
   if (setdomainname("(none)", 6) < 0) fail("cannot set the domain name");
-  mount_all(p);
+  int root = make_root();
+  mount_words(p, root, 0, p->bind_at);
   setsid();
+  return root;
+}
+
+/* The rest, and the builder. The filter would judge our own calls too, so it comes last. */
+static void finish(const struct parsed *p, int root, int terminal, int users) {
+  mount_words(p, root, p->bind_at, p->count);
+  enter_root(root);
   int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(terminal, 1) < 0 || dup2(terminal, 2) < 0)
     fail("cannot connect input and output");
@@ -482,7 +562,7 @@ static void child(const struct parsed *p, int terminal, int network, int channel
   limit(RLIMIT_NOFILE, 1024, RLIM_INFINITY);
   if (p->file_size != 0) limit(RLIMIT_FSIZE, p->file_size, p->file_size);
   umask(022);
-  become_builder(p);
+  become_builder(p, users);
   if (p->share_network) confine();
   if (p->filter != NULL) {
     struct sock_fprog program = {.len = p->filter_size / sizeof(struct sock_filter), .filter = (void *)p->filter};
@@ -490,6 +570,27 @@ static void child(const struct parsed *p, int terminal, int network, int channel
   }
   execve(p->builder, p->argv, p->envp);
   fail_to_run("cannot run \"%s\"", p->builder);
+}
+
+static char **split_words(char *data, size_t size, size_t *count);
+
+/* A spare waits for the words of its run, and perhaps a user name space. */
+static void wait_for_run(int root, int terminal) {
+  static char data[MAX_SPARE_REQUEST];
+  char control[CMSG_SPACE(sizeof(int))];
+  struct iovec place = {data, sizeof data};
+  struct msghdr message = {.msg_iov = &place, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  if (send(child_channel, "r", 1, MSG_NOSIGNAL) != 1) _exit(127);
+  ssize_t size = recvmsg(child_channel, &message, MSG_CMSG_CLOEXEC);
+  if (size <= 0) _exit(127);
+  int users = -1;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header != NULL && header->cmsg_type == SCM_RIGHTS) memcpy(&users, CMSG_DATA(header), sizeof users);
+  struct parsed p;
+  size_t count;
+  char **words = split_words(data, size, &count);
+  if (count < 2 || parse_run(words + 2, count - 2, &p) < 0) errno = EINVAL, fail("cannot read the request");
+  finish(&p, root, terminal, users);
 }
 
 /* ---- what the parent does ---- */
@@ -510,49 +611,149 @@ failed:
   return -1;
 }
 
-static void start_run(uint32_t id, char **words, size_t count) {
-  struct parsed p;
-  int channel[2] = {-1, -1}, slave = -1, terminal = -1;
-  if (parse_run(words, count, &p) < 0) {
-    answer_failure('f', id, EINVAL, "cannot read the request");
-    goto done;
-  }
-  terminal = open_terminal(&slave);
-  if (terminal < 0) {
-    answer_failure('f', id, errno, "cannot make a terminal");
-    goto done;
-  }
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
-    answer_failure('f', id, errno, "cannot make a channel");
-    goto done;
-  }
-  if (is_root) fchown(slave, p.uid, p.gid);
-  int network = !p.share_network && idle_count > 0 ? idle_networks[--idle_count] : -1;
+static int open_space(const struct run *run, const char *name) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/ns/%s", run->pid, name);
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Make the process of a run, a spare one or one that begins at once; NULL with the reason in `errno` and `failed`. */
+static struct run *make_run(const struct parsed *p, int *slave, int is_spare, const char **failed) {
+  int channel[2] = {-1, -1};
+  int terminal = open_terminal(slave);
+  *failed = "cannot make a terminal";
+  if (terminal < 0) return NULL;
+  *failed = "cannot make a channel";
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) goto failed;
+  if (is_root && !is_spare) fchown(*slave, p->uid, p->gid);
+  *failed = "cannot make name spaces";
+  int network = !p->share_network && idle_count > 0 ? idle_networks[--idle_count] : -1;
   int spaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   pid_t pid = syscall(SYS_clone, spaces | SIGCHLD, 0, 0, 0, 0);
   if (pid == 0) {
-    close(channel[0]);
-    child(&p, slave, network, channel[1]);
+    int root = begin(p, *slave, network, channel[1]);
+    if (is_spare) wait_for_run(root, *slave);
+    else finish(p, root, *slave, -1);
     _exit(127);
   }
   if (pid < 0) {
-    answer_failure('f', id, errno, "cannot make name spaces");
     if (network >= 0) idle_networks[idle_count++] = network;
-    goto done;
+    goto failed;
   }
   struct run *run = calloc(1, sizeof *run);
   if (run == NULL) die("memory");
-  *run = (struct run){runs, id, p.uid, p.gid, pid, terminal, channel[0], network, 0, 0, 0, 0};
-  runs = run;
+  *run = (struct run){.pid = pid, .terminal = terminal, .channel = channel[0], .network = network, .users = -1, .mounts = -1};
+  if (p->share_network) run->network = -2;
+  close(channel[1]);
   fcntl(channel[0], F_SETFL, O_NONBLOCK);
-  if (p.share_network) run->network = -2;
-  answer_number('s', id, pid);
-  terminal = channel[0] = -1;
-done:
-  if (slave >= 0) close(slave);
-  if (terminal >= 0) close(terminal);
-  if (channel[0] >= 0) close(channel[0]);
-  if (channel[1] >= 0) close(channel[1]);
+  return run;
+failed:;
+  int error = errno;
+  close(terminal);
+  close(*slave);
+  if (channel[0] >= 0) close(channel[0]), close(channel[1]);
+  errno = error;
+  return NULL;
+}
+
+static void drop_spare(void) {
+  struct run *run = spare.run;
+  spare.run = NULL;
+  close(spare.slave);
+  if (run->channel >= 0) close(run->channel);
+  close(run->terminal);
+  if (run->network >= 0) close(run->network);
+  if (run->mounts >= 0) close(run->mounts);
+  if (!run->ended) kill(run->pid, SIGKILL);
+  free(run);
+}
+
+/* Builds come one after the other: the next one will ask for what this one did. */
+static void make_spare(void) {
+  struct parsed p;
+  const char *failed;
+  size_t count;
+  if (spare.run != NULL || spare.size == 0) return;
+  char **words = split_words(spare.words, spare.size, &count);
+  parse_run(words, count, &p);
+  spare.run = make_run(&p, &spare.slave, 1, &failed);
+  spare.is_outdated = 0;
+  free(p.argv);
+  free(p.envp);
+  free(words);
+}
+
+/*
+ * Remember what the next spare is made from: the words from `seccomp` to the first `bind`, which stand together. False when
+ * there can be none for such a run.
+ */
+static int note_words(const struct parsed *p) {
+  if (p->share_network || p->bind_at == p->count || p->filter_at > p->bind_at) return 0;
+  const char *start = p->words[p->filter_at] - 4;
+  size_t size = p->words[p->bind_at] - 4 - start;
+  if (size == spare.size && memcmp(start, spare.words, size) == 0) return 1;
+  spare.words = realloc(spare.words, size);
+  if (spare.words == NULL) die("memory");
+  memcpy(spare.words, start, size);
+  spare.size = size;
+  spare.is_outdated = 1;
+  return 1;
+}
+
+/* Give a request to the spare; NULL when there is none that is made for it. */
+static struct run *use_spare(const struct parsed *p, const char *data, size_t size, int *slave) {
+  if (!note_words(p) || spare.run == NULL || size > MAX_SPARE_REQUEST) return NULL;
+  if (spare.is_outdated) {
+    drop_spare();
+    return NULL;
+  }
+  char control[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec place = {(void *)data, size};
+  struct msghdr message = {.msg_iov = &place, .msg_iovlen = 1};
+  int found = 0;
+  while (found < idle_users_count && (idle_users[found].uid != p->uid || idle_users[found].gid != p->gid)) found++;
+  if (found < idle_users_count) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+    memcpy(CMSG_DATA(header), &idle_users[found].space, sizeof(int));
+  }
+  if (is_root) fchown(spare.slave, p->uid, p->gid);
+  if (sendmsg(spare.run->channel, &message, MSG_NOSIGNAL) != (ssize_t)size) {
+    drop_spare();
+    return NULL;
+  }
+  struct run *run = spare.run;
+  if (found < idle_users_count) {
+    run->users = idle_users[found].space;
+    idle_users[found] = idle_users[--idle_users_count];
+  }
+  *slave = spare.slave;
+  spare.run = NULL;
+  return run;
+}
+
+static void start_run(uint32_t id, char **words, size_t count, const char *data, size_t size) {
+  struct parsed p;
+  int slave = -1;
+  const char *failed = "cannot read the request";
+  struct run *run = NULL;
+  errno = EINVAL;
+  if (parse_run(words, count, &p) == 0) {
+    run = use_spare(&p, data, size, &slave);
+    if (run == NULL) run = make_run(&p, &slave, 0, &failed);
+  }
+  if (run == NULL) answer_failure('f', id, errno, failed);
+  else {
+    close(slave);
+    run->id = id;
+    run->uid = p.uid;
+    run->gid = p.gid;
+    run->next = runs;
+    runs = run;
+    answer_number('s', id, run->pid);
+  }
   free(p.argv);
   free(p.envp);
 }
@@ -569,11 +770,9 @@ static int write_map(pid_t pid, const char *name, const char *text) {
 
 /* The child is in its user name space: say who it is there, and let it go on. */
 static int introduce(struct run *run) {
-  char text[64], path[64];
-  if (run->network == -1) {
-    snprintf(path, sizeof path, "/proc/%d/ns/net", run->pid);
-    run->network = open(path, O_RDONLY | O_CLOEXEC);
-  }
+  char text[64];
+  if (run->network == -1) run->network = open_space(run, "net");
+  run->users = open_space(run, "user");
   if (write_map(run->pid, "setgroups", "deny") < 0) return -1;
   snprintf(text, sizeof text, "100 %u 1", run->gid);
   if (write_map(run->pid, "gid_map", text) < 0) return -1;
@@ -582,10 +781,16 @@ static int introduce(struct run *run) {
   return send(run->channel, "g", 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
+static void make_spare(void);
+
 static void hear(struct run *run) {
   char text[401];
   ssize_t size = recv(run->channel, text, sizeof text - 1, 0);
-  if (size == 1) {
+  if (size == 1 && text[0] == 'r') {
+    /* A spare is ready. */
+    if (run->network == -1) run->network = open_space(run, "net");
+    run->mounts = open_space(run, "mnt");
+  } else if (size == 1) {
     if (introduce(run) == 0) return;
     answer_failure('f', run->id, errno, "cannot set up the build user");
     run->failed = 1;
@@ -602,7 +807,17 @@ static void hear(struct run *run) {
   if (size <= 0) {
     close(run->channel);
     run->channel = -1;
+    /* The builder runs, and nothing of ours holds it up. */
+    if (!run->failed) make_spare();
   }
+}
+
+/* A spare that says anything but that it is ready cannot be used; who needs a sandbox next is told why. */
+static void hear_spare(void) {
+  char text[8];
+  struct run *run = spare.run;
+  if (recv(run->channel, text, sizeof text, MSG_PEEK) == 1 && text[0] == 'r') hear(run);
+  else drop_spare();
 }
 
 /* True when there may be more. */
@@ -653,17 +868,29 @@ static int is_untouched(int network) {
   return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-static void finish_run(struct run **place) {
+/* Tell the end of a run. What is left of it is taken down when that is on its way. */
+static void tell_end(struct run **place) {
   struct run *run = *place;
   if (run->channel >= 0) hear(run);
   if (!run->failed) answer_number('e', run->id, run->status);
+  *place = run->next;
+  run->next = ended_runs;
+  ended_runs = run;
+}
+
+static void take_down(struct run *run) {
   if (run->channel >= 0) close(run->channel);
   close(run->terminal);
+  if (run->mounts >= 0) close(run->mounts);
   if (run->network >= 0) {
     if (idle_count < MAX_IDLE_NETWORKS && is_untouched(run->network)) idle_networks[idle_count++] = run->network;
     else close(run->network);
   }
-  *place = run->next;
+  if (run->users >= 0) {
+    /* One whose user was never told to it is of no use. */
+    if (run->failed || idle_users_count == MAX_IDLE_USERS) close(run->users);
+    else idle_users[idle_users_count++] = (struct users){run->uid, run->gid, run->users};
+  }
   free(run);
 }
 
@@ -673,9 +900,14 @@ static void reap(void) {
   }
   int status;
   pid_t pid;
-  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
     for (struct run *run = runs; run != NULL; run = run->next)
       if (run->pid == pid) run->ended = 1, run->status = status;
+    if (spare.run != NULL && spare.run->pid == pid) {
+      spare.run->ended = 1;
+      drop_spare();
+    }
+  }
 }
 
 static struct run *find_run(uint32_t id) {
@@ -721,9 +953,10 @@ static void give_back(struct lock **place) {
   free(lock);
 }
 
-static void obey(char *data, size_t size) {
+static char **split_words(char *data, size_t size, size_t *found) {
   size_t room = 64, count = 0;
   char **words = malloc(room * sizeof *words);
+  if (words == NULL) die("memory");
   for (size_t at = 0; at < size;) {
     uint32_t length;
     if (size - at < 5) exit(2);
@@ -734,14 +967,112 @@ static void obey(char *data, size_t size) {
     words[count++] = data + at + 4;
     at += 5 + length;
   }
+  *found = count;
+  return words;
+}
+
+/* ---- removing ---- */
+
+/* Deeper trees are for somebody with more patience. */
+#define MAX_DEPTH 200
+
+/* 0, or errno. */
+static int remove_tree(int parent, const char *name, int depth) {
+  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
+  if (errno != EISDIR) return errno;
+  if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return 0;
+  if (errno != ENOTEMPTY && errno != EEXIST) return errno;
+  if (depth == MAX_DEPTH) return ELOOP;
+  int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES && !is_root && fchmodat(parent, name, 0700, 0) == 0)
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return errno;
+  if (!is_root) fchmod(fd, 0700);
+  DIR *directory = fdopendir(fd);
+  if (directory == NULL) {
+    int error = errno;
+    close(fd);
+    return error;
+  }
+  int error = 0;
+  for (struct dirent *entry; error == 0 && (entry = readdir(directory)) != NULL;)
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      error = remove_tree(fd, entry->d_name, depth + 1);
+  closedir(directory);
+  if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0) error = errno;
+  return error;
+}
+
+/* Big trees take long, and a disk may make us wait for each directory. */
+static void run_remover(int channel) {
+  keep_only(&channel, 1);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) _exit(1);
+  char path[4096];
+  for (;;) {
+    ssize_t size = recv(channel, path, sizeof path - 1, 0);
+    if (size <= 0) _exit(0);
+    path[size] = 0;
+    int error = remove_tree(AT_FDCWD, path, 0);
+    if (send(channel, &error, sizeof error, MSG_NOSIGNAL) != sizeof error) _exit(0);
+  }
+}
+
+static void start_remover(void) {
+  int channel[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) return;
+  pid_t pid = fork();
+  if (pid == 0) run_remover(channel[1]);
+  close(channel[1]);
+  if (pid < 0) close(channel[0]);
+  else remover = channel[0];
+}
+
+static void remove_later(uint32_t id, const char *path) {
+  size_t size = strlen(path);
+  if (remover < 0) start_remover();
+  if (remover < 0 || size >= 4096) return answer_number('d', id, remover < 0 ? EAGAIN : ENAMETOOLONG);
+  if (send(remover, path, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size) return answer_number('d', id, EAGAIN);
+  struct removal *removal = malloc(sizeof *removal);
+  if (removal == NULL) die("memory");
+  *removal = (struct removal){NULL, id};
+  *last_removal = removal;
+  last_removal = &removal->next;
+}
+
+static void answer_removal(int error) {
+  struct removal *removal = removals;
+  if (removal == NULL) return;
+  answer_number('d', removal->id, error);
+  removals = removal->next;
+  if (removals == NULL) last_removal = &removals;
+  free(removal);
+}
+
+static void hear_remover(void) {
+  int error;
+  ssize_t size = recv(remover, &error, sizeof error, MSG_DONTWAIT);
+  if (size == sizeof error) return answer_removal(error);
+  if (size < 0 && errno == EAGAIN) return;
+  /* It was killed. */
+  close(remover);
+  remover = -1;
+  while (removals != NULL) answer_removal(EIO);
+}
+
+/* ---- requests and answers ---- */
+
+static void obey(char *data, size_t size) {
+  size_t count;
+  char **words = split_words(data, size, &count);
   if (count < 2) exit(2);
   uint32_t id = strtoul(words[1], NULL, 10);
-  if (is(words[0], "run")) start_run(id, words + 2, count - 2);
+  if (is(words[0], "run")) start_run(id, words + 2, count - 2, data, size);
   else if (is(words[0], "kill")) {
     struct run *run = find_run(id);
     /* The first process of a name space takes all others with it. */
     if (run != NULL && !run->ended) kill(run->pid, SIGKILL);
   } else if (is(words[0], "lock") && count == 3) take_lock(id, words[2]);
+  else if (is(words[0], "remove") && count == 3) remove_later(id, words[2]);
   else if (is(words[0], "unlock")) {
     for (struct lock **place = &locks; *place != NULL; place = &(*place)->next)
       if ((*place)->id == id) {
@@ -757,6 +1088,11 @@ static void end(void) {
     if (!run->ended) kill(run->pid, SIGKILL);
   for (struct run *run = runs; run != NULL; run = run->next)
     if (!run->ended) waitpid(run->pid, NULL, 0);
+  if (spare.run != NULL) {
+    pid_t pid = spare.run->pid;
+    drop_spare();
+    waitpid(pid, NULL, 0);
+  }
   while (locks != NULL) give_back(&locks);
   exit(0);
 }
@@ -846,24 +1182,28 @@ int main(int count, char **args) {
   struct pollfd *polled = NULL;
   size_t room = 0;
   for (;;) {
-    size_t known = 3;
+    size_t known = 5;
     for (struct run *run = runs; run != NULL; run = run->next) known += 2;
     if (known > room && (polled = realloc(polled, (room = known * 2) * sizeof *polled)) == NULL) die("memory");
     int is_behind = out.end - out.start > ENOUGH;
     polled[0] = (struct pollfd){.fd = 0, .events = POLLIN};
     polled[1] = (struct pollfd){.fd = out.end > out.start ? 1 : -1, .events = POLLOUT};
     polled[2] = (struct pollfd){.fd = signals, .events = POLLIN};
-    known = 3;
+    polled[3] = (struct pollfd){.fd = spare.run != NULL ? spare.run->channel : -1, .events = POLLIN};
+    polled[4] = (struct pollfd){.fd = remover, .events = POLLIN};
+    known = 5;
     for (struct run *run = runs; run != NULL; run = run->next) {
       polled[known++] = (struct pollfd){.fd = run->channel, .events = POLLIN};
       polled[known++] = (struct pollfd){.fd = is_behind || run->silent ? -1 : run->terminal, .events = POLLIN};
     }
     if (poll(polled, known, -1) < 0 && errno != EINTR) die("cannot wait");
-    known = 3;
+    known = 5;
     for (struct run *run = runs; run != NULL; run = run->next, known += 2) {
       if (polled[known].revents != 0) hear(run);
       if (polled[known + 1].revents != 0) read_output(run);
     }
+    if (polled[3].revents != 0) hear_spare();
+    if (polled[4].revents != 0) hear_remover();
     if (polled[2].revents != 0) reap();
     /* Every process of a builder that ended is dead: what is in its terminal now is all there will be. */
     for (struct run **place = &runs; *place != NULL;) {
@@ -872,7 +1212,7 @@ int main(int count, char **args) {
         while (out.end - out.start <= ENOUGH && read_output(run)) {
         }
         if (out.end - out.start <= ENOUGH) {
-          finish_run(place);
+          tell_end(place);
           continue;
         }
       }
@@ -881,5 +1221,10 @@ int main(int count, char **args) {
     /* The list of what was polled is old now: new runs may begin. */
     if (polled[0].revents != 0 && !read_requests()) end();
     write_answers();
+    while (ended_runs != NULL) {
+      struct run *run = ended_runs;
+      ended_runs = run->next;
+      take_down(run);
+    }
   }
 }
