@@ -89,6 +89,32 @@ referee("Nix verifies, lists and collects a store we wrote", async ({ store, fol
   after.close();
 });
 
+referee("Nix and we add odd things at the same places, and Nix finds ours whole", async ({ store, folder }) => {
+  const at = (name: string): string => join(folder, name);
+  writeFileSync(at("empty"), "");
+  writeFileSync(at("program"), "#!/bin/sh\n", { mode: 0o711 });
+  mkdirSync(at("directory"));
+  symlinkSync("no/such/place", at("link"));
+  writeFileSync(at("big"), Buffer.alloc(5_000_003, "big "));
+  mkdirSync(at("many"));
+  // Enough for both sides to write, with names that are no text.
+  for (let i = 0; i < 700; i++)
+    writeFileSync(Buffer.concat([Buffer.from(`${at("many")}/f${i}`), Buffer.of(0xff)]), "x".repeat((i * 97) % 3000));
+  const theirRoot = at("theirs");
+  mkdirSync(theirRoot);
+  for (const name of ["empty", "program", "directory", "link", "big", "many"])
+    assert.is(
+      await store.addTree({ name, from: at(name) }),
+      nix("nix-store", theirRoot, "--add", at(name)).trim(),
+      name,
+    );
+  assert.is(
+    await store.addTree({ name: "program", from: at("program"), method: "flat", algorithm: "sha1" }),
+    nix("nix-store", theirRoot, "--add-fixed", "sha1", at("program")).trim(),
+  );
+  nix("nix-store", store.root, "--verify", "--check-contents");
+});
+
 referee("temporary roots keep real Nix from collecting", async ({ store }) => {
   const kept = store.addText("kept", "x", []);
   // The collector waits until our hold on its lock ends, a moment after the last root.
