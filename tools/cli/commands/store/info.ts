@@ -17,7 +17,7 @@ export default function info(this: CliContext, flags: InfoFlags, ...texts: strin
   const closureSizes = flags.closureSize ? sizesOfClosures(store, infos) : undefined;
   if (flags.json) return this.printJson(infos.map((each) => infoJson(each, closureSizes?.get(each.path))));
   if (flags.recursive || flags.size || flags.closureSize || flags.humanReadable || flags.sigs) {
-    for (const line of table(infos, closureSizes, flags)) this.print(line);
+    this.print([...table(infos, closureSizes, flags)].join("\n"));
   } else {
     for (const object of infos) for (const line of describe(object)) this.print(line);
   }

@@ -52,7 +52,7 @@ export default async function query(this: CliContext, flags: QueryFlags, ...text
             flags,
           );
   if (flags.json) return this.printJson(found);
-  for (const line of found) this.print(line);
+  if (found.length > 0) this.print(found.join("\n"));
 }
 
 function pathsOf(infos: readonly PathInfo[]): StorePath[] {
