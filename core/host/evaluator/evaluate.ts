@@ -1,6 +1,7 @@
+import { CodedError } from "../../base/index.ts";
 import { formatAttribute, type DeclaredInputs } from "../../flake/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
-import { type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
+import { FLAKE_FILE_NAME, type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
 import { makePlan } from "./make-plan.ts";
 import { Places } from "./places.ts";
 import type { EvaluationPlan } from "./plan.ts";
@@ -80,7 +81,7 @@ export async function evaluate(
     attribute: formatAttribute(answer.attribute),
     value: (answer.value ?? null) as Json,
     ...(answer.description === undefined ? {} : { description: answer.description }),
-    plan: makePlan(answer, asked),
+    plan: placed(() => makePlan(answer, asked), flake, places),
     context: answer.context,
     sourceContext: answer.sourceContext,
     filesRead: files,
@@ -90,4 +91,18 @@ export async function evaluate(
   };
   options.records?.keep(flake, question, result, trees);
   return { kind: "value", ...result };
+}
+
+/** A plan that does not hold together was made by hand; nobody knows by which line. */
+function placed(plan: () => EvaluationPlan, { directory }: LockedFlake, places: Places): EvaluationPlan {
+  try {
+    return plan();
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    const { code, message, cause } = error;
+    throw new CodedError(code, places.onHost(message), {
+      at: { file: `${directory}/${FLAKE_FILE_NAME}`, line: 1, column: 1 },
+      cause,
+    });
+  }
 }

@@ -34,7 +34,7 @@ export function toCodedError(report: ErrorReport, options: ReportErrorOptions): 
   const message = coded ? report.message : `Cannot evaluate ${subject}: ${report.name}: ${report.message}`;
   const own = isPlaceIn(report.at, places) ? report.at : frames[0]?.at;
   // What was asked for and is not there has no place in the flake.
-  const at = own ?? (coded && !report.code?.startsWith("evaluation.") ? undefined : near);
+  const at = own ?? (coded && report.code?.startsWith("flake.attribute-") ? undefined : near);
   const rest = frames.filter((frame) => frame.at.file !== at?.file || frame.at.line !== at.line);
   const shown = rest.slice(0, MAX_FRAMES).map((frame) => `at ${frame.name}${formatLocation(frame.at)}`);
   if (rest.length > MAX_FRAMES) shown.push(`… and ${rest.length - MAX_FRAMES} more`);
@@ -52,7 +52,7 @@ export function toCodedError(report: ErrorReport, options: ReportErrorOptions): 
 
 function userFrames(stack: string, places: Places): { name: string; at: SourceLocation }[] {
   return stack
-    .slice(0, MAX_STACK)
+    .slice(-MAX_STACK)
     .split("\n")
     .flatMap((line) => {
       const match = line.length > MAX_FRAME ? null : FRAME.exec(line);

@@ -86,24 +86,25 @@ function memoryError(memoryMiB: number, at: SourceLocation | undefined): CodedEr
 
 /**
  * Where an evaluation is that reached a limit. It is asked again and watched for a moment: evaluations repeat exactly, and so those
- * that end well do not pay for it.
+ * that end well do not pay for it. Where nothing is found, it is the beginning of the configuration.
  */
 async function findPlace(
   question: EvaluatorQuestion,
   limits: EvaluationLimits,
   { signal }: RunChildOptions,
-): Promise<SourceLocation | undefined> {
+): Promise<SourceLocation> {
   const timeoutSeconds = (question.watchMs ?? 0) / 1000 + 10;
   const run = { ...(signal === undefined ? {} : { signal }) };
   // More than it had, so that it is still there when the time is over.
-  const memoryMiB = Math.round(limits.memoryMiB * 1.5);
+  const memoryMiB = Math.max(1024, limits.memoryMiB * 4);
   const [outcome] = await runConfined(question, { timeoutSeconds, memoryMiB, watch: true }, run);
   const answer = outcome.output.split("\n", 3)[2];
-  if (outcome.status !== 0 || answer === undefined) return undefined;
-  const { answer: watched } = parseAnswer(answer);
   const places = new Places(question.mounts);
+  const start = { file: places.onHost(question.configFile), line: 1, column: 1 };
+  if (outcome.status !== 0 || answer === undefined) return start;
+  const { answer: watched } = parseAnswer(answer);
   const at = watched.kind === "error" ? watched.error.at : undefined;
-  return at !== undefined && places.has(at.file) ? { ...at, file: places.onHost(at.file) } : undefined;
+  return at !== undefined && places.has(at.file) ? { ...at, file: places.onHost(at.file) } : start;
 }
 
 interface Outcome {

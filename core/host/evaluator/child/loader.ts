@@ -290,7 +290,9 @@ function resolve(importer: string, specifier: string): string {
 
 function findImport(text: string, specifier: string): { line: number; column: number } {
   const quoted = specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return findText(text, new RegExp(`(?<=(?:\\bfrom|\\bimport)\\s*)["']${quoted}["']`));
+  const found = findText(text, new RegExp(`(?<=(?:\\bfrom|\\bimport)\\s*)["']${quoted}["']`));
+  // Behind a comment, say.
+  return found.line + found.column > 2 ? found : findText(text, new RegExp(`["']${quoted}["']`));
 }
 
 function findText(text: string, pattern: RegExp): { line: number; column: number } {

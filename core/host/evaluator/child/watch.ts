@@ -14,7 +14,7 @@ export interface WatchOptions {
   readonly counts: (file: string) => boolean;
 }
 
-/** Samples looked at: those taken last. */
+/** Samples of configuration looked at: those taken last. */
 const SAMPLES = 500;
 
 /**
@@ -59,10 +59,13 @@ function busiest({ nodes, samples = [] }: Profiler.Profile, counts: WatchOptions
   const callers = new Map<number, Node>();
   for (const node of nodes) for (const child of node.children ?? []) callers.set(child, node);
   const weights = new Map<Node, { samples: number; own: boolean }>();
-  for (const id of samples.slice(-SAMPLES)) {
+  // From the last one on; some are of no code at all, as while memory is collected.
+  for (let i = samples.length - 1, met = 0; i >= 0 && met < SAMPLES; i--) {
+    const id = samples[i] as number;
     let node = byId.get(id);
     while (node !== undefined && !counts(fileOf(node))) node = callers.get(node.id);
     if (node === undefined) continue;
+    met++;
     const weight = weights.get(node) ?? { samples: 0, own: false };
     weights.set(node, { samples: weight.samples + 1, own: weight.own || node.id === id });
   }

@@ -24,6 +24,10 @@ const OUTSIDE: Readonly<Record<string, string>> = {
   WebAssembly: "foreign code",
   SharedArrayBuffer: "shared memory",
   Atomics: "shared memory",
+  Temporal: "the clock",
+  Worker: "threads",
+  MessageChannel: "threads",
+  BroadcastChannel: "threads",
   WeakRef: "the garbage collector",
   FinalizationRegistry: "the garbage collector",
   Deno: "the process",
@@ -32,7 +36,8 @@ const OUTSIDE: Readonly<Record<string, string>> = {
 
 /** Anything that was thrown, as text. What was thrown is not trusted to be an error, or to answer politely. */
 export function reportError(thrown: unknown, depth = 0): ErrorReport {
-  const stack = textOf(thrown, "stack") ?? "";
+  // Its end, because the message comes first.
+  const stack = textOf(thrown, "stack", -MAX_TEXT) ?? "";
   const name = textOf(thrown, "name") ?? "Error";
   const message = textOf(thrown, "message") ?? describe(thrown);
   const code = textOf(thrown, "code");
@@ -81,9 +86,9 @@ function property(thrown: unknown, key: string): unknown {
   }
 }
 
-function textOf(thrown: unknown, key: string): string | undefined {
+function textOf(thrown: unknown, key: string, from = 0): string | undefined {
   const value = property(thrown, key);
-  return typeof value === "string" ? value.slice(0, MAX_TEXT) : undefined;
+  return typeof value === "string" ? value.slice(from).slice(0, MAX_TEXT) : undefined;
 }
 
 function textsOf(value: unknown): { readonly details?: readonly string[] } {
