@@ -485,6 +485,23 @@ test(
   }),
 );
 
+test(
+  "system.cannot-run: a program that a switch needs is missing",
+  withMachine((machine) => {
+    const path = process.env["PATH"];
+    process.env["PATH"] = "/nowhere";
+    try {
+      assert.throws(
+        () => withSwitchLock(machine.paths.run, () => assert.unreachable("nothing runs without the lock")),
+        (error: { code: string; message: string }) =>
+          error.code === "system.cannot-run" && error.message.startsWith('Cannot run "flock"'),
+      );
+    } finally {
+      process.env["PATH"] = path;
+    }
+  }),
+);
+
 test("parseUnitList() reads what systemctl prints", () => {
   // systemctl list-units --all --full --plain --no-legend, systemd 252
   const text =

@@ -1,7 +1,11 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { hashBytes, utf8 } from "../../../../core/base/index.ts";
+import { openLocalStore } from "../../../../core/host/local-store/index.ts";
+import { dumpFileNar, type StorePath } from "../../../../core/store/index.ts";
 import { runFloe, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
@@ -44,6 +48,14 @@ test("floe store verify --sigs-needed asks for keys that are trusted", async () 
   const { code, stderr } = await runFloe(["store", "verify", ...store, "--sigs-needed", "1"], { env });
   assert.is(code, 0, stderr);
   assert.match(stderr, "0 store objects are as they were registered");
+  using unsigned = openLocalStore({ root: join(directory, "root") });
+  const nar = dumpFileNar(utf8("from somewhere"));
+  const path = `/nix/store/${"0".repeat(32)}-x` as StorePath;
+  const facts = { narHash: hashBytes("sha256", nar), narSize: nar.length, references: [], signatures: [] };
+  await unsigned.importNar({ path, ...facts }, Readable.from([nar]));
+  const found = await runFloe(["store", "verify", ...store, "--sigs-needed", "1"], { env });
+  assert.is(found.code, 2, "Nix sums 2 for what nobody signed");
+  assert.match(found.stderr, "[store.untrusted]");
 });
 
 test.run();

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -42,6 +43,18 @@ test("system.not-a-system, cli.conflicting-flags, profile.no-generation", () => 
   const both = target("system", "switch", "--store-path", "/x", "--generation", "1");
   assert.is(both.status, 1);
   assert.match(both.stderr, /\[cli\.conflicting-flags\]/);
+});
+
+const PROFILE = "/nix/var/nix/profiles/system";
+// On a machine with generations these commands would do what they say.
+const withoutSystem = existsSync(PROFILE) ? test.skip : test;
+if (existsSync(PROFILE)) console.log(`skipped in part: this machine has ${PROFILE}`);
+
+withoutSystem("system.no-generation, system.no-previous: there is nothing to switch or go back to", () => {
+  const switched = target("system", "switch");
+  assert.is(switched.status, 1);
+  assert.match(switched.stderr, "[system.no-generation]");
+  assert.match(target("system", "rollback").stderr, /found no current generation \[system\.no-previous\]/);
 });
 
 test.run();

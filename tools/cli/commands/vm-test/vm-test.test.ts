@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -56,6 +56,22 @@ test("floe vm-test run without QEMU says what to install, before anything else",
   assert.match(result.stderr, "evaluated vmTests.first");
   assert.match(result.stderr, "frist");
   assert.is(result.stdout, "", "nothing was run");
+});
+
+(HAS_QEMU ? test : test.skip)("floe vm-test run says what is no machine test", async () => {
+  const odd = join(directory, "odd");
+  mkdirSync(odd);
+  const config = readFileSync(join(flake, "flake.config.ts"), "utf8");
+  writeFileSync(join(odd, "flake.config.ts"), config.replace("first: {", "odd: image, first: {"));
+  const result = await runFloe(["vm-test", "run", "odd"], { cwd: odd, env });
+  assert.is(result.code, 1);
+  assert.match(result.stderr, "[vm-test.not-a-test]");
+});
+
+test("floe build of a value that refers to nothing says so", async () => {
+  const result = await floe("build", ".#other");
+  assert.is(result.code, 1);
+  assert.match(result.stderr, "[installable.nothing-to-build]");
 });
 
 test("isVmTest() knows a test from other data", () => {
