@@ -73,6 +73,7 @@ export class StoreDatabase {
 
   /** Several questions about one and the same moment. */
   reading<T>(run: () => T): T {
+    if (this.#connection.isTransaction) return run();
     this.#connection.exec("begin deferred");
     try {
       return run();

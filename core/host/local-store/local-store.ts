@@ -66,6 +66,10 @@ export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore 
   return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options);
 }
 
+/** Asking for the references of one object takes as long as reading so many rows of all; a closure of this many is worth a look at that. */
+const ROWS_PER_QUESTION = 16;
+const MANY_QUESTIONS = 200;
+
 interface RegisterOptions {
   readonly places?: ReadonlyMap<StorePath, string>;
   readonly choose?: (() => ReadonlySet<StorePath>) | undefined;
@@ -197,8 +201,12 @@ export class LocalStore implements Store {
   }
 
   closure(paths: Iterable<StorePath>): StorePath[] {
+    let asked = 0;
+    const many = Math.max(MANY_QUESTIONS, this.#queries.idsEnd() / ROWS_PER_QUESTION);
+    let all: ReadonlyMap<StorePath, readonly StorePath[]> | undefined;
     return closureOf(paths, (path) => {
-      const references = this.#batch?.infos.get(path)?.references ?? this.#queries.references(path);
+      if (++asked > many) all ??= this.#queries.allReferences();
+      const references = this.#batch?.infos.get(path)?.references ?? all?.get(path) ?? this.#queries.references(path);
       if (references === undefined) throw notValid(path);
       return references;
     });

@@ -23,14 +23,26 @@ export default function info(this: CliContext, flags: InfoFlags, ...texts: strin
   }
 }
 
+/** Closures of many objects overlap, so all of them are walked in one graph in memory. */
 function sizesOfClosures(store: LocalStore, infos: readonly PathInfo[]): Map<StorePath, number> {
-  const sizes = new Map(infos.map((each) => [each.path, each.narSize]));
-  const sizeOf = (path: StorePath): number => {
-    const known = sizes.get(path) ?? getPathInfo(store, path).narSize;
-    sizes.set(path, known);
-    return known;
-  };
-  return new Map(infos.map(({ path }) => [path, store.closure([path]).reduce((sum, each) => sum + sizeOf(each), 0)]));
+  const { nodes, narSizes, references } = store.readGcGraph();
+  const seenBy = new Uint32Array(narSizes.length);
+  const sizes = new Map<StorePath, number>();
+  for (const [at, { path }] of infos.entries()) {
+    const mark = at + 1;
+    let sum = 0;
+    const stack = [nodes.get(path) as number];
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      if (seenBy[node] === mark) continue;
+      seenBy[node] = mark;
+      sum += narSizes[node] as number;
+      const end = references.starts[node + 1] as number;
+      for (let edge = references.starts[node] as number; edge < end; edge++)
+        stack.push(references.targets[edge] as number);
+    }
+    sizes.set(path, sum);
+  }
+  return sizes;
 }
 
 /** Source: Nix 2.8, `nix path-info -rsSh --sigs`. */
