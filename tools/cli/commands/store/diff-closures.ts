@@ -19,10 +19,14 @@ export default function diff(this: CliContext, flags: DiffFlags, before: string,
   }
 }
 
+/** From here on the sizes of all objects are read at once. */
+const MANY = 1000;
+
 function membersOf(store: LocalStore, text: string): ClosureMember[] {
-  return store
-    .closure([getPathInfo(store, text).path])
-    .map((path) => ({ path, sizeBytes: getPathInfo(store, path).narSize }));
+  const closure = store.closure([getPathInfo(store, text).path]);
+  const recorded = closure.length < MANY ? [] : store.allContents();
+  const sizes = new Map(recorded.map(({ path, narSize }) => [path, narSize]));
+  return closure.map((path) => ({ path, sizeBytes: sizes.get(path) ?? getPathInfo(store, path).narSize }));
 }
 
 function versions(list: readonly string[]): string {
