@@ -14,7 +14,7 @@ import {
 import type { DerivedPath, LogMessage, WireBuildResult } from "../../store/wire/index.ts";
 import type { Dial } from "./connection.ts";
 import { Gatherer } from "./gather.ts";
-import { checkOutgoing, textObject } from "./outgoing.ts";
+import { addTextTo, checkOutgoing } from "./outgoing.ts";
 import { ClientPool, RemoteRefusal } from "./pool.ts";
 import { WorkerClient } from "./worker-client.ts";
 
@@ -99,30 +99,11 @@ export class DaemonStore implements Store, Disposable {
 
   async *readNar(path: StorePath): AsyncGenerator<Uint8Array> {
     if (!(await this.isValid(path))) throw notValid(path);
-    const client = await this.#pool.take();
-    let isUsable = false;
-    try {
-      yield* client.readNar(path);
-      isUsable = true;
-    } catch (error) {
-      isUsable = error instanceof RemoteRefusal;
-      throw error;
-    } finally {
-      // Who stops early leaves the rest of the archive on the way.
-      if (isUsable) this.#pool.giveBack(client);
-      else this.#pool.discard(client);
-    }
+    yield* this.#pool.stream((client) => client.readNar(path));
   }
 
-  async addText(name: string, contents: string, references: readonly StorePath[]): Promise<StorePath> {
-    const { info, nar } = textObject(name, contents, references);
-    await this.importNar(
-      info,
-      (async function* () {
-        yield nar;
-      })(),
-    );
-    return info.path;
+  addText(name: string, contents: string, references: readonly StorePath[]): Promise<StorePath> {
+    return addTextTo(this, name, contents, references);
   }
 
   /** Errors besides those of every store: `remote-store.refused` when the daemon does not trust us and nobody signed it. */

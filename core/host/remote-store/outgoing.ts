@@ -41,23 +41,31 @@ export async function* checkOutgoing(info: PathInfo, nar: AsyncIterable<Uint8Arr
 
 const IGNORE = { directory() {}, endDirectory() {}, file() {}, data() {}, endFile() {}, symlink() {} };
 
-/** A text as an object to be sent. @throws {CodedError} `store-path.name` */
-export function textObject(
+/** Add a text to a store that takes archives. @throws {CodedError} `store-path.name`, and those of `importNar` */
+export async function addTextTo(
+  store: { importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void> },
   name: string,
   contents: string,
   references: readonly StorePath[],
-): { readonly info: PathInfo; readonly nar: Uint8Array } {
+): Promise<StorePath> {
   const bytes = utf8(contents);
   const nar = dumpFileNar(bytes);
+  const path = makeTextPath(name, contents, references);
   const info: PathInfo = {
-    path: makeTextPath(name, contents, references),
+    path,
     narHash: hashBytes("sha256", nar),
     narSize: nar.length,
     references: sortedText(new Set<string>(references)) as StorePath[],
     signatures: [],
     ca: formatContentAddress({ method: "text", hash: hashBytes("sha256", bytes) }),
   };
-  return { info, nar };
+  await store.importNar(
+    info,
+    (async function* () {
+      yield nar;
+    })(),
+  );
+  return path;
 }
 
 /**

@@ -23,19 +23,36 @@ export class ClientPool<Client extends PooledClient> {
 
   /** Do something with a connection. One that fails in a way that leaves it in the middle of a message is not used again. */
   async use<T>(run: (client: Client) => Promise<T>): Promise<T> {
-    const client = await this.take();
+    const client = await this.#take();
     try {
       const result = await run(client);
-      this.giveBack(client);
+      this.#giveBack(client);
       return result;
     } catch (error) {
-      if (error instanceof RemoteRefusal) this.giveBack(client);
-      else this.discard(client);
+      if (error instanceof RemoteRefusal) this.#giveBack(client);
+      else this.#discard(client);
       throw error;
     }
   }
 
-  async take(): Promise<Client> {
+  /** Pass on what comes over a connection, piece by piece. It is used again as in {@link use}, and only when all of it was taken. */
+  async *stream<T>(run: (client: Client) => AsyncIterable<T>): AsyncGenerator<T> {
+    const client = await this.#take();
+    let isUsable = false;
+    try {
+      yield* run(client);
+      isUsable = true;
+    } catch (error) {
+      isUsable = error instanceof RemoteRefusal;
+      throw error;
+    } finally {
+      // Who stops early leaves the rest on the way.
+      if (isUsable) this.#giveBack(client);
+      else this.#discard(client);
+    }
+  }
+
+  async #take(): Promise<Client> {
     while (this.#idle.length === 0 && this.#busy.size + this.#connecting >= this.#limit)
       await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     if (this.#isClosed) throw new CodedError("remote-store.closed", "Cannot ask the store: it was closed");
@@ -55,14 +72,14 @@ export class ClientPool<Client extends PooledClient> {
     }
   }
 
-  giveBack(client: Client): void {
+  #giveBack(client: Client): void {
     if (!this.#busy.delete(client)) return;
     if (this.#isClosed) client.close();
     else this.#idle.push(client);
     this.#waiting.shift()?.();
   }
 
-  discard(client: Client): void {
+  #discard(client: Client): void {
     this.#busy.delete(client);
     client.close();
     this.#waiting.shift()?.();

@@ -10,7 +10,7 @@ import {
 import type { BasicDerivation, DerivedPath, WireBuildResult } from "../../store/wire/index.ts";
 import type { Dial } from "./connection.ts";
 import { Gatherer } from "./gather.ts";
-import { checkOutgoing, textObject } from "./outgoing.ts";
+import { addTextTo, checkOutgoing } from "./outgoing.ts";
 import { ClientPool } from "./pool.ts";
 import { type RemoteBuildSettings, ServeClient } from "./serve-client.ts";
 
@@ -85,27 +85,11 @@ export class SshStore implements Disposable {
 
   async *readNar(path: StorePath): AsyncGenerator<Uint8Array> {
     if (!(await this.isValid(path))) throw notValid(path);
-    const client = await this.#pool.take();
-    let isComplete = false;
-    try {
-      yield* client.readNar(path);
-      isComplete = true;
-    } finally {
-      // Who stops early leaves the rest of the archive on the way.
-      if (isComplete) this.#pool.giveBack(client);
-      else this.#pool.discard(client);
-    }
+    yield* this.#pool.stream((client) => client.readNar(path));
   }
 
-  async addText(name: string, contents: string, references: readonly StorePath[]): Promise<StorePath> {
-    const { info, nar } = textObject(name, contents, references);
-    await this.importNar(
-      info,
-      (async function* () {
-        yield nar;
-      })(),
-    );
-    return info.path;
+  addText(name: string, contents: string, references: readonly StorePath[]): Promise<StorePath> {
+    return addTextTo(this, name, contents, references);
   }
 
   async importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void> {
