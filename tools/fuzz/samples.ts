@@ -48,3 +48,21 @@ export function sampleInfo(random: Random): PathInfo {
 }
 
 export const words = (...texts: string[]): Uint8Array[] => texts.map(utf8);
+
+/** What JSON is made of, and where readers of it stumble. */
+export const JSON_WORDS = [
+  "{",
+  "}",
+  "[",
+  "]",
+  ",",
+  ":",
+  '"',
+  "null",
+  "true",
+  "-1",
+  "1e400",
+  "9007199254740993",
+  '"__proto__"',
+  "\\ud800",
+];

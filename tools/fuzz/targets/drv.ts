@@ -10,7 +10,7 @@ import {
   showDerivation,
 } from "../../../core/derivation/index.ts";
 import type { Random } from "../random.ts";
-import { sampleStorePath, sampleStorePaths, sampleText, words } from "../samples.ts";
+import { JSON_WORDS, sampleStorePath, sampleStorePaths, sampleText, words } from "../samples.ts";
 import { expectSame, type Target } from "../target.ts";
 
 const inputs: InputHashes = (drvPath) => ({
@@ -53,22 +53,7 @@ export const shownTarget: Target = {
     const drv = sampleDerivation(random);
     return utf8(JSON.stringify({ [derivationPath(drv)]: showDerivation(drv) }));
   },
-  words: words(
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    '"',
-    "null",
-    "1e400",
-    '"__proto__"',
-    '"inputs"',
-    '"version"',
-    '"name"',
-    '"out"',
-  ),
+  words: words(...JSON_WORDS, '"inputs"', '"version"', '"name"', '"out"'),
   check(input) {
     for (const { derivation } of parseShownDerivations(parseJson(fromUtf8(input)))) {
       const text = formatDerivation(derivation);

@@ -13,25 +13,9 @@ import {
 } from "../../../core/flake/index.ts";
 import { parseLock } from "../../../core/host/flake/index.ts";
 import type { Random } from "../random.ts";
-import { words } from "../samples.ts";
+import { JSON_WORDS, words } from "../samples.ts";
 import { expectSame, type Target } from "../target.ts";
 
-const JSON_WORDS = [
-  "{",
-  "}",
-  "[",
-  "]",
-  ",",
-  ":",
-  '"',
-  "null",
-  "true",
-  "-1",
-  "1e400",
-  "9007199254740993",
-  '"__proto__"',
-  "\\ud800",
-];
 const NAR_HASH = formatHash(hashBytes("sha256", "x"), "sri");
 const REV = "9a6656c90bd5482a90a29b9fa5ff5180bc0dbc0e";
 
