@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, formatSortedJson, parseJson } from "./index.ts";
+import { type CodedError, formatSortedJson, isRecord, parseJson } from "./index.ts";
 
 test("formatSortedJson() puts keys in byte order, also those that look like numbers", () => {
   const value = { b: 1, "10": [], "9": {}, "\u{10000}": 3, "\uffff": 4, left: undefined, a: { "2": true, "10": null } };
@@ -21,6 +21,11 @@ test("formatSortedJson() is read back as what it was", () => {
 test("formatSortedJson() puts entries on lines of their own as JSON.stringify() does", () => {
   const value = { a: [1, { b: [] }], c: {} };
   assert.is(formatSortedJson(value, 2), JSON.stringify(value, undefined, 2));
+});
+
+test("isRecord() takes objects with fields, and nothing else", () => {
+  assert.equal([{}, { a: 1 }, Object.create(null)].map(isRecord), [true, true, true]);
+  assert.equal([null, undefined, [], "x", 1, () => {}].map(isRecord), [false, false, false, false, false, false]);
 });
 
 test("parseJson() reads what JSON.parse() reads", () => {

@@ -48,6 +48,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** Whether a value is an object with fields: neither a list nor `null`. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
 
 function checkDepth(text: string): void {

@@ -1,4 +1,4 @@
-import { CodedError, parseJson, sortedText } from "../base/index.ts";
+import { CodedError, isRecord, parseJson, sortedText } from "../base/index.ts";
 import type { Derivation } from "../derivation/index.ts";
 
 /** A JSON value whose numbers are written as they were read. */
@@ -26,7 +26,7 @@ export function attributesOf({ name, env }: Derivation): Readonly<Record<string,
   } catch {
     // Told below.
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (isRecord(value)) return value;
   throw new CodedError(
     "build.attributes-malformed",
     `Cannot read the structured attributes ("__json") of "${name}": found ${JSON.stringify(json.slice(0, 40))}, expected a JSON object`,

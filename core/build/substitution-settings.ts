@@ -1,4 +1,4 @@
-import { CodedError } from "../base/index.ts";
+import { CodedError, isRecord } from "../base/index.ts";
 import { parsePublicKey, type PublicKey } from "../store/index.ts";
 
 /** Which other stores outputs may be taken from, and whom to believe. */
@@ -44,14 +44,13 @@ export function mergeSubstitutionSettings(parts: readonly SubstitutionSettings[]
  * @throws {CodedError} `substitution.settings-malformed`, `key.malformed`
  */
 export function parseSubstitutionSettings(text: string, from: string): SubstitutionSettings | undefined {
-  let value: unknown;
+  let fields: unknown;
   try {
-    value = JSON.parse(text);
+    fields = JSON.parse(text);
   } catch (cause) {
     throw malformed(from, "it is not JSON", cause);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(from, "expected an object");
-  const fields = value as Record<string, unknown>;
+  if (!isRecord(fields)) throw malformed(from, "expected an object");
   const stated = ["substituters", "trustedSubstituters", "trustedPublicKeys", "requireSignatures"].filter(
     (key) => key in fields,
   );

@@ -1,4 +1,4 @@
-import { CodedError, isHashAlgorithm, parseHash, sortedText, toBase16 } from "../base/index.ts";
+import { CodedError, isHashAlgorithm, isRecord, parseHash, sortedText, toBase16 } from "../base/index.ts";
 import { isDerivationPath, parseStorePath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
 import type { Derivation, DerivationOutput } from "./derivation.ts";
 import { formatStructuredAttrs, type StructuredValue } from "./structured-attrs.ts";
@@ -104,9 +104,8 @@ function storePathAt(value: unknown, at: string): StorePath {
 }
 
 function object(value: unknown, at: string): Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw bad(at, `found ${kind(value)}`, "an object");
-  return value as Fields;
+  if (!isRecord(value)) throw bad(at, `found ${kind(value)}`, "an object");
+  return value;
 }
 
 function text(value: unknown, at: string): string {

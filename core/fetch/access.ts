@@ -1,4 +1,4 @@
-import { CodedError } from "../base/index.ts";
+import { CodedError, isRecord } from "../base/index.ts";
 import type { Credentials } from "./netrc.ts";
 
 /** How this machine's user shows who asks. */
@@ -24,8 +24,7 @@ export function parseAccessSettings(text: string, from: string): AccessSettings 
     throw malformed(from, "it is not JSON");
   }
   const { accessTokens = {}, netrcFile } = (value ?? {}) as Partial<Record<keyof AccessSettings, unknown>>;
-  if (typeof accessTokens !== "object" || accessTokens === null || Array.isArray(accessTokens))
-    throw malformed(from, 'expected an object for "accessTokens"');
+  if (!isRecord(accessTokens)) throw malformed(from, 'expected an object for "accessTokens"');
   for (const [host, token] of Object.entries(accessTokens)) {
     if (typeof token !== "string" || token === "" || !/^[^\s/]+(\/\S*)?$/.test(host))
       throw malformed(from, `expected a host and its token for "${host}" in "accessTokens"`);

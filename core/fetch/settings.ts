@@ -1,4 +1,4 @@
-import { CodedError } from "../base/index.ts";
+import { CodedError, isRecord } from "../base/index.ts";
 
 /** Where things may be downloaded from. */
 export interface FetchSettings {
@@ -63,10 +63,6 @@ function malformed(from: string, found: string, cause?: unknown): CodedError {
     hint: `The shape is { "mirrors": { "debian": ["https://mirror.example/debian/"] } }.`,
     cause,
   });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CodedError, formatSortedJson, nearNames } from "../base/index.ts";
+import { CodedError, formatSortedJson, isRecord, nearNames } from "../base/index.ts";
 import { type FlakeReference, formatReference, parseReference } from "./reference.ts";
 import { withoutCredentials } from "./without-credentials.ts";
 
@@ -122,8 +122,7 @@ export function parseRegistry(text: string, path: string): Registry {
   }
   const { version, flakes } = (data ?? {}) as { version?: unknown; flakes?: unknown };
   if (version !== 1) throw malformed(`found the version ${JSON.stringify(version)}, expected 1`);
-  if (typeof flakes !== "object" || flakes === null || Array.isArray(flakes))
-    throw malformed('expected an object for "flakes"');
+  if (!isRecord(flakes)) throw malformed('expected an object for "flakes"');
   for (const [name, reference] of Object.entries(flakes))
     if (typeof reference !== "string" || tryParseNamed(name)?.name !== name)
       throw malformed(`expected a name and a reference for "${name}"`);

@@ -1,4 +1,4 @@
-import { CodedError, tryParseSize } from "../base/index.ts";
+import { CodedError, isRecord, tryParseSize } from "../base/index.ts";
 import { DEFAULT_GC_SETTINGS, type GcSettings } from "./plan-gc.ts";
 
 /** What this machine's settings say about collecting. */
@@ -27,9 +27,8 @@ export function parseCollectionSettings(
   let fields: Record<string, unknown>;
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw malformed(from, "expected an object");
-    fields = value as Record<string, unknown>;
+    if (!isRecord(value)) throw malformed(from, "expected an object");
+    fields = value;
   } catch (error) {
     throw error instanceof CodedError ? error : malformed(from, "it is not JSON", error);
   }

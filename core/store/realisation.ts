@@ -3,6 +3,7 @@ import {
   compareText,
   formatHash,
   fromBase64,
+  isRecord,
   parseHash,
   parseJson,
   sortedText,
@@ -170,8 +171,8 @@ export function dependentRealisations(
 }
 
 function fields(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(`${what} is no object`);
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw malformed(`${what} is no object`);
+  return value;
 }
 
 function textOf(value: unknown, what: string): string {

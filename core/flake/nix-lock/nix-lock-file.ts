@@ -1,4 +1,4 @@
-import { CodedError, formatSortedJson, parseJson, sortedText } from "../../base/index.ts";
+import { CodedError, formatSortedJson, isRecord, parseJson, sortedText } from "../../base/index.ts";
 import { checkNixReference, isPinnedNixReference, type NixReference } from "./nix-reference.ts";
 
 /** What an input is: an input of its own, or the path of another one from the root (`follows`). */
@@ -188,8 +188,8 @@ export function tooLarge(found: string): CodedError {
 export { LARGEST_DEPTH, LARGEST_SIZE };
 
 function fields(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(`${what} is no object`);
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw malformed(`${what} is no object`);
+  return value;
 }
 
 function textOf(value: unknown, what: string): string {

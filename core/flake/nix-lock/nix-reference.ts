@@ -1,4 +1,4 @@
-import { CodedError, parseHash, sortedText } from "../../base/index.ts";
+import { CodedError, isRecord, parseHash, sortedText } from "../../base/index.ts";
 
 /**
  * Where an input of a Nix flake comes from, as its attributes: `type` and what belongs to it.
@@ -39,16 +39,14 @@ const BOOLEANS = ["shallow", "submodules", "allRefs"];
  * @throws {CodedError} `nix-reference.malformed`
  */
 export function checkNixReference(value: unknown): NixReference {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw malformed(value, "it is no set of attributes");
-  const attributes = value as Record<string, unknown>;
-  const { type } = attributes;
+  if (!isRecord(value)) throw malformed(value, "it is no set of attributes");
+  const { type } = value;
   if (typeof type !== "string") throw malformed(value, 'it has no "type"');
   const known = TYPES.get(type);
   const allowed = known === undefined ? undefined : [...known.needed, ...known.others];
   const reference: [string, string | number | boolean][] = [];
-  for (const name of sortedText(Object.keys(attributes))) {
-    const attribute = attributes[name];
+  for (const name of sortedText(Object.keys(value))) {
+    const attribute = value[name];
     if (allowed !== undefined && !allowed.includes(name) && !COMMON.includes(name))
       throw malformed(value, `"${name}" is no attribute of the type "${type}"`);
     const wanted = NUMBERS.includes(name)
@@ -63,9 +61,9 @@ export function checkNixReference(value: unknown): NixReference {
       throw malformed(value, `"${name}" is no whole number`);
     reference.push([name, attribute as string | number | boolean]);
   }
-  const missing = known?.needed.find((name) => attributes[name] === undefined);
+  const missing = known?.needed.find((name) => value[name] === undefined);
   if (missing !== undefined) throw malformed(value, `it has no "${missing}"`);
-  checkPins(value, attributes);
+  checkPins(value, value);
   return Object.fromEntries(reference);
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { CodedError } from "../../base/index.ts";
+import { CodedError, isRecord } from "../../base/index.ts";
 import type { Peer } from "./peer.ts";
 
 /** Whom a daemon serves, and whose word it takes: names of users, `@group`, or `*` for everybody. */
@@ -28,9 +28,9 @@ export function parseAdmissionRules(text: string, from: string): AdmissionRules 
   } catch (cause) {
     throw malformed(from, "it is not JSON", cause);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(from, "expected an object");
+  if (!isRecord(value)) throw malformed(from, "expected an object");
   const names = (key: keyof AdmissionRules): readonly string[] => {
-    const list = (value as Record<string, unknown>)[key];
+    const list = value[key];
     if (list === undefined) return DEFAULT_ADMISSION[key];
     if (Array.isArray(list) && list.every((each) => typeof each === "string" && each !== "")) return list as string[];
     throw malformed(from, `expected a list of names for "${key}"`);

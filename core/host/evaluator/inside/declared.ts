@@ -1,4 +1,4 @@
-import { CodedError } from "../../../base/index.ts";
+import { CodedError, isRecord } from "../../../base/index.ts";
 import type { DeclaredInputs, Flake, InputDeclaration } from "../../../flake/index.ts";
 
 /** What a flake is and takes in. */
@@ -78,10 +78,6 @@ function readInput(value: unknown, place: string, name: string, malformed: Malfo
     ...(follows === undefined ? {} : { follows }),
     ...(inputs === undefined ? {} : { inputs: readInputs(inputs, `${place}.inputs`, malformed) }),
   };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function kindOf(value: unknown): string {
