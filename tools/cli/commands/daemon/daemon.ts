@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { CodedError } from "../../../../core/base/index.ts";
 import { readBytes, writeBytes } from "../../../../core/host/process/index.ts";
 import {
   type AdmissionRules,
@@ -27,9 +26,8 @@ export default async function daemon(this: CliContext, flags: DaemonFlags): Prom
   if (flags.connection) return workForDaemon({ ...hooks(this), open: () => open(this, flags) });
   if (flags.stdio) return serveStdio(this, flags);
   const { stateDirectory } = prepare(flags);
-  const entry = process.argv[1];
-  if (entry === undefined)
-    throw new CodedError("daemon.entry", "Cannot start the daemon: its own program is not known");
+  // Our own program: start.ts, or what it was bundled into.
+  const [, entry = ""] = process.argv;
   const stated = readRules();
   const rules = {
     trustedUsers: flags.trustedUsers?.split(",") ?? stated.trustedUsers,
