@@ -93,7 +93,6 @@ test("readNar() takes nothing from a store that is not open, or was left out", a
 test("find() takes no answer about another path, and says so", async () => {
   const { all, warnings } = substituters();
   assert.is(await all.find(`/nix/store/${"1".repeat(32)}-y` as StorePath), undefined);
-  // substitute.wrong-path
   assert.match(warnings.join("\n"), `Cannot use its answer: asked for "/nix/store/${"1".repeat(32)}-y"`);
 });
 
@@ -106,7 +105,6 @@ test("findRealisation() believes nobody without a signature of a trusted key, an
   };
   const { all, warnings } = substituters({ realisation });
   assert.is(await all.findRealisation(realisation.id), undefined);
-  // substitute.untrusted-realisation
   assert.match(warnings.join("\n"), "no key of ours-1 signed it");
 });
 

@@ -2,17 +2,15 @@ import { CodedError } from "../../base/index.ts";
 import type { Offer } from "../../build/index.ts";
 import { showUrl } from "../../fetch/index.ts";
 import {
-  checkTrusted,
   type NarInfo,
   type PathInfo,
   type PublicKey,
   type Realisation,
-  realisationSigners,
   STORE_DIRECTORY,
   type StorePath,
 } from "../../store/index.ts";
 import { isCacheFault } from "../binary-cache/index.ts";
-import { ed25519 } from "../signing/index.ts";
+import { type Believed, checkAnswer, checkRealisation } from "./check-answer.ts";
 import { withDeadline } from "./deadline.ts";
 import { guardArchive } from "./guard-archive.ts";
 import type { Substituter, SubstituterSource } from "./substituter.ts";
@@ -119,12 +117,8 @@ export class Substituters {
       try {
         const found = await this.#inTime(url, Promise.resolve(queryRealisation(id)));
         if (found === undefined) continue;
-        const isBelieved = trusted === true || this.#options.requireSignatures === false;
-        if (isBelieved || realisationSigners(found, this.#options.trustedKeys, ed25519).length > 0) return found;
-        throw new CodedError(
-          "substitute.untrusted-realisation",
-          `Cannot trust what it says of "${id}": no key of ${this.#options.trustedKeys.map(({ name }) => name).join(", ") || "none"} signed it`,
-        );
+        checkRealisation(found, id, this.#believed(trusted));
+        return found;
       } catch (error) {
         if (error instanceof CodedError && error.code !== "cache.unreachable") this.#warnOnce(url, error);
         else this.giveUp(url, error);
@@ -197,19 +191,17 @@ export class Substituters {
     }
     if (info === undefined) return undefined;
     try {
-      if (info.path !== path) {
-        throw new CodedError(
-          "substitute.wrong-path",
-          `Cannot use its answer: asked for "${path}", found "${info.path}"`,
-        );
-      }
-      if (trusted !== true && this.#options.requireSignatures !== false)
-        checkTrusted(info, this.#options.trustedKeys, ed25519);
+      checkAnswer(info, path, this.#believed(trusted));
       return info;
     } catch (error) {
       this.#warnOnce(url, error);
       return undefined;
     }
+  }
+
+  #believed(trusted: boolean | undefined): Believed {
+    const { trustedKeys, requireSignatures } = this.#options;
+    return trusted === true || requireSignatures === false ? "all" : trustedKeys;
   }
 
   #inTime<T>(url: string, promise: Promise<T>): Promise<T> {
