@@ -69,6 +69,39 @@ test("trees go as well, read-only and deep ones too", async ({ store, options })
   assert.equal(readdirSync(store.realStoreDirectory), []);
 });
 
+/** Run a line of shell in a mount namespace of our own, where we may mount. */
+const inNamespace = (shell: string, ...args: readonly string[]) =>
+  spawnSync("unshare", ["--user", "--map-root-user", "--mount", "sh", "-ec", shell, ...args], { encoding: "utf8" });
+const canMount = inNamespace("mount -t tmpfs tmpfs /mnt").status === 0;
+const mounting = canMount ? test : test.skip;
+if (!canMount) console.log("skipped: no mount namespaces on this machine, so nothing can be mounted into a store");
+
+mounting("what cannot be deleted is told, keeps nothing else, and goes with a later collection", async (context) => {
+  const { store, options } = context;
+  const stuck = store.realPath(store.addText("stuck", "stuck", []));
+  const other = store.realPath(store.addText("other", "other", []));
+  store.close();
+  const collect = `
+    const { collectGarbage } = await import(process.argv[1]);
+    const error = await collectGarbage(JSON.parse(process.argv[2])).catch((thrown) => thrown);
+    console.log(JSON.stringify([error.code, error.details]));`;
+  const { stdout, stderr } = inNamespace(
+    'mount --bind "$1" "$1"; shift; exec "$@"',
+    "sh",
+    stuck,
+    ...[process.execPath, "--input-type=module", "-e", collect],
+    ...[join(import.meta.dirname, "index.ts"), JSON.stringify(options)],
+  );
+  assert.is(stderr, "");
+  const [code, details] = JSON.parse(stdout) as [string, string[]];
+  assert.is(code, "gc.not-deleted");
+  assert.is(details.length, 1);
+  assert.match(details[0] ?? "", `${stuck}: EBUSY`);
+  assert.equal([existsSync(stuck), existsSync(other)], [true, false]);
+  assert.is((await collectGarbage(options)).deleted, 1);
+  assert.is(existsSync(stuck), false);
+});
+
 test("what a killed collection put aside goes with the next one", async ({ store, options }) => {
   mkdirSync(join(store.realStoreDirectory, ".gc-trash/7/inner"), { recursive: true });
   writeFileSync(join(store.realStoreDirectory, ".gc-trash/7/inner/file"), "x");
