@@ -171,6 +171,13 @@ withQemu("a machine that is off says so", async () => {
   assert.is(unknown.error?.code, "machine.unknown-generation");
 });
 
+withQemu("a machine without a recorded disk has no power cuts", async () => {
+  const { result } = await runStory(
+    async ({ machine }) => void (await machine!.storeAfterPowerCuts({ cuts: 1, seed: 1 })),
+  );
+  assert.is(result.error?.code, "machine.no-recorded-disk");
+});
+
 withQemu("a run ends at its time limit, and when it is interrupted", async () => {
   const hang: Script = () => new Promise(() => {});
   const { result } = await runStory(hang, { timeoutSeconds: 0.2 });

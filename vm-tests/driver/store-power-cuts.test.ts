@@ -69,4 +69,12 @@ checking("what was told and is not there is a fault, what was only begun is none
   assert.match(faults[1] ?? "", /generation 3 is undefined/);
 });
 
+test("without the programs nothing is said of the disk", async () => {
+  const error = await storeAfterPowerCuts({ image, log, folder, cuts: 1, seed: 3, path: folder }).then(
+    () => undefined,
+    (thrown) => thrown,
+  );
+  assert.is(error?.code, "power-cut.no-program");
+});
+
 test.run();

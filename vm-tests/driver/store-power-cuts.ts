@@ -27,6 +27,8 @@ export interface StorePowerCutsOptions extends PowerCutOptions {
   readonly log: string;
   /** For temporary files. */
   readonly folder: string;
+  /** Folders that programs are looked for in, as in `PATH`. Default those of this process, and those of the system's programs. */
+  readonly path?: string | undefined;
 }
 
 /** The folder of the store on the disk, and the file that says what was done. */
@@ -44,6 +46,7 @@ const LOSS = 0.5;
  * @throws {CodedError} `power-cut.no-program` without e2fsck and debugfs, `write-log.malformed`
  */
 export async function storeAfterPowerCuts(options: StorePowerCutsOptions): Promise<PowerCutReport> {
+  const programs = findPrograms(options.path);
   const writes = readWriteLog(options.log);
   const disk = new ReplayedDisk(options, writes);
   const random = makeRandom(options.seed);
@@ -59,7 +62,7 @@ export async function storeAfterPowerCuts(options: StorePowerCutsOptions): Promi
       const lost = disk.cut(instant, lossy ? () => random(1000) < LOSS * 1000 : () => false);
       if (lost > 0) sum.withLosses += 1;
       const where = `cut ${index + 1} after write ${instant + 1} of ${writes.length}, ${lost} writes lost`;
-      const looked = await lookAt(disk.state, options.folder);
+      const looked = await lookAt(disk.state, options.folder, programs);
       sum.told += looked.told;
       faults.push(...looked.faults.map((fault) => `${where}: ${fault}`));
     }
@@ -117,15 +120,15 @@ class ReplayedDisk {
 }
 
 /** Recover the file system, take the store out of it and verify it. */
-async function lookAt(image: string, folder: string): Promise<{ told: number; faults: string[] }> {
-  const { status, stdout } = spawnSync("e2fsck", ["-fy", image], { encoding: "utf8", env: withSystemPrograms() });
+async function lookAt(image: string, folder: string, env: Programs): Promise<{ told: number; faults: string[] }> {
+  const { status, stdout } = spawnSync("e2fsck", ["-fy", image], { encoding: "utf8", env });
   // 1: its journal was replayed. More means that the file system itself was hurt.
   if (status !== 0 && status !== 1) return { told: 0, faults: [`e2fsck ended with ${status}: ${stdout.trim()}`] };
   const tree = join(folder, "cut-tree");
   removeTree(tree);
   mkdirSync(tree);
   try {
-    debugfs(image, `rdump / ${tree}`);
+    execFileSync("debugfs", ["-R", `rdump / ${tree}`, image], { stdio: "ignore", env });
     const ledger = new Ledger("0");
     for (const line of readWords(join(tree, WORDS))) ledger.take(line);
     using store = openLocalStore({ root: join(tree, STORE), readOnly: true });
@@ -143,20 +146,21 @@ async function lookAt(image: string, folder: string): Promise<{ told: number; fa
   }
 }
 
-function debugfs(image: string, command: string): void {
-  try {
-    execFileSync("debugfs", ["-R", command, image], { stdio: "ignore", env: withSystemPrograms() });
-  } catch (cause) {
-    throw new CodedError("power-cut.no-program", `Cannot read the file system of a disk: debugfs failed`, {
-      hint: "e2fsck and debugfs are in the package e2fsprogs.",
-      cause,
-    });
-  }
-}
+/** The environment in which the programs are found. */
+type Programs = NodeJS.ProcessEnv;
 
 /** They are system programs, which ordinary users do not have on their path. */
-function withSystemPrograms(): NodeJS.ProcessEnv {
-  return { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+function findPrograms(path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`): Programs {
+  const env = { ...process.env, PATH: path };
+  for (const program of ["e2fsck", "debugfs"]) {
+    const { error } = spawnSync(program, ["-V"], { stdio: "ignore", env });
+    if (error === undefined) continue;
+    throw new CodedError("power-cut.no-program", `Cannot look at a disk after a power cut: ${program} cannot be run`, {
+      hint: "e2fsck and debugfs are in the package e2fsprogs.",
+      cause: error,
+    });
+  }
+  return env;
 }
 
 function copyDisk(from: string, to: string): void {
