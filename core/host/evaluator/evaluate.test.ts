@@ -193,6 +193,14 @@ test("evaluate() stops a list that grows without end", async () => {
   );
 });
 
+test("evaluate() takes no answer that is longer than it may be", async () => {
+  const flake = flakeIn(makeFolder({ "flake.config.ts": flakeText('{ a: "x".repeat(3_000_000) }') }));
+  const error = await errorOf(ask(flake, "a", { maxAnswerBytes: 1_000_000 }));
+  assert.is(error.code, "evaluation.answer-too-large");
+  assert.match(error.message, "more than 1000000 bytes");
+  assert.is(String((await ask(flake, "a")).value).length, 3_000_000);
+});
+
 test("evaluate() can be called off", async () => {
   const folder = makeFolder({ "flake.config.ts": flakeText("{ get a() { for (;;); } }") });
   const controller = new AbortController();

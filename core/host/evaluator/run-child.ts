@@ -13,6 +13,8 @@ export interface RunChildOptions {
   readonly timeoutSeconds?: number;
   /** Heap of the evaluation. Default what the settings say. */
   readonly memoryMiB?: number;
+  /** Longest answer that is taken. Default 512 MiB. */
+  readonly maxAnswerBytes?: number;
   readonly signal?: AbortSignal;
   /** Stripped modules of earlier evaluations of this flake. */
   readonly modules?: StrippedCache | undefined;
@@ -26,7 +28,6 @@ export interface ChildResult {
   readonly isolation: Isolation;
 }
 
-/** Longest answer that is taken, in bytes. */
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 const MAX_ERROR_BYTES = 1024 * 1024;
 
@@ -50,14 +51,14 @@ export async function runChild(question: EvaluatorQuestion, options: RunChildOpt
   if (options.signal?.aborted === true) throw options.signal.reason;
   const [, modules, answer] = outcome.output.split("\n", 3);
   if (modules !== undefined && modules !== "") options.modules?.write(modules);
-  if (outcome.status === 0 && outcome.greeted && answer !== undefined) return { answer, isolation };
   if (outcome.tooLarge) {
     throw new CodedError(
       "evaluation.answer-too-large",
-      `Cannot finish the evaluation: its answer has more than ${MAX_ANSWER_BYTES} bytes`,
+      `Cannot finish the evaluation: its answer has more than ${options.maxAnswerBytes ?? MAX_ANSWER_BYTES} bytes`,
       { hint: "Put large texts into files of the flake, and use them with local()." },
     );
   }
+  if (outcome.status === 0 && outcome.greeted && answer !== undefined) return { answer, isolation };
   const spent = outcome.timedOut ? timeoutSeconds * 1000 : outcome.milliseconds / 4;
   const watchMs = Math.round(Math.min(MAX_WATCH_MS, Math.max(MIN_WATCH_MS, spent)));
   if (outcome.timedOut) throw timeoutError(timeoutSeconds, await findPlace({ ...question, watchMs }, limits, options));
@@ -155,6 +156,7 @@ function runOnce(
       stdio: ["pipe", "pipe", "pipe"],
       cwd: "/",
     });
+    const { maxAnswerBytes = MAX_ANSWER_BYTES } = options;
     const output: Buffer[] = [];
     let size = 0;
     let timedOut = false;
@@ -167,7 +169,7 @@ function runOnce(
     child.stdout.on("data", (chunk: Buffer) => {
       output.push(chunk);
       size += chunk.length;
-      if (size > MAX_ANSWER_BYTES) kill();
+      if (size > maxAnswerBytes) kill();
     });
     const errors = new LineReader(options.onLine);
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
@@ -193,7 +195,7 @@ function runOnce(
         status,
         signal,
         timedOut,
-        tooLarge: size > MAX_ANSWER_BYTES,
+        tooLarge: size > maxAnswerBytes,
         milliseconds: performance.now() - started,
       });
     });

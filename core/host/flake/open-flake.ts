@@ -269,11 +269,7 @@ export class OpenFlake {
     const result = await evaluate({ ...this.#run(), flake, question }).catch((error: unknown) => {
       throw this.#atDeclaration(error);
     });
-    if (result.kind !== "lock-needed")
-      throw new CodedError(
-        "internal.evaluation",
-        "Cannot read the inputs of the flake: the evaluation answered another question",
-      );
+    if (result.kind !== "lock-needed") throw new Error("The evaluation answered another question");
     return result;
   }
 
