@@ -77,6 +77,28 @@ test("floe cache push writes a signed cache, and floe copy reads it", async () =
   assert.match((await runFloe(["store", "info", ...target, path])).stdout, "signed      cli-1:");
 });
 
+test("floe copy cannot take an output from a cache that does not know where it is", async () => {
+  const floating = {
+    name: "floating",
+    outputs: { out: { hashAlgo: "r:sha256" } },
+    inputSrcs: [],
+    inputDrvs: {},
+    system: "x86_64-linux",
+    builder: "/bin/sh",
+    args: ["-c", "echo > $out"],
+    env: {},
+  };
+  const added = spawnSync(process.execPath, [...floeCommand(), "derivation", "add", ...store], {
+    encoding: "utf8",
+    input: JSON.stringify(floating),
+  });
+  assert.is(added.status, 0, added.stderr);
+  const drvPath = added.stdout.trim();
+  const { code, stderr } = await runFloe(["copy", ...store, "--from", `file://${directory}/pushed`, `${drvPath}^out`]);
+  assert.equal([code, stderr.includes("[copy.no-path]")], [1, true], stderr);
+  assert.match(stderr, `Cannot copy the output "out" of "${drvPath}"`);
+});
+
 test("floe copy needs somewhere to copy to", async () => {
   const { code, stderr } = await runFloe(["copy", ...store, path]);
   assert.equal([code, stderr.includes("[copy.nowhere]")], [1, true]);
