@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkAddresses } from "./addresses.ts";
+import { checkCodes, namedCodes } from "./codes.ts";
 import { checkHints, checkPage } from "./docs.ts";
 import { checkFile } from "./imports.ts";
 import { checkLock, checkManifest } from "./pins.ts";
@@ -72,6 +73,21 @@ test("pins: a range is found, and an address in the lock", () => {
   assert.is(checkLock(optional).length, 1);
   assert.is(checkLock('{ "resolved": "https://host/a.tgz" }').length, 1);
   assert.is(checkLock('{ "resolved": "tools/cli" }').length, 0);
+});
+
+test("codes: those that no test names are found, with their line", () => {
+  const text = 'one;\nthrow new CodedError(\n  "nar.malformed", `x`);\nnew CodedError("nar.size", "y");';
+  const found = checkCodes("a.ts", text, new Set(["nar.size"]));
+  assert.equal(messages(found), ['no test names the error "nar.malformed"']);
+  assert.is(found[0]?.line, 2);
+});
+
+test("codes: a test names a code as a text, in brackets or in a regular expression, and not in a comment", () => {
+  const names = (text: string): string[] => [...namedCodes(text)];
+  assert.equal(names('assert.is(error.code, "nar.size"); // and "nar.other"'), ["nar.size"]);
+  assert.equal(names('assert.match(stderr, "no room [nar.size]");'), ["nar.size"]);
+  assert.equal(names("assert.match(stderr, /^error: .* \\[nar\\.no-such-path\\]$/);"), ["nar.no-such-path"]);
+  assert.equal(names('// nar.size\n  // "nar.size"\n * `nar.size`\nassert.is(nar.size, 3);'), []);
 });
 
 test("docs: links, commands, flags and scripts must exist", () => {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { addressesCheck } from "../checks/addresses.ts";
+import { codesCheck } from "../checks/codes.ts";
 import { docsCheck } from "../checks/docs.ts";
 import { importsCheck } from "../checks/imports.ts";
 import { pinsCheck } from "../checks/pins.ts";
@@ -45,7 +46,7 @@ function runFormat(options: StageOptions): Promise<StageResult> {
 }
 
 async function runChecks(options: StageOptions): Promise<StageResult> {
-  const checks = [importsCheck, purityCheck, addressesCheck, pinsCheck, docsCheck];
+  const checks = [importsCheck, purityCheck, addressesCheck, pinsCheck, docsCheck, codesCheck];
   const results = await Promise.all(
     checks.map(async (check) => {
       const findings = await check.run();
