@@ -1,25 +1,16 @@
 import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { hashBytes, utf8 } from "../../base/index.ts";
 import type { BuildEvent, SubstituteJob } from "../../build/index.ts";
-import { dumpFileNar, MemoryStore, type PathInfo, type StorePath } from "../../store/index.ts";
+import { MemoryStore, type PathInfo, type StorePath } from "../../store/index.ts";
 import { openTemporaryStore } from "../local-store/testing.ts";
 import { type Substituter, Substituters } from "../substitute/index.ts";
+import { SAMPLE_INFO as info, SAMPLE_NAR as nar } from "../substitute/testing.ts";
 import { Transfers } from "./transfers.ts";
 
 const test = suite<ReturnType<typeof openTemporaryStore>>("transfers");
 test.before.each((context) => void Object.assign(context, openTemporaryStore()));
 test.after.each((context) => context.close());
-
-const nar = dumpFileNar(utf8("contents"));
-const info: PathInfo = {
-  path: `/nix/store/${"0".repeat(32)}-x` as StorePath,
-  narHash: hashBytes("sha256", nar),
-  narSize: nar.length,
-  references: [],
-  signatures: [],
-};
 
 /** A store that says this of any path, and gives this archive. */
 function says(url: string, priority: number, answer: PathInfo, pieces: () => AsyncIterable<Uint8Array>): Substituter {

@@ -1,28 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, hashBytes, utf8 } from "../../base/index.ts";
-import {
-  dumpFileNar,
-  type PathInfo,
-  publicKeyOf,
-  type Realisation,
-  signPathInfo,
-  signRealisation,
-  type StorePath,
-} from "../../store/index.ts";
+import type { CodedError } from "../../base/index.ts";
+import { publicKeyOf, type Realisation, signPathInfo, signRealisation, type StorePath } from "../../store/index.ts";
 import { ed25519, generateSecretKey } from "../signing/index.ts";
 import { checkAnswer, checkRealisation } from "./check-answer.ts";
+import { SAMPLE_INFO as info } from "./testing.ts";
 
 const [ours, foreign] = [generateSecretKey("ours-1"), generateSecretKey("foreign-1")];
 const believed = [publicKeyOf(ours)];
-const nar = dumpFileNar(utf8("contents"));
-const info: PathInfo = {
-  path: `/nix/store/${"0".repeat(32)}-x` as StorePath,
-  narHash: hashBytes("sha256", nar),
-  narSize: nar.length,
-  references: [],
-  signatures: [],
-};
 const realisation: Realisation = {
   id: `sha256:${"a".repeat(64)}!out`,
   outPath: info.path,

@@ -1,26 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CodedError, hashBytes, utf8 } from "../../base/index.ts";
-import {
-  dumpFileNar,
-  MemoryStore,
-  type PathInfo,
-  publicKeyOf,
-  type Realisation,
-  type StorePath,
-} from "../../store/index.ts";
+import { type CodedError, utf8 } from "../../base/index.ts";
+import { MemoryStore, type PathInfo, publicKeyOf, type Realisation, type StorePath } from "../../store/index.ts";
 import { generateSecretKey } from "../signing/index.ts";
 import type { Substituter } from "./substituter.ts";
 import { Substituters } from "./substituters.ts";
-
-const nar = dumpFileNar(utf8("contents"));
-const info: PathInfo = {
-  path: `/nix/store/${"0".repeat(32)}-x` as StorePath,
-  narHash: hashBytes("sha256", nar),
-  narSize: nar.length,
-  references: [],
-  signatures: [],
-};
+import { SAMPLE_INFO as info, SAMPLE_NAR as nar } from "./testing.ts";
 
 interface Ways {
   /** What it says of any path. */
