@@ -8,7 +8,7 @@ const CLI = [
   "commands/system/generations.ts",
   "commands/system/machine-commands.ts",
   "commands/system/switch.ts",
-  ..."target context errors flags interrupt program system-errors text usage-errors version"
+  ..."target context errors flags interrupt output program system-errors text usage-errors version"
     .split(" ")
     .map((name) => `${name}.ts`),
 ];
