@@ -391,10 +391,11 @@ async function open(
   const { settings = DEFAULT_GC_SETTINGS, dryRun = false, proc, signal } = options;
   const sweeper = new Sweeper(layout.realStoreDirectory);
   if (!dryRun) await sweeper.emptyTrash(signal);
+  // Temporary roots first: a process may make a link to its object and end while we look, and then either counts.
+  const temporaryRoots = await readTemporaryRoots(layout.stateDirectory, { sweep: !dryRun });
   const permanent = findPermanentRoots(layout);
   if (!dryRun) sweepStaleRoots(permanent);
   const running = findRuntimeDigests(proc === undefined ? {} : { proc });
-  const temporaryRoots = await readTemporaryRoots(layout.stateDirectory, { sweep: !dryRun });
   const graph = store.readGcGraph();
   const roots = [...permanent.roots, ...runtimeRoots(graph, running)].filter(
     ({ path, from }) => graph.nodes.has(path) && options.without?.has(from) !== true,
