@@ -5,6 +5,9 @@ import { temporaryFolder } from "./testing.ts";
 
 /** A real ssh server on the loopback. */
 export interface SshServer {
+  readonly port: number;
+  /** Removed at exit. It has the keys `host`, `user`, which is let in, and `other`, which is not, each with its `.pub`. */
+  readonly folder: string;
   /** `ssh://root@127.0.0.1:PORT`, without a path. */
   readonly url: string;
   /** How git is to call ssh: the right key, and nothing of the user's own. */
@@ -48,6 +51,8 @@ export async function startSshServer(): Promise<SshServer | string> {
   const command = (key: string, known: string): string =>
     `ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=yes -o UserKnownHostsFile=${folder}/${known} -i ${folder}/${key}`;
   return {
+    port,
+    folder,
     url: `ssh://root@127.0.0.1:${port}`,
     command: command("user", "known"),
     wrongKeyCommand: command("other", "known"),

@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, toBase64, utf8 } from "../../base/index.ts";
+import { startSshServer } from "../git/testing-ssh.ts";
 import { dialSsh, isDaemonThere, openDaemonStore, openSshDaemonStore, openSshStore, sshArguments } from "./index.ts";
 import { eitherProgram } from "./ssh.ts";
 
@@ -74,88 +74,24 @@ test("eitherProgram() runs ours where it is, else the other one, whatever the lo
   }
 });
 
-/** A real ssh server for this user, on the loopback. */
-interface Server {
-  readonly port: number;
-  readonly keyFile: string;
-  /** Base 64 of the line of its public key. */
-  readonly hostKey: string;
-  readonly directory: string;
-  stop(): Promise<void>;
-}
-
-async function startServer(): Promise<Server | string> {
-  const program = ["/usr/sbin/sshd", "/usr/bin/sshd"].find((path) => existsSync(path));
-  if (program === undefined) return "sshd is not installed, so no login can be tried";
-  if (spawnSync("ssh-keygen", ["-?"]).error !== undefined) return "ssh-keygen is not on the PATH";
-  if (process.getuid?.() !== 0) return "only root can start a server that lets somebody in";
-  const directory = mkdtempSync(join(tmpdir(), "floe-sshd-"));
-  for (const key of ["host", "user"]) {
-    const made = spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(directory, key)]);
-    assert.is(made.status, 0, String(made.stderr));
-  }
-  const port = await freePort();
-  writeFileSync(
-    join(directory, "config"),
-    [
-      `HostKey ${directory}/host`,
-      `AuthorizedKeysFile ${directory}/user.pub`,
-      ...["ListenAddress 127.0.0.1", `Port ${port}`, `PidFile ${directory}/pid`, "StrictModes no", "UsePAM no"],
-      ...["PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", ""],
-    ].join("\n"),
-  );
-  mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-  const child: ChildProcess = spawn(program, ["-D", "-e", "-f", join(directory, "config")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
-  });
-  while (!said.includes("Server listening") && child.exitCode === null)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  if (child.exitCode !== null) return `sshd ended: ${said.trim()}`;
-  return {
-    port,
-    directory,
-    keyFile: join(directory, "user"),
-    hostKey: toBase64(utf8(readFileSync(join(directory, "host.pub"), "utf8"))),
-    async stop() {
-      const ended = new Promise((resolve) => void child.once("close", resolve));
-      child.kill();
-      await ended;
-      rmSync(directory, { recursive: true });
-    },
-  };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 test("a real login carries both protocols, and only to the host that is meant", async () => {
-  const server = await startServer();
+  const server = await startSshServer();
   if (typeof server === "string") {
     console.log(`skipped: ${server}`);
     return;
   }
-  const { port, directory, keyFile, hostKey } = server;
+  const { port, folder } = server;
+  const publicKey = (name: string): string => toBase64(utf8(readFileSync(join(folder, `${name}.pub`), "utf8")));
   const floe = `${process.execPath} --disable-warning=ExperimentalWarning ${START}`;
   const options = process.env["NIX_SSHOPTS"];
   // Nothing of the user's own configuration, and no questions.
   process.env["NIX_SSHOPTS"] = "-F none -o BatchMode=yes -o IdentitiesOnly=yes";
   try {
-    const parameters = (program: string, key = hostKey) =>
+    const parameters = (program: string, key = publicKey("host")) =>
       new Map([
         ["remote-program", `${floe} ${program}`],
-        ["remote-store", join(directory, "store with a blank")],
-        ["ssh-key", keyFile],
+        ["remote-store", join(folder, "store with a blank")],
+        ["ssh-key", join(folder, "user")],
         ["base64-ssh-public-host-key", key],
       ]);
     const address = `127.0.0.1:${port}`;
@@ -166,8 +102,10 @@ test("a real login carries both protocols, and only to the host that is meant", 
     assert.equal(await daemon.closure([b]), [a, b]);
     assert.is((await daemon.ping()).isTrusted, true);
 
-    const other = toBase64(utf8(readFileSync(join(directory, "user.pub"), "utf8")));
-    using wrong = openSshStore({ address: `ssh://${address}`, parameters: parameters("store serve", other) });
+    using wrong = openSshStore({
+      address: `ssh://${address}`,
+      parameters: parameters("store serve", publicKey("user")),
+    });
     await wrong.isValid(a).then(
       () => assert.unreachable("expected the host to be refused"),
       (error: CodedError) => {
