@@ -20,7 +20,8 @@ export interface WorkerCommand {
  */
 export class WorkerPool {
   readonly #command: WorkerCommand;
-  readonly #all = new Set<ChildProcess>();
+  /** Those that run, each with the promise of its end. */
+  readonly #running = new Map<ChildProcess, Promise<void>>();
   #ready: ChildProcess | undefined;
   #isClosed = false;
 
@@ -45,18 +46,23 @@ export class WorkerPool {
   /** Those that serve are told to end; what they had begun is not registered. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const ended = [...this.#all].map((worker) => new Promise<void>((resolve) => void worker.once("close", resolve)));
-    for (const worker of this.#all) worker.kill("SIGTERM");
+    const ended = [...this.#running.values()];
+    for (const worker of this.#running.keys()) worker.kill("SIGTERM");
     await Promise.all(ended);
   }
 
   #start(): ChildProcess {
     const { program, args } = this.#command;
     const worker = spawn(program, args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    this.#all.add(worker);
     worker.on("error", () => {});
-    worker.once("close", () => {
-      this.#all.delete(worker);
+    // One that could not be started has no end to wait for.
+    if (worker.pid === undefined) return worker;
+    // Its exit, and not the event "close": that one waits for the channel too, and nothing keeps this process alive until a
+    // channel with a connection under way is torn down.
+    const ended = new Promise<void>((resolve) => void worker.once("exit", () => resolve()));
+    this.#running.set(worker, ended);
+    void ended.then(() => {
+      this.#running.delete(worker);
       if (this.#ready === worker) this.#ready = undefined;
     });
     return worker;
