@@ -41,18 +41,35 @@ function isOwnFrame(file: string): boolean {
  * @returns `undefined` when no frame is the user's.
  */
 export function callerLocation(above?: Function): SourceLocation | undefined {
+  return captureCaller(above ?? callerLocation)();
+}
+
+/**
+ * Like {@link callerLocation}, worked out only when it is asked for: to write down where one stands is cheap, to read
+ * it costs a hundred times more, and most places are never told to anybody.
+ */
+export function captureCaller(above?: Function): () => SourceLocation | undefined {
   const engine = Error as unknown as {
     stackTraceLimit: number;
     captureStackTrace?(target: StackCapture, above?: Function): void;
   };
-  if (engine.captureStackTrace === undefined) return undefined;
+  if (engine.captureStackTrace === undefined) return () => undefined;
   const limit = engine.stackTraceLimit;
-  const capture: StackCapture = {};
+  let capture: StackCapture | undefined = {};
   // In the realm of an evaluation Error is frozen, with as high a limit.
   const raised = Reflect.set(engine, "stackTraceLimit", 60);
-  engine.captureStackTrace(capture, above ?? callerLocation);
+  engine.captureStackTrace(capture, above ?? captureCaller);
   if (raised) engine.stackTraceLimit = limit;
-  for (const line of (capture.stack ?? "").split("\n")) {
+  let found: SourceLocation | undefined;
+  return () => {
+    if (capture !== undefined) found = firstForeignFrame(capture.stack ?? "");
+    capture = undefined;
+    return found;
+  };
+}
+
+function firstForeignFrame(stack: string): SourceLocation | undefined {
+  for (const line of stack.split("\n")) {
     const match = FRAME.exec(line);
     if (match === null) continue;
     const file = decodePath(match[1] as string);

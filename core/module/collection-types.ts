@@ -1,4 +1,4 @@
-import { type Definition, type Report, partOf } from "./definition.ts";
+import { type Definition, type Report, partOf, withValue } from "./definition.ts";
 import { type OptionType, mergeDefinitions, mergeEqual } from "./option-type.ts";
 import { isPackageLike, isPlainObject } from "./value.ts";
 
@@ -105,7 +105,7 @@ export function coercedType(from: OptionType, convert: (value: never) => unknown
   const convertOne = (definition: Definition): Definition =>
     to.mismatch(definition.value) === undefined || from.mismatch(definition.value) !== undefined
       ? definition
-      : { ...definition, value: convert(definition.value as never) };
+      : withValue(definition, convert(definition.value as never));
   return {
     name,
     mismatch: (value) => (to.mismatch(value) === undefined || from.mismatch(value) === undefined ? undefined : name),

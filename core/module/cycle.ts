@@ -1,19 +1,21 @@
-import { CodedError } from "../base/index.ts";
+import { CodedError, compareText } from "../base/index.ts";
+import type { Source } from "./cell.ts";
 import { showPlace } from "./definition.ts";
 import type { Module } from "./module.ts";
+import type { OptionNode } from "./option-tree.ts";
 import type { RuleRun } from "./rule-run.ts";
 
 /** One run of a rule in a configuration that does not settle, and the options that its round changed. */
 export interface Change {
-  readonly module: Module;
+  readonly source: Source;
   readonly run: RuleRun;
-  readonly changed: ReadonlySet<string>;
+  readonly changed: ReadonlySet<OptionNode>;
 }
 
 /** A rule that reads one changing option and defines another. */
 interface Step {
-  readonly reads: string;
-  readonly defines: string;
+  readonly reads: OptionNode;
+  readonly defines: OptionNode;
   readonly module: Module;
   readonly run: RuleRun;
 }
@@ -21,8 +23,9 @@ interface Step {
 /** The error for a configuration that never settles: the circle of options and rules, with places. */
 export function describeCycle(history: readonly Change[]): CodedError {
   const changing = new Set(history.flatMap(({ changed }) => [...changed]));
-  const steps = new Map<string, Step[]>();
-  for (const { module, run } of history) {
+  const steps = new Map<OptionNode, Step[]>();
+  for (const { source, run } of history) {
+    const { module } = source;
     for (const reads of run.reads) {
       if (!changing.has(reads)) continue;
       const list = steps.get(reads) ?? [];
@@ -37,12 +40,12 @@ export function describeCycle(history: readonly Change[]): CodedError {
   const circle = findCircle(steps) ?? [];
   const lines = circle.map(({ reads, defines, module, run }) => {
     const at = run.definitions.get(defines)?.[0]?.at;
-    return `"${reads}" is read by module "${module.key}" (${showPlace(module.at)}), which defines "${defines}" (${showPlace(at)})`;
+    return `"${reads.path}" is read by module "${module.key}" (${showPlace(module.at)}), which defines "${defines.path}" (${showPlace(at)})`;
   });
   const first = circle[0]?.run.definitions.get(circle[0].defines)?.[0]?.at;
   return new CodedError(
     "module.unsettled",
-    `Cannot settle the configuration: ${lines.length === 0 ? [...changing].join(", ") : lines.join("; ")}; each change starts the next one without end`,
+    `Cannot settle the configuration: ${lines.length === 0 ? [...changing].map(({ path }) => path).join(", ") : lines.join("; ")}; each change starts the next one without end`,
     {
       hint: "Let one of these rules decide by an option that the others do not change, or set the option with force(…).",
       at: first,
@@ -52,17 +55,17 @@ export function describeCycle(history: readonly Change[]): CodedError {
 }
 
 /** The shortest circle, by breadth-first search from each option in turn. */
-function findCircle(steps: ReadonlyMap<string, readonly Step[]>): Step[] | undefined {
+function findCircle(steps: ReadonlyMap<OptionNode, readonly Step[]>): Step[] | undefined {
   let best: Step[] | undefined;
-  for (const start of [...steps.keys()].sort()) {
+  for (const start of [...steps.keys()].sort((a, b) => compareText(a.path, b.path))) {
     const found = circleFrom(start, steps);
     if (found !== undefined && (best === undefined || found.length < best.length)) best = found;
   }
   return best;
 }
 
-function circleFrom(start: string, steps: ReadonlyMap<string, readonly Step[]>): Step[] | undefined {
-  const seen = new Set<string>();
+function circleFrom(start: OptionNode, steps: ReadonlyMap<OptionNode, readonly Step[]>): Step[] | undefined {
+  const seen = new Set<OptionNode>();
   let paths: Step[][] = [[]];
   while (paths.length > 0) {
     const longer: Step[][] = [];

@@ -1,4 +1,4 @@
-import { CodedError, type SourceLocation, callerLocation } from "../base/index.ts";
+import { CodedError, type SourceLocation, captureCaller } from "../base/index.ts";
 import type { OptionGroup, ReadGroup, WriteGroup } from "./option-type.ts";
 
 /** Options at a path of the configuration. */
@@ -25,14 +25,21 @@ export type Write<Declared> = Declared extends Declaration<infer Group> ? WriteG
  */
 export function declare<const Group extends OptionGroup>(path: string, options: Group): Declaration<Group> {
   const parts = path === "" ? [] : path.split(".");
-  const at = callerLocation(declare);
-  const bad = parts.find((part) => !/^[A-Za-z_][\w-]*$/.test(part));
+  const place = captureCaller(declare);
+  const bad = parts.find((part) => !/^(?!__proto__$)[A-Za-z_][\w-]*$/.test(part));
   if (bad !== undefined) {
     throw new CodedError(
       "option.bad-path",
       `Cannot declare options at "${path}": found the part "${bad}", expected names joined by dots`,
-      { at },
+      { at: place() },
     );
   }
-  return { kind: "declaration", path: parts, options, at };
+  return {
+    kind: "declaration",
+    path: parts,
+    options,
+    get at() {
+      return place();
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import { type Diagnostic, type SourceLocation, compareText } from "../base/index.ts";
-import { ORDER_PLAIN, PRIORITY_PLAIN, unmark } from "./priority.ts";
-import { showValue } from "./value.ts";
+import { ORDER_PLAIN, PRIORITY_DECLARED, PRIORITY_PLAIN, unmark } from "./priority.ts";
+import { contentText, showValue } from "./value.ts";
 
 /** One module's value for one option. */
 export interface Definition {
@@ -19,30 +19,75 @@ export interface Definition {
 /** Receives what is wrong with a value, so that one evaluation can tell all its faults. */
 export type Report = (diagnostic: Diagnostic) => void;
 
+/** Where a definition comes from. */
+export interface DefinitionOrigin {
+  /** Works out where the author wrote it. */
+  readonly place: () => SourceLocation | undefined;
+  readonly module: string;
+  readonly index: number;
+}
+
+/** There are many definitions, and few of their places are told to anybody. */
+class PlacedDefinition implements Definition {
+  readonly value: unknown;
+  readonly priority: number;
+  readonly order: number;
+  readonly module: string;
+  readonly index: number;
+  readonly place: () => SourceLocation | undefined;
+
+  constructor(value: unknown, priority: number, order: number, { module, index, place }: DefinitionOrigin) {
+    this.value = value;
+    this.priority = priority;
+    this.order = order;
+    this.module = module;
+    this.index = index;
+    this.place = place;
+  }
+
+  get at(): SourceLocation | undefined {
+    return this.place();
+  }
+}
+
 /** Make the definition of a part of another one: own marks first, then those of the whole. */
 export function partOf(whole: Definition, value: unknown): Definition {
   const { value: bare, priority, order } = unmark(value);
-  return { ...whole, value: bare, priority: priority ?? PRIORITY_PLAIN, order: order ?? whole.order };
+  return new PlacedDefinition(bare, priority ?? PRIORITY_PLAIN, order ?? whole.order, originOf(whole));
 }
 
 /** Like {@link partOf} for a group of options: a mark on the group holds for all in it. */
 export function memberOf(group: Definition, value: unknown): Definition {
   const { value: bare, priority, order } = unmark(value);
-  return { ...group, value: bare, priority: priority ?? group.priority, order: order ?? group.order };
+  return new PlacedDefinition(bare, priority ?? group.priority, order ?? group.order, originOf(group));
+}
+
+/** The same definition with another value. */
+export function withValue(definition: Definition, value: unknown): Definition {
+  return new PlacedDefinition(value, definition.priority, definition.order, originOf(definition));
 }
 
 /** Make a definition from a value as its author wrote it. */
-export function makeDefinition(
-  value: unknown,
-  from: { readonly at: SourceLocation | undefined; readonly module: string; readonly index: number },
-): Definition {
+export function makeDefinition(value: unknown, origin: DefinitionOrigin): Definition {
   const { value: bare, priority, order } = unmark(value);
-  return { ...from, value: bare, priority: priority ?? PRIORITY_PLAIN, order: order ?? ORDER_PLAIN };
+  return new PlacedDefinition(bare, priority ?? PRIORITY_PLAIN, order ?? ORDER_PLAIN, origin);
+}
+
+/** The value of an option that its declaration gives. */
+export function declaredDefault(value: unknown, place: DefinitionOrigin["place"]): Definition {
+  return new PlacedDefinition(value, PRIORITY_DECLARED, ORDER_PLAIN, { place, module: "", index: 0 });
+}
+
+function originOf(definition: Definition): DefinitionOrigin {
+  return definition instanceof PlacedDefinition
+    ? definition
+    : { place: () => definition.at, module: definition.module, index: definition.index };
 }
 
 /** The definitions whose priority is the strongest among them, in a canonical order. */
 export function strongest(definitions: readonly Definition[]): Definition[] {
   let lowest = Number.POSITIVE_INFINITY;
+  if (definitions.length === 1) return [...definitions];
   for (const { priority } of definitions) lowest = Math.min(lowest, priority);
   return definitions.filter(({ priority }) => priority === lowest).sort(compareDefinitions);
 }
@@ -56,7 +101,7 @@ function compareDefinitions(a: Definition, b: Definition): number {
     a.order - b.order ||
     compareText(a.module, b.module) ||
     a.index - b.index ||
-    (a.value === b.value ? 0 : compareText(showValue(a.value), showValue(b.value)))
+    (a.value === b.value ? 0 : compareText(contentText(a.value), contentText(b.value)))
   );
 }
 
@@ -68,6 +113,13 @@ export function showPlace(at: SourceLocation | undefined): string {
 /** One line per definition, for messages about several of them. */
 export function showDefinitions(definitions: readonly Definition[]): string {
   return definitions.map(({ value, at }) => `\n  ${showValue(value, 60)} at ${showPlace(at)}`).join("");
+}
+
+const WARNINGS = new Set(["module.warning", "option.renamed"]);
+
+/** Whether a diagnostic stops nobody. */
+export function isWarning({ code }: Diagnostic): boolean {
+  return WARNINGS.has(code);
 }
 
 /** A diagnostic with the optional parts left out when they are absent. */

@@ -1,6 +1,7 @@
 import type { SourceLocation } from "../base/index.ts";
-import { type Module, withImports } from "./module.ts";
-import { makeOptionTree, optionsOf } from "./option-tree.ts";
+import type { Module } from "./module.ts";
+import { collectModules } from "./module-list.ts";
+import { type OptionNode, makeOptionTree, optionsOf } from "./option-tree.ts";
 import { type AnyOption, type OptionGroup, isOption } from "./option-type.ts";
 import { showValue } from "./value.ts";
 
@@ -20,10 +21,18 @@ export interface OptionDocumentation {
 /** Documentation of all options that modules declare, without evaluating any configuration. */
 export function documentOptions(modules: readonly Module[]): OptionDocumentation[] {
   const found: OptionDocumentation[] = [];
-  for (const node of optionsOf(makeOptionTree(withImports(modules), () => {}))) {
+  const list = collectModules({ modules, at: undefined });
+  for (const node of optionsOf(makeOptionTree(list.modules, () => {}))) {
     documentOne(node.path, node.option, node, found);
   }
   return found;
+}
+
+/** Documentation of one option, without those inside it. */
+export function documentNode({ path, option, declaredBy, declaredAt }: OptionNode): OptionDocumentation {
+  const found: OptionDocumentation[] = [];
+  documentOne(path, { ...option, internal: false }, { declaredBy, declaredAt }, found);
+  return found[0] as OptionDocumentation;
 }
 
 interface Declared {

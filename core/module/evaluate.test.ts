@@ -2,13 +2,10 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { CodedError } from "../base/index.ts";
 import {
-  type Defs,
-  type Module,
-  type RuleContext,
   after,
   before,
+  changedOption,
   declare,
   defaults,
   defineModule,
@@ -18,22 +15,7 @@ import {
   removedOption,
   renamedOption,
 } from "./index.ts";
-
-// The test's own options are not part of the real configuration's types, hence these two doors.
-type Tree = { readonly [name: string]: unknown };
-const says = (definitions: Tree) => definitions as Defs;
-const read = (modules: readonly Module[], config: Tree | readonly Tree[] = {}) =>
-  evaluateModules({ modules, config: config as Defs }).config as unknown as Record<string, any>;
-
-function failure(run: () => unknown): CodedError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof CodedError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
+import { failure, read, rule, says } from "./testing.ts";
 
 const web = declare("web", {
   enable: option.bool({ default: false }),
@@ -45,8 +27,6 @@ const web = declare("web", {
   extra: option.anything({ default: {} }),
 });
 const webModule = defineModule(web);
-const rule = (key: string, body: (context: RuleContext & { config: any }) => void) =>
-  defineModule({ key }, body as never);
 
 test("evaluateModules() gives declared defaults, and empty collections", () => {
   const config = read([webModule]);
@@ -214,7 +194,8 @@ test("module.assertion: all failed checks are told together, warnings are handed
   });
   const error = failure(() => read([webModule, strict]));
   assert.is(error.code, "module.assertion");
-  assert.is(error.details?.length, 2);
+  assert.is(error.details?.length, 3);
+  assert.match(error.details?.[2] ?? "", /^warning: .*evaluate\.test\.ts:\d+:\d+: something is old$/);
   const calm = rule("calm", ({ warn }) => warn("w"));
   assert.is(evaluateModules({ modules: [calm] }).warnings[0]?.message, "w");
 });
@@ -298,6 +279,35 @@ test("renamedOption() keeps an old name working, for definitions and for reads, 
   assert.equal((evaluated.config as any).web.paths, ["81"]);
   assert.is(evaluated.warnings[0]?.message, '"http.server" has another name now. Use "web".');
   assert.match(evaluated.warnings[0]?.at?.file ?? "", /evaluate\.test\.ts$/);
+});
+
+test("changedOption() converts definitions of the old name; option.convert-failed, option.renamed-to-nothing", () => {
+  const minutes = changedOption<number, string>("web.minutes", "web.name", (value) => `${value.toFixed()} min`);
+  const evaluated = evaluateModules({ modules: [webModule, minutes], config: says({ web: { minutes: 5 } }) });
+  assert.is((evaluated.config as any).web.name, "5 min");
+  assert.match(evaluated.warnings[0]?.message ?? "", 'Use "web.name", which takes other values.');
+  const wrong = failure(() => read([webModule, minutes], { web: { minutes: "5" } }));
+  assert.is(wrong.code, "option.convert-failed");
+  assert.match(wrong.at?.file ?? "", /evaluate\.test\.ts$/);
+  const nothing = failure(() => read([webModule, renamedOption("web.a", "web.gone")]));
+  assert.is(nothing.code, "option.renamed-to-nothing");
+  const circle = [renamedOption("web.a", "web.b"), renamedOption("web.b", "web.a")];
+  assert.is(failure(() => read([webModule, ...circle])).code, "option.renamed-to-nothing");
+  const chain = [renamedOption("web.a", "web.b"), renamedOption("web.b", "web.port")];
+  assert.is(read([webModule, ...chain], { web: { a: 9 } }).web.port, 9);
+});
+
+test("option.merge-failed: a function of the declaration throws", () => {
+  const odd = option.coerced(
+    option.str(),
+    () => {
+      throw new Error("no such unit");
+    },
+    option.int(),
+  );
+  const error = failure(() => read([defineModule(declare("odd", { odd }))], { odd: { odd: "1x" } }));
+  assert.is(error.code, "option.merge-failed");
+  assert.match(error.message, 'Cannot merge option "odd.odd": no such unit');
 });
 
 test("option.removed: gives the advice", () => {

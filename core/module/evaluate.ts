@@ -1,14 +1,26 @@
-import { CodedError, type Diagnostic, type SourceLocation, callerLocation, raise } from "../base/index.ts";
+import {
+  CodedError,
+  type Diagnostic,
+  type SourceLocation,
+  callerLocation,
+  formatLocation,
+  raise,
+} from "../base/index.ts";
+import type { Cell, Source } from "./cell.ts";
 import { type Definition, diagnose } from "./definition.ts";
+import { type EvaluatedOptions, lookInto } from "./evaluated-options.ts";
 import { settle, type Settled } from "./fixpoint.ts";
-import { type Module, withImports } from "./module.ts";
+import type { Module } from "./module.ts";
+import { collectModules, explainDisabled } from "./module-list.ts";
 import type { Config, Defs, ModuleArguments } from "./namespaces.ts";
-import { type GroupNode, makeOptionTree } from "./option-tree.ts";
-import { type OptionState, RunRecord, ruleFailure } from "./rule-run.ts";
+import { type GroupNode, type OptionNode, makeOptionTree } from "./option-tree.ts";
+import { RunRecord, ruleFailure } from "./rule-run.ts";
 
 /** What {@link evaluateModules} takes. Arguments of modules, such as `pkgs`, stand beside these. */
 export interface EvaluateModulesOptions extends Partial<ModuleArguments> {
   readonly modules: readonly Module[];
+  /** Modules that take no part whoever brings them, by value or by key, with all that only they import. */
+  readonly disabledModules?: readonly (Module | string)[];
   /** The definitions of the machine itself: one literal, or several in order. */
   readonly config?: Defs | readonly Defs[];
   /** Where the literal was written. Default: the caller. */
@@ -16,7 +28,7 @@ export interface EvaluateModulesOptions extends Partial<ModuleArguments> {
 }
 
 /** A configuration at rest. */
-export interface EvaluatedModules {
+export interface EvaluatedModules extends EvaluatedOptions {
   /** Every option with a value. One without throws `option.no-value` when it is read. */
   readonly config: Config;
   readonly warnings: readonly Diagnostic[];
@@ -28,65 +40,115 @@ export interface EvaluatedModules {
  * Evaluate modules together with a machine's own definitions.
  *
  * @throws {CodedError} everything that is wrong, as one error: `option.unknown`, `option.wrong-type`,
- *   `option.conflict`, `option.no-value`, `option.declared-twice`, `option.read-only`, `module.assertion`,
- *   `module.rule-failed`, `module.rule-returned`; or `module.unsettled`, `module.unstable`.
+ *   `option.conflict`, `option.no-value`, `option.declared-twice`, `option.read-only`, `option.merge-failed`,
+ *   `module.assertion`, `module.rule-failed`, `module.rule-returned`; or `module.unsettled`, `module.unstable`, and
+ *   those of `collectModules`.
  */
 export function evaluateModules(options: EvaluateModulesOptions): EvaluatedModules {
-  const { modules, config = {}, at = callerLocation(evaluateModules), ...moduleArguments } = options;
-  const all = withImports(modules);
+  const {
+    modules,
+    config = {},
+    disabledModules = [],
+    at = callerLocation(evaluateModules),
+    ...moduleArguments
+  } = options;
+  const list = collectModules({ modules, disabledModules, at });
   const declared: Diagnostic[] = [];
-  const root = makeOptionTree(all, (diagnostic) => declared.push(diagnostic));
+  const root = makeOptionTree(list.modules, (diagnostic) => declared.push(diagnostic));
   raise(declared);
 
-  const literals = (Array.isArray(config) ? config : [config]).map((literal: Defs, index) => {
-    // "~" sorts behind every module: what a machine says itself comes last among equals.
-    const module: Module = {
-      kind: "module",
-      key: `~configuration ${String(index).padStart(4, "0")}`,
-      declaration: undefined,
-      imports: [],
-      rule: undefined,
-      at,
-    };
-    const record = new RunRecord(root, module);
-    record.add(literal, at);
-    const { definitions, diagnostics, warnings } = record;
-    return {
-      module,
-      run: { outcome: { kind: "done" } as const, reads: new Set<string>(), definitions, diagnostics, warnings },
-    };
-  });
-
-  const settled = settle(root, all, literals, moduleArguments as Partial<ModuleArguments>);
-  raise(faultsOf(settled));
+  const own = Array.isArray(config) ? (config as readonly Defs[]) : [config];
+  const literals = [
+    ...list.modules.filter(({ literal }) => literal !== undefined),
+    ...own.map((literal, index) => literalModule(ownKey(index), literal, at)),
+  ];
+  const settled = settle(
+    root,
+    list.modules,
+    literals.map((module) => runLiteral(root, module)),
+    moduleArguments,
+  );
+  const warnings = warningsOf(settled);
+  raiseAll(
+    faultsOf(settled).map((fault) => explainDisabled(fault, list.disabled)),
+    warnings,
+  );
+  const looked = lookInto(settled);
   return {
-    config: freezeConfig(root, settled.states) as Config,
-    warnings: settled.sources.flatMap(({ run }) => run.warnings),
-    definitionsOf: settled.definitionsOf,
+    ...looked,
+    config: freezeConfig(root, settled.cells) as Config,
+    warnings,
+    definitionsOf: (path) => looked.findOption(path)?.definitions ?? [],
   };
 }
 
+// "~" sorts behind every module: what a machine says itself comes last among equals.
+const ownKey = (index: number) => `~configuration ${String(index).padStart(4, "0")}`;
+
+/** A module that is nothing but definitions. */
+export function literalModule(key: string, literal: unknown, at: SourceLocation | undefined): Module {
+  return { kind: "module", key, declaration: undefined, imports: [], rule: undefined, at, literal };
+}
+
+/** The one run of a module without a rule. */
+export function runLiteral(root: GroupNode, module: Module): Source {
+  const record = new RunRecord(root, module);
+  record.add(module.literal, () => module.at);
+  const { definitions, diagnostics, warnings } = record;
+  return { module, run: { outcome: { kind: "done" }, reads: new Set(), definitions, diagnostics, warnings } };
+}
+
+/** Raise faults as one error that also tells the warnings: they often say what led to the faults. */
+function raiseAll(faults: readonly Diagnostic[], warnings: readonly Diagnostic[]): void {
+  if (faults.length === 0 || warnings.length === 0) return raise(faults);
+  const line = ({ at, message }: Diagnostic) => (at === undefined ? message : `${formatLocation(at)}: ${message}`);
+  const [first] = faults as [Diagnostic];
+  const more = faults.length === 1 ? "" : ` (and ${faults.length - 1} more)`;
+  throw new CodedError(first.code, `${first.message}${more}`, {
+    at: first.at,
+    hint: first.hint,
+    details: [
+      ...(faults.length === 1 ? [] : faults.map(line)),
+      ...warnings.map((warning) => `warning: ${line(warning)}`),
+    ],
+  });
+}
+
+/** What modules and types tell the user, each once. */
+export function warningsOf({ cells, sources }: Settled): Diagnostic[] {
+  const warnings = sources.flatMap(({ run }) => [...run.warnings]);
+  for (const { state } of cells.values()) if (state.kind === "value") warnings.push(...(state.warnings ?? []));
+  return warnings;
+}
+
 /** What is still wrong once nothing moves any more; faults of moments in between do not count. */
-function faultsOf(settled: Settled): Diagnostic[] {
-  const faults: Diagnostic[] = settled.sources.flatMap(({ run }) => [...run.diagnostics]);
-  for (const state of settled.states.values()) {
-    if (state.kind === "faulty") faults.push(...state.diagnostics);
-  }
-  for (const { module, run } of settled.sources) {
+export function faultsOf({ cells, sources }: Settled): Diagnostic[] {
+  const faults: Diagnostic[] = sources.flatMap(({ run }) => [...run.diagnostics]);
+  for (const { state } of cells.values()) if (state.kind === "faulty") faults.push(...state.diagnostics);
+  const waiting = new Map<OptionNode, Module[]>();
+  for (const { module, run } of sources) {
     if (run.outcome.kind === "failed") faults.push(ruleFailure(module, run.outcome.error));
+    if (run.outcome.kind !== "suspended") continue;
     // A rule that waits for a faulty option says nothing new.
-    if (run.outcome.kind === "suspended" && settled.states.get(run.outcome.on.path)?.kind === "none") {
-      faults.push(noValue(run.outcome.on, `found no definition, but module "${module.key}" reads it`, module.at));
-    }
+    const { on } = run.outcome;
+    if (cells.get(on)?.state.kind === "none") waiting.set(on, [...(waiting.get(on) ?? []), module]);
   }
+  for (const [option, modules] of waiting) faults.push(neverResumed(option, modules));
   return faults;
 }
 
-function noValue(
-  node: { readonly path: string; readonly option: { readonly type: { readonly name: string } } },
-  found: string,
-  at: SourceLocation | undefined,
-): Diagnostic {
+/** One diagnostic per option, however many rules wait for it. */
+function neverResumed(option: OptionNode, modules: readonly Module[]): Diagnostic {
+  const shown = modules.slice(0, 3).map(({ key }) => `"${key}"`);
+  const rest = modules.length > shown.length ? [...shown, `${modules.length - shown.length} more`] : shown;
+  const readers =
+    rest.length === 1
+      ? `module ${rest[0]} reads it`
+      : `modules ${rest.slice(0, -1).join(", ")} and ${rest.at(-1)} read it`;
+  return noValue(option, `found no definition, but ${readers}`, modules[0]?.at);
+}
+
+function noValue(node: OptionNode, found: string, at: SourceLocation | undefined): Diagnostic {
   return diagnose(
     "option.no-value",
     `Cannot read option "${node.path}": ${found}, expected ${node.option.type.name}`,
@@ -96,16 +158,12 @@ function noValue(
 }
 
 /** The settled configuration as plain frozen objects. */
-function freezeConfig(group: GroupNode, states: ReadonlyMap<string, OptionState>): object {
+export function freezeConfig(group: GroupNode, cells: ReadonlyMap<OptionNode, Cell>): object {
   const made: Record<string, unknown> = {};
   for (const [name, member] of group.members) {
-    if (member.kind === "group") {
-      made[name] = freezeConfig(member, states);
-      continue;
-    }
-    const state = states.get(member.path);
-    if (state?.kind === "value") {
-      made[name] = state.value;
+    const state = member.kind === "option" ? cells.get(member)?.state : undefined;
+    if (member.kind === "group" || state?.kind === "value") {
+      made[name] = member.kind === "group" ? freezeConfig(member, cells) : state?.kind === "value" && state.value;
       continue;
     }
     // Not enumerable, so that printing a configuration shows what it has.

@@ -1,25 +1,16 @@
-import { CodedError, type Diagnostic } from "../base/index.ts";
-import { type Definition, diagnose, showDefinitions, showPlace, strongest } from "./definition.ts";
-import type { Module } from "./module.ts";
-import type { ModuleArguments } from "./namespaces.ts";
-import { type GroupNode, type OptionNode, optionsOf } from "./option-tree.ts";
-import { mergeDefinitions } from "./option-type.ts";
-import { type OptionState, type RuleRun, RuleRunner, sameRun } from "./rule-run.ts";
+import { CodedError } from "../base/index.ts";
+import { Cell, type Source } from "./cell.ts";
+import { circlesOf } from "./circles.ts";
 import { type Change, describeCycle } from "./cycle.ts";
-import { sameValue } from "./value.ts";
+import { showPlace } from "./definition.ts";
+import type { Module } from "./module.ts";
+import { type GroupNode, type OptionNode, optionsOf } from "./option-tree.ts";
+import { type OptionState, type RuleRun, RuleRunner, sameDefinitions, sameRun } from "./rule-run.ts";
 
-/** A rule or a literal, with its latest run. */
-interface Source {
-  readonly module: Module;
-  run: RuleRun;
-}
-
-/** What the fixpoint gives: the state of each option and how each rule ended. */
+/** What the fixpoint gives: each option with its state, and how each rule ended. */
 export interface Settled {
-  readonly states: ReadonlyMap<string, OptionState>;
-  readonly sources: readonly { readonly module: Module; readonly run: RuleRun }[];
-  /** All definitions of an option, weak ones included. */
-  readonly definitionsOf: (path: string) => readonly Definition[];
+  readonly cells: ReadonlyMap<OptionNode, Cell>;
+  readonly sources: readonly Source[];
 }
 
 /**
@@ -29,7 +20,9 @@ export interface Settled {
  * definitions merged. So the sequence of configurations, and with it the result, cannot depend on the
  * order of modules, even for rules that take back what they defined.
  *
+ * @param modules In canonical order, which is that of faults and warnings.
  * @param literals Definitions without a rule, with their runs already made.
+ * @param given What rules receive besides the configuration.
  * @throws {CodedError} `module.unsettled` when options and rules feed each other without end;
  *   `module.unstable` when a rule gives something else for the same configuration.
  */
@@ -37,52 +30,13 @@ export function settle(
   root: GroupNode,
   modules: readonly Module[],
   literals: readonly Source[],
-  moduleArguments: Partial<ModuleArguments>,
+  given: object,
 ): Settled {
-  const options = new Map([...optionsOf(root)].map((node) => [node.path, node]));
-  const states = new Map<string, OptionState>();
-  const runner = new RuleRunner(root, (path) => states.get(path) ?? NONE, moduleArguments);
-  const rules: Source[] = modules
-    .filter((module) => module.rule !== undefined)
-    .map((module) => ({ module, run: NOT_RUN }));
-  const sources = [...literals, ...rules];
-  const definitionsOf = (path: string) => sources.flatMap(({ run }) => run.definitions.get(path) ?? []);
-
-  for (const node of options.values()) states.set(node.path, stateOf(node, definitionsOf(node.path)));
-
-  // A change travels at least one option per round, so more rounds than this only happen in a circle.
-  const enough = 64 + 2 * rules.length;
-  const history: Change[] = [];
-  let due = rules;
-  for (let round = 0; due.length > 0; round += 1) {
-    if (round > enough + 8) throw describeCycle(history);
-    const touched = new Set<string>();
-    const runs = due.map((source) => ({ source, run: runner.run(source.module) }));
-    for (const { source, run } of runs) {
-      for (const path of source.run.definitions.keys()) touched.add(path);
-      for (const path of run.definitions.keys()) touched.add(path);
-      source.run = run;
-    }
-    const changed = new Set<string>();
-    for (const path of touched) {
-      const node = options.get(path);
-      if (node === undefined) continue;
-      const state = stateOf(node, definitionsOf(path));
-      if (sameState(states.get(path) ?? NONE, state)) continue;
-      states.set(path, state);
-      changed.add(path);
-    }
-    if (round > enough) {
-      for (const { source, run } of runs) history.push({ module: source.module, run, changed });
-    }
-    due = rules.filter(({ run }) => [...run.reads].some((path) => changed.has(path)));
-  }
-
-  for (const { module, run } of rules) checkStable(module, run, runner.run(module));
-  return { states, sources, definitionsOf };
+  const fixpoint = new Fixpoint(root, modules, literals, given);
+  fixpoint.settle();
+  return { cells: fixpoint.cells, sources: fixpoint.sources };
 }
 
-const NONE: OptionState = { kind: "none" };
 const NOT_RUN: RuleRun = {
   outcome: { kind: "done" },
   reads: new Set(),
@@ -91,41 +45,196 @@ const NOT_RUN: RuleRun = {
   warnings: [],
 };
 
-function stateOf(node: OptionNode, definitions: readonly Definition[]): OptionState {
-  const { option, path } = node;
-  if (definitions.length === 0) return option.hasDefault ? { kind: "value", value: option.default } : NONE;
-  const diagnostics: Diagnostic[] = [];
-  if (option.readOnly && strongest(definitions).length > 1) {
-    diagnostics.push(
-      diagnose(
-        "option.read-only",
-        `Cannot define option "${path}": found several definitions, expected the one of the module that owns it:${showDefinitions(definitions)}`,
-        definitions[0]?.at,
-      ),
+class Fixpoint {
+  readonly cells = new Map<OptionNode, Cell>();
+  readonly sources: readonly Source[];
+  readonly #rules: readonly Source[];
+  readonly #runner: RuleRunner;
+  /** How often rules began again because they went in a circle. */
+  #beginnings = 0;
+
+  constructor(root: GroupNode, modules: readonly Module[], literals: readonly Source[], given: object) {
+    for (const node of optionsOf(root)) this.cells.set(node, new Cell(node));
+    this.#rules = modules.filter((module) => module.rule !== undefined).map((module) => ({ module, run: NOT_RUN }));
+    this.sources = [...literals, ...this.#rules];
+    this.#runner = new RuleRunner(root, (node) => this.#cell(node).state, given);
+    for (const literal of literals) {
+      for (const [node, list] of literal.run.definitions) this.#cell(node).definitions.set(literal, list);
+    }
+  }
+
+  /** Rounds until rest, then the checks of what came to rest, with more rounds when one of them finds something. */
+  settle(): void {
+    this.#runRounds(this.#rules);
+    for (let time = 0; time <= MOST_BEGINNINGS; time += 1) {
+      const checked = new Set<Source>();
+      const due = this.#restartCircles(checked);
+      if (due === undefined) {
+        for (const source of this.#rules) if (!checked.has(source)) this.#checkStable(source);
+        // What is wrong with an option was found while nobody knew places yet.
+        for (const cell of this.cells.values()) cell.findPlaces();
+        return;
+      }
+      this.#runRounds(due);
+    }
+    throw describeCycle(
+      this.#rules.map((source) => ({ source, run: source.run, changed: new Set(source.run.definitions.keys()) })),
     );
   }
-  const value = mergeDefinitions(option.type, path, definitions, (diagnostic) => diagnostics.push(diagnostic));
-  return diagnostics.length > 0 ? { kind: "faulty", diagnostics } : { kind: "value", value };
-}
 
-function sameState(a: OptionState, b: OptionState): boolean {
-  if (a.kind === "value" && b.kind === "value") return sameValue(a.value, b.value);
-  if (a.kind === "faulty" && b.kind === "faulty") {
-    const text = (state: typeof a) => state.diagnostics.map(({ message }) => message).join("\n");
-    return text(a) === text(b);
+  /**
+   * Run rules, and then those that read what changed, until nothing changes. They need not say where they stand:
+   * each runs once more at rest, and before a circle is told.
+   *
+   * Rules that go on without end begin again from nothing once the others are at rest: a moment that has passed may
+   * still go round among them. Only those that then go on again are a circle.
+   */
+  #runRounds(first: Iterable<Source>, { only, before }: RoundsOptions = {}): void {
+    // A change travels at least one option per round, so more rounds than this only happen in a circle.
+    const enough = 64 + 2 * (only?.size ?? this.#rules.length);
+    let history: Change[] = [];
+    let due = [...first];
+    for (let round = 0; due.length > 0; round += 1) {
+      if (round > enough + 8) {
+        const circle = new Set(history.map(({ source }) => source));
+        if (only !== undefined || this.#beginnings >= MOST_BEGINNINGS) throw describeCycle(history);
+        this.#beginnings += 1;
+        due = [...readersOf(this.#beginAgain(circle))].filter((reader) => !circle.has(reader));
+        history = [];
+        round = -1;
+        continue;
+      }
+      const places = round > enough;
+      const runs = due.map((source) => ({ source, run: this.#runner.run(source.module, places) }));
+      const touched = new Set<Cell>();
+      for (const { source, run } of runs) this.#take(source, run, touched);
+      const changed = this.#update(touched, before);
+      if (places) {
+        const nodes = new Set([...changed].map(({ node }) => node));
+        for (const { source, run } of runs) history.push({ source, run, changed: nodes });
+      }
+      due = [...readersOf(changed)].filter((reader) => only?.has(reader) ?? true);
+    }
   }
-  return a.kind === b.kind;
+
+  /** Merge options anew. @returns Those that are something else now. */
+  #update(touched: Iterable<Cell>, before?: Map<Cell, OptionState>): Cell[] {
+    const changed: Cell[] = [];
+    for (const cell of touched) {
+      if (before !== undefined && !before.has(cell)) before.set(cell, cell.state);
+      if (cell.update()) changed.push(cell);
+    }
+    return changed;
+  }
+
+  /** Let a run take the place of the last one of its rule. */
+  #take(source: Source, run: RuleRun, touched: Set<Cell>): void {
+    const last = source.run;
+    source.run = run;
+    for (const node of last.reads) if (!run.reads.has(node)) this.#cell(node).readers.delete(source);
+    for (const node of run.reads) if (!last.reads.has(node)) this.#cell(node).readers.add(source);
+    for (const node of last.definitions.keys()) {
+      if (run.definitions.has(node)) continue;
+      const cell = this.#cell(node);
+      cell.definitions.delete(source);
+      touched.add(cell);
+    }
+    for (const [node, list] of run.definitions) {
+      const cell = this.#cell(node);
+      const known = cell.definitions.get(source);
+      cell.definitions.set(source, list);
+      if (!sameDefinitions(list, known)) touched.add(cell);
+    }
+  }
+
+  /**
+   * Let rules that feed each other begin again from nothing, while all others stay as they are.
+   *
+   * What a passing moment has started may hold itself up after that moment: a rule that defines an option because
+   * the option is set. Such a thing does not come again, so it is not part of the least fixpoint.
+   *
+   * @param checked Receives rules that gave the same once more.
+   * @returns `undefined` when all came again; else the rules to run next.
+   */
+  #restartCircles(checked: Set<Source>): Iterable<Source> | undefined {
+    for (const circle of circlesOf(this.#rules, (node) => this.#cell(node))) {
+      const [single] = circle;
+      if (single !== undefined && circle.length === 1 && this.#comesAgain(single)) {
+        checked.add(single);
+        continue;
+      }
+      const moved = this.#beginAgain(new Set(circle));
+      if (moved.length > 0) return readersOf(moved);
+    }
+    return undefined;
+  }
+
+  /**
+   * Let rules give everything back and run until rest, while all others stay as they are.
+   *
+   * @returns Options that are something else afterwards.
+   */
+  #beginAgain(rules: ReadonlySet<Source>): Cell[] {
+    const before = new Map<Cell, OptionState>();
+    const withdrawn = new Set<Cell>();
+    for (const source of rules) this.#take(source, NOT_RUN, withdrawn);
+    this.#update(withdrawn, before);
+    this.#runRounds(rules, { only: rules, before });
+    return [...before].filter(([cell, state]) => !cell.isLike(state)).map(([cell]) => cell);
+  }
+
+  /** Whether a rule that reads what it defines also defines it when it is not there yet. */
+  #comesAgain(source: Source): boolean {
+    const own = [...source.run.definitions].filter(([node]) => source.run.reads.has(node));
+    const cells = own.map(([node]) => this.#cell(node));
+    for (const cell of cells) cell.definitions.delete(source);
+    this.#update(cells);
+    const again = this.#runner.run(source.module, true);
+    for (const [node, list] of own) this.#cell(node).definitions.set(source, list);
+    this.#update(cells);
+    if (!sameRun(source.run, again)) return false;
+    this.#adopt(source, { ...again, reads: source.run.reads });
+    return true;
+  }
+
+  /** A rule that has a memory or a dice of its own cannot be at rest. */
+  #checkStable(source: Source): void {
+    const { module, run } = source;
+    const again = this.#runner.run(module, true);
+    if (sameRun(run, again)) return this.#adopt(source, again);
+    throw new CodedError(
+      "module.unstable",
+      `Cannot settle module "${module.key}": found that its rule gives something else for the same configuration, expected it to depend on nothing but that`,
+      {
+        hint: `Look for a counter, a cache or a random value in the rule at ${showPlace(module.at)}.`,
+        at: module.at,
+      },
+    );
+  }
+
+  /** Take over a run that gave the same as the last one, for the places it knows. */
+  #adopt(source: Source, run: RuleRun): void {
+    source.run = run;
+    for (const [node, list] of run.definitions) this.#cell(node).definitions.set(source, list);
+  }
+
+  #cell(node: OptionNode): Cell {
+    return this.cells.get(node) as Cell;
+  }
 }
 
-/** A rule that has a memory or a dice of its own cannot be at rest. */
-function checkStable(module: Module, settled: RuleRun, again: RuleRun): void {
-  if (sameRun(settled, again)) return;
-  throw new CodedError(
-    "module.unstable",
-    `Cannot settle module "${module.key}": found that its rule gives something else for the same configuration, expected it to depend on nothing but that`,
-    {
-      hint: `Look for a counter, a cache or a random value in the rule at ${showPlace(module.at)}.`,
-      at: module.at,
-    },
-  );
+interface RoundsOptions {
+  /** Rules outside of these stay as they are. Default: all may run. */
+  readonly only?: ReadonlySet<Source>;
+  /** Receives what options were before the rounds, for those that were merged anew. */
+  readonly before?: Map<Cell, OptionState>;
 }
+
+function readersOf(cells: Iterable<Cell>): Set<Source> {
+  const readers = new Set<Source>();
+  for (const { readers: own } of cells) for (const reader of own) readers.add(reader);
+  return readers;
+}
+
+/** How often rules may have to begin again because of what other rules that began again gave. */
+const MOST_BEGINNINGS = 64;

@@ -1,5 +1,5 @@
 export * from "./namespaces.ts";
-export { after, before, defaults, force, withPriority } from "./priority.ts";
+export { after, before, defaults, force, withOrder, withPriority } from "./priority.ts";
 export type { Definition } from "./definition.ts";
 export { showPlace } from "./definition.ts";
 export type { AnyOption, Option, OptionGroup, ReadGroup, WriteGroup } from "./option-type.ts";
@@ -8,13 +8,16 @@ export type { DefinedBy, OptionSettings, ValueOf } from "./option.ts";
 export { type Declaration, type Read, type Write, declare } from "./declare.ts";
 export {
   type Module,
+  type ModuleCompany,
   type ModuleHead,
   type Rule,
   type RuleContext,
+  changedOption,
   defineModule,
   removedOption,
   renamedOption,
 } from "./module.ts";
 export { type EvaluateModulesOptions, type EvaluatedModules, evaluateModules } from "./evaluate.ts";
+export type { Contribution, EvaluatedOption, EvaluatedOptions, ModuleReference } from "./evaluated-options.ts";
 export { type OptionDocumentation, documentOptions } from "./docs.ts";
 export { type PackageLike, type Stringable, isPackageLike, isPlainObject } from "./value.ts";

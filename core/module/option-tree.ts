@@ -1,9 +1,10 @@
-import type { Diagnostic, SourceLocation } from "../base/index.ts";
+import { type Diagnostic, type SourceLocation, compareText } from "../base/index.ts";
 import { showMember } from "./collection-types.ts";
-import { type Definition, type Report, diagnose, memberOf, showPlace } from "./definition.ts";
-import type { FormerName, Module } from "./module.ts";
+import { type Definition, type Report, diagnose, memberOf, showPlace, withValue } from "./definition.ts";
+import { type FormerName, type Module, importsDepend } from "./module.ts";
 import { type AnyOption, type OptionGroup, isOption } from "./option-type.ts";
 import { groupParts, unknownOption } from "./submodule-type.ts";
+import { showValue } from "./value.ts";
 
 /** One declared option at its place in the configuration. */
 export interface OptionNode {
@@ -23,9 +24,13 @@ export interface GroupNode {
   readonly formerly: Map<string, FormerName>;
 }
 
-/** Join the declarations of all modules to one tree; what cannot be joined goes to `report`. */
-export function makeOptionTree(modules: readonly Module[], report: Report): GroupNode {
-  const root: GroupNode = { kind: "group", path: "", members: new Map(), formerly: new Map() };
+/**
+ * Join the declarations of all modules to one tree; what cannot be joined goes to `report`.
+ *
+ * @param path What the paths of its options begin with, for trees inside an option.
+ */
+export function makeOptionTree(modules: readonly Module[], report: Report, path = ""): GroupNode {
+  const root: GroupNode = { kind: "group", path, members: new Map(), formerly: new Map() };
   for (const module of modules) {
     if (module.declaration === undefined) continue;
     const group = groupAt(root, module.declaration.path, module, report);
@@ -33,7 +38,20 @@ export function makeOptionTree(modules: readonly Module[], report: Report): Grou
   }
   for (const module of modules)
     for (const former of module.formerNames ?? []) addFormerName(root, former, module, report);
+  for (const module of modules)
+    for (const former of module.formerNames ?? []) checkFormerName(root, former, module, report);
+  sortMembers(root);
   return root;
+}
+
+/** A rule may go through the names of a group, so their order must not be that of modules. */
+function sortMembers({ members }: GroupNode): void {
+  const sorted = [...members].sort(([a], [b]) => compareText(a, b));
+  members.clear();
+  for (const [name, member] of sorted) {
+    members.set(name, member);
+    if (member.kind === "group") sortMembers(member);
+  }
 }
 
 function groupAt(root: GroupNode, path: readonly string[], module: Module, report: Report): GroupNode | undefined {
@@ -77,12 +95,27 @@ function addOptions(group: GroupNode, options: OptionGroup, module: Module, repo
         path: showMember(group.path, name),
         option: member,
         declaredBy: module.key,
-        declaredAt: module.at,
+        get declaredAt() {
+          return module.at;
+        },
       });
     } else {
       report(declaredTwice(found, module));
     }
   }
+}
+
+function checkFormerName(root: GroupNode, { from, to }: FormerName, module: Module, report: Report): void {
+  if (to === undefined || nodeAt(root, to) !== undefined) return;
+  const [old, now] = [from.join("."), to.join(".")];
+  report(
+    diagnose(
+      "option.renamed-to-nothing",
+      `Cannot rename option "${old}" to "${now}": found no option of the new name`,
+      module.at,
+      `Declare "${now}" in one of the modules, or write removedOption("${old}", …).`,
+    ),
+  );
 }
 
 function addFormerName(root: GroupNode, former: FormerName, module: Module, report: Report): void {
@@ -93,6 +126,24 @@ function addFormerName(root: GroupNode, former: FormerName, module: Module, repo
   if (found === undefined) group.formerly.set(name, former);
   else report(declaredTwice(found, module));
 }
+
+/** What lies at a path, also through former names; `undefined` as well when these lead in a circle. */
+function nodeAt(root: GroupNode, path: readonly string[], renames = 0): OptionNode | GroupNode | undefined {
+  let node: OptionNode | GroupNode | undefined = root;
+  for (const [index, name] of path.entries()) {
+    if (node?.kind !== "group") return undefined;
+    const former = node.formerly.get(name);
+    if (former !== undefined) {
+      if (former.to === undefined || renames > MOST_RENAMES) return undefined;
+      return nodeAt(root, [...former.to, ...path.slice(index + 1)], renames + 1);
+    }
+    node = node.members.get(name);
+  }
+  return node;
+}
+
+/** How often an option may have got another name. */
+const MOST_RENAMES = 64;
 
 function declaredTwice(found: OptionNode | GroupNode, module: Module): Diagnostic {
   const first = found.kind === "option" ? `an option declared at ${showPlace(found.declaredAt)}` : "a group of options";
@@ -119,51 +170,78 @@ export interface TakeApartOptions {
   readonly warn: Report;
 }
 
+/** Receives the definition of one option. */
+export type TakeDefinition = (node: OptionNode, definition: Definition) => void;
+
 /** Take one definition of a group apart into definitions of its options. */
-export function* takeApart(
+export function takeApart(
   group: GroupNode,
   definition: Definition,
   options: TakeApartOptions,
-): Iterable<{ readonly path: string; readonly definition: Definition }> {
+  take: TakeDefinition,
+): void {
   const { report } = options;
   if (groupParts(group.path === "" ? "the configuration" : group.path, [definition], report).length === 0) return;
-  for (const [name, value] of Object.entries(definition.value as object)) {
+  const given = definition.value as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(given)) {
+    const value = given[name];
     if (value === undefined) continue;
     const member = group.members.get(name);
     const former = group.formerly.get(name);
     const part = memberOf(definition, value);
     if (former !== undefined) {
-      yield* takeFormer(former, part, options);
+      takeFormer(former, part, options, take);
     } else if (member === undefined) {
-      report(unknownOption(group.path, name, [...group.members.keys()], definition.at));
+      report(
+        group === options.root && name === "imports"
+          ? importsDepend('Cannot import modules in a definition: found "imports" among the options', definition.at)
+          : unknownOption(group.path, name, [...group.members.keys()], definition.at),
+      );
     } else if (member.kind === "option") {
-      yield { path: member.path, definition: part };
+      take(member, part);
     } else {
-      yield* takeApart(member, part, options);
+      takeApart(member, part, options, take);
     }
   }
 }
 
-function* takeFormer(
-  { from, to, advice }: FormerName,
+function takeFormer(
+  { from, to, convert, advice }: FormerName,
   definition: Definition,
   options: TakeApartOptions,
-): Iterable<{ readonly path: string; readonly definition: Definition }> {
+  take: TakeDefinition,
+): void {
   const old = from.join(".");
   if (to === undefined) {
     options.report(diagnose("option.removed", `Cannot set option "${old}": it was removed`, definition.at, advice));
     return;
   }
   options.warn(diagnose("option.renamed", `"${old}" has another name now. ${advice}`, definition.at));
-  const nested = to.reduceRight<unknown>((value, name) => ({ [name]: value }), definition.value);
-  yield* takeApart(options.root, { ...definition, value: nested }, options);
+  const value = convert === undefined ? definition.value : convertFormer(old, convert, definition, options.report);
+  const nested = to.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+  takeApart(options.root, withValue(definition, nested), options, take);
+}
+
+function convertFormer(
+  old: string,
+  convert: (value: never) => unknown,
+  { value, at }: Definition,
+  report: Report,
+): unknown {
+  try {
+    return convert(value as never);
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    report(
+      diagnose("option.convert-failed", `Cannot convert ${showValue(value, 60)} of option "${old}": ${found}`, at),
+    );
+    return undefined;
+  }
 }
 
 /** What has a name that was once in a group, at its place of now. */
 export function findFormer(root: GroupNode, group: GroupNode, name: string): OptionNode | GroupNode | undefined {
-  let node: OptionNode | GroupNode | undefined = root;
-  const to = group.formerly.get(name)?.to;
-  if (to === undefined) return undefined;
-  for (const part of to) node = node?.kind === "group" ? node.members.get(part) : undefined;
-  return node;
+  const former = group.formerly.get(name);
+  // A value of now means nothing to who asks for one of then.
+  return former?.to === undefined || former.convert !== undefined ? undefined : nodeAt(root, former.to);
 }

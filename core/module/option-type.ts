@@ -26,7 +26,9 @@ export interface Option<out Value, in Defined = Value> {
   readonly kind: "option";
   readonly type: OptionType;
   readonly default: unknown;
+  /** Whether it has a value when nobody defines it: a declared default, or the type's own empty value. */
   readonly hasDefault: boolean;
+  readonly isDefaultDeclared: boolean;
   readonly description: string | undefined;
   readonly example: unknown;
   readonly internal: boolean;

@@ -34,6 +34,7 @@ function make<Value, Defined = Value>(type: OptionType, settings: OptionSettings
     type,
     default: declared ? settings.default : type.empty,
     hasDefault: declared || type.empty !== undefined,
+    isDefaultDeclared: declared,
     description: settings.description,
     example: settings.example,
     internal: settings.internal ?? false,

@@ -1,3 +1,7 @@
+import { CodedError, callerLocation } from "../base/index.ts";
+
+/** The priority of a default that an option's declaration has. */
+export const PRIORITY_DECLARED = 1500;
 /** The priority of {@link defaults}. */
 export const PRIORITY_DEFAULTS = 1000;
 /** The priority of a plain definition. */
@@ -40,9 +44,16 @@ export function defaults<T>(value: NoInfer<T>): T {
   return new Marked(value, PRIORITY_DEFAULTS, undefined) as T;
 }
 
-/** Give a definition a priority of its own; the lowest number wins. */
+/**
+ * Give a definition a priority of its own; the lowest number wins.
+ *
+ * Shape: a whole number from 0. Plain definitions have 100; a test's machine that must win over `force` takes 10,
+ * what shall be as weak as a declared default 1500.
+ *
+ * @throws {CodedError} `option.bad-priority`
+ */
 export function withPriority<T>(priority: number, value: NoInfer<T>): T {
-  return new Marked(value, priority, undefined) as T;
+  return new Marked(value, checkNumber(priority, "priority", withPriority), undefined) as T;
 }
 
 /** Put this definition's elements or lines before the others' (order 500). */
@@ -55,6 +66,22 @@ export function after<T>(value: NoInfer<T>): T {
   return new Marked(value, undefined, ORDER_AFTER) as T;
 }
 
+/**
+ * Give a definition's elements or lines a place of their own: the lowest number comes first, plain ones have 1000.
+ *
+ * @throws {CodedError} `option.bad-priority` when it is not a whole number from 0.
+ */
+export function withOrder<T>(order: number, value: NoInfer<T>): T {
+  return new Marked(value, undefined, checkNumber(order, "order", withOrder)) as T;
+}
+
+function checkNumber(number: number, what: string, caller: Function): number {
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  throw new CodedError("option.bad-priority", `Cannot use ${number} as ${what}: expected a whole number from 0`, {
+    at: callerLocation(caller),
+  });
+}
+
 /** A value without its marks; an undefined mark is inherited from what encloses it. */
 export interface Unmarked {
   readonly value: unknown;
@@ -64,9 +91,10 @@ export interface Unmarked {
 
 /** Take the marks off a value; with several marks of one kind the outermost counts. */
 export function unmark(value: unknown): Unmarked {
+  if (!(value instanceof Marked)) return { value, priority: undefined, order: undefined };
   let priority: number | undefined;
   let order: number | undefined;
-  let inner = value;
+  let inner: unknown = value;
   while (inner instanceof Marked) {
     priority ??= inner.priority;
     order ??= inner.order;

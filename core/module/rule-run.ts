@@ -1,8 +1,7 @@
-import { CodedError, type Diagnostic, callerLocation } from "../base/index.ts";
+import { CodedError, type Diagnostic, callerLocation, captureCaller } from "../base/index.ts";
 import { type Definition, diagnose, makeDefinition } from "./definition.ts";
 import type { Module, RuleContext } from "./module.ts";
-import type { ModuleArguments } from "./namespaces.ts";
-import { type GroupNode, type OptionNode, takeApart } from "./option-tree.ts";
+import { type GroupNode, type OptionNode, type TakeApartOptions, takeApart } from "./option-tree.ts";
 import { type ReadOption, makeTrackedConfig } from "./tracked-config.ts";
 import { sameValue } from "./value.ts";
 
@@ -16,9 +15,8 @@ export type Outcome =
 /** What one run of a rule read and gave. */
 export interface RuleRun {
   readonly outcome: Outcome;
-  readonly reads: ReadonlySet<string>;
-  /** Definitions by option path. */
-  readonly definitions: ReadonlyMap<string, readonly Definition[]>;
+  readonly reads: ReadonlySet<OptionNode>;
+  readonly definitions: ReadonlyMap<OptionNode, readonly Definition[]>;
   readonly diagnostics: readonly Diagnostic[];
   readonly warnings: readonly Diagnostic[];
 }
@@ -34,7 +32,7 @@ class Suspension {
 
 /** The value of an option at this moment of the evaluation. */
 export type OptionState =
-  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "value"; readonly value: unknown; readonly warnings?: readonly Diagnostic[] }
   | { readonly kind: "none" }
   | { readonly kind: "faulty"; readonly diagnostics: readonly Diagnostic[] };
 
@@ -42,25 +40,29 @@ export type OptionState =
 export class RuleRunner {
   readonly #root: GroupNode;
   readonly #config: object;
-  readonly #moduleArguments: Partial<ModuleArguments>;
-  #reads: Set<string> | undefined;
+  readonly #moduleArguments: object;
+  #reads: Set<OptionNode> | undefined;
 
-  constructor(root: GroupNode, state: (path: string) => OptionState, moduleArguments: Partial<ModuleArguments>) {
+  constructor(root: GroupNode, state: (option: OptionNode) => OptionState, moduleArguments: object) {
     this.#root = root;
     this.#moduleArguments = moduleArguments;
     const read: ReadOption = (option) => {
-      this.#reads?.add(option.path);
-      const found = state(option.path);
+      this.#reads?.add(option);
+      const found = state(option);
       if (found.kind === "value") return found.value;
       throw new Suspension(option);
     };
     this.#config = makeTrackedConfig(root, read);
   }
 
-  /** Run a module's rule once. Never throws: what goes wrong is part of the outcome. */
-  run(module: Module): RuleRun {
-    const record = new RunRecord(this.#root, module);
-    const reads = new Set<string>();
+  /**
+   * Run a module's rule once. Never throws: what goes wrong is part of the outcome.
+   *
+   * @param places Whether what it says has the place where it is said, or that of the module, which costs nothing.
+   */
+  run(module: Module, places: boolean): RuleRun {
+    const record = new RunRecord(this.#root, module, places);
+    const reads = new Set<OptionNode>();
     this.#reads = reads;
     const outcome = this.#outcomeOf(module, record);
     this.#reads = undefined;
@@ -110,56 +112,72 @@ function returnedSomething(module: Module, returned: object): CodedError {
   );
 }
 
+const NOWHERE = () => undefined;
+
 /** Collects what a rule says while it runs. */
 export class RunRecord {
-  readonly definitions = new Map<string, Definition[]>();
+  readonly definitions = new Map<OptionNode, Definition[]>();
   readonly diagnostics: Diagnostic[] = [];
   readonly warnings: Diagnostic[] = [];
   readonly #root: GroupNode;
   readonly #module: Module;
+  readonly #places: boolean;
+  readonly #takeApart: TakeApartOptions;
   #index = 0;
 
-  constructor(root: GroupNode, module: Module) {
+  constructor(root: GroupNode, module: Module, places = true) {
     this.#root = root;
     this.#module = module;
+    this.#places = places;
+    const report = (diagnostic: Diagnostic) => this.diagnostics.push(diagnostic);
+    const warn = (diagnostic: Diagnostic) => this.warnings.push(diagnostic);
+    this.#takeApart = { root, report, warn };
   }
 
   readonly define = (value: unknown): void => {
-    this.add(value, callerLocation(this.define) ?? this.#module.at);
+    const caller = this.#places ? captureCaller(this.define) : NOWHERE;
+    this.add(value, () => caller() ?? this.#module.at);
   };
 
   readonly check = (holds: boolean, message: string, hint?: string): void => {
     if (holds) return;
-    this.diagnostics.push(diagnose("module.assertion", message, callerLocation(this.check) ?? this.#module.at, hint));
+    this.diagnostics.push(diagnose("module.assertion", message, this.#placeOf(this.check), hint));
   };
 
   readonly warn = (message: string): void => {
-    this.warnings.push(diagnose("module.warning", message, callerLocation(this.warn) ?? this.#module.at));
+    this.warnings.push(diagnose("module.warning", message, this.#placeOf(this.warn)));
   };
 
   /** Add a definition of the whole configuration, written at a place. */
-  add(value: unknown, at: Definition["at"]): void {
-    const whole = makeDefinition(value, { at, module: this.#module.key, index: this.#index });
+  add(value: unknown, place: () => Definition["at"]): void {
+    const whole = makeDefinition(value, { place, module: this.#module.key, index: this.#index });
     this.#index += 1;
-    const report = (diagnostic: Diagnostic) => this.diagnostics.push(diagnostic);
-    const warn = (diagnostic: Diagnostic) => this.warnings.push(diagnostic);
-    for (const { path, definition } of takeApart(this.#root, whole, { root: this.#root, report, warn })) {
-      const list = this.definitions.get(path) ?? [];
-      list.push(definition);
-      this.definitions.set(path, list);
-    }
+    takeApart(this.#root, whole, this.#takeApart, this.#take);
+  }
+
+  readonly #take = (node: OptionNode, definition: Definition): void => {
+    const list = this.definitions.get(node);
+    if (list === undefined) this.definitions.set(node, [definition]);
+    else list.push(definition);
+  };
+
+  #placeOf(call: Function): Definition["at"] {
+    return (this.#places ? callerLocation(call) : undefined) ?? this.#module.at;
   }
 }
 
 /** Whether two runs of one rule gave the same definitions and ended in the same way. */
 export function sameRun(a: RuleRun, b: RuleRun): boolean {
   if (a.outcome.kind !== b.outcome.kind || a.definitions.size !== b.definitions.size) return false;
-  for (const [path, list] of a.definitions) {
-    const other = b.definitions.get(path);
-    if (other === undefined || other.length !== list.length) return false;
-    if (!list.every((definition, index) => sameDefinition(definition, other[index]))) return false;
+  for (const [node, list] of a.definitions) {
+    if (!sameDefinitions(list, b.definitions.get(node))) return false;
   }
   return true;
+}
+
+/** Whether two lists of definitions by one rule merge to the same. */
+export function sameDefinitions(a: readonly Definition[], b: readonly Definition[] | undefined): boolean {
+  return b?.length === a.length && a.every((definition, index) => sameDefinition(definition, b[index]));
 }
 
 function sameDefinition(a: Definition, b: Definition | undefined): boolean {

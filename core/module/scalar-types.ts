@@ -1,4 +1,4 @@
-import type { Definition, Report } from "./definition.ts";
+import { type Definition, type Report, withValue } from "./definition.ts";
 import { type OptionType, mergeEqual } from "./option-type.ts";
 import { type PackageLike, isPackageLike } from "./value.ts";
 
@@ -67,7 +67,7 @@ function pathText(value: unknown): string | undefined {
 }
 
 function asText(definition: Definition): Definition {
-  return { ...definition, value: pathText(definition.value) };
+  return withValue(definition, pathText(definition.value));
 }
 
 /** A package or another derivation. */

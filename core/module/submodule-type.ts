@@ -62,13 +62,14 @@ function mergeMember(
 
 /** The definitions of a group that are attribute sets; the others are reported. */
 export function groupParts(path: string, parts: readonly Definition[], report: Report): Definition[] {
-  return parts.filter(({ value, at }) => {
+  return parts.filter((part) => {
+    const { value } = part;
     if (isPlainObject(value)) return true;
     report(
       diagnose(
         "option.wrong-type",
         `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
-        at,
+        part.at,
       ),
     );
     return false;

@@ -1,3 +1,5 @@
+import { sortedText } from "../base/index.ts";
+
 /** Whether a value is an attribute set: an object literal, and not a package, source or other thing. */
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
@@ -62,6 +64,16 @@ function showWhole(value: unknown, depth: number): string {
   }
   const name = (value as { readonly name?: unknown }).name;
   return typeof name === "string" ? `package ${name}` : String(value);
+}
+
+/** All of a value as text, to put values in an order that depends on nothing but what they are. */
+export function contentText(value: unknown): string {
+  if (typeof value === "function") return String(value);
+  if (typeof value !== "object" || value === null) return showWhole(value, 0);
+  if (Array.isArray(value)) return `[${value.map(contentText).join(",")}]`;
+  if (!isPlainObject(value)) return String(value);
+  const parts = sortedText(Object.keys(value)).map((key) => `${JSON.stringify(key)}:${contentText(value[key])}`);
+  return `{${parts.join(",")}}`;
 }
 
 /** What kind of thing a value is, for "found …, expected …". */
