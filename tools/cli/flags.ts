@@ -158,7 +158,12 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly keepFailed: boolean;
   readonly keepGoing: boolean;
   readonly rebuild: boolean;
-  readonly sandbox: boolean;
+  readonly sandbox?: boolean;
+  readonly relaxedSandbox: boolean;
+  readonly allowNewPrivileges?: boolean;
+  readonly maxProcessMemory?: number;
+  readonly postBuildHook?: string;
+  readonly diffHook?: string;
   readonly timeout?: number;
   readonly maxSilentTime?: number;
   readonly minFree?: number;
@@ -214,7 +219,39 @@ export const buildFlags = {
     placeholder: "N",
     brief: "Make each build this many times and compare the results",
   },
-  sandbox: { kind: "boolean", default: true, brief: "Build inside the sandbox" },
+  sandbox: { kind: "boolean", optional: true, brief: "Build inside the sandbox, as is the default" },
+  relaxedSandbox: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Let derivations with __noChroot build outside the sandbox",
+  },
+  allowNewPrivileges: {
+    kind: "boolean",
+    optional: true,
+    brief: "Let programs of builders gain rights, by set-id bits for instance; not by default",
+  },
+  maxProcessMemory: {
+    kind: "parsed",
+    parse: parseSize,
+    optional: true,
+    placeholder: "SIZE",
+    brief: "Most memory that one process of a builder may fill with its data (4G)",
+  },
+  postBuildHook: {
+    kind: "parsed",
+    parse: parseHookFlag,
+    optional: true,
+    placeholder: "PROGRAM",
+    brief: "Run this program after each build, with DRV_PATH and OUT_PATHS",
+  },
+  diffHook: {
+    kind: "parsed",
+    parse: parseHookFlag,
+    optional: true,
+    placeholder: "PROGRAM",
+    brief: "Run this program on both results of a --rebuild that differ",
+  },
   timeout: {
     kind: "parsed",
     parse: parseCount,
@@ -293,6 +330,11 @@ export function parseAge(text: string): number {
     );
   }
   return Number(digits) * (AGE_UNITS[unit] as number);
+}
+
+/** A program by its path; the empty text does without the one that the settings name. */
+function parseHookFlag(this: CliContext, text: string): string {
+  return text === "" || text.startsWith("/") ? text : `${this.cwd}/${text}`;
 }
 
 function parseStoreFlag(this: CliContext, text: string): string {

@@ -6,6 +6,7 @@ import { readSigningKeys } from "../../core/host/signing/index.ts";
 import type { StorePath } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
 import type { BuildFlags } from "./flags.ts";
+import { buildSettings } from "./build-settings.ts";
 import { collectionSettings } from "./collection-settings.ts";
 import { checkValid } from "./resolve.ts";
 import { openSubstituteStores } from "./substitute.ts";
@@ -64,7 +65,7 @@ export async function realise(targets: readonly BuildTarget[], options: RealiseO
         maxSilentSeconds: flags.maxSilentTime,
         maxLogBytes: flags.maxBuildLogSize,
         logLines: flags.logLines,
-        sandbox: flags.sandbox,
+        ...buildSettings(flags),
         collection: collectionSettings(flags),
         events: (event) => progress.event(event),
         signal: context.signal,

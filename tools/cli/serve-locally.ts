@@ -1,3 +1,4 @@
+import { readBuildSettings } from "../../core/host/builder/settings.ts";
 import type { LocalStore } from "../../core/host/local-store/index.ts";
 import { type LocalServices, localServices } from "../../core/host/store-server/index.ts";
 import { readSubstitutionSettings } from "../../core/host/substitute/index.ts";
@@ -9,6 +10,7 @@ export function serveLocally(context: CliContext, store: LocalStore): LocalServi
   return localServices(store, {
     settings: () => readSubstitutionSettings(),
     secretKeys: () => readSigningKeys(),
+    buildSettings: () => readBuildSettings(),
     warn: (message) => context.say(`warning: ${message}`),
   });
 }

@@ -462,6 +462,42 @@ if (typeof bench === "string") {
     assert.not.ok(existsSync(real(fails)));
   });
 
+  test("where the sandbox is relaxed a derivation leaves it that asks to, and no other does", async () => {
+    const script = "test -e /usr && echo out > $out || echo in > $out";
+    const asks = await bench.script(script, { name: "asks-out", env: { __noChroot: true } });
+    const stays = await bench.script(script, { name: "stays-in", env: { other: asks } });
+    const enclosed = buildAtRoot(stays.drvPath, "--relaxed");
+    if (enclosed.stderr.includes("bwrap: ")) return console.log(`skipped: ${enclosed.stderr.trim()}`);
+    assert.equal([enclosed.status, enclosed.stderr], [0, ""]);
+    assert.equal(
+      [asks, stays].map((value) => readFileSync(real(value), "utf8")),
+      ["out\n", "in\n"],
+    );
+    assert.is(
+      (await bench.build(await bench.script("touch $out", { env: { __noChroot: true } }), { sandbox: "relaxed" }))
+        .failures[0]?.error.code,
+      "build.no-sandbox-elsewhere",
+    );
+  });
+
+  test("extended attributes that a builder sets without a sandbox are not in its outputs", async () => {
+    const python = "/usr/bin/python3";
+    if (!existsSync(python)) return console.log("skipped: python3 is not there, which sets extended attributes");
+    const set = "import os,sys; os.setxattr(sys.argv[1], 'user.floe', b'1'); print(os.listxattr(sys.argv[1]))";
+    const list = "import os,sys; print([os.listxattr(p) for p in sys.argv[1:]])";
+    const value = await bench.script(
+      `mkdir $out; echo content > $out/file; for p in $out $out/file; do ${python} -c "${set}" $p; done`,
+      { name: "attributed" },
+    );
+    const enclosed = buildAtRoot(value.drvPath, "--no-sandbox");
+    if (enclosed.stderr.includes("bwrap: ")) return console.log(`skipped: ${enclosed.stderr.trim()}`);
+    assert.is(enclosed.status, 0, enclosed.stderr);
+    // The file system has such attributes, as the log of the builder shows.
+    assert.is(String(await readBuildLog(store, value.drvPath)), "['user.floe']\n['user.floe']\n");
+    const found = spawnSync(python, ["-c", list, real(value), `${real(value)}/file`], { encoding: "utf8" });
+    assert.is(found.stdout, "[[], []]\n");
+  });
+
   test("a derivation that asks out of the sandbox, for another machine or a missing feature is refused", async () => {
     const code = async (value: Awaited<ReturnType<typeof bench.script>>): Promise<string | undefined> =>
       (await bench.build(value)).failures[0]?.error.code;

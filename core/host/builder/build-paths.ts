@@ -1,5 +1,5 @@
 import { CodedError } from "../../base/index.ts";
-import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf } from "../../build/index.ts";
+import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf, type SandboxMode } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 import type { CollectionSettings, PathInfo, SecretKey, StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -46,7 +46,12 @@ export interface BuildOptions {
   /** Lines of the log to show of a failed build. Default 25. */
   readonly logLines?: number | undefined;
   /** Default true. */
-  readonly sandbox?: boolean | undefined;
+  readonly sandbox?: SandboxMode | undefined;
+  /** As in `BuildSettings`; the empty text is none. */
+  readonly postBuildHook?: string | undefined;
+  readonly diffHook?: string | undefined;
+  readonly allowNewPrivileges?: boolean | undefined;
+  readonly maxProcessMemoryBytes?: number | undefined;
   readonly events?: ((event: BuildEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Only make the plan. */

@@ -18,6 +18,8 @@ export interface CompareOutputsOptions {
   readonly realPath: (path: string) => string;
   /** Keep a differing result beside the valid one as `<output>.check`. */
   readonly keep: boolean;
+  /** Told where the valid output and a differing result lie on the host. */
+  readonly onDiffering?: ((valid: string, fresh: string) => Promise<void>) | undefined;
 }
 
 /**
@@ -35,11 +37,13 @@ export async function compareOutputs(options: CompareOutputsOptions): Promise<Co
       `${valid.path} differs`,
       ...differences(options.realPath(valid.path), fresh).map((file) => `  ${file}`),
     );
-    if (!options.keep) continue;
     const kept = `${options.realPath(valid.path)}.check`;
-    if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) await removeTree(kept);
-    moveTree(fresh, kept);
-    details.push(`  kept as ${kept}`);
+    if (options.keep) {
+      if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) await removeTree(kept);
+      moveTree(fresh, kept);
+      details.push(`  kept as ${kept}`);
+    }
+    await options.onDiffering?.(options.realPath(valid.path), options.keep ? kept : fresh);
   }
   if (details.length === 0) return undefined;
   return new CodedError(

@@ -8,6 +8,7 @@ import {
   type Executor,
   isFloating,
   outputPath,
+  runsOutside,
   shortName,
   withScratchOutputs,
 } from "../../build/index.ts";
@@ -24,6 +25,7 @@ import {
   offline,
   outputTooDeep,
 } from "./failures.ts";
+import { runHook } from "./hooks.ts";
 import { checkOwnership, collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
@@ -39,6 +41,8 @@ export interface LocalExecutorOptions extends Omit<BuilderRunnerOptions, "spareT
   /** Outputs are signed with these. Default none. */
   readonly secretKeys?: readonly SecretKey[] | undefined;
   readonly platform?: Platform;
+  /** As in `BuildSettings`. */
+  readonly diffHook?: string | undefined;
   /** As in `BuildOptions`. */
   readonly onRebuilt?: ((output: PathInfo, place: string) => Promise<void>) | undefined;
 }
@@ -181,7 +185,7 @@ export class LocalExecutor implements Executor {
   > {
     const { drv, drvPath } = request;
     const { store, closures } = this.#options;
-    const isPlain = !this.#options.sandbox && !drv.builder.startsWith("builtin:");
+    const isPlain = runsOutside(drv, this.#options.sandbox);
     const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
     // Locked as they are, nothing changes about them. Scratch paths are nobody's.
     const known = new Set<StorePath>(valid.values());
@@ -235,6 +239,7 @@ export class LocalExecutor implements Executor {
           keep: this.#options.keepFailed,
           validOf: (info) => closures.infoOf(valid.get(names.get(info) as string) ?? info.path),
           realPath: (path) => store.realPath(path),
+          onDiffering: (first, second) => this.#runDiffHook([first, second], request, workspace, emit, signal),
         });
         if (error !== undefined) return { kind: "failed", error, logPath: ran?.logPath };
         for (const info of all.values()) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
@@ -248,7 +253,7 @@ export class LocalExecutor implements Executor {
       // An output that was valid before stays as it is; others refer to it by its path alone.
       const isKnown = isFloating(drv) ? (path: StorePath) => store.isValid(path) : (path: StorePath) => known.has(path);
       const fresh = [...all.values()].filter((info) => !isKnown(info.path));
-      if (directory !== store.realStoreDirectory) moveOutputs(directory, (path) => store.realPath(path), fresh);
+      moveOutputs(directory, (path) => store.realPath(path), fresh);
       closures.add(fresh);
       isDone = true;
       return { kind: "built", all, fresh, logPath: ran?.logPath, tidied: this.#spareTime.add(tidy) };
@@ -257,14 +262,36 @@ export class LocalExecutor implements Executor {
     }
   }
 
+  /**
+   * Let the hook of this machine show how two outputs differ. It reads what a builder made, so it is not root where builders are not.
+   *
+   * Source: Nix, `handleDiffHook`.
+   */
+  async #runDiffHook(
+    outputs: readonly string[],
+    { drvPath, askedAs = drvPath }: BuildRequest,
+    workspace: Workspace,
+    emit: (event: BuildEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { diffHook: program } = this.#options;
+    if (program === undefined || program === "") return;
+    const tell = (message: string): void => emit({ kind: "notice", drvPath: askedAs, message });
+    const args = [...outputs, drvPath, workspace.buildDirectory];
+    const ending = await this.#runner.asBuildUser(workspace, (user) => runHook({ program, args, user, tell, signal }));
+    // A comparison says with its exit code that it found something.
+    if (ending !== undefined) tell(`the hook "${program}" ${ending}`);
+  }
+
   /** Where the outputs lie when their builder has ended. */
   async #finishedDirectory(drv: Derivation, workspace: Workspace): Promise<string> {
     if (drv.builder.startsWith("builtin:")) return workspace.storeDirectory;
-    if (!this.#options.sandbox) return this.#options.store.realStoreDirectory;
-    if (fixedOutputOf(drv) === undefined) return workspace.storeDirectory;
-    // It shared the network: an accomplice outside may hold its files open for writing, but not those of a copy.
+    const isOutside = runsOutside(drv, this.#options.sandbox);
+    if (!isOutside && fixedOutputOf(drv) === undefined) return workspace.storeDirectory;
+    // An accomplice outside may hold files open for writing, by the shared network or because there was no sandbox at all, but not those
+    // of a copy. Nor has a copy the extended attributes that only a sandbox keeps builders from setting.
     const directory = `${workspace.topDirectory}/copies`;
-    await copyOutputs(workspace.storeDirectory, directory, drv);
+    await copyOutputs(isOutside ? this.#options.store.realStoreDirectory : workspace.storeDirectory, directory, drv);
     return directory;
   }
 

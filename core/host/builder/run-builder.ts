@@ -1,14 +1,22 @@
-import { chmodSync, mkdtempSync, statfsSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { CodedError } from "../../base/index.ts";
-import { type BuildEvent, type BuildRequest, buildEnvironment, shortName } from "../../build/index.ts";
-import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
+import {
+  type BuildEvent,
+  type BuildRequest,
+  buildEnvironment,
+  runsOutside,
+  type SandboxMode,
+  shortName,
+} from "../../build/index.ts";
+import { fixedOutputOf } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore, LockPathsOptions } from "../local-store/index.ts";
 import { TerminalPool, withTerminal } from "../process/index.ts";
 import {
+  type BuildUser,
   findReadOnlyProc,
   findSandboxSupport,
   makeSystemCallFilter,
@@ -45,8 +53,12 @@ export interface BuilderRunnerOptions {
   readonly logLines: number;
   /** Processes and threads one build may have at once. */
   readonly maxProcesses: number;
-  /** False runs builders without isolation; only in the store at `/`. */
-  readonly sandbox: boolean;
+  /** Without isolation builders run only in the store at `/`. */
+  readonly sandbox: SandboxMode;
+  /** Let programs of builders gain rights. Default false. */
+  readonly allowNewPrivileges?: boolean | undefined;
+  /** Memory that each process of a builder may fill with data of its own, in bytes. Default any. */
+  readonly maxProcessMemoryBytes?: number | undefined;
   /** Told when a builder has begun to run. */
   readonly spareTime: SpareTime;
   /** Give builders of fixed outputs no network either. Default false. */
@@ -97,7 +109,7 @@ export class BuilderRunner {
 
   /** Start what makes sandboxes, and find a user for the first build. */
   warmUp(): void {
-    if (!this.#options.sandbox) return;
+    if (this.#options.sandbox === false) return;
     const warming = async (): Promise<void> => {
       const { hasUsers } = await this.#open();
       if (hasUsers && (this.#hasUsers ??= canHaveBuildUsers())) await this.#users.prepare();
@@ -123,14 +135,15 @@ export class BuilderRunner {
     signal: AbortSignal,
   ): Promise<BuilderEnd> {
     const { drv, askedAs: drvPath = request.drvPath } = request;
-    const { store, closures, sandbox, maxLogBytes, maxSilentSeconds, timeoutSeconds } = this.#options;
+    const { store, closures, maxLogBytes, maxSilentSeconds, timeoutSeconds } = this.#options;
+    const isOutside = runsOutside(drv, this.#options.sandbox);
     const environment = buildEnvironment({
       drv,
       inputClosure: request.inputClosure,
       graph: closures,
       cores: request.cores,
       callerEnvironment: this.#options.callerEnvironment,
-      ...(sandbox ? {} : { buildDirectory: workspace.buildDirectory }),
+      ...(isOutside ? { buildDirectory: workspace.buildDirectory } : {}),
     });
     writeBuildFiles(workspace, environment.files);
 
@@ -152,7 +165,7 @@ export class BuilderRunner {
     let end: ProcessEnd;
     let user: HeldUser | undefined;
     try {
-      const opened = sandbox ? await this.#openSandbox(drv) : undefined;
+      const opened = isOutside ? undefined : await this.#open();
       if (opened?.hasUsers === true && (this.#hasUsers ??= canHaveBuildUsers())) {
         user = await this.#users.take();
         giveWorkspace(workspace, user);
@@ -178,7 +191,7 @@ export class BuilderRunner {
 
     await log.close();
     signal.throwIfAborted();
-    if (end.kind === "not-started" && sandbox) throw explainSandbox(drvPath, end.found, lines.tail());
+    if (end.kind === "not-started" && !isOutside) throw explainSandbox(drvPath, end.found, lines.tail());
     const keptDirectory = this.#options.keepFailed;
     if (keptDirectory) writeEnvironmentScript(workspace.buildDirectory, environment.environment);
     const context: FailureContext = {
@@ -207,10 +220,23 @@ export class BuilderRunner {
 
   /** A faster way to lock a file than by a process for each, where this machine has one. */
   async fileLocker(): Promise<LockPathsOptions["lockFile"]> {
-    if (!this.#options.sandbox) return undefined;
+    if (this.#options.sandbox === false) return undefined;
     // Without a sandbox nothing is built; that is told when a build asks for one.
     const opened = await this.#open().catch(() => undefined);
     return opened?.kind === "native" ? (file) => opened.sandbox.lock(file) : undefined;
+  }
+
+  /** Do something as a user of a build, who may enter its directories; `undefined` is we, where builds have no users. */
+  async asBuildUser<T>({ topDirectory }: Workspace, act: (user: BuildUser | undefined) => Promise<T>): Promise<T> {
+    const opened = await this.#sandbox?.catch(() => undefined);
+    if (opened?.hasUsers !== true || this.#hasUsers !== true) return act(undefined);
+    const { uid, gid, release } = await this.#users.take();
+    try {
+      chownSync(topDirectory, uid, gid);
+      return await act({ uid, gid });
+    } finally {
+      release();
+    }
   }
 
   /** Remove a tree, where this machine has somebody for it without keeping this process from other things. */
@@ -218,20 +244,6 @@ export class BuilderRunner {
     const opened = await this.#sandbox?.catch(() => undefined);
     if (opened?.kind === "native" && (await opened.sandbox.remove(path))) return;
     removeTree(path);
-  }
-
-  async #openSandbox(drv: Derivation): Promise<OpenSandbox> {
-    if (drv.env["__noChroot"] === "1") {
-      throw new CodedError(
-        "build.no-chroot",
-        `Cannot build "${drv.name}": it asks to run outside the sandbox ("__noChroot")`,
-        {
-          hint: "Take the attribute away, or say --no-sandbox to build without isolation.",
-          exitCode: 100,
-        },
-      );
-    }
-    return this.#open();
   }
 
   /** What makes sandboxes here, started once; again when it was killed. */
@@ -265,6 +277,8 @@ export class BuilderRunner {
         user: user === undefined ? undefined : { uid: user.uid, gid: group ?? user.gid },
         maxProcesses: this.#options.maxProcesses,
         maxFileBytes: this.#diskBytes(),
+        maxDataBytes: this.#options.maxProcessMemoryBytes ?? 0,
+        allowNewPrivileges: this.#options.allowNewPrivileges === true,
         filter: this.#filter,
       },
       builder: environment.builder,
@@ -293,6 +307,7 @@ export class BuilderRunner {
         directory: workspace.buildDirectory,
         output,
         receive,
+        allowNewPrivileges: this.#options.allowNewPrivileges === true,
       }),
     );
   }

@@ -19,6 +19,7 @@ import type { LocalStore } from "../local-store/index.ts";
 import type { BuildFailure, BuildOptions } from "./build-paths.ts";
 import { Closures } from "./closures.ts";
 import { FreeSpace } from "./free-space.ts";
+import { runPostBuildHook } from "./hooks.ts";
 import { LocalExecutor } from "./local-executor.ts";
 import { RealisedOutputs } from "./realised-outputs.ts";
 import { RegistrationQueue } from "./registration.ts";
@@ -51,6 +52,7 @@ export class Run {
   readonly #fallback: boolean;
   readonly #logLines: number;
   readonly #rounds: number;
+  readonly #postBuildHook: string | undefined;
   readonly #registered: Promise<void>[] = [];
   #wake: () => void = () => {};
   #fault: { readonly error: unknown } | undefined;
@@ -68,6 +70,7 @@ export class Run {
     this.#fallback = options.fallback !== false;
     this.#logLines = options.logLines ?? 25;
     this.#rounds = options.rounds ?? 1;
+    this.#postBuildHook = options.postBuildHook || undefined;
     const processors = availableParallelism();
     this.#schedule = new Schedule(plan, {
       maxJobs: Math.max(1, options.maxJobs ?? processors),
@@ -92,7 +95,10 @@ export class Run {
       logLines: this.#logLines,
       offline: options.offline === true,
       secretKeys: options.secretKeys,
-      sandbox: options.sandbox !== false,
+      sandbox: options.sandbox ?? true,
+      allowNewPrivileges: options.allowNewPrivileges,
+      maxProcessMemoryBytes: options.maxProcessMemoryBytes,
+      diffHook: options.diffHook,
       callerEnvironment: process.env,
       ...(options.sandboxSupport === undefined ? {} : { support: options.sandboxSupport }),
     });
@@ -284,10 +290,40 @@ export class Run {
     if (outcome.kind !== "built") return outcome;
     const differing = await this.#compareRounds(request, outcome, emit);
     if (differing !== undefined) return differing;
-    if (mode === "compare") return outcome;
     const outputs = new Map([...outcome.outputs].map(([name, info]) => [name, info.path]));
-    this.#outputs.note(drvPath, outputs);
-    return { ...outcome, registered: outcome.registered.then(() => this.#record(job, resolved, outputs)) };
+    let told = outcome;
+    if (mode === "build") {
+      this.#outputs.note(drvPath, outputs);
+      told = { ...outcome, registered: outcome.registered.then(() => this.#record(job, resolved, outputs)) };
+    }
+    return (await this.#afterBuild(request, told, emit)) ?? told;
+  }
+
+  /** Tell the machine's hook of a build; how that ended when the hook failed. What needs the build waits for the hook. */
+  async #afterBuild(
+    { drvPath, askedAs = drvPath }: BuildRequest,
+    { outputs, registered, elapsedMs, logPath }: BuildOutcome & { kind: "built" },
+    emit: (event: BuildEvent) => void,
+  ): Promise<BuildOutcome | undefined> {
+    const program = this.#postBuildHook;
+    if (program === undefined) return undefined;
+    this.#executor.hurry();
+    await registered;
+    const { signal } = this.#abort;
+    try {
+      const error = await runPostBuildHook({
+        program,
+        root: this.#store.root,
+        drvPath,
+        outputs: [...outputs.values()].map(({ path }) => path),
+        tell: (message) => emit({ kind: "notice", drvPath: askedAs, message }),
+        signal,
+      });
+      return error === undefined ? undefined : { kind: "failed", error, elapsedMs, logPath };
+    } catch (error) {
+      if (signal.aborted) return { kind: "cancelled" };
+      throw error;
+    }
   }
 
   /** Build again as often as was asked for; how that ended, unless it always gave the same. */

@@ -11,5 +11,7 @@ await describeSandbox(
   {
     user: isRoot ? { uid: 0x34000000 + 901 * 0x10000, gid: 0x34000000 + 901 * 0x10000 } : undefined,
     limitsProcesses: isRoot,
+    // It forbids them by itself.
+    canAllowPrivileges: false,
   },
 );

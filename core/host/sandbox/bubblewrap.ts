@@ -101,7 +101,8 @@ export class BubblewrapSandbox implements Sandbox {
     if (this.#limiter === undefined) return [];
     const processes = spec.user === undefined ? [] : [`--nproc=${spec.maxProcesses}`];
     const files = spec.maxFileBytes === 0 ? [] : [`--fsize=${spec.maxFileBytes}`];
-    return [this.#limiter, "--core=0:", "--nofile=1024:", ...processes, ...files, "--"];
+    const data = spec.maxDataBytes === 0 ? [] : [`--data=${spec.maxDataBytes}`];
+    return [this.#limiter, "--core=0:", "--nofile=1024:", ...processes, ...files, ...data, "--"];
   }
 }
 

@@ -37,7 +37,10 @@ export function formatRequest(words: readonly (string | Uint8Array)[]): Buffer {
 export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptions, isRoot: boolean): Buffer {
   const { uid, gid } = spec.user ?? ourselves(isRoot);
   const words: (string | Uint8Array)[] = ["run", String(id), "uid", String(uid), "gid", String(gid)];
-  words.push("processes", String(spec.maxProcesses), "file-size", String(spec.maxFileBytes), "seccomp", spec.filter);
+  words.push("processes", String(spec.maxProcesses), "file-size", String(spec.maxFileBytes));
+  if (spec.maxDataBytes !== 0) words.push("data", String(spec.maxDataBytes));
+  if (spec.allowNewPrivileges) words.push("privileges", "gain");
+  words.push("seccomp", spec.filter);
   if (spec.network) words.push("network", "share");
   for (const step of planSandbox(spec)) words.push(...step);
   for (const [name, value] of spec.environment) words.push("env", `${name}=${value}`);

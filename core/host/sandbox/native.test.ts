@@ -112,6 +112,8 @@ if (program !== undefined) {
       readOnlyProc: findReadOnlyProc(),
       maxProcesses: 100,
       maxFileBytes: 0,
+      maxDataBytes: 0,
+      allowNewPrivileges: false,
       filter: makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64"),
     };
     const builder = "/nix/store/tools/busybox";

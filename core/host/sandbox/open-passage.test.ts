@@ -20,6 +20,8 @@ function spec(directory: string): SandboxSpec {
     user,
     maxProcesses: 1,
     maxFileBytes: 0,
+    maxDataBytes: 0,
+    allowNewPrivileges: false,
     filter: new Uint8Array(),
   };
 }

@@ -17,6 +17,8 @@ const spec: SandboxSpec = {
   readOnlyProc: ["/proc/sys"],
   maxProcesses: 100,
   maxFileBytes: 0,
+  maxDataBytes: 0,
+  allowNewPrivileges: false,
   filter: Uint8Array.of(1, 2, 3),
 };
 

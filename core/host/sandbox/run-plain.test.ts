@@ -1,8 +1,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { CodedError } from "../../base/index.ts";
 import { runPlain } from "./run-plain.ts";
 
-function run(script: string): { output: () => string; process: ReturnType<typeof runPlain> } {
+function run(
+  script: string,
+  allowNewPrivileges = false,
+): { output: () => string; process: ReturnType<typeof runPlain> } {
   let output = "";
   const process = runPlain({
     builder: "/bin/sh",
@@ -13,6 +17,7 @@ function run(script: string): { output: () => string; process: ReturnType<typeof
     receive: (chunk) => {
       output += chunk.toString();
     },
+    allowNewPrivileges,
   });
   return { output: () => output, process };
 }
@@ -40,15 +45,37 @@ test("runPlain() ends everything the builder started", async () => {
 });
 
 test("runPlain() tells when the builder cannot be started", async () => {
-  const { ended } = runPlain({
-    builder: "/nope/builder",
-    args: [],
-    environment: [],
-    directory: "/",
-    output: undefined,
-    receive: () => {},
-  });
-  assert.equal(await ended, { kind: "not-started" });
+  const start = (allowNewPrivileges: boolean): ReturnType<typeof runPlain> =>
+    runPlain({
+      ...{ builder: "/nope/builder", args: [], environment: [], directory: "/", output: undefined, receive: () => {} },
+      allowNewPrivileges,
+    });
+  assert.equal(await start(true).ended, { kind: "not-started" });
+  assert.equal(await start(false).ended, { kind: "exited", code: 127 });
+});
+
+test("runPlain() keeps programs from gaining rights, unless they may", async () => {
+  for (const allowed of [false, true]) {
+    const { output, process } = run(
+      "while read line; do case $line in NoNewPrivs*) echo $line;; esac; done < /proc/self/status",
+      allowed,
+    );
+    assert.equal(await process.ended, { kind: "exited", code: 0 });
+    assert.is(output(), `NoNewPrivs: ${allowed ? 0 : 1}\n`);
+  }
+});
+
+test("runPlain() does not run a builder that it cannot keep from gaining rights", () => {
+  const before = process.env["PATH"];
+  process.env["PATH"] = "/nowhere";
+  try {
+    assert.throws(
+      () => run("true"),
+      (error: CodedError) => error.code === "sandbox.no-setpriv",
+    );
+  } finally {
+    process.env["PATH"] = before;
+  }
 });
 
 test.run();

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { withBuilderUmask } from "./builder-umask.ts";
-import { closeInheritedDescriptors } from "../process/index.ts";
+import { CodedError } from "../../base/index.ts";
+import { closeInheritedDescriptors, findProgram } from "../process/index.ts";
 import type { ProcessEnd, RunningProcess } from "./sandbox.ts";
 
 export interface RunPlainOptions {
@@ -10,14 +11,25 @@ export interface RunPlainOptions {
   readonly directory: string;
   readonly output: number | undefined;
   readonly receive: (chunk: Buffer) => void;
+  /** Let it gain rights by set-id programs. */
+  readonly allowNewPrivileges: boolean;
 }
 
-/** Start a builder without any isolation but its own session; only for those who said so aloud. */
+/**
+ * Start a builder without any isolation but its own session; only for those who said so aloud.
+ *
+ * @throws {CodedError} `sandbox.no-setpriv`
+ */
 export function runPlain(options: RunPlainOptions): RunningProcess {
+  const [program = "", ...words] = [
+    ...(options.allowNewPrivileges ? [] : keepingRights()),
+    options.builder,
+    ...options.args,
+  ];
   closeInheritedDescriptors();
   const out = options.output ?? "pipe";
   const child = withBuilderUmask(() =>
-    spawn(options.builder, [...options.args], {
+    spawn(program, words, {
       stdio: ["ignore", out, out],
       env: Object.fromEntries(options.environment),
       cwd: options.directory,
@@ -43,4 +55,18 @@ export function runPlain(options: RunPlainOptions): RunningProcess {
     );
   });
   return { ended, kill: killAll };
+}
+
+/** What starts a program that can gain no rights. */
+function keepingRights(): string[] {
+  const setpriv = findProgram("setpriv");
+  if (setpriv !== undefined) return [setpriv, "--no-new-privs", "--"];
+  throw new CodedError(
+    "sandbox.no-setpriv",
+    `Cannot build outside the sandbox: "setpriv" was not found on PATH, which keeps builders from set-id programs`,
+    {
+      hint: 'Install util-linux, or let builders gain rights: "allowNewPrivileges": true in the settings.',
+      exitCode: 100,
+    },
+  );
 }

@@ -34,13 +34,15 @@ export interface DescribeSandboxOptions {
   readonly user: BuildUser | undefined;
   /** Whether the number of a builder's processes is limited. */
   readonly limitsProcesses: boolean;
+  /** Whether programs of a builder may gain rights where that is allowed. Default true. */
+  readonly canAllowPrivileges?: boolean;
 }
 
 /** What every implementation of {@link Sandbox} does. `open` gives a text where this machine cannot have it. */
 export async function describeSandbox(
   name: string,
   open: () => Promise<Sandbox | string>,
-  { user, limitsProcesses }: DescribeSandboxOptions,
+  { user, limitsProcesses, canAllowPrivileges = true }: DescribeSandboxOptions,
 ): Promise<void> {
   const test = suite(name);
   const opened = await open();
@@ -96,6 +98,8 @@ export async function describeSandbox(
       user,
       maxProcesses: 200,
       maxFileBytes: 0,
+      maxDataBytes: 0,
+      allowNewPrivileges: false,
       filter: makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64"),
       ...rest,
     };
@@ -305,6 +309,26 @@ export async function describeSandbox(
     const script =
       "truncate -s 1T big 2>/dev/null || echo refused; dd if=/dev/zero of=big bs=1M count=3 2>/dev/null; wc -c < big";
     assert.is(await say(script, { maxFileBytes: 2 << 20 }), `refused\n${2 << 20}\n`);
+  });
+
+  test("a process that takes more memory for its data than it may fails, and that alone", async () => {
+    // dd holds one block at a time.
+    const script =
+      "dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null && echo large; dd if=/dev/zero of=/dev/null bs=1M count=1 2>/dev/null && echo small";
+    assert.is(await say(script, { maxDataBytes: 32 << 20 }), "small\n");
+    assert.is(await say(script), "large\nsmall\n");
+  });
+
+  test("where programs may gain rights a builder has none for all that, and its calls are filtered", async () => {
+    const status = await say("cat /proc/self/status; chmod 4755 /build 2>/dev/null && echo changed; true", {
+      allowNewPrivileges: true,
+      network: true,
+    });
+    for (const name of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+      assert.match(status, new RegExp(`^${name}:\\s*0+$`, "m"));
+    assert.match(status, new RegExp(`^NoNewPrivs:\\s*${canAllowPrivileges ? 0 : 1}$`, "m"));
+    assert.match(status, /^Seccomp:\s*2$/m);
+    assert.not.match(status, "changed");
   });
 
   if (limitsProcesses) {

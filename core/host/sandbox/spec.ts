@@ -30,6 +30,10 @@ export interface SandboxSpec {
   readonly maxProcesses: number;
   /** Longest file it may make, in bytes; 0 for any. */
   readonly maxFileBytes: number;
+  /** Memory that each process may fill with data of its own, in bytes; 0 for any. */
+  readonly maxDataBytes: number;
+  /** Let programs gain rights by set-id bits and capabilities of their files, as far as the builder finds such files. */
+  readonly allowNewPrivileges: boolean;
   /** Program that judges its system calls, as the kernel takes it. */
   readonly filter: Uint8Array;
 }

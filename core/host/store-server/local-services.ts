@@ -1,4 +1,4 @@
-import { applyClientSubstitution, type SubstitutionSettings } from "../../build/index.ts";
+import { applyClientSubstitution, type BuildSettings, type SubstitutionSettings } from "../../build/index.ts";
 import {
   checkTrusted,
   formatRealisation,
@@ -19,6 +19,8 @@ export interface LocalServicesOptions {
   readonly settings?: (() => SubstitutionSettings) | undefined;
   /** Keys that what is built is signed with. Default none. */
   readonly secretKeys?: (() => readonly SecretKey[]) | undefined;
+  /** How this machine builds; clients have no say in it. Default as `BuildOptions` has it. */
+  readonly buildSettings?: (() => BuildSettings) | undefined;
   /** Told what is wrong with another store. */
   readonly warn?: ((message: string) => void) | undefined;
 }
@@ -86,6 +88,7 @@ export function localServices(store: LocalStore, options: LocalServicesOptions =
           ...(maxJobs === undefined ? {} : { maxJobs }),
           substituters: substitute ? await findSubstituters() : undefined,
           secretKeys: options.secretKeys?.(),
+          ...options.buildSettings?.(),
           rebuild,
           events,
           signal,

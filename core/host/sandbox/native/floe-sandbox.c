@@ -361,7 +361,8 @@ struct parsed {
   const void *filter;
   size_t filter_size;
   uint32_t uid, gid, processes;
-  uint64_t file_size;
+  uint64_t file_size, data_size;
+  int may_gain;
 };
 
 /*
@@ -369,6 +370,8 @@ struct parsed {
  *   uid N, gid N             the build user, in our own user name space
  *   processes N              the most it may have
  *   file-size N              the longest file it may make, in bytes; 0 for any
+ *   data N                   memory each process may fill with data of its own, in bytes
+ *   privileges gain          programs may gain rights, by set-id bits for instance
  *   network share            that of the host
  *   proc TO, dev TO          a process file system, the usual devices
  *   bind FROM TO, ro-bind FROM TO, dev-bind FROM TO
@@ -378,8 +381,8 @@ struct parsed {
  */
 static int arity(const char *verb) {
   static const char *const two[] = {"bind", "ro-bind", "dev-bind", "tmpfs", "dir", "symlink"};
-  static const char *const one[] = {"uid",     "gid", "processes", "file-size", "network", "proc", "dev", "remount-ro",
-                                    "seccomp", "env", "builder",   "arg"};
+  static const char *const one[] = {"uid",  "gid", "processes",  "file-size", "data", "privileges", "network",
+                                    "proc", "dev", "remount-ro", "seccomp",   "env",  "builder",    "arg"};
   for (size_t i = 0; i < sizeof two / sizeof *two; i++)
     if (strcmp(verb, two[i]) == 0) return 2;
   for (size_t i = 0; i < sizeof one / sizeof *one; i++)
@@ -409,6 +412,8 @@ static int parse_run(char **words, size_t count, struct parsed *p) {
     if (is(verb, "gid")) p->gid = strtoul(value, NULL, 10);
     if (is(verb, "processes")) p->processes = strtoul(value, NULL, 10);
     if (is(verb, "file-size")) p->file_size = strtoull(value, NULL, 10);
+    if (is(verb, "data")) p->data_size = strtoull(value, NULL, 10);
+    if (is(verb, "privileges")) p->may_gain = is(value, "gain");
     if (is(verb, "network")) p->share_network = 1;
     if (is(verb, "builder")) p->builder = p->argv[0] = value;
     if (is(verb, "arg")) p->argv[args++] = value;
@@ -493,11 +498,14 @@ static void become_builder(const struct parsed *p, int users) {
   /* The parent may be dead already: then nobody is at the other end. */
   if (recv(child_channel, &go, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != EAGAIN) _exit(127);
   if (p->processes != 0) limit(RLIMIT_NPROC, p->processes, p->processes);
+}
+
+/* Nothing is left of the rights a new user name space gives. */
+static void drop_capabilities(void) {
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
     if (prctl(PR_CAPBSET_DROP, capability) < 0) fail("cannot drop a capability");
   uint32_t header[2] = {CAPABILITY_VERSION, 0}, nothing[6] = {0};
   if (syscall(SYS_capset, header, nothing) < 0) fail("cannot drop the capabilities");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail("cannot forbid new privileges");
 }
 
 /* Abstract sockets and signals do not reach out of the sandbox, also where the network is shared. Since Linux 6.12. */
@@ -561,13 +569,20 @@ static void finish(const struct parsed *p, int root, int terminal, int users) {
   limit(RLIMIT_CORE, 0, RLIM_INFINITY);
   limit(RLIMIT_NOFILE, 1024, RLIM_INFINITY);
   if (p->file_size != 0) limit(RLIMIT_FSIZE, p->file_size, p->file_size);
+  if (p->data_size != 0) limit(RLIMIT_DATA, p->data_size, p->data_size);
   umask(022);
   become_builder(p, users);
+  /* Who may still gain rights sets up filters by a capability instead, and loses it after that. */
+  if (!p->may_gain) {
+    drop_capabilities();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail("cannot forbid new privileges");
+  }
   if (p->share_network) confine();
   if (p->filter != NULL) {
     struct sock_fprog program = {.len = p->filter_size / sizeof(struct sock_filter), .filter = (void *)p->filter};
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) fail("cannot filter system calls");
   }
+  if (p->may_gain) drop_capabilities();
   execve(p->builder, p->argv, p->envp);
   fail_to_run("cannot run \"%s\"", p->builder);
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -27,6 +27,7 @@ writeFlake(
   `
     greeting: shell("greeting", "echo hello > $out"),
     twice: shell("twice", "echo out > $out; echo dev > $dev", { outputs: ["out", "dev"] }),
+    hooked: shell("hooked", "echo hooked > $out"),
     broken: shell("broken", "echo first line; echo second line; exit 3"),
     needsBroken: shell("needs-broken", "exit 0", { env: { broken: shell("broken", "echo first line; echo second line; exit 3") } }),
     differing: shell("differing", "read now rest < /proc/uptime; echo $now > $out"),
@@ -84,6 +85,25 @@ test("floe build --dry-run says what would be done and does nothing", async () =
       .map((line) => line.split(":")[0]),
     ["build broken", "build needs-broken"],
   );
+});
+
+test("hooks named by flags and settings run after builds and for differences", async () => {
+  const hook = join(directory, "hook");
+  writeFileSync(hook, '#!/bin/sh\necho "hooked $OUT_PATHS $#"\n', { mode: 0o755 });
+  const flags = ["build", ".#hooked", "--no-link"];
+  const config = join(directory, "config");
+  mkdirSync(join(config, "floe"), { recursive: true });
+  writeFileSync(join(config, "floe/settings.json"), JSON.stringify({ postBuildHook: hook }));
+  const env = { XDG_CONFIG_HOME: config };
+  const built = await floe([...flags, "--print-out-paths"], { env });
+  assert.match(built.stderr, `hooked ${built.stdout.trim()} 0`);
+  const without = await floe([...flags, "--rebuild", "--post-build-hook", ""], { env });
+  assert.not.match(without.stderr, "hooked /nix");
+  const failing = await floe([...flags, "--rebuild", "--post-build-hook", "/nowhere"], { env });
+  assert.equal([failing.code, errorLine(failing).includes("[build.hook-failed]")], [100, true]);
+  assert.is((await floe(["build", ".#differing", "--no-link"])).code, 0);
+  const differing = await floe(["build", ".#differing", "--no-link", "--rebuild", "--diff-hook", "../hook"]);
+  assert.equal([differing.code, differing.stderr.includes("hooked  4")], [104, true]);
 });
 
 test("a missing package is an error that names the nearest one", async () => {

@@ -140,7 +140,7 @@ const BUILD = {
   keepFailed: false,
   keepGoing: false,
   rebuild: false,
-  sandbox: true,
+  relaxedSandbox: false,
   substitute: true,
   refresh: false,
   fallback: true,

@@ -1,0 +1,40 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { CodedError } from "../base/index.ts";
+import { mergeBuildSettings, parseBuildSettings } from "./build-settings.ts";
+
+test("parseBuildSettings() reads hooks, isolation and limits, and nothing else", () => {
+  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"maxProcessMemory":"2G","mirrors":{}}`;
+  assert.equal(parseBuildSettings(text, "test"), {
+    postBuildHook: "/a",
+    diffHook: "",
+    sandbox: "relaxed",
+    allowNewPrivileges: true,
+    maxProcessMemoryBytes: 2 ** 31,
+  });
+});
+
+test("parseBuildSettings() refuses other shapes", () => {
+  const values = [
+    `"postBuildHook":"upload"`,
+    `"diffHook":1`,
+    `"sandbox":"strict"`,
+    `"allowNewPrivileges":"no"`,
+    `"maxProcessMemory":"much"`,
+  ];
+  for (const text of ["", "[]", ...values.map((value) => `{${value}}`)])
+    assert.throws(
+      () => parseBuildSettings(text, "test"),
+      (error: CodedError) => error.code === "build.settings-malformed",
+    );
+});
+
+test("mergeBuildSettings() takes the first word on each setting", () => {
+  const merged = mergeBuildSettings([
+    parseBuildSettings(`{"postBuildHook":"","sandbox":true}`, "own"),
+    parseBuildSettings(`{"postBuildHook":"/machine","sandbox":false,"diffHook":"/diff"}`, "machine"),
+  ]);
+  assert.equal([merged.postBuildHook, merged.sandbox, merged.diffHook], ["", true, "/diff"]);
+});
+
+test.run();
