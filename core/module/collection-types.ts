@@ -1,13 +1,14 @@
-import { type Definition, type Report, partOf, withValue } from "./definition.ts";
-import { type OptionType, mergeDefinitions, mergeEqual } from "./option-type.ts";
-import { isPackageLike, isPlainObject } from "./value.ts";
+import { sortedText } from "../base/index.ts";
+import { type Definition, type Report, isWarning, memberOf, partOf, withValue } from "./definition.ts";
+import { type OptionGroup, type OptionType, mergeDefinitions, mergeEqual } from "./option-type.ts";
+import { frozenCopy, holdsItself, isPlainObject } from "./value.ts";
 
 /** A list: definitions are concatenated in order. */
-export function listType(element: OptionType): OptionType {
-  const name = `list of ${element.name}`;
+export function listType(element: OptionType, nonEmpty = false): OptionType {
+  const name = `${nonEmpty ? "non-empty list" : "list"} of ${element.name}`;
   return {
     name,
-    mismatch: (value) => (Array.isArray(value) ? undefined : `a ${name}`),
+    mismatch: (value) => (Array.isArray(value) && !(nonEmpty && value.length === 0) ? undefined : `a ${name}`),
     merge: (path, definitions, report) => {
       const merged: unknown[] = [];
       for (const definition of definitions) {
@@ -18,15 +19,13 @@ export function listType(element: OptionType): OptionType {
       }
       return Object.freeze(merged);
     },
-    empty: Object.freeze([]),
-    ...(element.inner === undefined
-      ? {}
-      : { inner: { suffix: `.*${element.inner.suffix}`, options: element.inner.options } }),
+    ...(nonEmpty ? {} : { empty: Object.freeze([]) }),
+    ...(element.inner === undefined ? {} : { inner: { ...element.inner, suffix: `.*${element.inner.suffix}` } }),
   };
 }
 
 /** An attribute set with free names: the definitions of each name are merged by themselves. */
-export function attrsType(element: OptionType): OptionType {
+export function attrsType(element: OptionType, placeholder = "name"): OptionType {
   const name = `attribute set of ${element.name}`;
   return {
     name,
@@ -46,7 +45,7 @@ export function attrsType(element: OptionType): OptionType {
     empty: Object.freeze({}),
     ...(element.inner === undefined
       ? {}
-      : { inner: { suffix: `.<name>${element.inner.suffix}`, options: element.inner.options } }),
+      : { inner: { ...element.inner, suffix: `.<${placeholder}>${element.inner.suffix}` } }),
   };
 }
 
@@ -58,7 +57,7 @@ function mergeByName(
 ): Readonly<Record<string, unknown>> {
   const merged: Record<string, unknown> = {};
   // Sorted, so that reading the names gives the same order whatever the order of modules was.
-  for (const key of [...byName.keys()].sort()) {
+  for (const key of byName.size > 1 ? sortedText(byName.keys()) : byName.keys()) {
     const part = mergeDefinitions(element, showMember(path, key), byName.get(key) ?? [], report);
     Object.defineProperty(merged, key, { value: part, enumerable: true });
   }
@@ -71,17 +70,23 @@ export function showMember(path: string, name: string): string {
   return path === "" ? shown : `${path}.${shown}`;
 }
 
+/** The options in values of a type are those in values of a type made from it. */
+function innerOf(type: OptionType | undefined): Pick<OptionType, "inner"> {
+  return type?.inner === undefined ? {} : { inner: type.inner };
+}
+
 /** `null`, or a value of another type; a definition of `null` and another one conflict. */
 export function nullableType(inner: OptionType): OptionType {
   const name = `null or ${inner.name}`;
   return {
     name,
+    empty: null,
     mismatch: (value) => (value === null || inner.mismatch(value) === undefined ? undefined : name),
     merge: (path, definitions, report) =>
       definitions.some(({ value }) => value === null)
         ? mergeEqual(path, definitions, report)
         : inner.merge(path, definitions, report),
-    ...(inner.inner === undefined ? {} : { inner: inner.inner }),
+    ...innerOf(inner),
   };
 }
 
@@ -96,6 +101,7 @@ export function oneOfType(types: readonly OptionType[]): OptionType {
       const type = types.find((candidate) => definitions.every(({ value }) => fits(candidate, value)));
       return type === undefined ? mergeEqual(path, definitions, report) : type.merge(path, definitions, report);
     },
+    ...innerOf(types.find(({ inner }) => inner !== undefined)),
   };
 }
 
@@ -111,16 +117,61 @@ export function coercedType(from: OptionType, convert: (value: never) => unknown
     mismatch: (value) => (to.mismatch(value) === undefined || from.mismatch(value) === undefined ? undefined : name),
     merge: (path, definitions, report) => mergeDefinitions(to, path, definitions.map(convertOne), report),
     ...(to.empty === undefined ? {} : { empty: to.empty }),
-    ...(to.inner === undefined ? {} : { inner: to.inner }),
+    ...innerOf(to),
   };
 }
 
-/** Any value: attribute sets merge deeply, all else has to be equal. */
+/** A value that readers get as `convert` makes it. */
+export function appliedType(inner: OptionType, convert: (value: never) => unknown): OptionType {
+  return {
+    ...inner,
+    merge: (path, definitions, report) => {
+      let fits = true;
+      const value = inner.merge(path, definitions, (diagnostic) => {
+        fits &&= isWarning(diagnostic);
+        report(diagnostic);
+      });
+      return fits ? frozenCopy(convert(value as never)) : undefined;
+    },
+  };
+}
+
+/** An attribute set with exactly one of several names. */
+export function taggedType(tags: Readonly<Record<string, { readonly type: OptionType }>>): OptionType {
+  const names = sortedText(Object.keys(tags));
+  const name = `an attribute set with exactly one of ${names.join(", ")}`;
+  const tagOf = (value: unknown): string => Object.keys(value as object)[0] as string;
+  const isOne = (value: unknown): boolean =>
+    isPlainObject(value) && Object.keys(value).length === 1 && Object.hasOwn(tags, tagOf(value));
+  return {
+    name,
+    mismatch: (value) => (isOne(value) ? undefined : name),
+    merge: (path, definitions, report) => {
+      const tag = tagOf(definitions[0]?.value);
+      if (definitions.some(({ value }) => tagOf(value) !== tag)) return mergeEqual(path, definitions, report);
+      const parts = definitions.map((definition) =>
+        memberOf(definition, (definition.value as Readonly<Record<string, unknown>>)[tag]),
+      );
+      const type = (tags[tag] as { readonly type: OptionType }).type;
+      return Object.freeze({ [tag]: mergeDefinitions(type, showMember(path, tag), parts, report) });
+    },
+    inner: { suffix: "", options: tags as OptionGroup },
+  };
+}
+
+const ANYTHING = "anything that is data";
+
+/** Any data: attribute sets merge deeply, lists are concatenated, all else has to be equal. */
 export const anythingType: OptionType = {
   name: "anything",
-  mismatch: () => undefined,
-  merge: (path, definitions, report) =>
-    definitions.every(({ value }) => isPlainObject(value) && !isPackageLike(value))
-      ? attrsType(anythingType).merge(path, definitions, report)
-      : mergeEqual(path, definitions, report),
+  mismatch: (value) =>
+    typeof value === "function" || typeof value === "symbol" || holdsItself(value) ? ANYTHING : undefined,
+  merge: (path, definitions, report) => {
+    if (definitions.every(({ value }) => isPlainObject(value))) return anythingAttrs.merge(path, definitions, report);
+    if (definitions.every(({ value }) => Array.isArray(value))) return anythingList.merge(path, definitions, report);
+    return mergeEqual(path, definitions, report);
+  },
 };
+
+const anythingAttrs = attrsType(anythingType);
+const anythingList = listType(anythingType);

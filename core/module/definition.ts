@@ -67,6 +67,11 @@ export function withValue(definition: Definition, value: unknown): Definition {
   return new PlacedDefinition(value, definition.priority, definition.order, originOf(definition));
 }
 
+/** The same definition without a weight of its own. */
+export function withPlainPriority(definition: Definition): Definition {
+  return new PlacedDefinition(definition.value, PRIORITY_PLAIN, definition.order, originOf(definition));
+}
+
 /** Make a definition from a value as its author wrote it. */
 export function makeDefinition(value: unknown, origin: DefinitionOrigin): Definition {
   const { value: bare, priority, order } = unmark(value);

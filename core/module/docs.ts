@@ -1,4 +1,5 @@
-import type { SourceLocation } from "../base/index.ts";
+import { type SourceLocation, compareText } from "../base/index.ts";
+import { showMember } from "./collection-types.ts";
 import type { Module } from "./module.ts";
 import { collectModules } from "./module-list.ts";
 import { type OptionNode, makeOptionTree, optionsOf } from "./option-tree.ts";
@@ -14,50 +15,52 @@ export interface OptionDocumentation {
   /** The default as text, or `undefined` when the option has none. */
   readonly default: string | undefined;
   readonly example: string | undefined;
+  readonly related: readonly string[];
+  readonly readOnly: boolean;
   readonly declaredBy: string;
   readonly declaredAt: SourceLocation | undefined;
 }
 
-/** Documentation of all options that modules declare, without evaluating any configuration. */
+/** Documentation of all options that modules declare, in the order of paths, without evaluating any configuration. */
 export function documentOptions(modules: readonly Module[]): OptionDocumentation[] {
   const found: OptionDocumentation[] = [];
   const list = collectModules({ modules, at: undefined });
   for (const node of optionsOf(makeOptionTree(list.modules, () => {}))) {
     documentOne(node.path, node.option, node, found);
   }
-  return found;
+  return found.sort((a, b) => compareText(a.path, b.path));
 }
 
-/** Documentation of one option, without those inside it. */
+/** Documentation of one option, hidden ones too, without the options inside it. */
 export function documentNode({ path, option, declaredBy, declaredAt }: OptionNode): OptionDocumentation {
-  const found: OptionDocumentation[] = [];
-  documentOne(path, { ...option, internal: false }, { declaredBy, declaredAt }, found);
-  return found[0] as OptionDocumentation;
+  const { type, description, default: value, defaultText, example, hasDefault, related, readOnly } = option;
+  return {
+    path,
+    type: type.name,
+    description,
+    default: defaultText ?? (hasDefault ? showValue(value) : undefined),
+    example: example === undefined ? undefined : showValue(example),
+    related,
+    readOnly,
+    declaredBy,
+    declaredAt,
+  };
 }
 
-interface Declared {
-  readonly declaredBy: string;
-  readonly declaredAt: SourceLocation | undefined;
-}
+type Declared = Pick<OptionDocumentation, "declaredBy" | "declaredAt">;
 
 function documentOne(path: string, option: AnyOption, declared: Declared, found: OptionDocumentation[]): void {
-  if (option.internal) return;
-  found.push({
-    path,
-    type: option.type.name,
-    description: option.description,
-    default: option.hasDefault ? showValue(option.default) : undefined,
-    example: option.example === undefined ? undefined : showValue(option.example),
-    declaredBy: declared.declaredBy,
-    declaredAt: declared.declaredAt,
-  });
+  if (option.internal || option.visible === false) return;
+  const { declaredBy, declaredAt } = declared;
+  found.push(documentNode({ kind: "option", path, option, declaredBy, declaredAt }));
   const { inner } = option.type;
-  if (inner !== undefined) documentGroup(`${path}${inner.suffix}`, inner.options, declared, found);
+  if (inner === undefined || option.visible === "shallow") return;
+  documentGroup(`${path}${inner.suffix}`, inner.options, declared, found);
 }
 
 function documentGroup(path: string, group: OptionGroup, declared: Declared, found: OptionDocumentation[]): void {
   for (const [name, member] of Object.entries(group)) {
-    if (isOption(member)) documentOne(`${path}.${name}`, member, declared, found);
-    else documentGroup(`${path}.${name}`, member, declared, found);
+    if (isOption(member)) documentOne(showMember(path, name), member, declared, found);
+    else documentGroup(showMember(path, name), member, declared, found);
   }
 }

@@ -6,15 +6,16 @@ import {
   formatLocation,
   raise,
 } from "../base/index.ts";
-import type { Cell, Source } from "./cell.ts";
-import { type Definition, diagnose } from "./definition.ts";
+import type { Source } from "./cell.ts";
+import type { Definition } from "./definition.ts";
 import { type EvaluatedOptions, lookInto } from "./evaluated-options.ts";
-import { settle, type Settled } from "./fixpoint.ts";
+import { settle } from "./fixpoint.ts";
 import type { Module } from "./module.ts";
 import { collectModules, explainDisabled } from "./module-list.ts";
 import type { Config, Defs, ModuleArguments } from "./namespaces.ts";
-import { type GroupNode, type OptionNode, makeOptionTree } from "./option-tree.ts";
-import { RunRecord, ruleFailure } from "./rule-run.ts";
+import { type GroupNode, makeOptionTree } from "./option-tree.ts";
+import { RunRecord } from "./rule-run.ts";
+import { faultsOf, valuesOf, warningsOf } from "./settled.ts";
 
 /** What {@link evaluateModules} takes. Arguments of modules, such as `pkgs`, stand beside these. */
 export interface EvaluateModulesOptions extends Partial<ModuleArguments> {
@@ -76,7 +77,7 @@ export function evaluateModules(options: EvaluateModulesOptions): EvaluatedModul
   const looked = lookInto(settled);
   return {
     ...looked,
-    config: freezeConfig(root, settled.cells) as Config,
+    config: valuesOf(root, settled.cells) as Config,
     warnings,
     definitionsOf: (path) => looked.findOption(path)?.definitions ?? [],
   };
@@ -112,67 +113,4 @@ function raiseAll(faults: readonly Diagnostic[], warnings: readonly Diagnostic[]
       ...warnings.map((warning) => `warning: ${line(warning)}`),
     ],
   });
-}
-
-/** What modules and types tell the user, each once. */
-export function warningsOf({ cells, sources }: Settled): Diagnostic[] {
-  const warnings = sources.flatMap(({ run }) => [...run.warnings]);
-  for (const { state } of cells.values()) if (state.kind === "value") warnings.push(...(state.warnings ?? []));
-  return warnings;
-}
-
-/** What is still wrong once nothing moves any more; faults of moments in between do not count. */
-export function faultsOf({ cells, sources }: Settled): Diagnostic[] {
-  const faults: Diagnostic[] = sources.flatMap(({ run }) => [...run.diagnostics]);
-  for (const { state } of cells.values()) if (state.kind === "faulty") faults.push(...state.diagnostics);
-  const waiting = new Map<OptionNode, Module[]>();
-  for (const { module, run } of sources) {
-    if (run.outcome.kind === "failed") faults.push(ruleFailure(module, run.outcome.error));
-    if (run.outcome.kind !== "suspended") continue;
-    // A rule that waits for a faulty option says nothing new.
-    const { on } = run.outcome;
-    if (cells.get(on)?.state.kind === "none") waiting.set(on, [...(waiting.get(on) ?? []), module]);
-  }
-  for (const [option, modules] of waiting) faults.push(neverResumed(option, modules));
-  return faults;
-}
-
-/** One diagnostic per option, however many rules wait for it. */
-function neverResumed(option: OptionNode, modules: readonly Module[]): Diagnostic {
-  const shown = modules.slice(0, 3).map(({ key }) => `"${key}"`);
-  const rest = modules.length > shown.length ? [...shown, `${modules.length - shown.length} more`] : shown;
-  const readers =
-    rest.length === 1
-      ? `module ${rest[0]} reads it`
-      : `modules ${rest.slice(0, -1).join(", ")} and ${rest.at(-1)} read it`;
-  return noValue(option, `found no definition, but ${readers}`, modules[0]?.at);
-}
-
-function noValue(node: OptionNode, found: string, at: SourceLocation | undefined): Diagnostic {
-  return diagnose(
-    "option.no-value",
-    `Cannot read option "${node.path}": ${found}, expected ${node.option.type.name}`,
-    at,
-    `Define "${node.path}" in the configuration; it has no default.`,
-  );
-}
-
-/** The settled configuration as plain frozen objects. */
-export function freezeConfig(group: GroupNode, cells: ReadonlyMap<OptionNode, Cell>): object {
-  const made: Record<string, unknown> = {};
-  for (const [name, member] of group.members) {
-    const state = member.kind === "option" ? cells.get(member)?.state : undefined;
-    if (member.kind === "group" || state?.kind === "value") {
-      made[name] = member.kind === "group" ? freezeConfig(member, cells) : state?.kind === "value" && state.value;
-      continue;
-    }
-    // Not enumerable, so that printing a configuration shows what it has.
-    Object.defineProperty(made, name, {
-      get: () => {
-        const { code, message, hint } = noValue(member, "found no definition", undefined);
-        throw new CodedError(code, message, { hint, at: callerLocation() });
-      },
-    });
-  }
-  return Object.freeze(made);
 }

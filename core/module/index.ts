@@ -5,6 +5,7 @@ export { showPlace } from "./definition.ts";
 export type { AnyOption, Option, OptionGroup, ReadGroup, WriteGroup } from "./option-type.ts";
 export { option } from "./option.ts";
 export type { DefinedBy, OptionSettings, ValueOf } from "./option.ts";
+export type { SubmoduleContext, SubmoduleRule } from "./submodule-type.ts";
 export { type Declaration, type Read, type Write, declare } from "./declare.ts";
 export {
   type Module,
@@ -20,4 +21,5 @@ export {
 export { type EvaluateModulesOptions, type EvaluatedModules, evaluateModules } from "./evaluate.ts";
 export type { Contribution, EvaluatedOption, EvaluatedOptions, ModuleReference } from "./evaluated-options.ts";
 export { type OptionDocumentation, documentOptions } from "./docs.ts";
+export { type ShowDeclaration, formatOptionsJson, formatOptionsMarkdown, splitOptionPath } from "./format-docs.ts";
 export { type PackageLike, type Stringable, isPackageLike, isPlainObject } from "./value.ts";

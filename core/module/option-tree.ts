@@ -2,8 +2,8 @@ import { type Diagnostic, type SourceLocation, compareText } from "../base/index
 import { showMember } from "./collection-types.ts";
 import { type Definition, type Report, diagnose, memberOf, showPlace, withValue } from "./definition.ts";
 import { type FormerName, type Module, importsDepend } from "./module.ts";
-import { type AnyOption, type OptionGroup, isOption } from "./option-type.ts";
-import { groupParts, unknownOption } from "./submodule-type.ts";
+import { type AnyOption, type OptionGroup, type OptionType, isOption } from "./option-type.ts";
+import { groupParts, unknownOption } from "./unknown-option.ts";
 import { showValue } from "./value.ts";
 
 /** One declared option at its place in the configuration. */
@@ -22,15 +22,28 @@ export interface GroupNode {
   readonly members: Map<string, OptionNode | GroupNode>;
   /** Names that were once here. */
   readonly formerly: Map<string, FormerName>;
+  /** Stands for all names that are not declared, where there may be such. */
+  readonly free?: OptionNode;
 }
 
-/**
- * Join the declarations of all modules to one tree; what cannot be joined goes to `report`.
- *
- * @param path What the paths of its options begin with, for trees inside an option.
- */
-export function makeOptionTree(modules: readonly Module[], report: Report, path = ""): GroupNode {
-  const root: GroupNode = { kind: "group", path, members: new Map(), formerly: new Map() };
+/** What a tree inside an option has besides its options. */
+export interface InnerTree {
+  /** What the paths of its options begin with. Default: nothing. */
+  readonly path?: string;
+  /** The type of all free names together. Default: there may be none. */
+  readonly free?: OptionType | undefined;
+}
+
+/** Join the declarations of all modules to one tree; what cannot be joined goes to `report`. */
+export function makeOptionTree(modules: readonly Module[], report: Report, inner: InnerTree = {}): GroupNode {
+  const { path = "", free } = inner;
+  const root: GroupNode = {
+    kind: "group",
+    path,
+    members: new Map(),
+    formerly: new Map(),
+    ...(free === undefined ? {} : { free: freeNode(path, free) }),
+  };
   for (const module of modules) {
     if (module.declaration === undefined) continue;
     const group = groupAt(root, module.declaration.path, module, report);
@@ -42,6 +55,24 @@ export function makeOptionTree(modules: readonly Module[], report: Report, path 
     for (const former of module.formerNames ?? []) checkFormerName(root, former, module, report);
   sortMembers(root);
   return root;
+}
+
+function freeNode(path: string, type: OptionType): OptionNode {
+  const option: AnyOption = {
+    kind: "option",
+    type,
+    default: type.empty,
+    hasDefault: true,
+    isDefaultDeclared: false,
+    defaultText: undefined,
+    description: undefined,
+    example: undefined,
+    related: [],
+    internal: true,
+    visible: false,
+    readOnly: false,
+  };
+  return { kind: "option", path, option, declaredBy: path, declaredAt: undefined };
 }
 
 /** A rule may go through the names of a group, so their order must not be that of modules. */
@@ -154,8 +185,9 @@ function declaredTwice(found: OptionNode | GroupNode, module: Module): Diagnosti
   );
 }
 
-/** All options of a tree, in the order of declaration. */
+/** All options of a tree, in the order of their names. */
 export function* optionsOf(group: GroupNode): Iterable<OptionNode> {
+  if (group.free !== undefined) yield group.free;
   for (const member of group.members.values()) {
     if (member.kind === "option") yield member;
     else yield* optionsOf(member);
@@ -191,6 +223,9 @@ export function takeApart(
     const part = memberOf(definition, value);
     if (former !== undefined) {
       takeFormer(former, part, options, take);
+    } else if (member === undefined && group.free !== undefined) {
+      // Its marks stay on the value, since priorities count for each free name alone.
+      take(group.free, withValue(definition, { [name]: value }));
     } else if (member === undefined) {
       report(
         group === options.root && name === "imports"

@@ -15,7 +15,15 @@ export interface OptionType {
   /** What an option of this type is when nobody defines it, for collections: empty. */
   readonly empty?: unknown;
   /** Options inside a value, for documentation: their path continues with `suffix`. */
-  readonly inner?: { readonly suffix: string; readonly options: OptionGroup };
+  readonly inner?: InnerOptions;
+}
+
+/** Options inside a value. */
+export interface InnerOptions {
+  readonly suffix: string;
+  readonly options: OptionGroup;
+  /** The type of names beside them, when there may be others. */
+  readonly freeform?: OptionType | undefined;
 }
 
 declare const read: unique symbol;
@@ -29,9 +37,12 @@ export interface Option<out Value, in Defined = Value> {
   /** Whether it has a value when nobody defines it: a declared default, or the type's own empty value. */
   readonly hasDefault: boolean;
   readonly isDefaultDeclared: boolean;
+  readonly defaultText: string | undefined;
   readonly description: string | undefined;
   readonly example: unknown;
+  readonly related: readonly string[];
   readonly internal: boolean;
+  readonly visible: boolean | "shallow";
   readonly readOnly: boolean;
   readonly [read]?: () => Value;
   readonly [write]?: (defined: Defined) => void;
@@ -89,11 +100,26 @@ export function mergeDefinitions(
   return fits ? type.merge(path, chosen, report) : undefined;
 }
 
+/** The merge of types that one place alone may define. */
+export function mergeOnly(path: string, definitions: readonly Definition[], report: Report): unknown {
+  if (definitions.length > 1) {
+    report(
+      diagnose(
+        "option.conflict",
+        `Cannot merge option "${path}": found ${definitions.length} definitions, expected one:${showDefinitions(definitions)}`,
+        definitions[0]?.at,
+        "Keep one of them, or give one more weight with force(…) or less with defaults(…).",
+      ),
+    );
+  }
+  return definitions[0]?.value;
+}
+
 /** The merge of types whose definitions have to agree. */
 export function mergeEqual(path: string, definitions: readonly Definition[], report: Report): unknown {
   const [first] = definitions;
   if (first === undefined) return undefined;
-  if (definitions.some(({ value }) => !sameValue(value, first.value))) {
+  if (definitions.length > 1 && definitions.some(({ value }) => !sameValue(value, first.value))) {
     report(
       diagnose(
         "option.conflict",

@@ -1,4 +1,5 @@
 import { CodedError, callerLocation } from "../base/index.ts";
+import { contentText } from "./value.ts";
 
 /** The priority of a default that an option's declaration has. */
 export const PRIORITY_DECLARED = 1500;
@@ -26,6 +27,11 @@ class Marked {
     this.value = value;
     this.priority = priority;
     this.order = order;
+  }
+
+  /** What tells it from other marked values, where values are compared or put in order. */
+  toString(): string {
+    return `${this.priority} ${this.order} ${contentText(this.value)}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Definition, type Report, withValue } from "./definition.ts";
-import { type OptionType, mergeEqual } from "./option-type.ts";
+import { type OptionType, mergeEqual, mergeOnly } from "./option-type.ts";
 import { type PackageLike, isPackageLike } from "./value.ts";
 
 function scalar(name: string, accepts: (value: unknown) => boolean): OptionType {
@@ -8,6 +8,13 @@ function scalar(name: string, accepts: (value: unknown) => boolean): OptionType 
 
 /** `true` or `false`. */
 export const boolType: OptionType = scalar("true or false", (value) => typeof value === "boolean");
+
+/** `true` when at least one definition is. */
+export const flagType: OptionType = {
+  name: "true or false",
+  mismatch: boolType.mismatch,
+  merge: (_path, definitions) => definitions.some(({ value }) => value === true),
+};
 
 /** A whole number between two bounds, both included. */
 export function intType(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): OptionType {
@@ -25,8 +32,15 @@ export function intType(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INT
   );
 }
 
-/** Any finite number. */
-export const numberType: OptionType = scalar("a number", (value) => Number.isFinite(value));
+/** A finite number between two bounds, both included. */
+export function numberType(min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY): OptionType {
+  const from = min === Number.NEGATIVE_INFINITY ? "" : ` from ${min}`;
+  const to = max === Number.POSITIVE_INFINITY ? "" : from === "" ? ` up to ${max}` : ` to ${max}`;
+  return scalar(
+    `a number${from}${to}`,
+    (value) => Number.isFinite(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
 
 /** Text, whole-matched by a pattern if one is given. */
 export function strType(pattern?: RegExp, shape?: string): OptionType {
@@ -54,12 +68,29 @@ export function enumerationType(values: readonly (string | number | boolean)[]):
   return scalar(name, (value) => values.includes(value as string));
 }
 
-/** An absolute path as text; packages and sources are taken by their store path. */
-export const pathType: OptionType = {
-  name: "an absolute path",
-  mismatch: (value) => (pathText(value)?.startsWith("/") === true ? undefined : "an absolute path"),
-  merge: (path, definitions, report) => pathText(mergeEqual(path, definitions.map(asText), report)),
-};
+/** What a path has to be besides text. */
+export interface PathShape {
+  readonly absolute?: boolean | undefined;
+  readonly inStore?: boolean | undefined;
+}
+
+/** A path as text; packages and sources are taken by their store path. */
+export function pathType({ absolute = true, inStore }: PathShape): OptionType {
+  const kind = absolute ? "an absolute path" : "a path";
+  const name = inStore === undefined ? kind : `${kind} ${inStore ? "in" : "outside of"} the store`;
+  const fits = (text: string | undefined): boolean =>
+    text !== undefined &&
+    text !== "" &&
+    (!absolute || text.startsWith("/")) &&
+    (inStore === undefined || STORE.test(text) === inStore);
+  return {
+    name,
+    mismatch: (value) => (fits(pathText(value)) ? undefined : name),
+    merge: (path, definitions, report) => pathText(mergeEqual(path, definitions.map(asText), report)),
+  };
+}
+
+const STORE = /^\/+nix\/+store(?:\/|$)/;
 
 function pathText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
@@ -77,3 +108,17 @@ export const packageType: OptionType = {
   merge: (path: string, definitions: readonly Definition[], report: Report): PackageLike =>
     mergeEqual(path, definitions, report) as PackageLike,
 };
+
+/** A value of another type that has one definition only. */
+export function uniqueType(inner: OptionType): OptionType {
+  return {
+    ...inner,
+    merge: (path, definitions, report) => {
+      mergeOnly(path, definitions, report);
+      return inner.merge(path, definitions.slice(0, 1), report);
+    },
+  };
+}
+
+/** Any value, which is not looked into. */
+export const rawType: OptionType = { name: "any value", mismatch: () => undefined, merge: mergeOnly };

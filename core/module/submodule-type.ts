@@ -1,43 +1,110 @@
-import { nearNames } from "../base/index.ts";
-import { type Definition, type Report, diagnose, memberOf } from "./definition.ts";
-import { showMember } from "./collection-types.ts";
-import { type AnyOption, type OptionGroup, type OptionType, isOption, mergeDefinitions } from "./option-type.ts";
-import { isPlainObject, showKind } from "./value.ts";
+import type { Diagnostic } from "../base/index.ts";
+import { attrsType, showMember } from "./collection-types.ts";
+import { type Definition, type Report, declaredDefault, diagnose, memberOf, withPlainPriority, withValue } from "./definition.ts";
+import {
+  type AnyOption,
+  type OptionGroup,
+  type OptionType,
+  type ReadGroup,
+  type WriteGroup,
+  isOption,
+  mergeDefinitions,
+} from "./option-type.ts";
+import { PRIORITY_DECLARED } from "./priority.ts";
+import { mergeByRule } from "./submodule-rule.ts";
+import { groupParts, unknownOption } from "./unknown-option.ts";
+import { isPlainObject } from "./value.ts";
+
+/** What the rule of a submodule receives. It sees nothing but the submodule. */
+export interface SubmoduleContext<Group extends OptionGroup = OptionGroup> {
+  /** The name it has in the attribute set it lies in, else that of its option; for an element of a list its number. */
+  readonly name: string;
+  /** The options of the submodule. */
+  readonly cfg: ReadGroup<Group>;
+  /** Give values to options of the submodule. */
+  readonly define: (definitions: WriteGroup<Group>) => void;
+  readonly check: (holds: boolean, message: string, hint?: string) => void;
+  readonly warn: (message: string) => void;
+}
+
+/** What the options of a submodule imply for each other. */
+export type SubmoduleRule<Group extends OptionGroup = OptionGroup> = (context: SubmoduleContext<Group>) => void;
+
+/** What a submodule has besides its options. */
+export interface SubmoduleExtras {
+  readonly rule?: SubmoduleRule | undefined;
+  /** The type of names that are not declared. Default: there may be none. */
+  readonly freeform?: OptionType | undefined;
+}
 
 /** An attribute set with declared names. Every option in it without a default has to be defined. */
-export function submoduleType(options: OptionGroup): OptionType {
+export function submoduleType(options: OptionGroup, { rule, freeform }: SubmoduleExtras = {}): OptionType {
+  const free = freeform === undefined ? undefined : attrsType(freeform);
   return {
     name: "submodule",
     mismatch: (value) => (isPlainObject(value) ? undefined : "an attribute set with the declared options"),
-    merge: (path, definitions, report) => mergeGroup(path, options, definitions, report),
-    inner: { suffix: "", options },
+    merge: (path, all, report) => {
+      const definitions = all.map(asWritten);
+      return rule === undefined
+        ? mergeGroup(path, options, definitions, { report, free })
+        : mergeByRule(path, options, definitions, { report, free, rule });
+    },
+    ...(rule === undefined && isComplete(options) ? { empty: Object.freeze({}) } : {}),
+    inner: { suffix: "", options, freeform },
   };
+}
+
+/** A declared default is weak as a whole; what it says of the options inside is said in earnest. */
+function asWritten(definition: Definition): Definition {
+  return definition.priority === PRIORITY_DECLARED ? withPlainPriority(definition) : definition;
+}
+
+/** Whether all options of a group have a value when nobody defines them. */
+function isComplete(group: OptionGroup): boolean {
+  return Object.values(group).every((member) => (isOption(member) ? member.hasDefault : isComplete(member)));
+}
+
+/** What merging a submodule takes. */
+export interface MergeContext {
+  readonly report: Report;
+  /** The type of all free names together. */
+  readonly free: OptionType | undefined;
 }
 
 function mergeGroup(
   path: string,
   group: OptionGroup,
   definitions: readonly Definition[],
-  report: Report,
+  { report, free }: MergeContext,
 ): Readonly<Record<string, unknown>> {
   const byName = new Map<string, Definition[]>();
+  const freeParts: Definition[] = [];
   for (const definition of definitions) {
-    for (const [name, value] of Object.entries(definition.value as object)) {
+    const given = definition.value as Readonly<Record<string, unknown>>;
+    for (const name of Object.keys(given)) {
+      const value = given[name];
       if (value === undefined) continue;
       if (!Object.hasOwn(group, name)) {
-        report(unknownOption(path, name, Object.keys(group), definition.at));
+        if (free === undefined) report(unknownOption(path, name, Object.keys(group), definition.at));
+        else freeParts.push(withValue(definition, { [name]: value }));
         continue;
       }
-      const parts = byName.get(name) ?? [];
-      parts.push(memberOf(definition, value));
-      byName.set(name, parts);
+      const parts = byName.get(name);
+      if (parts === undefined) byName.set(name, [memberOf(definition, value)]);
+      else parts.push(memberOf(definition, value));
     }
   }
   const merged: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(group)) {
     merged[name] = mergeMember(showMember(path, name), member, byName.get(name) ?? [], definitions, report);
   }
+  if (free !== undefined && freeParts.length > 0) addAll(merged, mergeDefinitions(free, path, freeParts, report));
   return Object.freeze(merged);
+}
+
+function addAll(target: Record<string, unknown>, free: unknown): void {
+  if (!isPlainObject(free)) return;
+  for (const name of Object.keys(free)) Object.defineProperty(target, name, { value: free[name], enumerable: true });
 }
 
 function mergeMember(
@@ -47,50 +114,24 @@ function mergeMember(
   whole: readonly Definition[],
   report: Report,
 ): unknown {
-  if (!isOption(member)) return mergeGroup(path, member, groupParts(path, parts, report), report);
-  if (parts.length > 0) return mergeDefinitions(member.type, path, parts, report);
-  if (member.hasDefault) return member.default;
-  report(
-    diagnose(
-      "option.no-value",
-      `Cannot read option "${path}": found no definition, expected ${member.type.name}`,
-      whole[0]?.at,
-    ),
-  );
+  if (!isOption(member)) {
+    return mergeGroup(path, member, groupParts(path, parts, report), { report, free: undefined });
+  }
+  if (member.readOnly && parts.length + (member.isDefaultDeclared ? 1 : 0) > 1)
+    report(diagnose("option.read-only", `Cannot define option "${path}": it is read-only`, parts[0]?.at));
+  // The declared default is a definition like any other, weaker than all that people write.
+  const all = member.hasDefault ? [...parts, declaredDefault(member.default, () => undefined)] : parts;
+  if (all.length > 0) return mergeDefinitions(member.type, path, all, report);
+  report(noInnerValue(path, member.type, whole[0]?.at));
   return undefined;
 }
 
-/** The definitions of a group that are attribute sets; the others are reported. */
-export function groupParts(path: string, parts: readonly Definition[], report: Report): Definition[] {
-  return parts.filter((part) => {
-    const { value } = part;
-    if (isPlainObject(value)) return true;
-    report(
-      diagnose(
-        "option.wrong-type",
-        `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
-        part.at,
-      ),
-    );
-    return false;
-  });
-}
-
-/** The diagnostic for a name that no module declares, with the closest one that some does. */
-export function unknownOption(
-  path: string,
-  name: string,
-  known: readonly string[],
-  at: Definition["at"],
-  verb: "set" | "read" = "set",
-): ReturnType<typeof diagnose> {
-  const [meant] = nearNames(name, known, 1);
-  const shown = [...known].sort();
-  const list = shown.length > 8 ? `${shown.slice(0, 8).join(", ")}, …` : shown.join(", ");
+/** The diagnostic for an option of a submodule that has to be defined and is not. */
+export function noInnerValue(path: string, type: OptionType, at: Definition["at"]): Diagnostic {
   return diagnose(
-    "option.unknown",
-    `Cannot ${verb} option "${showMember(path, name)}": found no such option${known.length === 0 ? "" : `, expected one of ${list}`}`,
+    "option.no-value",
+    `Cannot read option "${path}": found no definition, expected ${type.name}`,
     at,
-    meant === undefined ? undefined : `Did you mean "${showMember(path, meant)}"?`,
+    `Define "${path}"; it has no default.`,
   );
 }

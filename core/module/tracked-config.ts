@@ -1,6 +1,6 @@
 import { CodedError, callerLocation } from "../base/index.ts";
 import { type GroupNode, type OptionNode, findFormer } from "./option-tree.ts";
-import { unknownOption } from "./submodule-type.ts";
+import { unknownOption } from "./unknown-option.ts";
 
 /** Answers for the value of an option; may throw to stop the rule that asks. */
 export type ReadOption = (option: OptionNode) => unknown;
@@ -15,6 +15,8 @@ export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: Grou
   const groups = new Map<string, object>();
   const memberOf = (name: string): unknown => {
     const member = group.members.get(name) ?? findFormer(root, group, name);
+    if (member === undefined && group.free !== undefined)
+      return (read(group.free) as Readonly<Record<string, unknown>>)[name];
     if (member === undefined) return unknownRead(group, name);
     if (member.kind === "option") return read(member);
     const known = groups.get(name);

@@ -10,12 +10,15 @@ export function isPlainObject(value: unknown): value is Readonly<Record<string, 
 }
 
 /** Anything with a text form of its own, such as a package (its output path) or a local source. */
-export interface Stringable {
+export type Stringable = object & {
   toString(): string;
-}
+  /** Neither a list nor a function, which have a text form, too. */
+  readonly length?: never;
+};
 
 /** A package or a derivation, as far as options need to know it. */
-export interface PackageLike extends Stringable {
+export interface PackageLike {
+  toString(): string;
   /** The store path of the default output. */
   readonly outPath: string;
 }
@@ -64,6 +67,27 @@ function showWhole(value: unknown, depth: number): string {
   }
   const name = (value as { readonly name?: unknown }).name;
   return typeof name === "string" ? `package ${name}` : String(value);
+}
+
+/** A frozen copy of plain data; packages and other objects are themselves. Data that holds itself is left as it is. */
+export function frozenCopy<Value>(value: Value): Value {
+  return holdsItself(value) ? value : (copyFrozen(value) as Value);
+}
+
+function copyFrozen(value: unknown): unknown {
+  if (Array.isArray(value)) return Object.freeze(value.map(copyFrozen));
+  if (!isPlainObject(value) || Object.isFrozen(value)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value))
+    Object.defineProperty(copy, key, { value: copyFrozen(value[key]), enumerable: true });
+  return Object.freeze(copy);
+}
+
+/** Whether plain data contains itself, so that walking through it would not end. */
+export function holdsItself(value: unknown, within: readonly unknown[] = []): boolean {
+  if (!Array.isArray(value) && !isPlainObject(value)) return false;
+  if (within.includes(value)) return true;
+  return Object.values(value).some((inner) => holdsItself(inner, [...within, value]));
 }
 
 /** All of a value as text, to put values in an order that depends on nothing but what they are. */

@@ -1,0 +1,54 @@
+import type { Source } from "./cell.ts";
+import type { Definition } from "./definition.ts";
+import { splitOptionPath } from "./format-docs.ts";
+import { settle } from "./fixpoint.ts";
+import type { Module, Rule } from "./module.ts";
+import { type OptionNode, makeOptionTree, takeApart } from "./option-tree.ts";
+import type { OptionGroup } from "./option-type.ts";
+import { faultsOf, valuesOf, warningsOf } from "./settled.ts";
+import { type MergeContext, type SubmoduleRule, noInnerValue } from "./submodule-type.ts";
+
+/** What {@link mergeByRule} takes. */
+export interface MergeByRuleContext extends MergeContext {
+  readonly rule: SubmoduleRule;
+}
+
+/** Merge definitions of a submodule that has a rule: a configuration of its own, which settles by itself. */
+export function mergeByRule(
+  path: string,
+  options: OptionGroup,
+  definitions: readonly Definition[],
+  { report, free, rule }: MergeByRuleContext,
+): unknown {
+  const module: Module = {
+    kind: "module",
+    key: path,
+    declaration: { kind: "declaration", path: [], options, at: undefined },
+    imports: [],
+    rule: rule as unknown as Rule,
+    get at() {
+      return definitions[0]?.at;
+    },
+  };
+  const root = makeOptionTree([module], report, { path, free });
+  const given = new Map<OptionNode, Definition[]>();
+  for (const definition of definitions) {
+    takeApart(root, definition, { root, report, warn: report }, (node, part) => {
+      const list = given.get(node);
+      if (list === undefined) given.set(node, [part]);
+      else list.push(part);
+    });
+  }
+  const literal: Source = {
+    module: { ...module, rule: undefined },
+    run: { outcome: { kind: "done" }, reads: new Set(), definitions: given, diagnostics: [], warnings: [] },
+  };
+  const settled = settle(root, [module], [literal], { name: splitOptionPath(path).at(-1) ?? path });
+  const faults = faultsOf(settled);
+  for (const diagnostic of [...warningsOf(settled), ...faults]) report(diagnostic);
+  for (const { node, state } of settled.cells.values()) {
+    if (faults.length === 0 && state.kind === "none" && node !== root.free)
+      report(noInnerValue(node.path, node.option.type, definitions[0]?.at));
+  }
+  return valuesOf(root, settled.cells);
+}
