@@ -185,7 +185,7 @@ export const option = {
 
   /** Text with something else than white space in it. */
   nonEmptyStr: (settings?: OptionSettings<string>): Option<string> =>
-    make(strType(/[^]*\S[^]*/, "text that is not empty"), settings),
+    make(strType(/[\s\S]*\S[\s\S]*/, "text that is not empty"), settings),
 
   /** Text without a line break. */
   singleLineStr: (settings?: OptionSettings<string>): Option<string> =>

@@ -1,6 +1,14 @@
 import type { Diagnostic } from "../base/index.ts";
 import { attrsType, showMember } from "./collection-types.ts";
-import { type Definition, type Report, declaredDefault, diagnose, memberOf, withPlainPriority, withValue } from "./definition.ts";
+import {
+  type Definition,
+  type Report,
+  declaredDefault,
+  diagnose,
+  memberOf,
+  withPlainPriority,
+  withValue,
+} from "./definition.ts";
 import {
   type AnyOption,
   type OptionGroup,
