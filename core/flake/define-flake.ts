@@ -1,3 +1,5 @@
+import type { FlakeOutputs } from "./output-types.ts";
+
 /** How a flake says what it takes in. A plain text is short for `{ url }`. */
 export interface InputDeclaration {
   /** Where the input comes from; see `parseReference` for the forms. */
@@ -24,32 +26,15 @@ export interface SourceInfo {
   readonly narHash?: string;
 }
 
-/** Outputs of a flake; which of them exist is for their author to say. */
-export interface FlakeOutputs {
-  /** By platform, then by name. */
-  readonly packages?: Readonly<Record<string, object>>;
-  /** By platform, then by name: what has to build. */
-  readonly checks?: Readonly<Record<string, object>>;
-  /** Configured machines by name. */
-  readonly systems?: object;
-  /** Tests on virtual machines by name. */
-  readonly vmTests?: object;
-  readonly modules?: unknown;
-  readonly overlays?: unknown;
-  readonly [name: string]: unknown;
-}
-
 /**
  * An input as `outputs` sees it: its source, and its own outputs when it is a flake.
  *
  * Used in a string it is its path in the store. Its flake is loaded only when one of its outputs is asked for.
  */
-export interface FlakeInput extends FlakeOutputs {
+export interface FlakeInput {
   /** Store path of the source (and the folder `dir` in it). */
   readonly outPath: string;
   readonly sourceInfo: SourceInfo;
-  // biome-ignore lint/suspicious/noExplicitAny: what another flake gives out is known to that flake only
-  readonly packages: any;
   // biome-ignore lint/suspicious/noExplicitAny: what another flake gives out is known to that flake only
   readonly [name: string]: any;
   toString(): string;
@@ -75,8 +60,8 @@ export interface Flake<Names extends string = string> {
  *
  * @example
  * const flake = defineFlake({
- *   inputs: { pages: "path:./pages" },
- *   outputs: ({ inputs }) => ({ packages: { "x86_64-linux": { root: `${inputs.pages}` } } }),
+ *   inputs: { floe: "github:OWNER/floe" },
+ *   outputs: ({ inputs }) => ({ packages: { "x86_64-linux": { default: inputs.floe.packages["x86_64-linux"].hello } } }),
  * });
  */
 export function defineFlake<const Names extends string = never>(flake: Flake<Names>): Flake<Names> {

@@ -1,12 +1,18 @@
 export * from "./attribute.ts";
 export * from "./define-flake.ts";
+export * from "./inspect-output.ts";
 export * from "./locate-input.ts";
+export * from "./locate-output.ts";
 export type { LockChange } from "./lock-changes.ts";
 export * from "./lock-file.ts";
 export * from "./lock-inputs.ts";
 export * from "./nix-lock/index.ts";
+export * from "./outline-outputs.ts";
+export * from "./output-kinds.ts";
+export * from "./output-types.ts";
 export * from "./reference.ts";
 export * from "./registry.ts";
 export * from "./resolve-inputs.ts";
 export * from "./stale-inputs.ts";
+export type { TextPlace } from "./text-tokens.ts";
 export * from "./without-credentials.ts";

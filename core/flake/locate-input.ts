@@ -1,11 +1,4 @@
-/** A place in a text; line and column count from 1. */
-export interface TextPlace {
-  readonly line: number;
-  readonly column: number;
-}
-
-const TOKEN =
-  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|[A-Za-z_$][\w$]*|[{}[\]():,;]|\S/g;
+import { nameOf, placeAt, TOKEN, type TextPlace } from "./text-tokens.ts";
 
 /**
  * Find where the text of a `flake.config.ts` declares an input: the place of its value, `"github:…"` or `{ url: … }`'s address.
@@ -80,13 +73,4 @@ function pathOf(open: readonly Open[]): string | undefined {
   if (start < 0) return undefined;
   const path = keys.slice(start);
   return path.includes(undefined) ? undefined : path.join("\0");
-}
-
-function nameOf(word: string): string {
-  return /^["'`]/.test(word) ? word.slice(1, -1) : word;
-}
-
-function placeAt(text: string, offset: number): TextPlace {
-  const lines = text.slice(0, offset).split("\n");
-  return { line: lines.length, column: (lines.at(-1) as string).length + 1 };
 }

@@ -56,6 +56,7 @@ const answer = v.variant("kind", [
     description: v.optional(text),
     attribute: v.array(text),
     value: v.unknown(),
+    faults: v.optional(v.array(v.object({ path: v.array(text), error: report }))),
     context: v.array(v.object({ drvPath: storePath, outputs: v.array(text) })),
     sourceContext: v.array(storePath),
     derivations: v.array(v.object({ path: storePath, text })),

@@ -21,6 +21,8 @@ export interface EvaluationResult {
   /** A package or system is `{ type: "package" | "system", name, drvPath, outPath, outputs, … }`. */
   readonly value: Json;
   readonly description?: string;
+  /** Members of the outputs that fail, of a question about many. */
+  readonly faults: readonly { readonly path: readonly string[]; readonly error: CodedError }[];
   readonly plan: EvaluationPlan;
   /** Derivation outputs the value refers to. */
   readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
@@ -81,6 +83,10 @@ export async function evaluate(
     attribute: formatAttribute(answer.attribute),
     value: (answer.value ?? null) as Json,
     ...(answer.description === undefined ? {} : { description: answer.description }),
+    faults: (answer.faults ?? []).map(({ path, error }) => ({
+      path,
+      error: toCodedError(error, { places, subject: `"${formatAttribute(path)}"` }),
+    })),
     plan: placed(() => makePlan(answer, asked), flake, places),
     context: answer.context,
     sourceContext: answer.sourceContext,
@@ -89,7 +95,8 @@ export async function evaluate(
     isolation,
     onHost: (text) => places.onHost(text),
   };
-  options.records?.keep(flake, question, result, trees);
+  // As a whole that failed it may come out otherwise next time: a file that was missing is not among those that were read.
+  if (result.faults.length === 0) options.records?.keep(flake, question, result, trees);
   return { kind: "value", ...result };
 }
 

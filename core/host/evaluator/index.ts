@@ -2,7 +2,14 @@ export { evaluate, type EvaluateOptions, type EvaluationResult, type Json, type 
 export { findEngine, isBundleCurrent } from "./engine.ts";
 export { FLAKE_FILE_NAME, type FlakeLocation, type LockedFlake, type Question } from "./locked-flake.ts";
 export type { EvaluationPlan, PlanSource } from "./plan.ts";
-export { engineModulesFile, type EngineModules, type FileRead, type Want } from "./protocol.ts";
+export {
+  type AskedOutput,
+  engineModulesFile,
+  type EngineModules,
+  type FileRead,
+  type OutlinedOutputs,
+  type Want,
+} from "./protocol.ts";
 export { realisePlan } from "./realise-plan.ts";
 export { defaultRecordsFolder, Records } from "./record.ts";
 export type { RunChildOptions } from "./run-child.ts";

@@ -1,5 +1,5 @@
 /** What crosses the border between the floe process and the evaluation, all of it JSON. */
-import type { DeclaredInputs, LockFile, SourceInfo } from "../../flake/index.ts";
+import type { DeclaredInputs, InspectedOutput, LockFile, SourceInfo } from "../../flake/index.ts";
 
 /** A source tree the evaluation may read. */
 export interface Mount {
@@ -26,12 +26,16 @@ export interface InputNode {
   readonly inputs: Readonly<Record<string, string>>;
 }
 
-export type Want = "value" | "names" | "show" | "inputs";
+/**
+ * What is asked for: a value; the names of its members; the inputs; or, of the outputs as a whole, the paths of all members
+ * (`outline`), what is told of some (`show`), or whether some can be made to their end (`check`).
+ */
+export type Want = "value" | "names" | "inputs" | "outline" | "show" | "check";
 
 /** What the agent inside gets. */
 export interface AgentQuestion {
   readonly want: Want;
-  /** Places to look for the attribute, in order. */
+  /** Places to look for the attribute, in order; for `show` and `check` the members that are meant. */
   readonly candidates: readonly (readonly string[])[];
   /** The text the user wrote, for errors. */
   readonly attribute: string;
@@ -86,6 +90,26 @@ export type SourceReport =
       readonly files?: readonly string[];
     };
 
+/** The members of the outputs by their paths, and what is allowed there and yet hardly meant. */
+export interface OutlinedOutputs {
+  readonly paths: readonly (readonly string[])[];
+  readonly warnings: readonly { readonly path: readonly string[]; readonly message: string }[];
+}
+
+/** A member of the outputs that was looked at or made. */
+export interface AskedOutput extends InspectedOutput {
+  readonly path: readonly string[];
+  /** Of what is built; absent when it was only looked at. */
+  readonly drvPath?: string;
+  readonly warnings?: readonly string[];
+}
+
+/** A member of the outputs that fails. */
+export interface OutputFault {
+  readonly path: readonly string[];
+  readonly error: ErrorReport;
+}
+
 /** What the agent inside says. */
 export type AgentAnswer =
   | { readonly kind: "inputs"; readonly inputs: DeclaredInputs; readonly description?: string }
@@ -95,6 +119,8 @@ export type AgentAnswer =
       readonly description?: string;
       readonly attribute: readonly string[];
       readonly value: unknown;
+      /** Members that fail, of a question about many. */
+      readonly faults?: readonly OutputFault[];
       readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
       /** Sources the value itself refers to. */
       readonly sourceContext: readonly string[];

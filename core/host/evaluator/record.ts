@@ -15,7 +15,7 @@ const RECORD_VERSION = 1;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
-  readonly result: Omit<EvaluationResult, "plan" | "fromRecord" | "filesRead" | "onHost">;
+  readonly result: Omit<EvaluationResult, "plan" | "faults" | "fromRecord" | "filesRead" | "onHost">;
   readonly roots: readonly string[];
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
@@ -46,6 +46,7 @@ export class Records {
     const places = placesOf(flake);
     return {
       ...record.result,
+      faults: [],
       plan,
       filesRead: record.files,
       fromRecord: true,
@@ -55,7 +56,7 @@ export class Records {
 
   /** Keep an answer. A cache that cannot be written is no reason to fail. */
   keep(flake: FlakeLocation, question: Question, result: EvaluationResult, trees: readonly TreeRead[]): void {
-    const { plan, filesRead, fromRecord: _, onHost: __, ...rest } = result;
+    const { plan, filesRead, faults: _, fromRecord: __, onHost: ___, ...rest } = result;
     const key = keyOf(flake, question);
     const planJson = JSON.stringify({ derivations: plan.derivations, sources: plan.sources });
     const record: RecordFile = { version: RECORD_VERSION, result: rest, roots: plan.roots, files: filesRead, trees };

@@ -1,3 +1,4 @@
+export { type AskedOutputs, askOutputs, type FaultyOutput, outlineFlake } from "./ask-outputs.ts";
 export { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
 export {
   type EvaluateFlakeOptions,

@@ -86,7 +86,7 @@ export interface EvaluateFlakeOptions {
   readonly attribute: string;
   /** Outputs a short name is looked for in. Default packages, systems, vmTests, apps, checks. */
   readonly kinds?: readonly string[];
-  /** Exact places to look, in place of what `attribute` and `kinds` amount to. */
+  /** Exact places to look, in place of what `attribute` and `kinds` amount to; the members that `show` and `check` are for. */
   readonly candidates?: readonly (readonly string[])[];
   /** Default value. */
   readonly want?: Exclude<Want, "inputs">;
@@ -413,7 +413,7 @@ function makeQuestion({
     want,
     attribute,
     candidates:
-      want === "show"
+      want === "outline"
         ? []
         : (candidates ?? attributeCandidates(attribute, { platform, ...(kinds === undefined ? {} : { kinds }) })),
   };

@@ -8,7 +8,7 @@ import { reportError } from "./errors.ts";
 import { freezeReachable } from "./freeze.ts";
 import { makeArguments } from "./inputs.ts";
 import { findAttribute, listNames } from "./lookup.ts";
-import { showOutputs } from "./show.ts";
+import { checkOutputs, outline, showOutputs } from "./outputs.ts";
 import { realmSourceHost } from "./source-host.ts";
 import { Converter } from "./to-json.ts";
 
@@ -75,21 +75,35 @@ type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "de
 function answerValue(flake: Flake, question: AgentQuestion): ValueAnswer {
   const outputs = makeArguments(flake, question);
   const converter = new Converter();
-  let attribute: readonly string[] = [];
-  let value: unknown;
-  if (question.want === "show") {
-    value = showOutputs(outputs());
-  } else {
-    const found = findAttribute(outputs(), question);
-    attribute = found.path;
-    value = question.want === "names" ? listNames(found) : converter.convert(found.value, found.path);
-  }
+  const asked = answerWant(outputs(), question, converter);
   const { derivations, sources } = currentEvaluation();
   return {
-    attribute,
-    value,
+    ...asked,
     ...converter.context(),
     derivations: [...derivations].map(([path, text]) => ({ path, text })),
     sources: [...sources].map(([path, source]) => ({ path, ...source })),
   };
+}
+
+function answerWant(
+  outputs: object,
+  question: AgentQuestion,
+  converter: Converter,
+): Pick<ValueAnswer, "attribute" | "value" | "faults"> {
+  const { want, candidates } = question;
+  switch (want) {
+    case "outline":
+      return { attribute: [], ...outline(outputs) };
+    case "show":
+      return { attribute: [], ...showOutputs(outputs, candidates) };
+    case "check":
+      return { attribute: [], ...checkOutputs(outputs, candidates, converter) };
+    default: {
+      const { path, value } = findAttribute(outputs, question);
+      return {
+        attribute: path,
+        value: want === "names" ? listNames({ path, value }) : converter.convert(value, path),
+      };
+    }
+  }
 }

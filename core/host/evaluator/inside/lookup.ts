@@ -29,9 +29,9 @@ export function listNames({ path, value }: FoundAttribute): string[] {
   );
 }
 
-function member(value: unknown, name: string): unknown {
+/** A member of an object by its name; what every object has (toString, constructor) is none. */
+export function member(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
-  // What every object has (toString, constructor) is not an output.
   if (!Object.hasOwn(value, name) && (!(name in value) || name in Object.prototype)) return undefined;
   return (value as Record<string, unknown>)[name];
 }

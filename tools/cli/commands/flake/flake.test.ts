@@ -15,7 +15,7 @@ export default defineFlake({
       packages: { "x86_64-linux": {
         get hello() { return derivation({ name: "hello", system: "x86_64-linux", builder: "/bin/sh", env: { pages: inputs.pages } }); },
         get broken() { throw new Error("broken on purpose"); },
-      } },
+      }, "riscv64-linux": { get hello() { return 1 as never; } } },
       text: "a line\\n",
       many: [1, 2],
     };
@@ -87,8 +87,22 @@ test("floe flake show tells outputs, also beside one that is broken", async () =
   const { run } = makeFlake();
   const { code, stdout } = await run("flake", "show");
   assert.is(code, 0);
-  assert.match(stdout, 'hello: derivation "hello"');
-  assert.match(stdout, "broken: does not evaluate: broken on purpose");
+  assert.match(stdout, 'hello: package "hello"');
+  assert.match(
+    stdout,
+    'broken: does not evaluate: Cannot evaluate "packages.x86_64-linux.broken": Error: broken on purpose',
+  );
+});
+
+test("floe flake show --json tells the same; outputs of other platforms are left out", async () => {
+  const { run } = makeFlake();
+  const { packages, many } = JSON.parse((await run("flake", "show", "--json")).stdout);
+  assert.equal(packages["x86_64-linux"].hello, { type: "package", name: "hello" });
+  assert.is(packages["x86_64-linux"].broken.type, "error");
+  assert.equal(packages["riscv64-linux"], { hello: { type: "omitted" } });
+  assert.equal(many, { type: "unknown", name: "a list" });
+  const all = JSON.parse((await run("flake", "show", "--json", "--all-platforms")).stdout);
+  assert.match(all.packages["riscv64-linux"].hello.message, "found a number, expected a package");
 });
 
 test("floe eval prints values as JSON, raw, or as names", async () => {

@@ -12,6 +12,11 @@ export interface CommitFlags {
   readonly commitLockFile: boolean;
 }
 
+export interface PlatformFlags {
+  /** Also outputs of other platforms than this machine's. */
+  readonly allPlatforms: boolean;
+}
+
 export interface AskFlags extends StoreFlags, JsonFlags, LockFlags {}
 
 const flakeFlag = {
@@ -27,6 +32,15 @@ const commitFlag = {
   default: false,
   withNegated: false,
   brief: "Commit the changed lock.json, with the changes as message",
+} as const;
+
+export interface ShowFlags extends AskFlags, PlatformFlags {}
+
+const allPlatforms = {
+  kind: "boolean",
+  default: false,
+  withNegated: false,
+  brief: "Outputs of all platforms, and not of this machine's alone",
 } as const;
 
 const oneFlake = {
@@ -80,9 +94,9 @@ export const flakeCommands = buildRouteMap<string, CliContext>({
       parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
       docs: { brief: "Show where a flake and its inputs come from" },
     }),
-    show: buildCommand<AskFlags, [string], CliContext>({
+    show: buildCommand<ShowFlags, [string], CliContext>({
       loader: async () => (await import("./show.ts")).default,
-      parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
+      parameters: { flags: { allPlatforms, ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
       docs: { brief: "Show the outputs of a flake" },
     }),
   },

@@ -1,48 +1,86 @@
+import { platformOf } from "../../../../core/flake/index.ts";
+import type { AskedOutput } from "../../../../core/host/evaluator/index.ts";
+import { askOutputs, hostPlatform, outlineFlake } from "../../../../core/host/flake/index.ts";
 import type { CliContext } from "../../context.ts";
-import type { AskFlags } from "./index.ts";
+import { plainText } from "../../text.ts";
+import type { ShowFlags } from "./index.ts";
 import { openForCommand } from "./open.ts";
 
-interface Shown {
-  readonly type: string;
+/** What is told of one member. */
+interface Leaf {
+  readonly type: AskedOutput["type"] | "omitted" | "error";
   readonly name?: string;
   readonly description?: string;
   readonly message?: string;
-  readonly members?: Readonly<Record<string, Shown>>;
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+type Tree = Map<string, Tree | Leaf>;
+
+const WORDS: Readonly<Record<Leaf["type"], string>> = {
   package: "package",
-  derivation: "derivation",
+  app: "app",
+  "dev-shell": "development environment",
+  check: "check",
+  formatter: "formatter",
+  overlay: "overlay",
+  module: "module",
   system: "system",
+  home: "home",
   "vm-test": "VM test",
-  function: "function",
-  data: "data",
+  template: "template",
+  unknown: "unknown",
+  omitted: "omitted (see --all-platforms)",
+  error: "does not evaluate",
 };
 
-/** `floe flake show`: the tree of outputs. */
-export default async function show(this: CliContext, flags: AskFlags, reference: string): Promise<void> {
+/** `floe flake show`: the tree of outputs. What fails is told in its place, and hides nothing else. */
+export default async function show(this: CliContext, flags: ShowFlags, reference: string): Promise<void> {
   using opened = await openForCommand(this, { ...flags, flake: reference });
-  const { value } = await opened.flake.evaluate({ attribute: "", want: "show" });
-  const shown = value as unknown as Shown;
-  if (flags.json) return this.printJson(shown);
-  this.print(opened.flake.directory);
-  for (const line of lines(shown.members ?? {}, "")) this.print(line);
+  const { flake } = opened;
+  const { paths, faults, warnings } = await outlineFlake(flake);
+  const isMeant = (path: readonly string[]): boolean =>
+    flags.allPlatforms || [undefined, hostPlatform()].includes(platformOf(path));
+  const asked = await askOutputs(flake, "show", paths.filter(isMeant));
+  const tree: Tree = new Map();
+  // First all of them as they come, so that what fails keeps its place among the others.
+  for (const path of paths) put(tree, path, { type: "omitted" });
+  for (const { path, ...leaf } of asked.outputs) put(tree, path, leaf);
+  for (const { path, error } of [...faults, ...asked.faults])
+    put(tree, path, { type: "error", message: error.message });
+  for (const { message } of warnings) this.say(`warning: ${message}`);
+  if (flags.json) return this.printJson(toJson(tree));
+  this.print(flake.directory);
+  for (const line of lines(tree, "")) this.print(line);
 }
 
-function lines(members: Readonly<Record<string, Shown>>, indent: string): string[] {
-  const names = Object.keys(members);
-  return names.flatMap((name, i) => {
-    const last = i === names.length - 1;
-    const member = members[name] as Shown;
-    return [
-      `${indent}${last ? "└── " : "├── "}${name}${about(member)}`,
-      ...lines(member.members ?? {}, `${indent}${last ? "    " : "│   "}`),
-    ];
+function put(tree: Tree, path: readonly string[], leaf: Leaf): void {
+  let at = tree;
+  for (const name of path.slice(0, -1)) {
+    let next = at.get(name);
+    if (!(next instanceof Map)) {
+      next = new Map();
+      at.set(name, next);
+    }
+    at = next;
+  }
+  at.set(path.at(-1) as string, leaf);
+}
+
+function toJson(tree: Tree): unknown {
+  return Object.fromEntries([...tree].map(([name, item]) => [name, item instanceof Map ? toJson(item) : item]));
+}
+
+function lines(tree: Tree, indent: string): string[] {
+  return [...tree].flatMap(([name, item], i) => {
+    const last = i === tree.size - 1;
+    const head = `${indent}${last ? "└── " : "├── "}${plainText(name)}`;
+    if (!(item instanceof Map)) return [`${head}: ${plainText(about(item))}`];
+    return [head, ...lines(item, `${indent}${last ? "    " : "│   "}`)];
   });
 }
 
-function about({ type, name, description, message }: Shown): string {
-  if (type === "set") return "";
-  if (type === "error") return `: does not evaluate: ${message}`;
-  return `: ${WORDS[type] ?? type}${name === undefined || name === "" ? "" : ` "${name}"`}${description === undefined ? "" : `, ${description}`}`;
+function about({ type, name, description, message }: Leaf): string {
+  const called = name === undefined || name === "" ? "" : type === "unknown" ? `, ${name}` : ` "${name}"`;
+  const words = type === "module" && name?.endsWith("modules") ? name : `${WORDS[type]}${called}`;
+  return [words, message].filter((each) => each !== undefined).join(": ") + (description ? `, ${description}` : "");
 }

@@ -1,22 +1,21 @@
+import { askOutputs, outlineFlake } from "../../../../core/host/flake/index.ts";
 import type { CliContext } from "../../context.ts";
 import { openForCommand } from "../flake/open.ts";
 import type { ListFlags } from "./index.ts";
 
-interface Shown {
-  readonly description?: string;
-  readonly message?: string;
-  readonly members?: Readonly<Record<string, Shown>>;
-}
-
 /** `floe vm-test list`: names and what they show. Machines are not evaluated. */
 export default async function list(this: CliContext, flags: ListFlags): Promise<void> {
   using opened = await openForCommand(this, flags);
-  const { value } = await opened.flake.evaluate({ attribute: "", want: "show" });
-  const tests = (value as unknown as Shown).members?.["vmTests"]?.members ?? {};
-  const rows = Object.entries(tests).map(([name, { description, message }]) => ({
-    name,
-    description: description ?? (message === undefined ? "" : `does not evaluate: ${message}`),
-  }));
+  const { paths } = await outlineFlake(opened.flake);
+  const meant = paths.filter(([output]) => output === "vmTests");
+  const { outputs, faults } = await askOutputs(opened.flake, "show", meant);
+  const rows = meant.map((path) => {
+    const name = path[1] as string;
+    const isMeant = (each: { readonly path: readonly string[] }): boolean => each.path[1] === name;
+    const fault = faults.find(isMeant);
+    const description = outputs.find(isMeant)?.description ?? "";
+    return { name, description: fault === undefined ? description : `does not evaluate: ${fault.error.message}` };
+  });
   if (flags.json) return this.printJson(rows);
   const width = Math.max(...rows.map(({ name }) => name.length), 0);
   for (const { name, description } of rows) this.print(`${name.padEnd(width)}  ${description}`.trimEnd());

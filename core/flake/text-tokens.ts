@@ -1,0 +1,19 @@
+/** A place in a text; line and column count from 1. */
+export interface TextPlace {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Words, texts, comments and marks of a TypeScript text. */
+export const TOKEN =
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|[A-Za-z_$][\w$]*|[{}[\]():,;]|\S/g;
+
+/** The name that a key means: itself, or what stands between its quotes. */
+export function nameOf(word: string): string {
+  return /^["'`]/.test(word) ? word.slice(1, -1) : word;
+}
+
+export function placeAt(text: string, offset: number): TextPlace {
+  const lines = text.slice(0, offset).split("\n");
+  return { line: lines.length, column: (lines.at(-1) as string).length + 1 };
+}
