@@ -29,6 +29,32 @@ test("Schedule.start() gives downloads slots of their own", () => {
   assert.equal(names(plan.start()), ["fetch1", "fetch2", "a", "b"]);
 });
 
+test("Schedule.upcoming() gives what waits for one running build alone", () => {
+  const plan = schedule({ top: ["a", "b"], a: ["a1"], a1: [], b: [] });
+  const upcoming = (): string[] => plan.upcoming().map((job) => shortName(job.id));
+  assert.equal(upcoming(), []);
+  assert.equal(names(plan.start()), ["a1", "b"]);
+  assert.equal(upcoming(), ["a"]);
+  plan.finish(drv("a1"), true);
+  assert.equal(upcoming(), []);
+  assert.equal(names(plan.start()), ["a"]);
+  // It waits for both.
+  assert.equal(upcoming(), []);
+  plan.finish(drv("b"), true);
+  assert.equal(upcoming(), ["top"]);
+  plan.stop();
+  assert.equal(upcoming(), []);
+});
+
+test("Schedule.upcoming() gives no more than run, and no downloads", () => {
+  const plan = schedule({ top: ["a", "b", "fetch1"], a: ["x"], b: ["x"], fetch1: ["x"], x: [] }, { maxJobs: 1 });
+  plan.start();
+  assert.equal(
+    plan.upcoming().map((job) => shortName(job.id)),
+    ["a"],
+  );
+});
+
 test("Schedule.start() divides the processors when they are limited", () => {
   const plan = schedule({ top: ["a", "b", "c"] }, { maxJobs: 3, cores: 4, totalCores: 6 });
   assert.equal(

@@ -1,6 +1,6 @@
 import { compareText } from "../base/index.ts";
 import type { StorePath } from "../store/index.ts";
-import type { PlanJob } from "./jobs.ts";
+import type { BuildJob, PlanJob } from "./jobs.ts";
 import type { BuildPlan } from "./plan.ts";
 
 /** How much may run at once. */
@@ -109,6 +109,21 @@ export class Schedule {
       }
     }
     return started;
+  }
+
+  /** Builds that wait for nothing but a build that runs: whoever else wants them has to wait for it as well. */
+  upcoming(): BuildJob[] {
+    if (this.#stopped) return [];
+    const upcoming: BuildJob[] = [];
+    for (const { job: running } of this.#running.values()) {
+      if (running.kind !== "build") continue;
+      for (const id of this.#dependents.get(running.id) ?? []) {
+        const job = this.#jobs.get(id) as PlanJob;
+        const isNext = this.#open.get(id) === 1 && this.#state.get(id) === "waiting";
+        if (isNext && job.kind === "build") upcoming.push(job);
+      }
+    }
+    return upcoming.sort(byUrgency).slice(0, this.#runningCount.build);
   }
 
   /** Report the end of a job; for a transfer, that the object has come. */

@@ -29,6 +29,7 @@ import { runHook } from "./hooks.ts";
 import { checkOwnership, collectOutputs, copyOutputs, hostPlace, makeRoom, moveOutputs } from "./outputs.ts";
 import { checkPlatform, findPlatform, type Platform } from "./platform.ts";
 import { RegistrationQueue } from "./registration.ts";
+import { type PreparedBuild, Preparations } from "./preparations.ts";
 import { type BuilderEnd, BuilderRunner, type BuilderRunnerOptions } from "./run-builder.ts";
 import { SpareTime } from "./spare-time.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
@@ -53,6 +54,7 @@ export class LocalExecutor implements Executor {
   readonly #registration: RegistrationQueue;
   readonly #runner: BuilderRunner;
   readonly #spareTime = new SpareTime();
+  readonly #preparations: Preparations;
   readonly #platform: Platform;
 
   constructor(options: LocalExecutorOptions) {
@@ -60,6 +62,11 @@ export class LocalExecutor implements Executor {
     this.#registration = options.registration ?? new RegistrationQueue(options.store);
     this.#runner = new BuilderRunner({ ...options, spareTime: this.#spareTime });
     this.#platform = options.platform ?? findPlatform();
+    this.#preparations = new Preparations({
+      spareTime: this.#spareTime,
+      lock: async (paths) => options.store.lockPaths(paths, { wait: false, lockFile: await this.#runner.fileLocker() }),
+      openWorkspace: (drvPath, name) => openWorkspace(options.store.realStoreDirectory, drvPath, name),
+    });
   }
 
   /** Builds are about to come: begin with what the first one would wait for. What fails is told to that one. */
@@ -73,8 +80,22 @@ export class LocalExecutor implements Executor {
     this.#registration.hurry();
   }
 
+  /** A build is the next one: take its locks and make its directories while the one before it runs. */
+  prepare({ drvPath, drv }: Pick<BuildRequest, "drvPath" | "drv">): void {
+    if (!this.#options.sandbox || isFloating(drv) || drv.builder.startsWith("builtin:")) return;
+    const outputs = outputNames(drv).map((name) => outputPath(drvPath, drv, name));
+    for (const path of [drvPath, ...outputs]) this.#options.store.addTempRoot(path);
+    this.#preparations.begin({ drvPath, name: drv.name, outputs });
+  }
+
+  /** What was prepared will perhaps not be built: others may have its locks. */
+  dropPrepared(): void {
+    this.#preparations.drop();
+  }
+
   /** Give back what was held for several builds. */
   async close(): Promise<void> {
+    await this.#preparations.close();
     await this.#runner.close();
   }
 
@@ -90,6 +111,7 @@ export class LocalExecutor implements Executor {
     const { store } = this.#options;
     const placed = withScratchOutputs(drvPath, drv);
     const locks: { release(): void }[] = [];
+    let prepared: PreparedBuild | undefined;
     const names = outputNames(drv);
     const places = names.map((name) => outputPath(drvPath, placed, name));
     try {
@@ -97,10 +119,13 @@ export class LocalExecutor implements Executor {
       for (const path of [drvPath, ...places]) store.addTempRoot(path);
       // Where nobody knows the path, everybody locks by the derivation's name, as Nix does.
       const lockable = isFloating(drv) ? names.map((name) => `${drvPath}.${name}`) : places;
-      locks.push(await this.#lock(lockable, request, emit, signal));
+      prepared = await this.#preparations.take(drvPath);
+      locks.push(prepared?.locks ?? (await this.#lock(lockable, request, emit, signal)));
       const valid = this.#validOutputs(drv);
       if (request.mode === "build" && valid.size === names.length) return { kind: "already-valid", outputs: valid };
-      const built = await this.#build({ ...request, drv: placed }, { valid, locks }, emit, signal);
+      const workspace = prepared?.workspace;
+      prepared = undefined;
+      const built = await this.#build({ ...request, drv: placed }, { valid, locks, workspace }, emit, signal);
       if (built.kind === "failed") return failed(built.error, built.logPath);
       const held = locks.splice(0);
       const registration = built.fresh.length === 0 ? undefined : this.#registration.add(built.fresh);
@@ -119,6 +144,7 @@ export class LocalExecutor implements Executor {
       if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return failed(outputTooDeep(drvPath));
       throw error;
     } finally {
+      prepared?.removeWorkspace();
       releaseAll(locks);
     }
   }
@@ -148,6 +174,8 @@ export class LocalExecutor implements Executor {
       signal.throwIfAborted();
       const lock = await this.#options.store.lockPaths([...paths], { wait: false, lockFile });
       if (lock !== undefined) return lock;
+      // Who has this one may wait for what we only hold in advance.
+      this.#preparations.drop();
       if (!told)
         emit({
           kind: "notice",
@@ -169,7 +197,15 @@ export class LocalExecutor implements Executor {
 
   async #build(
     request: BuildRequest,
-    { valid, locks }: { readonly valid: ReadonlyMap<string, StorePath>; readonly locks: { release(): void }[] },
+    {
+      valid,
+      locks,
+      workspace: prepared,
+    }: {
+      readonly valid: ReadonlyMap<string, StorePath>;
+      readonly locks: { release(): void }[];
+      readonly workspace: Workspace | undefined;
+    },
     emit: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<
@@ -194,7 +230,7 @@ export class LocalExecutor implements Executor {
     if (isPlain && this.#options.offline === true && fixedOutputOf(drv) !== undefined)
       throw offline(request.askedAs ?? drvPath, drv);
     if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.realPath(path));
-    const workspace = await openWorkspace(store.realStoreDirectory, drvPath, drv.name);
+    const workspace = prepared ?? (await openWorkspace(store.realStoreDirectory, drvPath, drv.name));
     let ran: BuilderEnd | undefined;
     let isDone = false;
     const tidy = async (): Promise<void> => {

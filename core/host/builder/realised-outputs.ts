@@ -36,15 +36,18 @@ export class RealisedOutputs {
     for (const [output, path] of outputs) this.#fresh.set(`${drvPath}!${output}`, path);
   }
 
+  /** Whether what is built instead of it follows from what its inputs become. */
+  mustResolve(drv: Derivation): boolean {
+    return mustResolve(drv, (input, output) => (this.#read(input).outputs[output]?.path ?? "") !== "");
+  }
+
   /**
    * The derivation to build in place of one whose inputs had unknown paths; `undefined` when it can be built as it is.
    *
    * @throws {CodedError} `derivation.not-realised`
    */
   resolve(drv: Derivation): Derivation | undefined {
-    const isStatic = (input: StorePath, output: string): boolean =>
-      (this.#read(input).outputs[output]?.path ?? "") !== "";
-    if (!mustResolve(drv, isStatic)) return undefined;
+    if (!this.mustResolve(drv)) return undefined;
     return resolveDerivation(drv, { realised: (input, output) => this.find(input, output) });
   }
 

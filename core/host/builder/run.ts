@@ -117,6 +117,7 @@ export class Run {
       this.#protect();
       for (;;) {
         for (const started of this.#schedule.start()) this.#start(started);
+        for (const job of this.#schedule.upcoming()) this.#prepare(job);
         if (this.#schedule.isIdle && this.#runningCount === 0) break;
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -143,6 +144,11 @@ export class Run {
       for (const { path } of Object.values(outputs)) if (path !== "") paths.add(path);
     }
     this.#store.addTempRoots(paths);
+  }
+
+  /** Do what the next build needs and the running one does not change, while that runs. */
+  #prepare({ drvPath, drv, mode }: BuildJob): void {
+    if (mode === "build" && !this.#outputs.mustResolve(drv)) this.#executor.prepare({ drvPath, drv });
   }
 
   #start({ job, cores }: StartedJob): void {
@@ -377,6 +383,7 @@ export class Run {
       this.failures.push({ drvPath, error: outcome.error });
       this.#emit({ kind: "failed", drvPath, error: outcome.error, elapsedMs: outcome.elapsedMs, logTail });
       this.#lose(lost);
+      if (lost.length > 0) this.#executor.dropPrepared();
     }
     this.#settleDone(done);
     this.#next();

@@ -37,6 +37,7 @@ export class NativeSandbox implements Sandbox {
   readonly #questions = new Map<number, (errno: number) => void>();
   readonly #gone: Promise<void>;
   readonly #ready: Promise<{ readonly isRoot: boolean }>;
+  #unsent: Buffer[] = [];
   #lastId = 0;
   #isLost = false;
 
@@ -96,7 +97,7 @@ export class NativeSandbox implements Sandbox {
       if (this.#isLost) resolve({ kind: "not-started", found: "floe-sandbox is gone" });
       else this.#runs.set(id, { receive: options.receive, resolve, reject, pid: 0 });
     });
-    this.#send(formatRun(id, options, isRoot));
+    this.#send(formatRun(id, options, isRoot), { now: true });
     return {
       ended,
       kill: () => {
@@ -138,6 +139,7 @@ export class NativeSandbox implements Sandbox {
   }
 
   async close(): Promise<void> {
+    this.#write();
     this.#child.stdin?.end();
     await this.#gone;
     try {
@@ -158,8 +160,18 @@ export class NativeSandbox implements Sandbox {
     return { id, errno };
   }
 
-  #send(request: Buffer): void {
-    if (!this.#isLost) this.#child.stdin?.write(request);
+  /** What is sent in one turn goes together: each write wakes the other side, which has the processor then. */
+  #send(request: Buffer, { now = false }: { readonly now?: boolean } = {}): void {
+    if (this.#isLost) return;
+    if (this.#unsent.length === 0 && !now) setImmediate(() => this.#write());
+    this.#unsent.push(request);
+    if (now) this.#write();
+  }
+
+  #write(): void {
+    const requests = this.#unsent.splice(0);
+    if (requests.length === 0 || this.#isLost) return;
+    this.#child.stdin?.write(requests.length === 1 ? requests[0] : Buffer.concat(requests));
   }
 
   #take(answer: Exclude<NativeAnswer, { kind: "ready" }>): void {
