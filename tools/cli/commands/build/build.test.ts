@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -11,6 +11,8 @@ const directory = temporaryDirectory();
 const flake = join(directory, "flake");
 const root = join(directory, "root");
 const cache = join(directory, "cache");
+// The user of a build has to get to the hook.
+chmodSync(directory, 0o711);
 
 const server = createServer((_request, response) => void response.end("hello\n"));
 await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
