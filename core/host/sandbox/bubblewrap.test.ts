@@ -13,5 +13,6 @@ await describeSandbox(
     limitsProcesses: isRoot,
     // It forbids them by itself.
     canAllowPrivileges: false,
+    reusesUsers: false,
   },
 );

@@ -1,10 +1,13 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   copyFileSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -25,7 +28,7 @@ import type { BuildUser, SandboxSpec } from "./spec.ts";
 import { findReadOnlyProc } from "./support.ts";
 
 const APPLETS =
-  "sh ls cat id mkdir ln rm touch sleep chmod chown seq stat test head grep mount umount mknod chroot unshare setfattr true wc tr nc ifconfig hostname kill truncate dd".split(
+  "sh ls cat id mkdir ln rm touch sleep chmod chown seq stat test head grep mount umount mknod chroot unshare setfattr true wc tr nc ifconfig hostname kill truncate dd cut sort readlink".split(
     " ",
   );
 
@@ -36,13 +39,15 @@ export interface DescribeSandboxOptions {
   readonly limitsProcesses: boolean;
   /** Whether programs of a builder may gain rights where that is allowed. Default true. */
   readonly canAllowPrivileges?: boolean;
+  /** Whether name spaces of one builder serve the next. Default true. */
+  readonly reusesUsers?: boolean;
 }
 
 /** What every implementation of {@link Sandbox} does. `open` gives a text where this machine cannot have it. */
 export async function describeSandbox(
   name: string,
   open: () => Promise<Sandbox | string>,
-  { user, limitsProcesses, canAllowPrivileges = true }: DescribeSandboxOptions,
+  { user, limitsProcesses, canAllowPrivileges = true, reusesUsers = true }: DescribeSandboxOptions,
 ): Promise<void> {
   const test = suite(name);
   const opened = await open();
@@ -239,6 +244,54 @@ export async function describeSandbox(
     const { running } = await start("sleep 7531 & (sleep 7531 > /dev/null 2>&1 &); exit 0");
     assert.equal(await running.ended, { kind: "exited", code: 0 });
     assert.equal(processesOf("sleep 7531"), []);
+  });
+
+  test("a builder leaves the next one nothing in its name spaces, though they may be the same", async () => {
+    const look = `echo "$(id -u) $(id -g) $(hostname) $(ls -A /tmp /dev/shm /build)"
+      cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; cut -d' ' -f5,6 /proc/self/mountinfo | tr -s ' ' | sort
+      for p in /proc/[0-9]*; do [ -r $p/cmdline ] && tr '\\0' ' ' < $p/cmdline | head -c 20 && echo; done 2>/dev/null | grep -c sleep
+      cat /proc/sysvipc/shm /proc/sysvipc/msg /proc/sysvipc/sem /proc/sys/user/max_user_namespaces; ulimit -a | grep -v process`;
+    const spoil = `echo x > /tmp/x; echo x > /dev/shm/x; echo x > /build/x; hostname spoilt 2>/dev/null; umask 0; ulimit -n 10; ulimit -f 1
+      echo 0 > /proc/sys/user/max_user_namespaces; echo "0 0 1" > /proc/self/uid_map; echo allow > /proc/self/setgroups
+      for i in 1 2 3 4 5 6; do unshare -U sleep 7534 & unshare -Urm sh -c 'mount -t tmpfs x /tmp; sleep 7534' & done; sleep 7534 & (trap '' TERM HUP; sleep 7534) & sleep 0.2; true`;
+    const numbers = { user: new Set<number>(), ipc: new Set<number>() };
+    const held: number[] = [];
+    let before: string | undefined;
+    for (let round = 0; round < 4; round++) {
+      const found = await say(`(${look}) 2>/dev/null || true`);
+      assert.match(found, /^1000 100 localhost \/build:\n\n\/dev\/shm:\n\n\/tmp:\n/);
+      assert.is(found, before ?? found, `round ${round}`);
+      before = found;
+      const { running, output } = await start(`(${spoil}) > /dev/null 2>&1; echo ready; exec sleep 7536`);
+      await until(() => output().includes("ready") && processesOf("sleep 7536").length > 0);
+      // As long as it is open the number of a name space is not given to another one.
+      for (const name of user === undefined ? [] : (["user", "ipc"] as const)) {
+        const descriptor = openSync(`/proc/${processesOf("sleep 7536")[0]}/ns/${name}`, "r");
+        held.push(descriptor);
+        numbers[name].add(fstatSync(descriptor).ino);
+      }
+      running.kill();
+      await running.ended;
+      assert.equal(processesOf("sleep 7534"), []);
+    }
+    for (const descriptor of held) closeSync(descriptor);
+    if (user !== undefined) assert.equal([numbers.user.size < 4, numbers.ipc.size], [reusesUsers, 4]);
+  });
+
+  test("builders at the same time neither see nor end each other", async () => {
+    const first = await start("echo ready; sleep 7535; echo alive; cat /tmp/* 2>/dev/null; true");
+    await until(() => first.output().includes("ready") && processesOf("sleep 7535").length > 0);
+    assert.is(
+      await say(
+        "echo x > /tmp/x; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done 2>/dev/null | grep -c 7535; kill -9 -1 2>/dev/null; for i in 2 3 4 5 6 7 8 9; do kill -9 $i 2>/dev/null; done; true",
+      ),
+      // The text of this builder names it too.
+      "1\n",
+    );
+    assert.is(processesOf("sleep 7535").length, 1);
+    for (const pid of processesOf("sleep 7535")) process.kill(pid);
+    await first.running.ended;
+    assert.is(first.output().replace(/Terminated\n/, ""), "ready\nalive\n");
   });
 
   test("kill() ends everything, also what does not listen to signals", async () => {
