@@ -2,7 +2,14 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, hashBytes } from "../../base/index.ts";
-import { type ArrivingObject, dumpFileNar, type PathInfo, type StorePath } from "../../store/index.ts";
+import {
+  type ArrivingObject,
+  dumpFileNar,
+  formatRealisation,
+  makeRealisationId,
+  type PathInfo,
+  type StorePath,
+} from "../../store/index.ts";
 import { BUILD_STATUS } from "../../store/wire/index.ts";
 import { openLocalStore } from "../local-store/index.ts";
 import { runServeConnection, runWorkerConnection } from "../store-server/index.ts";
@@ -87,6 +94,17 @@ test("a refusal leaves the connection in use, anything else does not", async ({ 
   await fails("store.nar-mismatch", () => daemon.importNar({ ...info, narSize: 8 }, pieces()));
   assert.is(await daemon.isValid(info.path), false);
   assert.is(dial.count, 2);
+});
+
+test("what a daemon says of another output than the one asked for is refused", async ({ store, services }) => {
+  const [asked, other] = [1, 2].map((byte) => makeRealisationId(new Uint8Array(32).fill(byte), "out"));
+  const outPath = store.addText("x", "x", []);
+  const answer = formatRealisation({ id: other as string, outPath, signatures: [], dependentRealisations: new Map() });
+  const lying = { ...services, queryRealisation: () => answer };
+  const dial = dialInside((input, output) => runWorkerConnection({ services: lying, input, output, trusted: true }));
+  using daemon = new DaemonStore({ where: '"tested"', dial });
+  await fails("remote-store.wrong-realisation", () => daemon.queryRealisation(asked as string));
+  assert.is((await daemon.queryRealisation(other as string))?.outPath, outPath);
 });
 
 test("many objects go in one stream, and what is wrong in it is told", async ({ store, services, folder }) => {

@@ -1,3 +1,4 @@
+import { CodedError } from "../../base/index.ts";
 import {
   type ArrivingObject,
   checkRegistrable,
@@ -31,6 +32,7 @@ export interface DaemonStoreOptions {
 /** A store behind a daemon: that of this machine by its socket, or that of another by ssh. */
 export class DaemonStore implements Store, Disposable {
   readonly storeDirectory: string = STORE_DIRECTORY;
+  readonly #where: string;
   readonly #pool: ClientPool<WorkerClient>;
   readonly #valid: Gatherer<StorePath, true>;
   readonly #infos: Gatherer<StorePath, PathInfo>;
@@ -38,6 +40,7 @@ export class DaemonStore implements Store, Disposable {
   readonly #seen = new Set<StorePath>();
 
   constructor({ where, dial, log, maxConnections = 4 }: DaemonStoreOptions) {
+    this.#where = where;
     this.#pool = new ClientPool(() => WorkerClient.connect({ where, dial, log }), maxConnections);
     this.#valid = new Gatherer(async (paths) => {
       const valid = await this.#pool.use((client) => client.queryValid(paths));
@@ -137,7 +140,10 @@ export class DaemonStore implements Store, Disposable {
   async queryRealisation(id: string): Promise<Realisation | undefined> {
     try {
       const json = await this.#pool.use((client) => client.queryRealisation(id));
-      return json === undefined ? undefined : parseRealisation(json, this.storeDirectory);
+      if (json === undefined) return undefined;
+      const realisation = parseRealisation(json, this.storeDirectory);
+      if (realisation.id !== id) throw otherRealisation(this.#where, id, realisation.id);
+      return realisation;
     } catch (error) {
       if (error instanceof RemoteRefusal) return undefined;
       throw error;
@@ -167,4 +173,11 @@ export class DaemonStore implements Store, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function otherRealisation(where: string, id: string, found: string): CodedError {
+  return new CodedError(
+    "remote-store.wrong-realisation",
+    `Cannot use what the store ${where} says of "${id}": its answer is about "${found}"`,
+  );
 }
