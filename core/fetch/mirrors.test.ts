@@ -1,8 +1,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { resolveMirrors, showUrl } from "./mirrors.ts";
+import { parseHash } from "../base/index.ts";
+import { hashedAddresses, resolveMirrors, showUrl } from "./mirrors.ts";
 
 const settings = {
+  hashedMirrors: [],
   mirrors: {
     debian: ["http://a.example/debian/", "http://b.example/debian"],
     "debian-snapshot": ["http://s.example/archive/{timestamp}/"],
@@ -33,6 +35,16 @@ test("resolveMirrors() refuses a mirror without address", () => {
 
 test("showUrl() hides what may be secret", () => {
   assert.is(showUrl("https://user:pw@x.example/a?token=1#b"), "https://x.example/a");
+});
+
+test("hashedAddresses() names a file by its hash", () => {
+  // coreutils: printf '' | sha1sum
+  const hash = parseHash("sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709");
+  const settings = { mirrors: {}, hashedMirrors: ["https://a.example", "file:///b/"] };
+  assert.equal(hashedAddresses(hash, settings), [
+    "https://a.example/sha1/da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "file:///b/sha1/da39a3ee5e6b4b0d3255bfef95601890afd80709",
+  ]);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-import { CodedError } from "../base/index.ts";
+import { CodedError, type Hash, toBase16 } from "../base/index.ts";
 import type { FetchSettings } from "./settings.ts";
 
 export interface ResolveMirrorsOptions {
@@ -34,6 +34,15 @@ export function resolveMirrors(
     );
   }
   return bases.map((base) => `${base.replace(/\/+$/, "")}/${path}`);
+}
+
+/**
+ * The addresses at which servers have a file that is known by its hash.
+ *
+ * Source: Nix manual, `hashed-mirrors`.
+ */
+export function hashedAddresses({ algorithm, digest }: Hash, { hashedMirrors }: FetchSettings): string[] {
+  return hashedMirrors.map((base) => `${base.replace(/\/+$/, "")}/${algorithm}/${toBase16(digest)}`);
 }
 
 /** Address as it may be shown: without user, password and query, which may hold secrets. */

@@ -33,7 +33,8 @@ test("parseNpmrc() finds the registry", () => {
 });
 
 test("parseFetchSettings() takes lists and single addresses", () => {
-  const expected = { mirrors: { gnu: ["https://g.example/"], debian: ["http://a.example/debian"] } };
+  const mirrors = { gnu: ["https://g.example/"], debian: ["http://a.example/debian"] };
+  const expected = { mirrors, hashedMirrors: [] };
   assert.equal(
     parseFetchSettings(`{"mirrors":{"gnu":"https://g.example/","debian":["http://a.example/debian"]},"other":1}`, "f"),
     expected,
@@ -42,11 +43,20 @@ test("parseFetchSettings() takes lists and single addresses", () => {
     parseFetchSettings(`{"gnu":["https://g.example/"],"debian":["http://a.example/debian"]}`, "v", { bare: true }),
     expected,
   );
-  assert.equal(parseFetchSettings("{}", "f"), { mirrors: {} });
+  assert.equal(parseFetchSettings("{}", "f"), { mirrors: {}, hashedMirrors: [] });
+  const { hashedMirrors } = parseFetchSettings(`{"hashedMirrors":"https://h.example"}`, "f");
+  assert.equal(hashedMirrors, ["https://h.example"]);
 });
 
 test("parseFetchSettings() refuses what is no settings object", () => {
-  for (const text of ["nonsense", "[]", `{"mirrors":3}`, `{"mirrors":{"a":["ftp://x"]}}`, `{"mirrors":{"a":7}}`]) {
+  for (const text of [
+    "nonsense",
+    "[]",
+    `{"mirrors":3}`,
+    `{"mirrors":{"a":["ftp://x"]}}`,
+    `{"mirrors":{"a":7}}`,
+    `{"hashedMirrors":["h"]}`,
+  ]) {
     assert.throws(
       () => parseFetchSettings(text, "f"),
       (error: { code?: string }) => error.code === "fetch.settings-malformed",
@@ -56,10 +66,13 @@ test("parseFetchSettings() refuses what is no settings object", () => {
 
 test("mergeFetchSettings() keeps the order and drops doubles", () => {
   const merged = mergeFetchSettings([
-    { mirrors: { a: ["http://1", "http://2"] } },
-    { mirrors: { a: ["http://2", "http://3"], b: ["http://4"] } },
+    { mirrors: { a: ["http://1", "http://2"] }, hashedMirrors: ["http://5"] },
+    { mirrors: { a: ["http://2", "http://3"], b: ["http://4"] }, hashedMirrors: ["http://6", "http://5"] },
   ]);
-  assert.equal(merged, { mirrors: { a: ["http://1", "http://2", "http://3"], b: ["http://4"] } });
+  assert.equal(merged, {
+    mirrors: { a: ["http://1", "http://2", "http://3"], b: ["http://4"] },
+    hashedMirrors: ["http://5", "http://6"],
+  });
 });
 
 test.run();

@@ -9,9 +9,14 @@ export interface FetchSettings {
    * without this ending, and `{timestamp}` in them is replaced by the moment the derivation pins.
    */
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Base addresses of servers that have files by their hash: `<base>/<algorithm>/<base 16>`. They are asked before the addresses
+   * of a file whose own hash is declared.
+   */
+  readonly hashedMirrors: readonly string[];
 }
 
-export const EMPTY_FETCH_SETTINGS: FetchSettings = { mirrors: {} };
+export const EMPTY_FETCH_SETTINGS: FetchSettings = { mirrors: {}, hashedMirrors: [] };
 
 /** Settings one after another: earlier addresses are tried first, doubles are dropped. */
 export function mergeFetchSettings(parts: readonly FetchSettings[]): FetchSettings {
@@ -22,14 +27,14 @@ export function mergeFetchSettings(parts: readonly FetchSettings[]): FetchSettin
       for (const address of addresses) if (!list.includes(address)) list.push(address);
     }
   }
-  return { mirrors };
+  return { mirrors, hashedMirrors: [...new Set(parts.flatMap((part) => part.hashedMirrors))] };
 }
 
 /**
  * Read a settings text.
  *
- * Shape: `{ "mirrors": { "debian": ["https://…"], "debian-snapshot": ["https://…/{timestamp}/"] } }`; other keys belong to
- * others. The same object may stand alone, without `mirrors` around it, when `bare` is true (environment variable).
+ * Shape: `{ "mirrors": { "debian": ["https://…"], "debian-snapshot": ["https://…/{timestamp}/"] }, "hashedMirrors": ["https://…"] }`;
+ * other keys belong to others. The same object may stand alone, without `mirrors` around it, when `bare` is true (environment variable).
  *
  * @param from Name of the file or variable, for errors.
  * @throws {CodedError} `fetch.settings-malformed`
@@ -46,16 +51,17 @@ export function parseFetchSettings(text: string, from: string, { bare = false } 
   if (!isRecord(found)) throw malformed(from, `expected an object for "mirrors"`);
   const mirrors: Record<string, string[]> = {};
   for (const [name, addresses] of Object.entries(found)) {
-    const list = typeof addresses === "string" ? [addresses] : addresses;
-    if (
-      !Array.isArray(list) ||
-      !list.every((address) => typeof address === "string" && /^(https?|file):\/\//.test(address))
-    ) {
-      throw malformed(from, `expected a list of http, https or file addresses for mirror "${name}"`);
-    }
-    mirrors[name] = list as string[];
+    mirrors[name] = addressList(addresses, `mirror "${name}"`, from);
   }
-  return { mirrors };
+  const hashedMirrors = bare ? [] : addressList(value["hashedMirrors"] ?? [], '"hashedMirrors"', from);
+  return { mirrors, hashedMirrors };
+}
+
+function addressList(value: unknown, what: string, from: string): string[] {
+  const list = typeof value === "string" ? [value] : value;
+  const isAddress = (each: unknown): boolean => typeof each === "string" && /^(https?|file):\/\//.test(each);
+  if (Array.isArray(list) && list.every(isAddress)) return list as string[];
+  throw malformed(from, `expected a list of http, https or file addresses for ${what}`);
 }
 
 function malformed(from: string, found: string, cause?: unknown): CodedError {

@@ -2,8 +2,8 @@ import { rm } from "node:fs/promises";
 import { CodedError, equalHashes, type Hash } from "../../base/index.ts";
 import { hashMismatch } from "../../build/index.ts";
 import { type Derivation, fixedOutputOf } from "../../derivation/index.ts";
-import { type FetchSettings, resolveMirrors, showUrl } from "../../fetch/index.ts";
-import { download, type Downloaded } from "./download.ts";
+import { type FetchSettings, hashedAddresses, resolveMirrors, type RetryPolicy, showUrl } from "../../fetch/index.ts";
+import { download, type Downloaded, type DownloadOptions } from "./download.ts";
 import { readFetchSettings, withPackageRegistry } from "./settings.ts";
 
 /** What a built-in builder is given. */
@@ -21,7 +21,7 @@ export interface BuiltinOptions {
 /**
  * Run a builder that lives in this program: `builtin:fetchurl` or `builtin:fetch-deb-member`.
  *
- * Both read `url` or `urls` (separated by white space, `mirror://…` allowed) and `snapshotTimestamp` (for archives that keep
+ * `fetchurl` first asks the servers of the setting `hashedMirrors` for a flat output. Both read `url` or `urls` (separated by white space, `mirror://…` allowed) and `snapshotTimestamp` (for archives that keep
  * everything). `fetchurl` obeys `executable` and `unpack` as Nix does; `fetch-deb-member` takes the file `member` out of the package
  * and makes it the output, or puts it at `path` inside the output.
  *
@@ -46,15 +46,10 @@ export async function runBuiltin(options: BuiltinOptions): Promise<void> {
   const whole = isMember || fixed.method === "recursive";
   const file = `${options.scratch}/.download`;
   const expected: Hash | undefined = whole ? undefined : { algorithm: fixed.algorithm, digest: fixed.digest };
-  const downloaded: Downloaded = await download({
-    urls: await addressesOf(drv),
-    to: file,
-    algorithm: fixed.algorithm,
-    expected,
-    progress: options.progress,
-    notice: options.notice,
-    signal: options.signal,
-  });
+  const place = { to: file, algorithm: fixed.algorithm, expected, progress: options.progress, signal: options.signal };
+  const urls = await addressesOf(drv);
+  const downloaded: Downloaded =
+    (await fromHashedMirrors(place)) ?? (await download({ ...place, urls, notice: options.notice }));
   if (expected !== undefined && !equalHashes(downloaded.hash, expected)) {
     throw hashMismatch(drv.name, expected, downloaded.hash, [showUrl(downloaded.url)]);
   }
@@ -78,6 +73,24 @@ export async function runBuiltin(options: BuiltinOptions): Promise<void> {
     });
   }
   await rm(file, { force: true });
+}
+
+/** Each is asked once: they are a short cut, and one that is down must not hold up what the addresses give. */
+const ONCE: RetryPolicy = { attempts: 1, baseDelayMs: 0, maxDelayMs: 0 };
+
+/** A file whose own hash is known, from a server that has it by this hash; `undefined` when none has. */
+async function fromHashedMirrors(place: Omit<DownloadOptions, "urls">): Promise<Downloaded | undefined> {
+  const { expected } = place;
+  if (expected === undefined) return undefined;
+  const urls = hashedAddresses(expected, await settingsFor([]));
+  if (urls.length === 0) return undefined;
+  try {
+    const found = await download({ ...place, urls, policy: ONCE });
+    return equalHashes(found.hash, expected) ? found : undefined;
+  } catch (error) {
+    if (error instanceof CodedError && error.code === "fetch.unreachable") return undefined;
+    throw error;
+  }
 }
 
 async function addressesOf(drv: Derivation): Promise<string[]> {

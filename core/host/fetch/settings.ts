@@ -29,7 +29,7 @@ export function readFetchSettings(
   places: SettingsPlaces = { environment: process.env, home: homedir() },
 ): FetchSettings {
   const { environment, home, root = "" } = places;
-  const parts: FetchSettings[] = [{ mirrors: { debian: aptSources(`${root}/etc/apt`) } }];
+  const parts: FetchSettings[] = [mirrors({ debian: aptSources(`${root}/etc/apt`) })];
   const fromVariable = environment["FLOE_MIRRORS"];
   if (fromVariable !== undefined && fromVariable !== "")
     parts.push(parseFetchSettings(fromVariable, "FLOE_MIRRORS", { bare: true }));
@@ -39,7 +39,7 @@ export function readFetchSettings(
     if (text !== undefined) parts.push(parseFetchSettings(text, file));
   }
   const registry = environment["npm_config_registry"] ?? npmrcRegistry([`${home}/.npmrc`, `${root}/etc/npmrc`]);
-  if (registry !== undefined && registry !== "") parts.push({ mirrors: { npm: [registry] } });
+  if (registry !== undefined && registry !== "") parts.push(mirrors({ npm: [registry] }));
   return mergeFetchSettings(parts.map(dropEmpty));
 }
 
@@ -52,7 +52,7 @@ export async function withPackageRegistry(settings: FetchSettings): Promise<Fetc
   try {
     const { stdout } = await promisify(execFile)("npm", ["config", "get", "registry"], { timeout: 30_000 });
     const registry = stdout.trim().split("\n").at(-1) ?? "";
-    return /^https?:\/\//.test(registry) ? mergeFetchSettings([settings, { mirrors: { npm: [registry] } }]) : settings;
+    return /^https?:\/\//.test(registry) ? mergeFetchSettings([settings, mirrors({ npm: [registry] })]) : settings;
   } catch {
     return settings;
   }
@@ -78,9 +78,13 @@ function npmrcRegistry(files: readonly string[]): string | undefined {
   return undefined;
 }
 
+function mirrors(found: FetchSettings["mirrors"]): FetchSettings {
+  return { ...EMPTY_FETCH_SETTINGS, mirrors: found };
+}
+
 function dropEmpty(part: FetchSettings): FetchSettings {
-  const mirrors = Object.fromEntries(Object.entries(part.mirrors).filter(([, addresses]) => addresses.length > 0));
-  return Object.keys(mirrors).length === 0 ? EMPTY_FETCH_SETTINGS : { mirrors };
+  const filled = Object.entries(part.mirrors).filter(([, addresses]) => addresses.length > 0);
+  return { ...part, mirrors: Object.fromEntries(filled) };
 }
 
 function tryRead(file: string): string | undefined {
