@@ -22,4 +22,5 @@ export { type EvaluateModulesOptions, type EvaluatedModules, evaluateModules } f
 export type { Contribution, EvaluatedOption, EvaluatedOptions, ModuleReference } from "./evaluated-options.ts";
 export { type OptionDocumentation, documentOptions } from "./docs.ts";
 export { type ShowDeclaration, formatOptionsJson, formatOptionsMarkdown, splitOptionPath } from "./format-docs.ts";
+export * from "./formats/index.ts";
 export { type PackageLike, type Stringable, isPackageLike, isPlainObject } from "./value.ts";

@@ -51,7 +51,8 @@ export interface OptionSettings<Defined> {
   readonly readOnly?: boolean;
 }
 
-function make<Value, Defined = Value>(
+/** Make an option of a type; `option` has makers for all but the types of formats. */
+export function optionOfType<Value, Defined = Value>(
   type: OptionType,
   settings: OptionSettings<Defined> = {},
 ): Option<Value, Defined> {
@@ -138,7 +139,7 @@ type WriteTags<Of extends Tags> = { [Tag in keyof Of]: { readonly [Name in Tag]:
 const whole =
   (min: number | undefined, max: number | undefined) =>
   (settings?: OptionSettings<number>): Option<number> =>
-    make(intType(min, max), settings);
+    optionOfType(intType(min, max), settings);
 
 /**
  * Makers of options, one per type. Collections (`listOf`, `attrsOf`, `lines`) default to empty, a submodule to its own
@@ -146,13 +147,13 @@ const whole =
  */
 export const option = {
   /** `true` or `false`. Definitions have to be equal. */
-  bool: (settings?: OptionSettings<boolean>): Option<boolean> => make(boolType, settings),
+  bool: (settings?: OptionSettings<boolean>): Option<boolean> => optionOfType(boolType, settings),
 
   /** `true` when at least one definition is. */
-  boolByOr: (settings?: OptionSettings<boolean>): Option<boolean> => make(flagType, settings),
+  boolByOr: (settings?: OptionSettings<boolean>): Option<boolean> => optionOfType(flagType, settings),
 
   /** A whole number. Definitions have to be equal. */
-  int: ({ min, max, ...settings }: NumberSettings = {}): Option<number> => make(intType(min, max), settings),
+  int: ({ min, max, ...settings }: NumberSettings = {}): Option<number> => optionOfType(intType(min, max), settings),
 
   /** A whole number from 0. */
   unsigned: whole(0, undefined),
@@ -172,87 +173,92 @@ export const option = {
   s32: whole(-0x80000000, 0x7fffffff),
 
   /** A finite number. Definitions have to be equal. */
-  number: ({ min, max, ...settings }: NumberSettings = {}): Option<number> => make(numberType(min, max), settings),
+  number: ({ min, max, ...settings }: NumberSettings = {}): Option<number> =>
+    optionOfType(numberType(min, max), settings),
 
   /** A TCP or UDP port: a whole number from 0 to 65535. */
   port: whole(0, 0xffff),
 
   /** Text. Definitions have to be equal. */
-  str: ({ pattern, shape, ...settings }: TextSettings = {}): Option<string> => make(strType(pattern, shape), settings),
+  str: ({ pattern, shape, ...settings }: TextSettings = {}): Option<string> =>
+    optionOfType(strType(pattern, shape), settings),
 
   /** Text that the pattern matches as a whole. */
-  strMatching: (pattern: RegExp, settings?: OptionSettings<string>): Option<string> => make(strType(pattern), settings),
+  strMatching: (pattern: RegExp, settings?: OptionSettings<string>): Option<string> =>
+    optionOfType(strType(pattern), settings),
 
   /** Text with something else than white space in it. */
   nonEmptyStr: (settings?: OptionSettings<string>): Option<string> =>
-    make(strType(/[\s\S]*\S[\s\S]*/, "text that is not empty"), settings),
+    optionOfType(strType(/[\s\S]*\S[\s\S]*/, "text that is not empty"), settings),
 
   /** Text without a line break. */
   singleLineStr: (settings?: OptionSettings<string>): Option<string> =>
-    make(strType(/[^\r\n]*/, "text of one line"), settings),
+    optionOfType(strType(/[^\r\n]*/, "text of one line"), settings),
 
   /** Text of which several definitions are joined by newlines. */
-  lines: (settings?: OptionSettings<string>): Option<string> => make(joinedType("lines of text", "\n"), settings),
+  lines: (settings?: OptionSettings<string>): Option<string> =>
+    optionOfType(joinedType("lines of text", "\n"), settings),
 
   /** Text of which several definitions are joined by commas. */
   commas: (settings?: OptionSettings<string>): Option<string> =>
-    make(joinedType("comma-separated text", ","), settings),
+    optionOfType(joinedType("comma-separated text", ","), settings),
 
   /** Text of which several definitions are joined by a separator. */
   separated: (separator: string, settings?: OptionSettings<string>): Option<string> =>
-    make(joinedType(`text separated by ${JSON.stringify(separator)}`, separator), settings),
+    optionOfType(joinedType(`text separated by ${JSON.stringify(separator)}`, separator), settings),
 
   /** One of a few literal values. Definitions have to be equal. */
   enumeration: <const Choice extends string | number | boolean>(
     choices: readonly Choice[],
     settings?: OptionSettings<Choice>,
-  ): Option<Choice> => make(enumerationType(choices), settings),
+  ): Option<Choice> => optionOfType(enumerationType(choices), settings),
 
   /** An absolute path as text; a package or a source gives its store path. */
   path: ({ absolute, inStore, ...settings }: PathSettings = {}): Option<string, string | Stringable> =>
-    make(pathType({ absolute, inStore }), settings),
+    optionOfType(pathType({ absolute, inStore }), settings),
 
   /** A package. Definitions have to be equal. */
-  package: (settings?: OptionSettings<PackageLike>): Option<PackageLike> => make(packageType, settings),
+  package: (settings?: OptionSettings<PackageLike>): Option<PackageLike> => optionOfType(packageType, settings),
 
   /** A list. Definitions are concatenated; `before`, `after` and `withOrder` choose the place. */
   listOf: <Value, Defined>(
     element: Option<Value, Defined>,
     { nonEmpty, ...settings }: ListSettings<Defined> = {},
-  ): Option<readonly Value[], readonly Defined[]> => make(listType(element.type, nonEmpty), settings),
+  ): Option<readonly Value[], readonly Defined[]> => optionOfType(listType(element.type, nonEmpty), settings),
 
   /** An attribute set with free names, each merged by itself: priorities count for a name alone. */
   attrsOf: <Value, Defined>(
     element: Option<Value, Defined>,
     { placeholder, ...settings }: AttrsSettings<Defined> = {},
   ): Option<{ readonly [name: string]: Value }, { readonly [name: string]: Defined }> =>
-    make(attrsType(element.type, placeholder), settings),
+    optionOfType(attrsType(element.type, placeholder), settings),
 
   /** `null` or a value of another type. Defaults to `null`. */
   nullOr: <Value, Defined>(
     inner: Option<Value, Defined>,
     settings: OptionSettings<Defined | null> = {},
-  ): Option<Value | null, Defined | null> => make(nullableType(inner.type), settings),
+  ): Option<Value | null, Defined | null> => optionOfType(nullableType(inner.type), settings),
 
   /** A value of one of two types, see {@link option.oneOf}. */
   either: <LeftValue, LeftDefined, RightValue, RightDefined>(
     left: Option<LeftValue, LeftDefined>,
     right: Option<RightValue, RightDefined>,
     settings?: OptionSettings<LeftDefined | RightDefined>,
-  ): Option<LeftValue | RightValue, LeftDefined | RightDefined> => make(oneOfType([left.type, right.type]), settings),
+  ): Option<LeftValue | RightValue, LeftDefined | RightDefined> =>
+    optionOfType(oneOfType([left.type, right.type]), settings),
 
   /** A value of one of several types: the first that fits all definitions merges them. */
   oneOf: <const Members extends readonly AnyOption[]>(
     members: Members,
     settings?: OptionSettings<DefinedBy<Members[number]>>,
   ): Option<ValueOf<Members[number]>, DefinedBy<Members[number]>> =>
-    make(oneOfType(members.map(({ type }) => type)), settings),
+    optionOfType(oneOfType(members.map(({ type }) => type)), settings),
 
   /** An attribute set with exactly one of several names, each with a type of its own. */
   tagged: <const Of extends Tags>(
     tags: Of,
     settings?: OptionSettings<WriteTags<Of>>,
-  ): Option<ReadTags<Of>, WriteTags<Of>> => make(taggedType(tags), settings),
+  ): Option<ReadTags<Of>, WriteTags<Of>> => optionOfType(taggedType(tags), settings),
 
   /** A value of type `to`, or one of type `from` that is converted to it. */
   coerced: <FromValue, FromDefined, Value, Defined>(
@@ -260,7 +266,7 @@ export const option = {
     convert: (value: FromValue) => Defined,
     to: Option<Value, Defined>,
     settings?: OptionSettings<Defined | FromDefined>,
-  ): Option<Value, Defined | FromDefined> => make(coercedType(from.type, convert, to.type), settings),
+  ): Option<Value, Defined | FromDefined> => optionOfType(coercedType(from.type, convert, to.type), settings),
 
   /**
    * An option whose merged value readers get in another form.
@@ -275,14 +281,14 @@ export const option = {
 
   /** A value of another type that one place alone may define, even where several would merge. */
   unique: <Value, Defined>(inner: Option<Value, Defined>, settings?: OptionSettings<Defined>): Option<Value, Defined> =>
-    make(uniqueType(inner.type), settings),
+    optionOfType(uniqueType(inner.type), settings),
 
   /** Options inside an option, mostly within `attrsOf`. */
   submodule: <const Group extends OptionGroup, FreeValue = never, FreeDefined = never>(
     options: Group,
     { rule, freeform, ...settings }: SubmoduleSettings<Group, FreeValue, FreeDefined> = {},
   ): Option<ReadSubmodule<Group, FreeValue>, WriteSubmodule<Group, FreeDefined>> =>
-    make(
+    optionOfType(
       submoduleType(options, { rule: rule as SubmoduleRule | undefined, freeform: freeform?.type }),
       settings as never,
     ),
@@ -292,14 +298,14 @@ export const option = {
    * one. Here they are collected and not looked into.
    */
   deferredModule: (settings?: OptionSettings<Defs | Module>): Option<readonly Module[], Defs | Module> =>
-    make(deferredModuleType, settings),
+    optionOfType(deferredModuleType, settings),
 
   /** Any data: attribute sets merge deeply, lists are concatenated, all else has to be equal. Functions are none. */
-  anything: (settings?: OptionSettings<unknown>): Option<unknown> => make(anythingType, settings),
+  anything: (settings?: OptionSettings<unknown>): Option<unknown> => optionOfType(anythingType, settings),
 
   /**
    * A value that is neither looked into nor merged; one place alone defines it. A function has to be the same one in
    * each run of a rule, so it is made outside of the rule.
    */
-  raw: <Value = unknown>(settings?: OptionSettings<Value>): Option<Value> => make(rawType, settings),
+  raw: <Value = unknown>(settings?: OptionSettings<Value>): Option<Value> => optionOfType(rawType, settings),
 } as const;
