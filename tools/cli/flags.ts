@@ -17,6 +17,18 @@ export const storeFlags = {
   },
 } as const;
 
+/** For commands that only ask: as {@link storeFlags}, and stores that are no directories as well. */
+export const askedStoreFlags = {
+  store: {
+    kind: "parsed",
+    parse: parseAskedStoreFlag,
+    optional: true,
+    placeholder: "STORE",
+    brief:
+      "Ask this store instead of the machine's own: a directory, or an address such as daemon or https://cache.example",
+  },
+} as const;
+
 export interface JsonFlags {
   readonly json: boolean;
 }
@@ -337,10 +349,19 @@ function parseHookFlag(this: CliContext, text: string): string {
   return text === "" || text.startsWith("/") ? text : `${this.cwd}/${text}`;
 }
 
+/** Whether a store is named by an address and not by a directory. */
+export function isStoreAddress(text: string): boolean {
+  return text.includes("://") || text === "daemon" || text.startsWith("daemon?");
+}
+
+function parseAskedStoreFlag(this: CliContext, text: string): string {
+  return isStoreAddress(text) ? text : parseStoreFlag.call(this, text);
+}
+
 function parseStoreFlag(this: CliContext, text: string): string {
   if (text.includes("://")) {
     throw new CodedError("cli.bad-store", `Cannot use "${text}" as a store: expected a directory`, {
-      hint: "Pass a directory; its store lies in DIR/nix/store.",
+      hint: "Pass a directory; its store lies in DIR/nix/store. `floe store info`, `query` and `verify` ask other stores too, `floe copy` copies.",
     });
   }
   return text.startsWith("/") ? text : `${this.cwd}/${text}`;

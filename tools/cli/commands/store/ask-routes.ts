@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+import { askedStoreFlags, type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
 
 export interface InfoFlags extends StoreFlags, JsonFlags {
   readonly recursive: boolean;
@@ -44,7 +44,7 @@ export const askRoutes = {
     loader: async () => (await import("./info.ts")).default,
     parameters: {
       flags: {
-        ...storeFlags,
+        ...askedStoreFlags,
         ...jsonFlags,
         recursive: { ...switchOn, brief: "Everything they refer to as well, one line for each" },
         size: { ...switchOn, brief: "A column with the size of the archive" },
@@ -64,7 +64,7 @@ export const askRoutes = {
     loader: async () => (await import("./query.ts")).default,
     parameters: {
       flags: {
-        ...storeFlags,
+        ...askedStoreFlags,
         ...jsonFlags,
         references: { ...switchOn, brief: "What they refer to" },
         referrers: { ...switchOn, brief: "What refers to them" },

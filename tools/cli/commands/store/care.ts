@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { type JsonFlags, jsonFlags, parseCount, type StoreFlags, storeFlags } from "../../flags.ts";
+import { askedStoreFlags, type JsonFlags, jsonFlags, parseCount, type StoreFlags, storeFlags } from "../../flags.ts";
 
 export interface RecoverFlags extends StoreFlags, JsonFlags {
   readonly contents: boolean;
@@ -31,7 +31,7 @@ export const careRoutes = {
     loader: async () => (await import("./verify.ts")).default,
     parameters: {
       flags: {
-        ...storeFlags,
+        ...askedStoreFlags,
         ...jsonFlags,
         all: { ...switchOn, brief: "All of the store, as when no path is given" },
         contents: { kind: "boolean", default: true, brief: "Hash what the objects hold" },

@@ -1,15 +1,16 @@
 import { formatHash } from "../../../../core/base/index.ts";
 import type { PathInfo, StorePath } from "../../../../core/store/index.ts";
-import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openStore } from "../../store.ts";
 import { formatBytes } from "../../text.ts";
 import type { InfoFlags } from "./ask-routes.ts";
+import { type AskedStore, openAskedStore } from "./asked-store.ts";
 import { getPathInfo } from "./valid-path.ts";
 
 /** Show what the store knows about store objects. */
-export default function info(this: CliContext, flags: InfoFlags, ...texts: string[]): void {
-  using store = openStore(flags, { readOnly: true });
+export default async function info(this: CliContext, flags: InfoFlags, ...texts: string[]): Promise<void> {
+  const reach = flags.recursive || flags.closureSize ? "closure" : "objects";
+  using store = await openAskedStore(this, flags, { texts, reach });
   const named = texts.map((text) => getPathInfo(store, text));
   const infos = flags.recursive
     ? store.closure(named.map(({ path }) => path)).map((path) => getPathInfo(store, path))
@@ -24,7 +25,8 @@ export default function info(this: CliContext, flags: InfoFlags, ...texts: strin
 }
 
 /** Closures of many objects overlap, so all of them are walked in one graph in memory. */
-function sizesOfClosures(store: LocalStore, infos: readonly PathInfo[]): Map<StorePath, number> {
+function sizesOfClosures(store: AskedStore, infos: readonly PathInfo[]): Map<StorePath, number> {
+  if (!(store instanceof LocalStore)) return sumsOfClosures(store, infos);
   const { nodes, narSizes, references } = store.readGcGraph();
   const seenBy = new Uint32Array(narSizes.length);
   const sizes = new Map<StorePath, number>();
@@ -43,6 +45,15 @@ function sizesOfClosures(store: LocalStore, infos: readonly PathInfo[]): Map<Sto
     sizes.set(path, sum);
   }
   return sizes;
+}
+
+function sumsOfClosures(store: AskedStore, infos: readonly PathInfo[]): Map<StorePath, number> {
+  return new Map(
+    infos.map(({ path }) => [
+      path,
+      store.closure([path]).reduce((sum, each) => sum + getPathInfo(store, each).narSize, 0),
+    ]),
+  );
 }
 
 /** Source: Nix 2.8, `nix path-info -rsSh --sigs`. */

@@ -1,5 +1,5 @@
-import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { closureOf, type StorePath, storePathBaseName, storePathName } from "../../../../core/store/index.ts";
+import type { AskedStore } from "./asked-store.ts";
 import { getPathInfo } from "./valid-path.ts";
 
 /**
@@ -8,7 +8,7 @@ import { getPathInfo } from "./valid-path.ts";
  *
  * Source: Nix 2.8, `nix-store --query --tree`.
  */
-export function referenceTree(store: LocalStore, root: StorePath): string[] {
+export function referenceTree(store: AskedStore, root: StorePath): string[] {
   const lines: string[] = [];
   const shown = new Set<StorePath>();
   const draw = (path: StorePath, first: string, rest: string): void => {
@@ -32,7 +32,7 @@ export function referenceTree(store: LocalStore, root: StorePath): string[] {
 }
 
 /** Objects and what they refer to, for Graphviz: an arrow goes from a reference to what needs it. */
-export function* referenceGraph(store: LocalStore, paths: readonly StorePath[]): Generator<string> {
+export function* referenceGraph(store: AskedStore, paths: readonly StorePath[]): Generator<string> {
   yield "digraph G {";
   for (const path of store.closure(paths)) {
     const { references } = getPathInfo(store, path);

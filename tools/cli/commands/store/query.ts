@@ -1,13 +1,15 @@
 import { CodedError, formatHash, sortedText } from "../../../../core/base/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { closureOf, isDerivationPath, type PathInfo, type StorePath } from "../../../../core/store/index.ts";
+import { showUrl } from "../../../../core/fetch/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openStore } from "../../store.ts";
+import { isStoreAddress } from "../../flags.ts";
 import type { QueryFlags } from "./ask-routes.ts";
+import { type AskedStore, openAskedStore, type Reach } from "./asked-store.ts";
 import { referenceGraph, referenceTree } from "./query-drawings.ts";
 import { getPathInfo } from "./valid-path.ts";
 
-type Answer = (store: LocalStore, infos: readonly PathInfo[], flags: QueryFlags) => readonly string[];
+type Answer = (store: AskedStore, infos: readonly PathInfo[], flags: QueryFlags) => readonly string[];
 
 const UNKNOWN_DERIVER = "unknown-deriver";
 
@@ -29,6 +31,16 @@ const ANSWERS = {
   graph: (store, infos) => [...referenceGraph(store, pathsOf(infos))],
 } satisfies Partial<Record<keyof QueryFlags, Answer>>;
 
+/** How far the questions go that are about more than the named objects. */
+const REACHES: Partial<Record<keyof QueryFlags, Reach>> = {
+  requisites: "closure",
+  tree: "closure",
+  graph: "closure",
+  referrers: "referrers",
+  referrersClosure: "referrers-closure",
+  resolve: "digests",
+};
+
 /** `floe store query`: one question about some objects. */
 export default async function query(this: CliContext, flags: QueryFlags, ...texts: string[]): Promise<void> {
   const asked = ([...Object.keys(ANSWERS), "roots", "resolve"] as (keyof QueryFlags)[]).filter((name) => flags[name]);
@@ -40,12 +52,16 @@ export default async function query(this: CliContext, flags: QueryFlags, ...text
       { hint: "`floe store query --help` lists them, such as --references." },
     );
   }
-  using store = openStore(flags, { readOnly: true });
+  if (flags.store !== undefined && isStoreAddress(flags.store) && (question === "roots" || flags.includeOutputs)) {
+    const { cannotAnswer } = await import("./distant-view.ts");
+    throw cannotAnswer(showUrl(flags.store), question === "roots" ? "what keeps its objects" : "what derivations make");
+  }
+  using store = await openAskedStore(this, flags, { texts, reach: REACHES[question] ?? "objects" });
   const found =
     question === "resolve"
       ? texts.map((digest) => resolve(store, digest))
       : question === "roots"
-        ? await roots(store, texts)
+        ? await roots(store as LocalStore, texts)
         : (ANSWERS[question as keyof typeof ANSWERS] as Answer)(
             store,
             texts.map((text) => getPathInfo(store, text)),
@@ -63,7 +79,7 @@ function union(infos: readonly PathInfo[], ask: (info: PathInfo) => readonly Sto
   return sortedText(new Set(infos.flatMap(ask)));
 }
 
-function requisites(store: LocalStore, infos: readonly PathInfo[], { includeOutputs }: QueryFlags): StorePath[] {
+function requisites(store: AskedStore, infos: readonly PathInfo[], { includeOutputs }: QueryFlags): StorePath[] {
   const closure = store.closure(pathsOf(infos));
   if (!includeOutputs) return closure;
   const outputs = closure.filter(isDerivationPath).flatMap((path) =>
@@ -74,7 +90,7 @@ function requisites(store: LocalStore, infos: readonly PathInfo[], { includeOutp
   return store.closure([...closure, ...outputs]);
 }
 
-function resolve(store: LocalStore, digest: string): StorePath {
+function resolve(store: AskedStore, digest: string): StorePath {
   const path = /^[0-9a-z]{32}$/.test(digest) ? store.queryByDigest(digest) : undefined;
   if (path !== undefined) return path;
   throw new CodedError("store.no-such-digest", `Cannot find "${digest}": no valid store path begins with this digest`, {

@@ -1,13 +1,15 @@
 import { CodedError } from "../../../../core/base/index.ts";
+import { showUrl } from "../../../../core/fetch/index.ts";
 import type { RepairOutcome, Settled } from "../../../../core/host/maintenance/repair.ts";
 import { type Findings, type StoreFault, verifyStore } from "../../../../core/host/maintenance/verify.ts";
 import type { AnyStore } from "../../../../core/host/stores/index.ts";
 import type { PublicKey, StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
+import { isStoreAddress } from "../../flags.ts";
 import { openStore } from "../../store.ts";
 import type { VerifyFlags } from "./care.ts";
 import { showProgress } from "./progress.ts";
-import { getPathInfo } from "./valid-path.ts";
+import { getPathInfo, readPathText } from "./valid-path.ts";
 
 /** Bits of the exit code. Source: Nix, `nix store verify`. */
 const EXIT_BITS: Readonly<Record<StoreFault["kind"], number>> = {
@@ -42,12 +44,15 @@ export default async function verify(this: CliContext, flags: VerifyFlags, ...te
     {
       details: left.map(({ path, found }) => `${path}: ${found}`),
       exitCode,
-      ...(flags.repair ? {} : { hint: "`floe store verify --repair` fetches or builds the damaged objects again." }),
+      ...(flags.repair || isStoreAddress(flags.store ?? "")
+        ? {}
+        : { hint: "`floe store verify --repair` fetches or builds the damaged objects again." }),
     },
   );
 }
 
 async function find(context: CliContext, flags: VerifyFlags, texts: readonly string[]): Promise<Findings> {
+  if (flags.store !== undefined && isStoreAddress(flags.store)) return findDistant(context, flags.store, flags, texts);
   using store = openStore(flags, { readOnly: true });
   const progress = showProgress(context, "objects hashed");
   const paths = texts.length === 0 || flags.all ? undefined : texts.map((text) => getPathInfo(store, text).path);
@@ -55,6 +60,38 @@ async function find(context: CliContext, flags: VerifyFlags, texts: readonly str
   const findings = await verifyStore(store, {
     paths: paths === undefined ? undefined : [...new Set<StorePath>(paths)],
     contents: flags.contents,
+    ...(sigsNeeded === undefined ? {} : { signaturesNeeded: sigsNeeded, trustedKeys: await trustedKeys() }),
+    signal: context.signal,
+    onProgress: progress.show,
+  });
+  progress.clear();
+  return findings;
+}
+
+/** A store that is no directory of this machine: nothing is listed, mended or put right in it. */
+async function findDistant(
+  context: CliContext,
+  url: string,
+  { all, repair, contents, sigsNeeded }: VerifyFlags,
+  texts: readonly string[],
+): Promise<Findings> {
+  if (all || repair || texts.length === 0) {
+    const found = repair ? "--repair" : all ? "--all" : "no store path";
+    throw new CodedError(
+      "cli.conflicting-flags",
+      `Cannot verify "${showUrl(url)}": found ${found}, expected store paths`,
+      {
+        hint: "A store behind an address is not listed and not repaired; name the objects, as in `$(floe store query -R --store …)`.",
+      },
+    );
+  }
+  const { openStoreUrl } = await import("../../../../core/host/stores/index.ts");
+  const { verifyDistant } = await import("../../../../core/host/maintenance/verify-distant.ts");
+  using store = await openStoreUrl(url, { cwd: context.cwd, signal: context.signal });
+  const progress = showProgress(context, "objects hashed");
+  const findings = await verifyDistant(store, {
+    paths: [...new Set(texts.map((text) => readPathText(store.storeDirectory, text)))],
+    contents,
     ...(sigsNeeded === undefined ? {} : { signaturesNeeded: sigsNeeded, trustedKeys: await trustedKeys() }),
     signal: context.signal,
     onProgress: progress.show,
