@@ -4,6 +4,7 @@ export type { Definition } from "./definition.ts";
 export { showPlace } from "./definition.ts";
 export type { AnyOption, Option, OptionGroup, ReadGroup, WriteGroup } from "./option-type.ts";
 export { option } from "./option.ts";
+export type { Deferred } from "./deferred-type.ts";
 export type { DefinedBy, OptionSettings, ValueOf } from "./option.ts";
 export type { SubmoduleContext, SubmoduleRule } from "./submodule-type.ts";
 export { type Declaration, type Read, type Write, declare } from "./declare.ts";

@@ -8,9 +8,8 @@ import {
   oneOfType,
   taggedType,
 } from "./collection-types.ts";
-import { deferredModuleType } from "./deferred-type.ts";
+import { type Deferred, deferredModuleType } from "./deferred-type.ts";
 import type { Module } from "./module.ts";
-import type { Defs } from "./namespaces.ts";
 import type { AnyOption, Option, OptionGroup, OptionType, ReadGroup, WriteGroup } from "./option-type.ts";
 import {
   boolType,
@@ -297,7 +296,7 @@ export const option = {
    * Modules and definitions for a configuration that is evaluated elsewhere: of another machine, of a variant of this
    * one. Here they are collected and not looked into.
    */
-  deferredModule: (settings?: OptionSettings<Defs | Module>): Option<readonly Module[], Defs | Module> =>
+  deferredModule: (settings?: OptionSettings<Deferred>): Option<readonly Module[], Deferred> =>
     optionOfType(deferredModuleType, settings),
 
   /** Any data: attribute sets merge deeply, lists are concatenated, all else has to be equal. Functions are none. */

@@ -6,6 +6,7 @@ export * from "./make-system.ts";
 export * from "./options.ts";
 export * from "./program-tree.ts";
 export * from "./shell.ts";
+export type { RootOptions, RootOptionsDefs } from "./specialisation.ts";
 export * from "./switch/index.ts";
 export * from "./toplevel.ts";
 export * from "./version.ts";

@@ -1,4 +1,4 @@
-import { type Diagnostic, callerLocation } from "../base/index.ts";
+import { type Diagnostic, type SourceLocation, callerLocation, formatLocation } from "../base/index.ts";
 import type { DerivationValue } from "../derivation/index.ts";
 import {
   type Config,
@@ -9,8 +9,10 @@ import {
   defaults,
   defineModule,
   evaluateModules,
+  withPriority,
 } from "../module/index.ts";
 import { systemModule } from "./options.ts";
+import { inVariant, specialisationModule } from "./specialisation.ts";
 import { makeToplevel } from "./toplevel.ts";
 import { FLOE_VERSION } from "./version.ts";
 
@@ -25,6 +27,8 @@ export interface MakeSystemOptions<Pkgs extends SystemPackages> {
   readonly name: string;
   readonly pkgs: Pkgs;
   readonly modules: readonly Module[];
+  /** Modules that take no part, by value or by key, with all that only they import. */
+  readonly disabledModules?: readonly (Module | string)[];
   /** What the machine itself says: one literal, or several in order. */
   readonly config: Defs | readonly Defs[];
 }
@@ -44,6 +48,8 @@ export interface System {
   readonly initrd: string;
   readonly kernelParams: readonly string[];
   readonly evaluated: EvaluatedModules;
+  /** Variants of the system by name, each a system of its own. */
+  readonly specialisations: Readonly<Record<string, System>>;
   toString(): string;
 }
 
@@ -53,20 +59,48 @@ export interface System {
  * @throws {CodedError} on first use of the result: those of `evaluateModules`, and `activation.*`, `etc.*`.
  */
 export function makeSystem<Pkgs extends SystemPackages>(options: MakeSystemOptions<Pkgs>): System {
-  const at = callerLocation(makeSystem);
-  const { name, pkgs } = options;
-  const evaluated = once(() => {
-    const own = Array.isArray(options.config) ? options.config : [options.config];
-    return evaluateModules({
-      modules: [systemModule, nameModule(name), ...options.modules],
+  return makeVariant(options, callerLocation(makeSystem), undefined);
+}
+
+function makeVariant<Pkgs extends SystemPackages>(
+  options: MakeSystemOptions<Pkgs>,
+  at: SourceLocation | undefined,
+  variant: string | undefined,
+): System {
+  const { name, pkgs, disabledModules } = options;
+  const own: readonly Defs[] = Array.isArray(options.config) ? options.config : [options.config as Defs];
+  const evaluated = once(() =>
+    evaluateModules({
+      modules: [systemModule, specialisationModule, nameModule(name, variant), ...options.modules],
       config: own,
       at,
+      ...(disabledModules === undefined ? {} : { disabledModules }),
       ...({ pkgs } as unknown as Partial<ModuleArguments>),
+    }),
+  );
+  const specialisations = once(() =>
+    Object.fromEntries(
+      Object.entries(evaluated().config.specialisation).map(([inner, { configuration, inheritParent }]) => {
+        // A variant of a variant would never end, since each inherits those of its parent.
+        const none: Defs = { specialisation: withPriority(0, {}) };
+        const inherited = [...(inheritParent ? own : []), none];
+        const modules = [...options.modules, ...configuration];
+        return [inner, makeVariant({ ...options, modules, config: inherited }, at, inner)];
+      }),
+    ),
+  );
+  const toplevel = once(() => {
+    const { config } = evaluated();
+    const variants = Object.entries(specialisations()).map(([inner, system]) =>
+      inVariant(inner, () => [inner, { toplevel: system.outPath, system: system.config.system }] as const),
+    );
+    return makeToplevel({
+      system: config.system,
+      coreutils: pkgs.coreutils,
+      floeVersion: FLOE_VERSION,
+      specialisations: Object.fromEntries(variants),
     });
   });
-  const toplevel = once(() =>
-    makeToplevel({ system: evaluated().config.system, coreutils: pkgs.coreutils, floeVersion: FLOE_VERSION }),
-  );
   return {
     kind: "system",
     name,
@@ -74,10 +108,16 @@ export function makeSystem<Pkgs extends SystemPackages>(options: MakeSystemOptio
       return evaluated().config;
     },
     get warnings() {
-      return evaluated().warnings;
+      return withoutRepeats([
+        ...evaluated().warnings,
+        ...Object.values(specialisations()).flatMap(({ warnings }) => warnings),
+      ]);
     },
     get evaluated() {
       return evaluated();
+    },
+    get specialisations() {
+      return specialisations();
     },
     get toplevel() {
       return toplevel();
@@ -101,11 +141,23 @@ export function makeSystem<Pkgs extends SystemPackages>(options: MakeSystemOptio
   };
 }
 
+/** A variant gives most of its parent's warnings again. */
+function withoutRepeats(warnings: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Map(
+    warnings.map((warning) => [
+      `${warning.at === undefined ? "" : formatLocation(warning.at)} ${warning.message}`,
+      warning,
+    ]),
+  );
+  return [...seen.values()];
+}
+
 /** The machine's name, unless its configuration says otherwise. */
-function nameModule(name: string): Module {
+function nameModule(name: string, variant: string | undefined): Module {
+  const suffix = variant === undefined ? "" : ` (${variant})`;
   return defineModule({ key: "machine name" }, ({ config, define }) => {
     define({ system: { name: defaults(name) } });
-    define({ system: { label: defaults(`Floe ${config.system.name}`) } });
+    define({ system: { label: defaults(`Floe ${config.system.name}${suffix}`) } });
   });
 }
 

@@ -3,7 +3,8 @@ import { readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Defs, defineModule, option, declare } from "../module/index.ts";
+import { type Defs, after, declare, defineModule, force, option } from "../module/index.ts";
+import { failure } from "../module/testing.ts";
 import { makeSystem, tryParseBootSpec } from "./index.ts";
 import { beginTestEvaluation, runBuilder, testPackage } from "./testing.ts";
 
@@ -64,6 +65,63 @@ test("makeSystem() gives a toplevel with everything a boot needs", () => {
   });
   assert.is(spawnSync(join(out, "activate"), { encoding: "utf8" }).stdout, `${out}\n`);
   assert.is(spawnSync("bash", ["-n", join(out, "init")]).status, 0);
+});
+
+test("a specialisation is a system of its own beside its parent, with an entry in boot.json", () => {
+  const system = make({
+    system: { label: "Test" },
+    specialisation: {
+      loud: { configuration: { system: { build: { kernelParams: after(["debug"]) }, label: force("Loud") } } },
+      bare: { inheritParent: false, configuration: defineModule({ key: "bare" }) },
+    },
+  });
+  const { loud, bare } = system.specialisations;
+  assert.equal(loud?.kernelParams, ["quiet", "debug"]);
+  assert.equal(system.kernelParams, ["quiet"]);
+  assert.is(bare?.config.system.label, "Floe web (bare)");
+  assert.equal(loud?.specialisations, {});
+  const out = runBuilder(
+    system.toplevel,
+    new Map([
+      [bash, "/usr"],
+      [coreutils, "/usr"],
+    ]),
+  );
+  assert.is(readlinkSync(join(out, "specialisation/loud")), loud?.outPath);
+  assert.equal(readdirSync(join(out, "specialisation")).sort(), ["bare", "loud"]);
+  const spec = tryParseBootSpec(readFileSync(join(out, "boot.json"), "utf8"));
+  assert.is(spec?.init, `${out}/init`);
+  assert.equal(Object.keys(spec?.specialisations ?? {}), ["bare", "loud"]);
+  assert.equal(spec?.specialisations?.["loud"], {
+    kernel: "/k/bzImage",
+    initrd: "/i",
+    init: `${loud?.outPath}/init`,
+    kernelParams: ["quiet", "debug"],
+    label: "Loud",
+    system: "x86_64-linux",
+    toplevel: loud?.outPath,
+  });
+});
+
+test("what is wrong in a specialisation says in which, at the place where it was written", () => {
+  const system = make({ specialisation: { odd: { configuration: { system: { label: 1 as never } } } } });
+  const error = failure(() => system.outPath);
+  assert.is(error.code, "option.wrong-type");
+  assert.match(error.message, '(in specialisation "odd")');
+  assert.match(error.at?.file ?? "", /toplevel\.test\.ts$/);
+  const named = failure(() => make({ specialisation: { "a/b": {} } }).outPath);
+  assert.is(named.code, "module.assertion");
+  // @ts-expect-error a misspelt option is one in a variant, too
+  make({ specialisation: { odd: { configuration: { system: { lable: "x" } } } } });
+});
+
+test("makeSystem() takes modules that take no part", () => {
+  const extra = defineModule({ key: "extra" }, ({ define }) => define({ system: { build: { kernelParams: ["x"] } } }));
+  const pkgs = { coreutils };
+  const made = (disabledModules: string[]) =>
+    makeSystem({ name: "web", pkgs, modules: [filled, extra], disabledModules, config: {} }).kernelParams;
+  assert.equal(made([]), ["x", "quiet"]);
+  assert.equal(made(["extra"]), ["quiet"]);
 });
 
 test("makeSystem() is lazy, and its errors name the literal's place", () => {

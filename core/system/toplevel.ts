@@ -1,6 +1,6 @@
 import { type DerivationValue, derivation } from "../derivation/index.ts";
 import { SELF, formatActivationScript } from "./activation-script.ts";
-import { formatBootSpec } from "./switch/index.ts";
+import { type BootSpec, formatBootSpec } from "./switch/index.ts";
 import { formatInit } from "./init-script.ts";
 import type { SystemOptions } from "./options.ts";
 
@@ -10,16 +10,26 @@ export interface ToplevelOptions {
   readonly coreutils: { toString(): string };
   /** The version of Floe that described the system. */
   readonly floeVersion: string;
+  /** Variants by name, with their store paths. */
+  readonly specialisations?: Readonly<Record<string, Variant>>;
+}
+
+/** A variant of a system, which is a system of its own. */
+export interface Variant {
+  readonly toplevel: string;
+  readonly system: SystemOptions;
 }
 
 /**
  * The store object a generation points to.
  *
  * Shape: `init`, `activate`, `kernel`, `initrd`, `kernel-params`, `etc`, `etc-links`, `etc-entries`, `sw`, `systemd`, `boot.json`,
- * `init-interface-version`, `system`, `name`, `floe-version`.
+ * `init-interface-version`, `system`, `name`, `floe-version`, and `specialisation/<name>` for each variant.
  */
-export function makeToplevel({ system, coreutils, floeVersion }: ToplevelOptions): DerivationValue {
+export function makeToplevel(options: ToplevelOptions): DerivationValue {
+  const { system, coreutils, floeVersion, specialisations = {} } = options;
   const { build } = system;
+  const variants = Object.entries(specialisations);
   const programs = {
     init: formatInit({ shell: build.shell, path: build.path, init: build.init }),
     activate: formatActivationScript({ shell: build.shell, path: build.path, snippets: system.activationScripts }),
@@ -28,13 +38,14 @@ export function makeToplevel({ system, coreutils, floeVersion }: ToplevelOptions
     "kernel-params": `${build.kernelParams.join(" ")}\n`,
     "etc-entries": build.etcEntries.map((line) => `${line}\n`).join(""),
     "boot.json": formatBootSpec({
-      kernel: build.kernel,
-      initrd: build.initrd,
-      init: `${SELF}/init`,
-      kernelParams: build.kernelParams,
-      label: system.label,
-      system: system.platform,
-      toplevel: SELF,
+      ...bootSpec(system, SELF),
+      ...(variants.length === 0
+        ? {}
+        : {
+            specialisations: Object.fromEntries(
+              variants.map(([name, variant]) => [name, bootSpec(variant.system, variant.toplevel)]),
+            ),
+          }),
     }),
     "init-interface-version": "systemd 1\n",
     system: `${system.platform}\n`,
@@ -53,9 +64,22 @@ export function makeToplevel({ system, coreutils, floeVersion }: ToplevelOptions
     name: `floe-system-${system.name}`,
     system: system.platform,
     builder: `${build.shell}/bin/bash`,
-    args: ["-euc", BUILD],
-    structuredAttrs: { programs, texts, links, bin: `${coreutils}/bin` },
+    args: ["-euc", variants.length === 0 ? BUILD : `${BUILD}${BUILD_VARIANTS}`],
+    structuredAttrs: {
+      programs,
+      texts,
+      links,
+      bin: `${coreutils}/bin`,
+      ...(variants.length === 0
+        ? {}
+        : { variants: Object.fromEntries(variants.map(([name, { toplevel }]) => [name, toplevel])) }),
+    },
   });
+}
+
+function bootSpec({ build, label, platform }: SystemOptions, toplevel: string): BootSpec {
+  const { kernel, initrd, kernelParams } = build;
+  return { kernel, initrd, init: `${toplevel}/init`, kernelParams, label, system: platform, toplevel };
 }
 
 // The toplevel's own path is known only here, hence the replacement; bash's own quoting keeps "&" literal.
@@ -65,4 +89,8 @@ out=\${outputs[out]}
 for name in "\${!programs[@]}"; do printf '%s' "\${programs[$name]//"${SELF}"/"$out"}" > "$out/$name"; "$bin/chmod" 0555 "$out/$name"; done
 for name in "\${!texts[@]}"; do printf '%s' "\${texts[$name]//"${SELF}"/"$out"}" > "$out/$name"; done
 for name in "\${!links[@]}"; do "$bin/ln" -s "\${links[$name]}" "$out/$name"; done
+`;
+
+const BUILD_VARIANTS = `"$bin/mkdir" "$out/specialisation"
+for name in "\${!variants[@]}"; do "$bin/ln" -s "\${variants[$name]}" "$out/specialisation/$name"; done
 `;

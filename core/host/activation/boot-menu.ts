@@ -59,7 +59,8 @@ export function writeBootMenu(options: BootMenuOptions): void {
   const bootable = generations.flatMap(({ number, date, target }): BootGeneration[] => {
     const spec = tryParseBootSpec(unlessAbsent(() => readFileSync(`${root}${target}/boot.json`, "utf8")) ?? "");
     const lacking = whatIsLacking(spec, settings.copyKernels, root);
-    if (spec !== undefined && lacking === undefined) return [{ number, date, spec }];
+    if (spec !== undefined && lacking === undefined)
+      return [{ number, date, spec: withWholeVariants(spec, settings.copyKernels, root) }];
     if (number === defaultGeneration) {
       throw new CodedError(
         "boot.not-bootable",
@@ -90,6 +91,15 @@ export function writeBootMenu(options: BootMenuOptions): void {
   writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
   for (const name of plan.remove) rmSync(join(folder, name), { force: true });
   removeUnusedCopies(boot, (path) => plan.copies.has(path));
+}
+
+/** A boot description with those of its variants that a loader can start. */
+function withWholeVariants(spec: BootSpec, copyKernels: boolean, root: string): BootSpec {
+  if (spec.specialisations === undefined) return spec;
+  const whole = Object.entries(spec.specialisations).filter(
+    ([, variant]) => whatIsLacking(variant, copyKernels, root) === undefined,
+  );
+  return { ...spec, specialisations: Object.fromEntries(whole) };
 }
 
 /** What keeps a loader from starting a generation. */

@@ -102,11 +102,12 @@ class TestMachine {
     };
   }
 
-  run(mode: SwitchOptions["mode"], target: SwitchOptions["target"]) {
+  run(mode: SwitchOptions["mode"], target: SwitchOptions["target"], specialisation?: string) {
     this.acts.length = 0;
     return switchSystem({
       mode,
       target,
+      specialisation,
       paths: this.paths,
       host: this.host,
       say: (line) => this.words.push(line),
@@ -512,5 +513,34 @@ test("parseUnitList() reads what systemctl prints", () => {
     { name: "x.service", active: "inactive", sub: "dead" },
   ]);
 });
+
+test(
+  "a specialisation runs, while its parent is the generation that boots",
+  withMachine((machine) => {
+    machine.addSystem("two", TWO);
+    machine.addSystem("loud", { "a.service": "[Service]\nExecStart=/loud\n", "multi-user.target": "" });
+    const folder = join(machine.root, "nix/store/two/specialisation");
+    mkdirSync(folder);
+    symlinkSync("/nix/store/loud", join(folder, "loud"));
+    assert.is(machine.run("switch", toplevel("two"), "loud").exitCode, 0);
+    assert.ok(machine.acts.includes("activate /nix/store/loud switch"));
+    assert.not.ok(machine.acts.some((act) => act.startsWith("activate /nix/store/two")));
+    assert.is(readlinkSync(machine.paths.currentSystem), `${machine.root}/nix/store/loud`);
+    assert.is(machine.profile.get(2).target, "/nix/store/two");
+    assert.match(machine.loaderConf(), "default floe-generation-2.conf");
+    assert.is(machine.run("test", { kind: "generation", number: 2 }, "loud").exitCode, 0);
+    assert.is(machine.run("switch", { kind: "generation", number: 2 }).exitCode, 0);
+    assert.is(readlinkSync(machine.paths.currentSystem), `${machine.root}/nix/store/two`);
+    assert.throws(
+      () => machine.run("switch", toplevel("two"), "luod"),
+      (error: { code: string; hint: string }) =>
+        error.code === "system.no-specialisation" && error.hint === 'Did you mean "loud"?',
+    );
+    assert.throws(
+      () => machine.run("switch", { kind: "generation", number: 1 }, "loud"),
+      (error: { code: string }) => error.code === "system.no-specialisation",
+    );
+  }),
+);
 
 test.run();

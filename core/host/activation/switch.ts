@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CodedError } from "../../base/index.ts";
+import { CodedError, didYouMean, sortedText } from "../../base/index.ts";
 import { type LoadedUnit, type SwitchPlan, planSwitch } from "../../system/switch/index.ts";
 import { Profile, readLink, replaceLink } from "../profile/index.ts";
 import { writeBootMenu } from "./boot-menu.ts";
@@ -22,6 +22,8 @@ export type SwitchTarget =
 export interface SwitchOptions {
   readonly mode: SwitchMode;
   readonly target: SwitchTarget;
+  /** The variant of the target that runs; what becomes the default is the target itself. Default: none. */
+  readonly specialisation?: string | undefined;
   readonly paths: SwitchPaths;
   readonly host: SwitchHost;
   /** Receives words for people. */
@@ -52,7 +54,7 @@ export interface SwitchResult {
  * Order: lock → stop units → activate → reload the manager → reload, restart, start → settle → commit (the generation's
  * link, the profile by one rename, then the boot menu). Nothing before the commit changes what boots.
  *
- * @throws {CodedError} `system.locked`, `system.not-a-system`, `profile.no-generation`, `system.cannot-run`
+ * @throws {CodedError} `system.locked`, `system.not-a-system`, `system.no-specialisation`, `profile.no-generation`, `system.cannot-run`
  */
 export function switchSystem(options: SwitchOptions): SwitchResult {
   return withSwitchLock(options.paths.run, () => new Switch(options).run());
@@ -76,12 +78,13 @@ class Switch {
   }
 
   run(): SwitchResult {
-    const { mode, target, say } = this.#options;
+    const { mode, target, specialisation, say } = this.#options;
     const named = target.kind === "toplevel" ? target.path : this.#profile.get(target.number).target;
     this.#checkSystem(named);
-    const toplevel = this.#canonical(named);
+    const whole = this.#canonical(named);
+    const toplevel = specialisation === undefined ? whole : this.#variant(whole, specialisation);
     const nothing = { generation: undefined, plan: undefined, failedUnits: [] };
-    if (mode === "boot") return { ...nothing, ...this.#commit(toplevel) };
+    if (mode === "boot") return { ...nothing, ...this.#commit(whole) };
     if (mode === "dry-activate") {
       const plan = this.#plan(toplevel);
       this.#tell(plan, "would");
@@ -92,12 +95,12 @@ class Switch {
       say("the new system talks to its init in another way: it has to be booted (use `boot` and reboot)");
       return { ...nothing, exitCode: SWITCH_EXIT.reboot };
     }
-    return this.#holding(toplevel, () => {
+    return this.#holding(whole, () => {
       const plan = this.#plan(toplevel);
       const failedUnits = this.#apply(toplevel, plan);
       if (failedUnits === undefined) return { ...nothing, plan, exitCode: SWITCH_EXIT.activation };
       const { generation, exitCode } =
-        mode === "switch" ? this.#commit(toplevel) : { generation: undefined, exitCode: SWITCH_EXIT.done };
+        mode === "switch" ? this.#commit(whole) : { generation: undefined, exitCode: SWITCH_EXIT.done };
       const failed = exitCode === SWITCH_EXIT.done && (failedUnits.length > 0 || this.#refused);
       return { generation, plan, failedUnits, exitCode: failed ? SWITCH_EXIT.units : exitCode };
     });
@@ -133,6 +136,22 @@ class Switch {
     const path = real.startsWith(`${root}/`) ? real.slice(root.length) : real;
     if (/^\/nix\/store\/[^/]+$/.test(path)) return path;
     throw new CodedError("system.not-a-system", `Cannot switch to "${named}": found "${path}", expected a store path`);
+  }
+
+  /** The toplevel of a variant. */
+  #variant(toplevel: string, name: string): string {
+    const known = unlessAbsent(() => readdirSync(`${this.#root}${toplevel}/specialisation`)) ?? [];
+    if (known.includes(name)) {
+      const path = this.#canonical(readLink(`${this.#root}${toplevel}/specialisation/${name}`) ?? "");
+      this.#checkSystem(path);
+      return path;
+    }
+    const list = known.length === 0 ? "it has none" : `expected one of ${sortedText(known).join(", ")}`;
+    throw new CodedError(
+      "system.no-specialisation",
+      `Cannot switch to specialisation "${name}" of "${toplevel}": found no such specialisation, ${list}`,
+      { hint: didYouMean(name, known) },
+    );
   }
 
   #needsReboot(toplevel: string): boolean {

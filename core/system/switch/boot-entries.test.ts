@@ -43,6 +43,30 @@ test("planBootEntries() names kernels in place and chooses the default", () => {
   assert.is(plan.copies.size, 0);
 });
 
+test("a specialisation has an entry of its own, which goes with its generation", () => {
+  const loud = { ...spec, init: "/nix/store/l-system/init", label: "Floe web (loud)", kernel: "/nix/store/l/bzImage" };
+  const whole = { ...spec, specialisations: { loud } };
+  assert.equal(tryParseBootSpec(formatBootSpec(whole)), whole);
+  const plan = planBootEntries({
+    ...options,
+    copyKernels: true,
+    generations: [{ number: 2, date: undefined, spec: whole }],
+    existing: ["floe-generation-1-specialisation-loud.conf", "floe-generation-2-specialisation-loud.conf"],
+  });
+  const name = "floe-generation-2-specialisation-loud.conf";
+  assert.equal([...plan.entries.keys()], ["loader/entries/floe-generation-2.conf", `loader/entries/${name}`]);
+  assert.match(
+    plan.entries.get(`loader/entries/${name}`) ?? "",
+    /^version Generation 2 \(loud\): Floe web \(loud\)\nlinux \/EFI\/floe\/l-bzImage\.efi\n[\s\S]*options init=\/nix\/store\/l-system\/init /m,
+  );
+  assert.equal(plan.remove, ["floe-generation-1-specialisation-loud.conf"]);
+  assert.is(plan.loaderConf, "timeout 3\ndefault floe-generation-2.conf\n");
+  assert.equal(plan.copies.size, 3);
+  // Names become names of files: others are left out.
+  const odd = formatBootSpec({ ...spec, specialisations: { "../x": loud } });
+  assert.is(tryParseBootSpec(odd)?.specialisations, undefined);
+});
+
 test("planBootEntries() keeps the newest and the default, removes its own others, leaves foreign ones", () => {
   const plan = planBootEntries({
     ...options,

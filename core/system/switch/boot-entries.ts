@@ -33,11 +33,12 @@ export interface BootEntriesPlan {
   readonly loaderConf: string;
 }
 
-const ENTRY = /^floe-generation-\d+\.conf$/;
+const ENTRY = /^floe-generation-\d+(?:-specialisation-[A-Za-z0-9_.-]+)?\.conf$/;
 
-/** The file name of a generation's entry. */
-export function bootEntryName(number: number): string {
-  return `floe-generation-${number}.conf`;
+/** The file name of the entry of a generation, or of a variant of it. */
+export function bootEntryName(number: number, specialisation?: string): string {
+  const variant = specialisation === undefined ? "" : `-specialisation-${specialisation}`;
+  return `floe-generation-${number}${variant}.conf`;
 }
 
 /**
@@ -49,7 +50,6 @@ export function planBootEntries(options: BootEntriesOptions): BootEntriesPlan {
   const { generations, defaultGeneration, existing, timeoutSeconds, limit, copyKernels } = options;
   const newest = [...generations].sort((a, b) => b.number - a.number);
   const chosen = newest.filter(({ number }, index) => index < limit || number === defaultGeneration);
-  const names = new Set(chosen.map(({ number }) => bootEntryName(number)));
   const copies = new Map<string, string>();
   const place = (path: string): string => {
     if (!copyKernels) return path;
@@ -58,13 +58,19 @@ export function planBootEntries(options: BootEntriesOptions): BootEntriesPlan {
     return target;
   };
   const entries = new Map<string, string>();
-  for (const generation of chosen) {
+  const add = (generation: BootGeneration, specialisation?: string) => {
     const { kernel, initrd } = generation.spec;
-    const text = formatBootEntry(generation, { kernel: place(kernel), initrd: place(initrd) });
-    entries.set(`loader/entries/${bootEntryName(generation.number)}`, text);
+    const files = { kernel: place(kernel), initrd: place(initrd) };
+    const text = formatBootEntry(generation, files, specialisation);
+    entries.set(`loader/entries/${bootEntryName(generation.number, specialisation)}`, text);
+  };
+  for (const generation of chosen) {
+    add(generation);
+    for (const [name, spec] of Object.entries(generation.spec.specialisations ?? {}))
+      add({ ...generation, spec }, name);
   }
   return {
-    remove: existing.filter((name) => ENTRY.test(name) && !names.has(name)),
+    remove: existing.filter((name) => ENTRY.test(name) && !entries.has(`loader/entries/${name}`)),
     copies,
     entries,
     loaderConf: `timeout ${timeoutSeconds}\ndefault ${bootEntryName(defaultGeneration)}\n`,
@@ -80,12 +86,14 @@ function copyName(path: string): string {
 function formatBootEntry(
   { number, date, spec }: BootGeneration,
   files: { readonly kernel: string; readonly initrd: string },
+  specialisation: string | undefined,
 ): string {
+  const variant = specialisation === undefined ? "" : ` (${specialisation})`;
   const made = date === undefined ? "" : `, made ${date.toISOString().slice(0, 10)}`;
   const lines = {
     title: "Floe",
     "sort-key": "floe",
-    version: `Generation ${number}: ${spec.label}${made}`,
+    version: `Generation ${number}${variant}: ${spec.label}${made}`,
     linux: files.kernel,
     initrd: files.initrd,
     options: [`init=${spec.init}`, ...spec.kernelParams].join(" "),

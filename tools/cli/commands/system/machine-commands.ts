@@ -7,6 +7,8 @@ import { type JsonFlags, jsonFlags, parseCount } from "../../flags.ts";
 export interface SwitchFlags {
   readonly storePath?: string;
   readonly generation?: number;
+  /** The variant of it that runs. */
+  readonly specialisation?: string;
 }
 
 const EXIT_CODES =
@@ -31,6 +33,13 @@ function switchCommand(mode: SwitchMode, brief: string, more: string) {
           optional: true,
           placeholder: "N",
           brief: "A generation that exists",
+        },
+        specialisation: {
+          kind: "parsed",
+          parse: String,
+          optional: true,
+          placeholder: "NAME",
+          brief: "The variant of the system that runs now; what boots stays the system itself",
         },
       },
     },

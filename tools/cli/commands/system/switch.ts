@@ -14,7 +14,15 @@ import type { SwitchFlags } from "./machine-commands.ts";
 /** `floe system switch|boot|test|dry-activate`. */
 export function switchCommand(mode: SwitchMode) {
   return function switchTo(this: CliContext, flags: SwitchFlags): void {
-    run(this, mode, chooseTarget(flags));
+    const { specialisation } = flags;
+    if (mode === "boot" && specialisation !== undefined) {
+      throw new CodedError(
+        "cli.conflicting-flags",
+        "Cannot use --specialisation together with boot: what boots is the system itself",
+        { hint: "Each specialisation has an entry of its own in the boot menu." },
+      );
+    }
+    run(this, mode, chooseTarget(flags), specialisation);
   };
 }
 
@@ -56,13 +64,14 @@ function chooseTarget({ storePath, generation }: SwitchFlags): SwitchTarget {
   });
 }
 
-function run(context: CliContext, mode: SwitchMode, target: SwitchTarget): void {
+function run(context: CliContext, mode: SwitchMode, target: SwitchTarget, specialisation?: string): void {
   if (process.getuid?.() !== 0) {
     throw new CodedError("system.not-root", `Cannot ${mode} a system: this needs root`);
   }
   const result = switchSystem({
     mode,
     target,
+    specialisation,
     paths: switchPaths(),
     host: makeSystemdHost(),
     say: (line) => context.say(line),
