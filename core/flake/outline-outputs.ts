@@ -32,12 +32,12 @@ export function outlineOutputs(outputs: object): OutputOutline {
     const [level, ...below] = levels;
     for (const name of Object.keys(value)) {
       const at = [...path, name];
-      if (level === "platform") warnOfPlatform(name, at, warnings);
-      if (below.length === 0) {
-        paths.push(at);
-        continue;
-      }
       try {
+        if (level === "platform") checkPlatform(name, at, warnings);
+        if (below.length === 0) {
+          paths.push(at);
+          continue;
+        }
         const member = (value as Record<string, unknown>)[name];
         if (member === undefined) continue;
         checkContainer(member, at, below);
@@ -95,7 +95,9 @@ function checkContainer(
 
 function example(path: readonly string[], level: "platform" | "name" | undefined): string {
   const [name = "", second = "x86_64-linux"] = path;
-  if (path.length > 1) return `${name}: { "x86_64-linux": { ${/^[\w$]+$/.test(second) ? second : "default"}: … } }`;
+  const named = findOutputKind(name)?.levels.length === 2;
+  if (path.length > 1 && named)
+    return `${name}: { "x86_64-linux": { ${/^[\w$]+$/.test(second) ? second : "default"}: … } }`;
   return level === "platform" ? `${name}: { "x86_64-linux": … }` : `${name}: { default: … }`;
 }
 
@@ -105,7 +107,14 @@ function warnOfName(name: string, warnings: { path: string[]; message: string }[
   warnings.push({ path: [name], message: `Floe knows no output "${name}". Did you mean "${near}"?` });
 }
 
-function warnOfPlatform(name: string, path: string[], warnings: { path: string[]; message: string }[]): void {
+function checkPlatform(name: string, path: string[], warnings: { path: string[]; message: string }[]): void {
+  if (!name.includes("-")) {
+    throw new CodedError(
+      "flake.output-malformed",
+      `Cannot use the output "${formatAttribute(path)}": "${name}" is no platform, expected one like "x86_64-linux"`,
+      { hint: `Write: ${example(path, "platform")}` },
+    );
+  }
   if (PLATFORMS.includes(name)) return;
   const [near] = nearNames(name, PLATFORMS);
   if (near === undefined) return;

@@ -1,10 +1,11 @@
 import type { LocalSource } from "../derivation/index.ts";
 import type { Module } from "../module/index.ts";
 
-/** `x86_64-linux`: processor and kernel. That the dash is there tells a platform from the name of a package. */
-export type PlatformName = `${string}-${string}`;
-
-export type ByPlatform<Value> = Readonly<Record<PlatformName, Value>>;
+/**
+ * By the name of a platform: `x86_64-linux`. The names are any text to the compiler: in a literal that a function returns it does not
+ * look for names that are too many, but does at their values.
+ */
+export type ByPlatform<Value> = Readonly<Record<string, Value>>;
 export type ByName<Value> = Readonly<Record<string, Value>>;
 
 /** A package, or what `derivation` gives. */

@@ -60,7 +60,10 @@ test("outlineOutputs() goes on after a part that fails", () => {
     faults.map(({ path, error }) => [path.join("."), (error as Error).message]),
     [
       ["packages", "no packages"],
-      ["apps.default", 'Cannot use the output "apps.default": found an app, expected members by name'],
+      [
+        "apps.default",
+        'Cannot use the output "apps.default": "default" is no platform, expected one like "x86_64-linux"',
+      ],
       ["checks.x86_64-linux", "no checks"],
       ["overlays", 'Cannot use the output "overlays": found a number, expected members by name'],
     ],

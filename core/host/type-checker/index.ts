@@ -1,0 +1,1 @@
+export { checkTypes, type CheckTypesOptions } from "./check-types.ts";
