@@ -29,6 +29,20 @@ export interface RealiseOptions {
  *   last lines were shown when it happened. `cli.interrupted` when the user interrupted it.
  */
 export async function realise(targets: readonly BuildTarget[], options: RealiseOptions): Promise<BuildReport> {
+  const report = await tryRealise(targets, options);
+  const error = reportError(report);
+  if (error === undefined) return report;
+  // Details and hints were shown with each failure, when it happened.
+  const others = report.failures.slice(1).map((failure) => failure.error.message);
+  throw new CodedError(error.code, error.message, { details: others, exitCode: report.exitCode });
+}
+
+/**
+ * As {@link realise}, and failures are in the report.
+ *
+ * @throws {CodedError} `cli.interrupted`
+ */
+export async function tryRealise(targets: readonly BuildTarget[], options: RealiseOptions): Promise<BuildReport> {
   const { context, store, flags, dryRun = false, paths = [] } = options;
   const { terminal, process } = context;
   const progress = makeBuildProgress({
@@ -77,9 +91,5 @@ export async function realise(targets: readonly BuildTarget[], options: RealiseO
   }
   progress.end(report);
   context.signal.throwIfAborted();
-  const error = reportError(report);
-  if (error === undefined) return report;
-  // Details and hints were shown with each failure, when it happened.
-  const others = report.failures.slice(1).map((failure) => failure.error.message);
-  throw new CodedError(error.code, error.message, { details: others, exitCode: report.exitCode });
+  return report;
 }

@@ -187,6 +187,11 @@ export class OpenFlake {
     return this.#location.directory;
   }
 
+  /** The tree it belongs to: a checkout, or the folder itself. */
+  get sourceDirectory(): string {
+    return this.#location.sourceDirectory;
+  }
+
   get lock(): LockFile {
     return this.#location.lock;
   }

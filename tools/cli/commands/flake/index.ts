@@ -1,6 +1,16 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { type JsonFlags, jsonFlags, type LockFlags, lockFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+import {
+  type BuildFlags,
+  buildAliases,
+  buildFlags,
+  type JsonFlags,
+  jsonFlags,
+  type LockFlags,
+  lockFlags,
+  type StoreFlags,
+  storeFlags,
+} from "../../flags.ts";
 
 export interface FlakeFlags extends StoreFlags, JsonFlags {
   /** Folder or reference of the flake. */
@@ -35,6 +45,11 @@ const commitFlag = {
 } as const;
 
 export interface ShowFlags extends AskFlags, PlatformFlags {}
+
+export interface CheckFlags extends BuildFlags, JsonFlags, PlatformFlags {
+  readonly build: boolean;
+  readonly types: boolean;
+}
 
 const allPlatforms = {
   kind: "boolean",
@@ -98,6 +113,32 @@ export const flakeCommands = buildRouteMap<string, CliContext>({
       loader: async () => (await import("./show.ts")).default,
       parameters: { flags: { allPlatforms, ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
       docs: { brief: "Show the outputs of a flake" },
+    }),
+    check: buildCommand<CheckFlags, [string], CliContext>({
+      loader: async () => (await import("./check.ts")).default,
+      parameters: {
+        flags: {
+          ...buildFlags,
+          ...jsonFlags,
+          allPlatforms,
+          build: { kind: "boolean", default: true, brief: "Build the checks" },
+          types: { kind: "boolean", default: true, brief: "Check the types" },
+          keepGoing: {
+            kind: "boolean",
+            default: true,
+            brief: "Build checks also when something else is wrong already (no: stop at the first that fails)",
+          },
+        },
+        aliases: buildAliases,
+        positional: oneFlake,
+      },
+      docs: {
+        brief: "Check types, evaluate every output, and build the checks of a flake",
+        fullDescription:
+          "Checks the types of the flake, evaluates all of its outputs and builds its checks, and tells every fault at " +
+          "once, each with its place. Machine tests are evaluated; `floe vm-test run` runs them.\n\n" +
+          "Exit codes: 0 nothing is wrong, 1 something is.",
+      },
     }),
   },
   docs: { brief: "Inputs, lock and outputs of a flake" },
