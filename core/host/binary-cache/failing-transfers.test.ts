@@ -15,7 +15,6 @@ import {
   pull,
   QUICK,
   refuses,
-  text,
   openSuite,
 } from "./testing-hostile.ts";
 

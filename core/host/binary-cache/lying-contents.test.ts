@@ -25,7 +25,6 @@ import {
   QUICK,
   refuses,
   text,
-  trusted,
   openSuite,
 } from "./testing-hostile.ts";
 
