@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
+import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeSourceHost } from "../core/host/files/source-host.ts";
+import type { CodedError } from "../core/base/index.ts";
 import { beginEvaluation, currentEvaluation } from "../core/derivation/index.ts";
 import { type Defs, documentOptions, force } from "../core/module/index.ts";
 import { type System, formatActivationScript, makeSystem } from "../core/system/index.ts";
@@ -124,10 +126,41 @@ test("two systems with the same configuration are one store path", () => {
   assert.is.not(web({ networking: { hostName: "h" } }).outPath, web({ networking: { hostName: "i" } }).outPath);
 });
 
-test("the order of modules does not change the system", () => {
-  const config: Defs = { services: { nginx: { enable: true } } };
-  const backwards = makeSystem({ name: "web", pkgs, modules: [...modules].reverse(), config });
-  assert.is(backwards.outPath, web(config).outPath);
+test("the order of modules does not change the system, its documentation or its faults (100 random orders)", () => {
+  const config: Defs = {
+    services: { nginx: { enable: true, virtualHosts: { localhost: { root: "/srv", default: true } } } },
+    users: { users: { alice: { isNormalUser: true, extraGroups: ["wheel"] } } },
+    boot: { sysctl: { "vm.swappiness": 1 } },
+  };
+  const faulty = {
+    ...config,
+    users: { users: { a: { group: "nowhere" }, b: { uid: 0 } } },
+    time: { zone: 1 as never },
+  };
+  const made = (all: typeof modules) => makeSystem({ name: "web", pkgs, modules: all, config });
+  const whole = (all: typeof modules) => {
+    const { outPath, config, evaluated } = made(all);
+    return JSON.stringify([outPath, config, evaluated.contributions(), documentOptions(all)]);
+  };
+  const faultsOf = (all: typeof modules) => {
+    const { message, at, details } = failure(
+      () => makeSystem({ name: "web", pkgs, modules: all, config: faulty }).config,
+    ) as CodedError;
+    return JSON.stringify([message, at?.file, details]);
+  };
+  const { outPath } = made(modules);
+  const [expected, faults] = [whole(modules), faultsOf(modules)];
+  let count = 0;
+  fc.assert(
+    fc.property(fc.shuffledSubarray([...modules], { minLength: modules.length }), (shuffled) => {
+      count += 1;
+      assert.is(made(shuffled).outPath, outPath);
+      if (count % 10 === 0) assert.is(whole(shuffled), expected);
+      if (count % 20 === 0) assert.is(faultsOf(shuffled), faults);
+    }),
+    { numRuns: 100 },
+  );
+  assert.is(whole([...modules].reverse()), expected);
 });
 
 test("a misspelt option is an error of the type checker, and of the evaluation with a place and a suggestion", () => {

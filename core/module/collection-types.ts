@@ -58,10 +58,55 @@ function mergeByName(
   const merged: Record<string, unknown> = {};
   // Sorted, so that reading the names gives the same order whatever the order of modules was.
   for (const key of byName.size > 1 ? sortedText(byName.keys()) : byName.keys()) {
-    const part = mergeDefinitions(element, showMember(path, key), byName.get(key) ?? [], report);
+    const part = mergeMember(element, showMember(path, key), byName.get(key) ?? [], report);
     Object.defineProperty(merged, key, { value: part, enumerable: true });
   }
   return Object.freeze(merged);
+}
+
+/** What a member was merged to, and from what. */
+interface MergedMember {
+  readonly type: OptionType;
+  readonly path: string;
+  readonly parts: readonly Definition[];
+  readonly result: unknown;
+}
+
+/** By the value of the first definition. */
+const mergedMembers = new WeakMap<object, MergedMember>();
+
+/**
+ * Merge one member, or find that it was merged from the very same values before: a round of rules changes a few members
+ * of a large set, such as the services of a machine.
+ */
+function mergeMember(type: OptionType, path: string, parts: readonly Definition[], report: Report): unknown {
+  const key = parts[0]?.value;
+  if (typeof key !== "object" || key === null) return mergeDefinitions(type, path, parts, report);
+  const known = mergedMembers.get(key);
+  if (known?.type === type && known.path === path && isSameList(known.parts, parts)) return known.result;
+  let silent = true;
+  const result = mergeDefinitions(type, path, parts, (diagnostic) => {
+    silent = false;
+    report(diagnostic);
+  });
+  if (silent) mergedMembers.set(key, { type, path, parts, result });
+  return result;
+}
+
+function isSameList(known: readonly Definition[], parts: readonly Definition[]): boolean {
+  return (
+    known.length === parts.length &&
+    known.every((a, index) => {
+      const b = parts[index] as Definition;
+      return (
+        Object.is(a.value, b.value) &&
+        a.priority === b.priority &&
+        a.order === b.order &&
+        a.module === b.module &&
+        a.index === b.index
+      );
+    })
+  );
 }
 
 /** The path of a member, with names that hold a dot in quotes. */

@@ -244,6 +244,30 @@ test("module.unsettled: two rules that each wait for the other's absence", () =>
     assert.is(failure(() => read(modules)).code, "module.unsettled");
 });
 
+test("module.late-read: a part of the configuration that is looked into only when its rule has ended", () => {
+  const copies = rule("copies", ({ config, define }) => define(says({ web: { extra: { all: config.web } } })));
+  const error = failure(() => read([webModule, copies], { web: { name: "n" } }));
+  assert.is(error.code, "module.late-read");
+  const group = defineModule(declare("other", { port: option.port(), name: option.str() }));
+  const allowed = rule("allowed", ({ config, define }) => {
+    const { port, name } = config.web;
+    define(says({ other: { port, name } }));
+  });
+  assert.equal(read([webModule, group, allowed], { web: { name: "n" } }).other, { name: "n", port: 80 });
+});
+
+test("data that holds itself is a fault like any other, also when a rule defines it again and again", () => {
+  const circle: Record<string, unknown> = {};
+  circle["self"] = circle;
+  const twice = rule("twice", ({ config, define }) => {
+    void config.web.paths;
+    define(says({ web: { extra: circle, port: { self: circle } } }));
+  });
+  const grows = rule("grows", ({ define }) => define(says({ web: { paths: ["a"] } })));
+  const error = failure(() => read([webModule, twice, grows], { web: { name: "n", extra: circle } }));
+  assert.is(error.code, "option.wrong-type");
+});
+
 test("module.rule-returned: a value where a definition was meant, and a rule that waits", () => {
   const returns = rule("returns", (() => ({ web: { port: 1 } })) as never);
   assert.is(failure(() => read([webModule, returns])).code, "module.rule-returned");

@@ -54,6 +54,39 @@ test("a rule that reads what it defines stays when it comes again from nothing",
   assert.is(read([lamp, grows]).lamp.level, 5);
 });
 
+test("a circle is found after a few times round, however many modules there are", () => {
+  let runs = 0;
+  const swings = rule("swings", ({ config, define }) => {
+    runs += 1;
+    if (!config.lamp.on) define(says({ lamp: { on: true } }));
+  });
+  const others = Array.from({ length: 300 }, (_, index) =>
+    rule(`other ${index}`, ({ define }) => define(says({ lamp: { notes: [`${index}`] } }))),
+  );
+  const error = failure(() => read([lamp, swings, ...others]));
+  assert.is(error.code, "module.unsettled");
+  assert.match(
+    error.message,
+    /"lamp\.on" is read by module "swings" \(.*fixpoint\.test\.ts:\d+:\d+\), which defines "lamp\.on" \(.*fixpoint\.test\.ts:\d+:\d+\)/,
+  );
+  assert.ok(runs < 60, `${runs} runs`);
+});
+
+test("rules in a long circle are all told", () => {
+  const ring = Array.from({ length: 12 }, (_, index) =>
+    defineModule(declare(`r${index}`, { v: option.bool({ default: false }) })),
+  );
+  const rules = ring.map((_, index) =>
+    rule(`rule ${index}`, ({ config, define }) => {
+      const { v } = config[`r${(index + 11) % 12}`];
+      define(says({ [`r${index}`]: { v: index === 0 ? !v : v } }));
+    }),
+  );
+  const error = failure(() => read([...ring, ...rules]));
+  assert.is(error.code, "module.unsettled");
+  assert.is(error.details?.length, 12);
+});
+
 test("option.no-value: one fault for all rules that wait for one option", () => {
   const named = defineModule(declare("named", { name: option.str() }));
   const waits = ["a", "b", "c", "d", "e"].map((key) => rule(key, ({ config }) => void config.named.name));

@@ -91,16 +91,21 @@ class Fixpoint {
    */
   #runRounds(first: Iterable<Source>, { only, before }: RoundsOptions = {}): void {
     // A change travels at least one option per round, so more rounds than this only happen in a circle.
-    const enough = 64 + 2 * (only?.size ?? this.#rules.length);
+    let enough = 64 + 2 * (only?.size ?? this.#rules.length);
+    let told = enough + 8;
     let history: Change[] = [];
     let due = [...first];
+    let mark = markAt(0, due);
     for (let round = 0; due.length > 0; round += 1) {
-      if (round > enough + 8) {
+      if (round > told) {
         const circle = new Set(history.map(({ source }) => source));
         if (only !== undefined || this.#beginnings >= MOST_BEGINNINGS) throw describeCycle(history);
         this.#beginnings += 1;
         due = [...readersOf(this.#beginAgain(circle))].filter((reader) => !circle.has(reader));
         history = [];
+        enough = 64 + 2 * this.#rules.length;
+        told = enough + 8;
+        mark = markAt(0, due);
         round = -1;
         continue;
       }
@@ -108,20 +113,27 @@ class Fixpoint {
       const runs = due.map((source) => ({ source, run: this.#runner.run(source.module, places) }));
       const touched = new Set<Cell>();
       for (const { source, run } of runs) this.#take(source, run, touched);
-      const changed = this.#update(touched, before);
+      const changed = this.#update(touched, before, mark.states);
       if (places) {
         const nodes = new Set([...changed].map(({ node }) => node));
         for (const { source, run } of runs) history.push({ source, run, changed: nodes });
       }
       due = [...readersOf(changed)].filter((reader) => only?.has(reader) ?? true);
+      if (!places && isBackAt(mark, due)) {
+        // What follows is what has been since the mark, without end: once round is all there is to see.
+        enough = round;
+        told = round + Math.max(8, round - mark.round + 2);
+      } else if (round >= 2 * mark.round + 2) {
+        mark = markAt(round, due);
+      }
     }
   }
 
   /** Merge options anew. @returns Those that are something else now. */
-  #update(touched: Iterable<Cell>, before?: Map<Cell, OptionState>): Cell[] {
+  #update(touched: Iterable<Cell>, ...before: readonly (Map<Cell, OptionState> | undefined)[]): Cell[] {
     const changed: Cell[] = [];
     for (const cell of touched) {
-      if (before !== undefined && !before.has(cell)) before.set(cell, cell.state);
+      for (const states of before) if (states?.has(cell) === false) states.set(cell, cell.state);
       if (cell.update()) changed.push(cell);
     }
     return changed;
@@ -141,9 +153,10 @@ class Fixpoint {
     }
     for (const [node, list] of run.definitions) {
       const cell = this.#cell(node);
-      const known = cell.definitions.get(source);
+      // What says the same as before stays the very same, so that merging can tell at a glance.
+      if (sameDefinitions(list, cell.definitions.get(source))) continue;
       cell.definitions.set(source, list);
-      if (!sameDefinitions(list, known)) touched.add(cell);
+      touched.add(cell);
     }
   }
 
@@ -228,6 +241,30 @@ interface RoundsOptions {
   readonly only?: ReadonlySet<Source>;
   /** Receives what options were before the rounds, for those that were merged anew. */
   readonly before?: Map<Cell, OptionState>;
+}
+
+/** A moment of an evaluation to come back to. */
+interface Mark {
+  readonly round: number;
+  readonly due: ReadonlySet<Source>;
+  /** What options were then, of those that were merged since. */
+  readonly states: Map<Cell, OptionState>;
+}
+
+function markAt(round: number, due: readonly Source[]): Mark {
+  return { round, due: new Set(due), states: new Map() };
+}
+
+/**
+ * Whether everything is as it was at a mark. What options are and which rules are due decides all that follows, since a
+ * rule that is not due has seen them as they are.
+ *
+ * Source: R. P. Brent, "An improved Monte Carlo factorization algorithm" (1980): marks at growing distances find a circle
+ * of any length with one comparison per round.
+ */
+function isBackAt({ due, states }: Mark, now: readonly Source[]): boolean {
+  if (now.length !== due.size || !now.every((source) => due.has(source))) return false;
+  return states.size > 0 && states.entries().every(([cell, state]) => cell.isLike(state));
 }
 
 function readersOf(cells: Iterable<Cell>): Set<Source> {

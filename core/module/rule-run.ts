@@ -47,7 +47,8 @@ export class RuleRunner {
     this.#root = root;
     this.#moduleArguments = moduleArguments;
     const read: ReadOption = (option) => {
-      this.#reads?.add(option);
+      if (this.#reads === undefined) throw lateRead(option);
+      this.#reads.add(option);
       const found = state(option);
       if (found.kind === "value") return found.value;
       throw new Suspension(option);
@@ -94,6 +95,18 @@ export class RuleRunner {
     for (const name of path) group = (group as Record<string, unknown>)[name];
     return group;
   }
+}
+
+/** A read outside of a rule would not make anything run again when the option changes. */
+function lateRead({ path }: OptionNode): CodedError {
+  return new CodedError(
+    "module.late-read",
+    `Cannot read option "${path}": found a read after the rule has ended, expected it while the rule runs`,
+    {
+      at: callerLocation(),
+      hint: "Copy what you define from the configuration, option by option: define({ … : { port: config.services.web.port } }).",
+    },
+  );
 }
 
 /** The type of a rule lets it return anything, so a forgotten `define` and an `async` would pass in silence. */

@@ -28,21 +28,25 @@ export function isPackageLike(value: unknown): value is PackageLike {
   return typeof value === "object" && value !== null && "outPath" in value;
 }
 
+/** Data that holds itself is refused by its type, but may be compared before that. */
+const DEEPEST = 500;
+
 /**
  * Whether two values are the same for whoever reads them: equal scalars, or structures of such.
  * Objects with a text form of their own are the same when that text is.
  */
-export function sameValue(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
+export function sameValue(a: unknown, b: unknown, depth = 0): boolean {
+  if (Object.is(a, b) || depth > DEEPEST) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameValue(item, b[index]));
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameValue(item, b[index], depth + 1));
   }
   if (isPlainObject(a)) {
     if (!isPlainObject(b)) return false;
     const keys = Object.keys(a);
     return (
-      keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]))
+      keys.length === Object.keys(b).length &&
+      keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key], depth + 1))
     );
   }
   if (Array.isArray(b) || isPlainObject(b)) return false;
@@ -91,12 +95,15 @@ export function holdsItself(value: unknown, within: readonly unknown[] = []): bo
 }
 
 /** All of a value as text, to put values in an order that depends on nothing but what they are. */
-export function contentText(value: unknown): string {
+export function contentText(value: unknown, depth = 0): string {
+  if (depth > DEEPEST) return "…";
   if (typeof value === "function") return String(value);
   if (typeof value !== "object" || value === null) return showWhole(value, 0);
-  if (Array.isArray(value)) return `[${value.map(contentText).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => contentText(item, depth + 1)).join(",")}]`;
   if (!isPlainObject(value)) return String(value);
-  const parts = sortedText(Object.keys(value)).map((key) => `${JSON.stringify(key)}:${contentText(value[key])}`);
+  const parts = sortedText(Object.keys(value)).map(
+    (key) => `${JSON.stringify(key)}:${contentText(value[key], depth + 1)}`,
+  );
   return `{${parts.join(",")}}`;
 }
 
