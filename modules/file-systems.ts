@@ -3,7 +3,9 @@ import { type Read, type Write, declare, defineModule, option } from "#floe/modu
 const options = declare("", {
   fileSystems: option.attrsOf(
     option.submodule({
-      device: option.str({ description: "A device, `UUID=…`, `LABEL=…`, or the name of a virtual file system." }),
+      device: option.required(
+        option.str({ description: "A device, `UUID=…`, `LABEL=…`, or the name of a virtual file system." }),
+      ),
       fsType: option.str({ default: "ext4" }),
       options: option.listOf(option.str(), { description: "Mount options." }),
       check: option.bool({ default: false, description: "Whether fsck looks at it before it is mounted." }),

@@ -66,12 +66,24 @@ export type ReadGroup<Group> = {
   readonly [Name in keyof Group]: Group[Name] extends Option<infer Value, infer _> ? Value : ReadGroup<Group[Name]>;
 };
 
+/** An option that every definition of the group around it has to say. */
+export interface RequiredOption<out Value, in Defined = Value> extends Option<Value, Defined> {
+  readonly isRequired: true;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the two sides vary in opposite directions, so only `any` covers all.
+type RequiredNames<Group> = {
+  [Name in keyof Group]: Group[Name] extends RequiredOption<any, any> ? Name : never;
+}[keyof Group];
+
+type WrittenBy<Member> = Member extends Option<infer _, infer Defined> ? Defined : WriteGroup<Member>;
+
 /** What a definition of a group of options may say. */
-export type WriteGroup<Group> = {
-  [Name in keyof Group]?:
-    | (Group[Name] extends Option<infer _, infer Defined> ? Defined : WriteGroup<Group[Name]>)
-    | undefined;
-};
+export type WriteGroup<Group> = [RequiredNames<Group>] extends [never]
+  ? { [Name in keyof Group]?: WrittenBy<Group[Name]> | undefined }
+  : { [Name in Exclude<keyof Group, RequiredNames<Group>>]?: WrittenBy<Group[Name]> | undefined } & {
+      [Name in RequiredNames<Group>]: WrittenBy<Group[Name]>;
+    };
 
 /**
  * Merge definitions of any priorities to a value of a type: the strongest are chosen, checked, merged.

@@ -10,7 +10,15 @@ import {
 } from "./collection-types.ts";
 import { type Deferred, deferredModuleType } from "./deferred-type.ts";
 import type { Module } from "./module.ts";
-import type { AnyOption, Option, OptionGroup, OptionType, ReadGroup, WriteGroup } from "./option-type.ts";
+import type {
+  AnyOption,
+  Option,
+  OptionGroup,
+  OptionType,
+  ReadGroup,
+  RequiredOption,
+  WriteGroup,
+} from "./option-type.ts";
 import {
   boolType,
   enumerationType,

@@ -3,6 +3,7 @@ import { CodedError, formatHash } from "../../base/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { filterFromFiles } from "../files/index.ts";
 import { findCheckoutRoot, readCheckout } from "../git/index.ts";
+import { filesWithoutTypes } from "./own-files.ts";
 import type { SourceStore } from "./source-store.ts";
 
 /** A tree that was put into the store. */
@@ -36,10 +37,10 @@ export async function addTree(
   return { storePath, narHash: formatHash(info.narHash, "sri") };
 }
 
-/** Files of a folder that git counts, relative to the folder; `undefined` outside of checkouts. */
+/** Files of a folder that count, relative to the folder: in a checkout what git says; `undefined` when all of them do. */
 export async function countedFiles(folder: string): Promise<string[] | undefined> {
   const root = findCheckoutRoot(folder);
-  if (root === undefined) return undefined;
+  if (root === undefined) return filesWithoutTypes(folder);
   const { files } = await readCheckout(root);
   if (folder === root) return [...files];
   const prefix = `${folder.slice(root.length + 1)}/`;

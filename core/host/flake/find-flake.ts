@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { FLAKE_FILE_NAME, type FlakeLocation } from "../evaluator/index.ts";
 import { findCheckoutRoot, readCheckout } from "../git/checkout.ts";
+import { filesWithoutTypes } from "./own-files.ts";
 import { readLock } from "./read-lock.ts";
 
 /** A flake in a folder of this machine. */
@@ -37,7 +38,10 @@ export async function findFlake(path: string, cwd: string): Promise<FoundFlake> 
     );
   }
   const lock = readLock(directory);
-  if (checkoutRoot === undefined) return { directory, sourceDirectory: directory, lock, untracked: [] };
+  if (checkoutRoot === undefined) {
+    const files = filesWithoutTypes(directory);
+    return { directory, sourceDirectory: directory, lock, untracked: [], ...(files === undefined ? {} : { files }) };
+  }
   const { files, untracked } = await readCheckout(checkoutRoot);
   return { directory, sourceDirectory: checkoutRoot, files, lock, untracked };
 }

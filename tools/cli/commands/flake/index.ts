@@ -109,6 +109,15 @@ export const flakeCommands = buildRouteMap<string, CliContext>({
       parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
       docs: { brief: "Show where a flake and its inputs come from" },
     }),
+    types: buildCommand<AskFlags, [string], CliContext>({
+      loader: async () => (await import("./types.ts")).default,
+      parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
+      docs: {
+        brief: "Write what tsc and editors need to check a flake",
+        fullDescription:
+          "Writes .floe/tsconfig.json beside flake.config.ts, with the types of Floe and the options of the inputs' modules, and a tsconfig.json that extends it where there is none. lock and update keep it up.",
+      },
+    }),
     show: buildCommand<ShowFlags, [string], CliContext>({
       loader: async () => (await import("./show.ts")).default,
       parameters: { flags: { allPlatforms, ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },

@@ -1,10 +1,12 @@
 import { LOCK_FILE_NAME } from "../../../../core/flake/index.ts";
 import type { LockOptions, LockResult } from "../../../../core/host/flake/index.ts";
+import { wantsTypes } from "../../../../core/host/types/types-folder.ts";
 import type { CliContext } from "../../context.ts";
 import type { LockFlags } from "../../flags.ts";
 import { formatChange } from "./changes.ts";
 import type { CommitFlags, FlakeFlags } from "./index.ts";
 import { openForCommand } from "./open.ts";
+import { writeTypes } from "./types.ts";
 
 /** `floe flake lock`: fill gaps. */
 export async function lock(this: CliContext, flags: FlakeFlags & LockFlags & CommitFlags): Promise<void> {
@@ -34,6 +36,7 @@ async function relock(
   using opened = await openForCommand(context, flags);
   const result = await opened.flake.relock({ ...options, write: flags.writeLockFile !== false });
   report(context, flags, result);
+  if (wantsTypes(opened.flake.directory)) await writeTypes(context, opened);
   if (flags.commitLockFile && result.written === `${opened.flake.directory}/${LOCK_FILE_NAME}`) {
     const { commitFile } = await import("../../../../core/host/git/commit-file.ts");
     const message = [`${LOCK_FILE_NAME}: Update`, "", ...result.changes.flatMap(formatChange)].join("\n");
