@@ -2,7 +2,15 @@ export * from "./namespaces.ts";
 export { after, before, defaults, force, withOrder, withPriority } from "./priority.ts";
 export type { Definition } from "./definition.ts";
 export { showPlace } from "./definition.ts";
-export type { AnyOption, Option, OptionGroup, ReadGroup, RequiredOption, WriteGroup } from "./option-type.ts";
+export type {
+  AnyOption,
+  Option,
+  OptionGroup,
+  ReadGroup,
+  RequiredOption,
+  WriteGroup,
+  WriteRequiredGroup,
+} from "./option-type.ts";
 export { option } from "./option.ts";
 export type { Deferred } from "./deferred-type.ts";
 export type { DefinedBy, OptionSettings, ValueOf } from "./option.ts";

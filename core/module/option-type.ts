@@ -81,9 +81,12 @@ type WrittenBy<Member> = Member extends Option<infer _, infer Defined> ? Defined
 /** What a definition of a group of options may say. */
 export type WriteGroup<Group> = [RequiredNames<Group>] extends [never]
   ? { [Name in keyof Group]?: WrittenBy<Group[Name]> | undefined }
-  : { [Name in Exclude<keyof Group, RequiredNames<Group>>]?: WrittenBy<Group[Name]> | undefined } & {
-      [Name in RequiredNames<Group>]: WrittenBy<Group[Name]>;
-    };
+  : WriteRequiredGroup<Group>;
+
+/** {@link WriteGroup} for a group with options that nobody may leave out. */
+export type WriteRequiredGroup<Group> = {
+  [Name in Exclude<keyof Group, RequiredNames<Group>>]?: WrittenBy<Group[Name]> | undefined;
+} & { [Name in RequiredNames<Group>]: WrittenBy<Group[Name]> };
 
 /**
  * Merge definitions of any priorities to a value of a type: the strongest are chosen, checked, merged.

@@ -290,6 +290,15 @@ export const option = {
   unique: <Value, Defined>(inner: Option<Value, Defined>, settings?: OptionSettings<Defined>): Option<Value, Defined> =>
     optionOfType(uniqueType(inner.type), settings),
 
+  /**
+   * An option that nobody may leave out: who defines the submodule or group around it has to say it, or `tsc` tells them. For what
+   * one definition says alone; a value that another module may contribute is an option without a default.
+   */
+  required: <Value, Defined>(inner: Option<Value, Defined>): RequiredOption<Value, Defined> => ({
+    ...inner,
+    isRequired: true,
+  }),
+
   /** Options inside an option, mostly within `attrsOf`. */
   submodule: <const Group extends OptionGroup, FreeValue = never, FreeDefined = never>(
     options: Group,

@@ -30,7 +30,7 @@ export interface SubmoduleContext<Group extends OptionGroup = OptionGroup> {
   /** The options of the submodule. */
   readonly cfg: ReadGroup<Group>;
   /** Give values to options of the submodule. */
-  readonly define: (definitions: WriteGroup<Group>) => void;
+  readonly define: (definitions: Partial<WriteGroup<Group>>) => void;
   readonly check: (holds: boolean, message: string, hint?: string) => void;
   readonly warn: (message: string) => void;
 }

@@ -16,7 +16,7 @@ export function describeOptions(text: string): string {
   for (let i = 0; i < tokens.length; i++) {
     const name = tokens[i] as Token;
     if (!isMakerOfOption(tokens, i) || /\*\/\s*$/.test(text.slice(Math.max(0, name.start - 200), name.start))) continue;
-    const description = descriptionIn(tokens, i + 5);
+    const description = descriptionIn(tokens, settingsOf(tokens, i + 5));
     if (description === undefined) continue;
     described += `${text.slice(at, name.start)}/** ${description.replaceAll("*/", "*\\/")} */ `;
     at = name.start;
@@ -63,6 +63,12 @@ function isMakerOfOption(tokens: readonly Token[], at: number): boolean {
     maker?.kind === "name" &&
     open?.text === "("
   );
+}
+
+/** The call with the settings: that of the option inside for what only changes another option. */
+function settingsOf(tokens: readonly Token[], open: number): number {
+  const changes = ["required", "apply"].includes(tokens[open - 1]?.text ?? "");
+  return changes && tokens[open + 1]?.text === "option" && tokens[open + 4]?.text === "(" ? open + 4 : open;
 }
 
 /** The text behind `description:` in the settings of a call that opens at a token; those of calls inside it are not meant. */

@@ -37,7 +37,7 @@ interface Member {
 function spellInside(text: string): string {
   let spelled = "";
   let at = 0;
-  for (const match of text.matchAll(/(?:import\("[^"]*"\)\.)?\b(Read|Write)Group<(?=\{)/g)) {
+  for (const match of text.matchAll(/(?:import\("[^"]*"\)\.)?\b(Read|Write)(?:Required)?Group<(?=\{)/g)) {
     if (match.index < at) continue;
     const open = match.index + match[0].length;
     const end = closing(text, open);
