@@ -1,0 +1,128 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { hashBytes, utf8 } from "../../../core/base/index.ts";
+import type { BuildBench } from "../../../core/host/builder/testdata/build-bench.ts";
+import { dumpFileNar, type StorePath } from "../../../core/store/index.ts";
+import { compare, median, runQuietly, showMs } from "../measure.ts";
+import { FLOE } from "../no-op.ts";
+import { writeModules } from "./generated.ts";
+import { peakOfEvaluator } from "./peak-memory.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const ROUNDS = 7;
+const EDITED = "flake.config.ts";
+
+/** What stays of evaluations lies in a folder of the bench, not in the user's. */
+async function withOwnCache(directory: string, run: (forget: () => void) => Promise<void>): Promise<void> {
+  const before = process.env["XDG_CACHE_HOME"];
+  const cache = `${directory}/cache`;
+  process.env["XDG_CACHE_HOME"] = cache;
+  try {
+    await run(() => rmSync(cache, { recursive: true, force: true }));
+  } finally {
+    if (before === undefined) delete process.env["XDG_CACHE_HOME"];
+    else process.env["XDG_CACHE_HOME"] = before;
+  }
+}
+
+/**
+ * The system `web` of this repository, asked in a copy of it: unchanged, after an edit of one line that changes the system, and with
+ * nothing known from before. Real Nix has no equal of it; the bounds are those the project set itself.
+ */
+export async function benchEvaluateSystem({ directory, store }: BuildBench): Promise<void> {
+  const flake = `${directory}/repository`;
+  copyRepository(flake);
+  const evaluate = (): Promise<string> =>
+    runQuietly(FLOE, ["eval", ".#systems.web", "--store", store.root, "--json"], flake);
+  const build = (): Promise<string> =>
+    runQuietly(FLOE, ["system", "build", ".#web", "--store", store.root, "--no-link"], flake);
+  const text = readFileSync(`${flake}/${EDITED}`, "utf8");
+  const edit = (round: number): void =>
+    writeFileSync(
+      `${flake}/${EDITED}`,
+      text.replace("config: {\n", `config: {\n        networking: { hostName: "web-${round}" },\n`),
+    );
+  await withOwnCache(directory, async (forget) => {
+    const { outPath, drvPath } = JSON.parse(await evaluate()) as { outPath: StorePath; drvPath: StorePath };
+    // Not built, for that takes hours: any file in its place is as valid.
+    const nar = dumpFileNar(utf8("a system"));
+    const narHash = hashBytes("sha256", nar);
+    const info = { path: outPath, narHash, narSize: nar.length, references: [], deriver: drvPath, signatures: [] };
+    await store.importNar(info, [nar] as unknown as AsyncIterable<Uint8Array>);
+    await report("floe system build .#web, unchanged", "150 ms", () => {}, build);
+    await report("floe eval .#systems.web, after an edit of one line", "300 ms", edit, evaluate);
+    await report("floe eval .#systems.web, nothing known", "1.0 s", forget, evaluate);
+    forget();
+    const peak = await peakOfEvaluator(evaluate);
+    console.log(`  memory of the evaluator  ${peak.toFixed(0)} MiB  (bound 300 MB)`);
+  });
+}
+
+async function report(
+  title: string,
+  bound: string,
+  prepare: (round: number) => void,
+  run: () => Promise<unknown>,
+): Promise<void> {
+  const times: number[] = [];
+  for (let round = 0; round <= ROUNDS; round++) {
+    prepare(round);
+    const started = performance.now();
+    await run();
+    if (round > 0) times.push(performance.now() - started);
+  }
+  console.log(`${title} (median of ${ROUNDS} runs, bound ${bound})`);
+  console.log(`  ${showMs(median(times))}  (${showMs(Math.min(...times))} … ${showMs(Math.max(...times))})`);
+}
+
+function copyRepository(target: string): void {
+  const git = (folder: string, ...args: string[]): string =>
+    execFileSync("git", args, { cwd: folder, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  for (const file of git(ROOT, "ls-files", "-z").split("\0")) {
+    if (file === "") continue;
+    mkdirSync(dirname(`${target}/${file}`), { recursive: true });
+    cpSync(`${ROOT}/${file}`, `${target}/${file}`, { verbatimSymlinks: true });
+  }
+  git(target, "init", "--quiet");
+  git(target, "add", "--all");
+}
+
+/** Generated modules in growing number, and the same with Nix and a module library of the bench's own. */
+export async function benchEvaluateModules({ directory, store }: BuildBench): Promise<void> {
+  await withOwnCache(directory, async (forget) => {
+    for (const [count, rounds] of [
+      [100, 5],
+      [1000, 5],
+      [5000, 1],
+    ] as const) {
+      const folder = `${directory}/modules-${count}`;
+      writeModules(folder, count);
+      const ours = (): Promise<string> => runQuietly(FLOE, ["eval", ".#all", "--store", store.root, "--json"], folder);
+      const theirs = (): Promise<string> =>
+        runQuietly(
+          "nix-instantiate",
+          ["--store", store.root, "--eval", "--strict", "--json", "-A", "all", "."],
+          folder,
+        );
+      const same = canonical(await ours()) === canonical(await theirs());
+      if (!same) console.log("the configurations differ");
+      await compare({
+        title: `${count} modules of 20 options, ${count * 5} reads of each other`,
+        rounds,
+        ours: { name: "floe eval", prepare: forget, run: () => ours().then(() => {}) },
+        theirs: { name: "nix-instantiate", run: () => theirs().then(() => {}) },
+      });
+    }
+  });
+}
+
+/** JSON with its keys in order. */
+function canonical(text: string): string {
+  return JSON.stringify(JSON.parse(text), (_key, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}

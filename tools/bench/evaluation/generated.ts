@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const OPTIONS = 20;
+const READS = 5;
+
+/** Where the module library in Nix lies that the Nix half is evaluated with. */
+const LIBRARY = fileURLToPath(new URL("modules.nix", import.meta.url));
+
+/** An option of an earlier module that a module reads. */
+interface CrossRead {
+  readonly module: number;
+  readonly option: number;
+}
+
+/** Five options of earlier modules, spread so that chains of modules are no longer than they are in real systems. */
+function readsOf(module: number): CrossRead[] {
+  if (module === 0) return [];
+  return Array.from({ length: READS }, (_, i) => ({ module: (module * 7919 + i * 104729) % module, option: 10 + i }));
+}
+
+/**
+ * Write modules of 20 options each, of which every one reads five options of others, as a flake and as an equal Nix
+ * expression: one file for each module, and an attribute `all` (the whole configuration) in either.
+ */
+export function writeModules(folder: string, count: number): void {
+  mkdirSync(`${folder}/m`, { recursive: true });
+  const all = Array.from({ length: count }, (_, module) => module);
+  for (const module of all) {
+    writeFileSync(`${folder}/m/m${module}.ts`, ourModule(module));
+    writeFileSync(`${folder}/m/m${module}.nix`, theirModule(module));
+  }
+  writeFileSync(
+    `${folder}/flake.config.ts`,
+    `import { defineFlake } from "#floe/flake";
+import { evaluateModules } from "#floe/module";
+${all.map((module) => `import m${module} from "./m/m${module}.ts";`).join("\n")}
+
+const modules = [${all.map((module) => `m${module}`).join(", ")}];
+
+export default defineFlake({
+  outputs() {
+    return {
+      get all() {
+        return evaluateModules({ modules }).config;
+      },
+    };
+  },
+});
+`,
+  );
+  const list = all.map((module) => `./m/m${module}.nix`).join(" ");
+  writeFileSync(`${folder}/default.nix`, `{ all = (import ${LIBRARY}).evalModules [ ${list} ]; }\n`);
+}
+
+function ourModule(module: number): string {
+  const options = Array.from(
+    { length: OPTIONS },
+    (_, i) => `  /** Setting ${i}. */\n  o${i}: option.int({ default: ${i} }),`,
+  );
+  const values = readsOf(module).map((read, i) => `, o${10 + i}: config.m${read.module}.o${read.option} + 1`);
+  return `import { declare, defineModule, option } from "#floe/module";
+
+const options = declare("m${module}", {
+${options.join("\n")}
+});
+
+export default defineModule(options, ({ config, define }) => {
+  define({ m${module}: { o0: ${module}${values.join("")} } });
+});
+`;
+}
+
+function theirModule(module: number): string {
+  const options = Array.from(
+    { length: OPTIONS },
+    (_, i) => `    o${i} = mkOption { type = types.int; default = ${i}; description = "Setting ${i}."; };`,
+  );
+  const values = readsOf(module).map((read, i) => ` o${10 + i} = config.m${read.module}.o${read.option} + 1;`);
+  return `{ config, mkOption, types, ... }:
+{
+  options.m${module} = {
+${options.join("\n")}
+  };
+  config.m${module} = { o0 = ${module};${values.join("")} };
+}
+`;
+}
