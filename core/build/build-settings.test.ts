@@ -4,13 +4,14 @@ import type { CodedError } from "../base/index.ts";
 import { mergeBuildSettings, parseBuildSettings } from "./build-settings.ts";
 
 test("parseBuildSettings() reads hooks, isolation and limits, and nothing else", () => {
-  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"maxProcessMemory":"2G","mirrors":{}}`;
+  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"maxProcessMemory":"2G","maxMemory":7,"mirrors":{}}`;
   assert.equal(parseBuildSettings(text, "test"), {
     postBuildHook: "/a",
     diffHook: "",
     sandbox: "relaxed",
     allowNewPrivileges: true,
     maxProcessMemoryBytes: 2 ** 31,
+    maxMemoryBytes: 7,
   });
 });
 
@@ -21,6 +22,7 @@ test("parseBuildSettings() refuses other shapes", () => {
     `"sandbox":"strict"`,
     `"allowNewPrivileges":"no"`,
     `"maxProcessMemory":"much"`,
+    `"maxMemory":true`,
   ];
   for (const text of ["", "[]", ...values.map((value) => `{${value}}`)])
     assert.throws(

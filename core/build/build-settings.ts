@@ -13,13 +13,15 @@ export interface BuildSettings {
   readonly allowNewPrivileges?: boolean | undefined;
   /** Memory that each process of a builder may fill with data of its own, in bytes. Default any. */
   readonly maxProcessMemoryBytes?: number | undefined;
+  /** Memory that all processes of one build may use together, in bytes. Default any. */
+  readonly maxMemoryBytes?: number | undefined;
 }
 
 /**
  * Read the part of a settings file that is about building; other keys belong to others.
  *
  * Shape: `{ "postBuildHook": "/etc/floe/upload", "diffHook": "/etc/floe/compare", "sandbox": "relaxed", "allowNewPrivileges": false,
- * "maxProcessMemory": "4G" }`.
+ * "maxProcessMemory": "4G", "maxMemory": "8G" }`.
  *
  * @param from Name of the file, for errors.
  * @throws {CodedError} `build.settings-malformed`
@@ -34,21 +36,18 @@ export function parseBuildSettings(text: string, from: string): BuildSettings {
     throw malformed(from, "it is not JSON", cause);
   }
   if (!isRecord(fields)) throw malformed(from, "expected an object");
-  const { sandbox, allowNewPrivileges, maxProcessMemory: memory } = fields;
+  const { sandbox, allowNewPrivileges } = fields;
   if (sandbox !== undefined && typeof sandbox !== "boolean" && sandbox !== "relaxed")
     throw malformed(from, `expected true, false or "relaxed" for "sandbox"`);
   if (allowNewPrivileges !== undefined && typeof allowNewPrivileges !== "boolean")
     throw malformed(from, `expected true or false for "allowNewPrivileges"`);
-  const maxProcessMemoryBytes =
-    typeof memory === "number" || typeof memory === "string" ? tryParseSize(String(memory)) : undefined;
-  if (memory !== undefined && maxProcessMemoryBytes === undefined)
-    throw malformed(from, `expected a size such as "4G" for "maxProcessMemory"`);
   return {
     postBuildHook: program(fields, "postBuildHook", from),
     diffHook: program(fields, "diffHook", from),
     sandbox,
     allowNewPrivileges,
-    maxProcessMemoryBytes,
+    maxProcessMemoryBytes: size(fields, "maxProcessMemory", from),
+    maxMemoryBytes: size(fields, "maxMemory", from),
   };
 }
 
@@ -62,7 +61,16 @@ export function mergeBuildSettings(parts: readonly BuildSettings[]): BuildSettin
     sandbox: first("sandbox"),
     allowNewPrivileges: first("allowNewPrivileges"),
     maxProcessMemoryBytes: first("maxProcessMemoryBytes"),
+    maxMemoryBytes: first("maxMemoryBytes"),
   };
+}
+
+function size(fields: Record<string, unknown>, key: string, from: string): number | undefined {
+  const value = fields[key];
+  if (value === undefined) return undefined;
+  const found = typeof value === "number" || typeof value === "string" ? tryParseSize(String(value)) : undefined;
+  if (found === undefined) throw malformed(from, `expected a size such as "4G" for "${key}"`);
+  return found;
 }
 
 /** The empty text is how a user does without what the machine has. */

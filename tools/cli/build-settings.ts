@@ -7,6 +7,7 @@ export interface BuildSettingsFlags {
   readonly relaxedSandbox?: boolean | undefined;
   readonly allowNewPrivileges?: boolean | undefined;
   readonly maxProcessMemory?: number | undefined;
+  readonly maxMemory?: number | undefined;
   readonly postBuildHook?: string | undefined;
   readonly diffHook?: string | undefined;
 }
@@ -18,6 +19,7 @@ export function buildSettings(flags: BuildSettingsFlags): BuildSettings {
     sandbox: flags.relaxedSandbox === true ? "relaxed" : (flags.sandbox ?? settings.sandbox),
     allowNewPrivileges: flags.allowNewPrivileges ?? settings.allowNewPrivileges,
     maxProcessMemoryBytes: flags.maxProcessMemory ?? settings.maxProcessMemoryBytes,
+    maxMemoryBytes: flags.maxMemory ?? settings.maxMemoryBytes,
     postBuildHook: flags.postBuildHook ?? settings.postBuildHook,
     diffHook: flags.diffHook ?? settings.diffHook,
   };

@@ -174,6 +174,7 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly relaxedSandbox: boolean;
   readonly allowNewPrivileges?: boolean;
   readonly maxProcessMemory?: number;
+  readonly maxMemory?: number;
   readonly postBuildHook?: string;
   readonly diffHook?: string;
   readonly timeout?: number;
@@ -249,6 +250,13 @@ export const buildFlags = {
     optional: true,
     placeholder: "SIZE",
     brief: "Most memory that one process of a builder may fill with its data (4G)",
+  },
+  maxMemory: {
+    kind: "parsed",
+    parse: parseSize,
+    optional: true,
+    placeholder: "SIZE",
+    brief: "Most memory that all processes of one builder may use together (8G)",
   },
   postBuildHook: {
     kind: "parsed",

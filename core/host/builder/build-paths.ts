@@ -52,6 +52,7 @@ export interface BuildOptions {
   readonly diffHook?: string | undefined;
   readonly allowNewPrivileges?: boolean | undefined;
   readonly maxProcessMemoryBytes?: number | undefined;
+  readonly maxMemoryBytes?: number | undefined;
   readonly events?: ((event: BuildEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Only make the plan. */

@@ -35,6 +35,15 @@ export function timedOut(reason: string, context: FailureContext): CodedError {
   );
 }
 
+export function outOfMemory(limitBytes: number, context: FailureContext): CodedError {
+  return logged(
+    "build.out-of-memory",
+    `Cannot build "${shortName(context.drvPath)}": its processes needed more than ${limitBytes} bytes of memory together`,
+    EXIT_CODES.buildFailed,
+    context,
+  );
+}
+
 export function logTooLarge(limitBytes: number, context: FailureContext): CodedError {
   const found = `its log grew beyond ${limitBytes} bytes`;
   return logged(

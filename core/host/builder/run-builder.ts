@@ -32,7 +32,16 @@ import {
 } from "../sandbox/index.ts";
 import { BuildUserPool, canHaveBuildUsers, groupOfDevice, type HeldUser } from "./build-users.ts";
 import type { Closures } from "./closures.ts";
-import { builderFailed, diskFull, type FailureContext, findFullDisk, logTooLarge, timedOut } from "./failures.ts";
+import { BuildGroup } from "./control-group.ts";
+import {
+  builderFailed,
+  diskFull,
+  type FailureContext,
+  findFullDisk,
+  logTooLarge,
+  outOfMemory,
+  timedOut,
+} from "./failures.ts";
 import { requiredFeatures } from "./platform.ts";
 import type { SpareTime } from "./spare-time.ts";
 import { watch } from "./watch.ts";
@@ -59,6 +68,8 @@ export interface BuilderRunnerOptions {
   readonly allowNewPrivileges?: boolean | undefined;
   /** Memory that each process of a builder may fill with data of its own, in bytes. Default any. */
   readonly maxProcessMemoryBytes?: number | undefined;
+  /** Memory that all processes of one builder in a sandbox may use together, in bytes. Default any. */
+  readonly maxMemoryBytes?: number | undefined;
   /** Told when a builder has begun to run. */
   readonly spareTime: SpareTime;
   /** Give builders of fixed outputs no network either. Default false. */
@@ -164,6 +175,8 @@ export class BuilderRunner {
     const prepared: Prepared = { request, workspace, environment, receive };
     let end: ProcessEnd;
     let user: HeldUser | undefined;
+    let group: BuildGroup | undefined;
+    let ranOut = false;
     try {
       const opened = isOutside ? undefined : await this.#open();
       if (opened?.hasUsers === true && (this.#hasUsers ??= canHaveBuildUsers())) {
@@ -172,14 +185,16 @@ export class BuilderRunner {
       }
       const running = await (opened === undefined
         ? this.#startPlain(prepared)
-        : this.#startSandboxed(opened, prepared, user));
+        : this.#startSandboxed(opened, prepared, user, (group = this.#makeGroup(opened))));
       guard.begin(running);
       this.#options.spareTime.use();
       end = await running.ended;
+      ranOut = group?.ranOut === true;
     } catch (error) {
       await log.close();
       throw error;
     } finally {
+      await group?.close();
       user?.release();
       guard.stop();
       lines.end();
@@ -199,15 +214,16 @@ export class BuilderRunner {
       tail: lines.tail(),
       keptDirectory: keptDirectory ? workspace.buildDirectory : undefined,
     };
-    return { ...ended, error: this.#failure(stopped, end, context), keptDirectory };
+    return { ...ended, error: this.#failure(ranOut ? "memory" : stopped, end, context), keptDirectory };
   }
 
   #failure(
-    stopped: ReturnType<ReturnType<typeof watch>["stoppedBy"]>,
+    stopped: ReturnType<ReturnType<typeof watch>["stoppedBy"]> | "memory",
     end: ProcessEnd,
     context: FailureContext,
   ): CodedError {
-    const { maxLogBytes, maxSilentSeconds, timeoutSeconds, store } = this.#options;
+    const { maxLogBytes, maxMemoryBytes = 0, maxSilentSeconds, timeoutSeconds, store } = this.#options;
+    if (stopped === "memory") return outOfMemory(maxMemoryBytes, context);
     if (stopped === "time") return timedOut(`it took longer than ${timeoutSeconds} s`, context);
     if (stopped === "silence") return timedOut(`it wrote nothing for ${maxSilentSeconds} s`, context);
     if (stopped === "log") return logTooLarge(maxLogBytes, context);
@@ -254,13 +270,28 @@ export class BuilderRunner {
     return this.#sandbox;
   }
 
-  #startSandboxed(opened: OpenSandbox, prepared: Prepared, user: HeldUser | undefined): Promise<RunningProcess> {
+  /** @throws {CodedError} `build.no-memory-limit` */
+  #makeGroup({ kind }: OpenSandbox): BuildGroup | undefined {
+    const { maxMemoryBytes = 0 } = this.#options;
+    if (maxMemoryBytes === 0) return undefined;
+    return BuildGroup.make(
+      maxMemoryBytes,
+      kind === "native" ? undefined : { kind: "missing", found: "bubblewrap puts builders into no group of their own" },
+    );
+  }
+
+  #startSandboxed(
+    opened: OpenSandbox,
+    prepared: Prepared,
+    user: HeldUser | undefined,
+    group: BuildGroup | undefined,
+  ): Promise<RunningProcess> {
     const { request, workspace, environment, receive } = prepared;
     const { drv, inputClosure } = request;
     const { store } = this.#options;
     const network = fixedOutputOf(drv) !== undefined && this.#options.offline !== true;
     const devices = requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [];
-    const group = devices.map(groupOfDevice).find((found) => found !== undefined);
+    const deviceGroup = devices.map(groupOfDevice).find((found) => found !== undefined);
     this.#filter ??= makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64");
     return opened.sandbox.start({
       spec: {
@@ -274,11 +305,12 @@ export class BuilderRunner {
         // libc's system() and popen() know no other shell; a derivation names the one of its inputs that is to be it.
         shell: drv.env["sandboxShell"],
         readOnlyProc: user === undefined ? findReadOnlyProc() : [],
-        user: user === undefined ? undefined : { uid: user.uid, gid: group ?? user.gid },
+        user: user === undefined ? undefined : { uid: user.uid, gid: deviceGroup ?? user.gid },
         maxProcesses: this.#options.maxProcesses,
         maxFileBytes: this.#diskBytes(),
         maxDataBytes: this.#options.maxProcessMemoryBytes ?? 0,
         allowNewPrivileges: this.#options.allowNewPrivileges === true,
+        controlGroup: group?.entrance,
         filter: this.#filter,
       },
       builder: environment.builder,

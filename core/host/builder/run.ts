@@ -98,6 +98,7 @@ export class Run {
       sandbox: options.sandbox ?? true,
       allowNewPrivileges: options.allowNewPrivileges,
       maxProcessMemoryBytes: options.maxProcessMemoryBytes,
+      maxMemoryBytes: options.maxMemoryBytes,
       diffHook: options.diffHook,
       callerEnvironment: process.env,
       ...(options.sandboxSupport === undefined ? {} : { support: options.sandboxSupport }),

@@ -39,6 +39,7 @@ export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptio
   const words: (string | Uint8Array)[] = ["run", String(id), "uid", String(uid), "gid", String(gid)];
   words.push("processes", String(spec.maxProcesses), "file-size", String(spec.maxFileBytes));
   if (spec.maxDataBytes !== 0) words.push("data", String(spec.maxDataBytes));
+  if (spec.controlGroup !== undefined) words.push("group", spec.controlGroup);
   if (spec.allowNewPrivileges) words.push("privileges", "gain");
   words.push("seccomp", spec.filter);
   if (spec.network) words.push("network", "share");

@@ -32,6 +32,8 @@ export interface SandboxSpec {
   readonly maxFileBytes: number;
   /** Memory that each process may fill with data of its own, in bytes; 0 for any. */
   readonly maxDataBytes: number;
+  /** File that puts the process that writes `0` to it into a control group. Default: builders are in ours. Not by bubblewrap. */
+  readonly controlGroup?: string | undefined;
   /** Let programs gain rights by set-id bits and capabilities of their files, as far as the builder finds such files. */
   readonly allowNewPrivileges: boolean;
   /** Program that judges its system calls, as the kernel takes it. */

@@ -363,6 +363,7 @@ struct parsed {
   uint32_t uid, gid, processes;
   uint64_t file_size, data_size;
   int may_gain;
+  const char *group;
 };
 
 /*
@@ -371,6 +372,7 @@ struct parsed {
  *   processes N              the most it may have
  *   file-size N              the longest file it may make, in bytes; 0 for any
  *   data N                   memory each process may fill with data of its own, in bytes
+ *   group FILE               puts the process that writes 0 to it into a control group
  *   privileges gain          programs may gain rights, by set-id bits for instance
  *   network share            that of the host
  *   proc TO, dev TO          a process file system, the usual devices
@@ -381,7 +383,7 @@ struct parsed {
  */
 static int arity(const char *verb) {
   static const char *const two[] = {"bind", "ro-bind", "dev-bind", "tmpfs", "dir", "symlink"};
-  static const char *const one[] = {"uid",  "gid", "processes",  "file-size", "data", "privileges", "network",
+  static const char *const one[] = {"uid",  "gid", "processes",  "file-size", "data", "privileges", "group", "network",
                                     "proc", "dev", "remount-ro", "seccomp",   "env",  "builder",    "arg"};
   for (size_t i = 0; i < sizeof two / sizeof *two; i++)
     if (strcmp(verb, two[i]) == 0) return 2;
@@ -413,6 +415,7 @@ static int parse_run(char **words, size_t count, struct parsed *p) {
     if (is(verb, "processes")) p->processes = strtoul(value, NULL, 10);
     if (is(verb, "file-size")) p->file_size = strtoull(value, NULL, 10);
     if (is(verb, "data")) p->data_size = strtoull(value, NULL, 10);
+    if (is(verb, "group")) p->group = value;
     if (is(verb, "privileges")) p->may_gain = is(value, "gain");
     if (is(verb, "network")) p->share_network = 1;
     if (is(verb, "builder")) p->builder = p->argv[0] = value;
@@ -558,8 +561,16 @@ static int begin(const struct parsed *p, int terminal, int network, int channel)
   return root;
 }
 
+/* As long as the files of the host are in sight, and the right to write to them is ours. */
+static void enter_group(const char *file) {
+  int fd = open(file, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) != 1) fail("cannot enter the control group of %s", file);
+  close(fd);
+}
+
 /* The rest, and the builder. The filter would judge our own calls too, so it comes last. */
 static void finish(const struct parsed *p, int root, int terminal, int users) {
+  if (p->group != NULL) enter_group(p->group);
   mount_words(p, root, p->bind_at, p->count);
   enter_root(root);
   int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
