@@ -125,5 +125,9 @@ function compareFromUnit(a: string, b: string, at: number): number {
 
 /** A new array in UTF-8 byte order; duplicates stay. */
 export function sortedText(items: Iterable<string>): string[] {
-  return [...items].sort(compareText);
+  const list = [...items];
+  // Most lists are sorted already, and short: looking takes a third of the time of sorting.
+  for (let i = 1; i < list.length; i++)
+    if (compareText(list[i - 1] as string, list[i] as string) > 0) return list.sort(compareText);
+  return list;
 }

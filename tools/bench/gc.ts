@@ -23,6 +23,8 @@ const COUNT = 20_000;
 /** A store of {@link COUNT} live and as many dead objects, that can be brought back after it was collected. */
 interface FullStore {
   readonly root: string;
+  /** Each refers to three of those before it. */
+  readonly live: readonly StorePath[];
   readonly dead: readonly { readonly path: StorePath; readonly text: string }[];
 }
 
@@ -83,7 +85,7 @@ export function makeStore(root: string): FullStore {
   mkdirSync(spare);
   for (const { path } of dead) linkSync(root + path, spare + path.slice(STORE_DIRECTORY.length));
   symlinkSync(live.at(-1)?.path as string, join(root, "nix/var/nix/gcroots/live"));
-  return { root, dead };
+  return { root, live: live.map(({ path }) => path), dead };
 }
 
 /** As if it had never been collected. Files come back by links: to write them again takes longer than collecting them. */

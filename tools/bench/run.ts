@@ -5,6 +5,7 @@ import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
+import { benchQuery } from "./query.ts";
 import { benchBuildChain, benchTrivialBuilds } from "./trivial-builds.ts";
 import { benchVerify } from "./verify.ts";
 
@@ -24,6 +25,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   "evaluate-modules": benchEvaluateModules,
   pull: benchPull,
   verify: benchVerify,
+  query: benchQuery,
   "trivial-builds": benchTrivialBuilds,
   "build-chain": benchBuildChain,
 };

@@ -47,6 +47,7 @@ import { register } from "./registration.ts";
 import { addSignatures } from "./signatures.ts";
 import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
 import { TemporaryPlaces } from "./temporary-places.ts";
+import { readWholeStore, type WholeStore } from "./whole-store.ts";
 
 export interface OpenLocalStoreOptions {
   /** `/`, or the folder of a chroot store, which has `nix/store` and `nix/var/nix` below it. Default {@link defaultStoreRoot}. */
@@ -67,8 +68,11 @@ export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore 
 }
 
 /** Asking for the references of one object takes as long as reading so many rows of all; a closure of this many is worth a look at that. */
-const ROWS_PER_QUESTION = 16;
+const ROWS_PER_QUESTION = 32;
 const MANY_QUESTIONS = 200;
+
+/** It pays to begin anew with all of the store. */
+class TooManyQuestions extends Error {}
 
 interface RegisterOptions {
   readonly places?: ReadonlyMap<StorePath, string>;
@@ -200,16 +204,53 @@ export class LocalStore implements Store {
     return this.#queries.allContents();
   }
 
+  /** {@link queryPathInfo} of all objects, sorted by path. */
+  allPathInfos(): PathInfo[] {
+    const whole = readWholeStore(this.#database, { withFacts: true });
+    return whole.paths.map((_, number) => whole.info(number));
+  }
+
   closure(paths: Iterable<StorePath>): StorePath[] {
-    let asked = 0;
-    const many = Math.max(MANY_QUESTIONS, this.#queries.idsEnd() / ROWS_PER_QUESTION);
-    let all: ReadonlyMap<StorePath, readonly StorePath[]> | undefined;
-    return closureOf(paths, (path) => {
-      if (++asked > many) all ??= this.#queries.allReferences();
-      const references = this.#batch?.infos.get(path)?.references ?? all?.get(path) ?? this.#queries.references(path);
-      if (references === undefined) throw notValid(path);
-      return references;
-    });
+    return closureOf(paths, this.referencesOfMany());
+  }
+
+  /**
+   * For closures of several groups of objects: facts of all they hold. The order is that of {@link closure}.
+   *
+   * @throws {CodedError} `store.not-valid`, `store.reference-cycle`
+   */
+  closuresWithInfos(groups: readonly (readonly StorePath[])[]): PathInfo[][] {
+    // What a batch holds is not in the database.
+    let left = this.#batch === undefined ? this.#manyQuestions() : Number.POSITIVE_INFINITY;
+    const references = (path: StorePath): readonly StorePath[] => {
+      if (--left < 0) throw new TooManyQuestions();
+      return this.#getReferences(path);
+    };
+    let closures: StorePath[][];
+    try {
+      closures = groups.map((group) => closureOf(group, references));
+    } catch (error) {
+      if (!(error instanceof TooManyQuestions)) throw error;
+      const whole = readWholeStore(this.#database, { withFacts: true });
+      return groups.map((group) => whole.closure(group).map((number) => whole.info(number)));
+    }
+    return closures.map((closure) =>
+      closure.map((path) => {
+        const info = this.queryPathInfo(path);
+        if (info === undefined) throw notValid(path);
+        return info;
+      }),
+    );
+  }
+
+  /** Answers for the references of one object after the other; when they become many, all of the store is read at once. */
+  referencesOfMany(): (path: StorePath) => readonly StorePath[] {
+    let left = this.#manyQuestions();
+    let whole: WholeStore | undefined;
+    return (path) => {
+      if (--left < 0) whole ??= readWholeStore(this.#database, { withFacts: false });
+      return this.#batch?.infos.get(path)?.references ?? whole?.references(path) ?? this.#getReferences(path);
+    };
   }
 
   readNar(path: StorePath): AsyncIterable<Uint8Array> {
@@ -459,6 +500,18 @@ export class LocalStore implements Store {
   /** Objects of an open batch go first: what is registered now may refer to them. */
   #withWaiting(infos: readonly PathInfo[]): PathInfo[] {
     return [...(this.#batch?.infos.values() ?? []), ...infos];
+  }
+
+  /** How many objects are asked for one by one before all of the store is read. */
+  #manyQuestions(): number {
+    return Math.max(MANY_QUESTIONS, this.#queries.idsEnd() / ROWS_PER_QUESTION);
+  }
+
+  /** @throws {CodedError} `store.not-valid` */
+  #getReferences(path: StorePath): readonly StorePath[] {
+    const references = this.#batch?.infos.get(path)?.references ?? this.#queries.references(path);
+    if (references === undefined) throw notValid(path);
+    return references;
   }
 
   #joinFiles(infos: readonly PathInfo[]): void {

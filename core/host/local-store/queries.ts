@@ -92,24 +92,6 @@ export class StoreQueryTable {
       .last;
   }
 
-  /** The references of all objects. */
-  allReferences(): Map<StorePath, StorePath[]> {
-    return this.#database.reading(() => {
-      const [ids, paths] = this.#database.columns("ValidPaths", ["id", "path"]) as [number[], StorePath[]];
-      const all = new Map<StorePath, StorePath[]>();
-      const lists: StorePath[][] = [];
-      const pathOf: StorePath[] = [];
-      for (const [at, id] of ids.entries()) {
-        const path = paths[at] as StorePath;
-        pathOf[id] = path;
-        all.set(path, (lists[id] = []));
-      }
-      const [from, to] = this.#database.columns("Refs", ["referrer", "reference"]) as [number[], number[]];
-      for (const [at, id] of from.entries()) lists[id]?.push(pathOf[to[at] as number] as StorePath);
-      return all;
-    });
-  }
-
   validAmong(paths: readonly string[]): Set<string> {
     const rows = this.#database.prepare(AMONG).all(JSON.stringify(paths)) as { path: string }[];
     return new Set(rows.map(({ path }) => path));

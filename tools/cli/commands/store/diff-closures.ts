@@ -1,4 +1,3 @@
-import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { type ClosureMember, diffClosures } from "../../../../core/derivation/index.ts";
 import type { CliContext } from "../../context.ts";
 import { openStore } from "../../store.ts";
@@ -8,7 +7,11 @@ import { getPathInfo } from "./valid-path.ts";
 /** `floe store diff-closures`. */
 export default function diff(this: CliContext, flags: DiffFlags, before: string, after: string): void {
   using store = openStore(flags, { readOnly: true });
-  const differences = diffClosures(membersOf(store, before), membersOf(store, after));
+  const closures = store.closuresWithInfos([before, after].map((text) => [getPathInfo(store, text).path]));
+  const [old = [], fresh = []] = closures.map((infos) =>
+    infos.map(({ path, narSize }): ClosureMember => ({ path, sizeBytes: narSize })),
+  );
+  const differences = diffClosures(old, fresh);
   if (flags.json) return this.printJson(differences);
   for (const { name, removed, added, sizeChangeBytes, isLarge } of differences) {
     const words = [
@@ -17,16 +20,6 @@ export default function diff(this: CliContext, flags: DiffFlags, before: string,
     ];
     this.print(`${name}: ${words.join(", ")}`);
   }
-}
-
-/** From here on the sizes of all objects are read at once. */
-const MANY = 1000;
-
-function membersOf(store: LocalStore, text: string): ClosureMember[] {
-  const closure = store.closure([getPathInfo(store, text).path]);
-  const recorded = closure.length < MANY ? [] : store.allContents();
-  const sizes = new Map(recorded.map(({ path, narSize }) => [path, narSize]));
-  return closure.map((path) => ({ path, sizeBytes: sizes.get(path) ?? getPathInfo(store, path).narSize }));
 }
 
 function versions(list: readonly string[]): string {

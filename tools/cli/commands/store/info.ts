@@ -12,9 +12,7 @@ export default async function info(this: CliContext, flags: InfoFlags, ...texts:
   const reach = flags.recursive || flags.closureSize ? "closure" : "objects";
   using store = await openAskedStore(this, flags, { texts, reach });
   const named = texts.map((text) => getPathInfo(store, text));
-  const infos = flags.recursive
-    ? store.closure(named.map(({ path }) => path)).map((path) => getPathInfo(store, path))
-    : named;
+  const [infos = []] = flags.recursive ? store.closuresWithInfos([named.map(({ path }) => path)]) : [named];
   const closureSizes = flags.closureSize ? sizesOfClosures(store, infos) : undefined;
   if (flags.json) return this.printJson(infos.map((each) => infoJson(each, closureSizes?.get(each.path))));
   if (flags.recursive || flags.size || flags.closureSize || flags.humanReadable || flags.sigs) {

@@ -26,7 +26,7 @@ export default async function whyDepends(
   const start = getPathInfo(store, from).path;
   const end = getPathInfo(store, to).path;
   const chains = findChains(start, end, {
-    referencesOf: (path) => getPathInfo(store, path).references,
+    referencesOf: store.referencesOfMany(),
     all: flags.all,
   });
   if (chains === undefined) {
@@ -37,7 +37,9 @@ export default async function whyDepends(
   const step = describe(store, start, chains, flags);
   if (flags.json) return this.printJson(step);
   this.print(start);
-  for (const line of draw(step.needs, "")) this.print(line);
+  const lines: string[] = [];
+  draw(step.needs, "", lines);
+  for (const line of lines) this.print(line);
 }
 
 /** Each object is followed once; where it occurs again, what it needs was shown. */
@@ -61,16 +63,16 @@ function describe(
   return follow(start, []);
 }
 
-function* draw(steps: readonly Step[], rest: string): Generator<string> {
+function draw(steps: readonly Step[], rest: string, lines: string[]): void {
   for (const [index, { path, mentions, needs }] of steps.entries()) {
     const last = index + 1 === steps.length;
     const below = `${rest}${last ? "    " : "│   "}`;
     for (const [nth, { file, fragment }] of mentions.entries()) {
       const branch = nth === 0 ? `${rest}${last ? "└───" : "├───"}` : below;
-      yield `${branch}${plainText(file === "" ? "/" : file)}: …${plainText(fragment)}…`;
+      lines.push(`${branch}${plainText(file === "" ? "/" : file)}: …${plainText(fragment)}…`);
     }
     // A mention that nothing holds: the reference was declared by an import.
-    yield mentions.length === 0 ? `${rest}${last ? "└───" : "├───"}${path}` : `${below}→ ${path}`;
-    yield* draw(needs, below);
+    lines.push(mentions.length === 0 ? `${rest}${last ? "└───" : "├───"}${path}` : `${below}→ ${path}`);
+    draw(needs, below, lines);
   }
 }
