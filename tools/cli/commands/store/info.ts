@@ -12,7 +12,7 @@ export default async function info(this: CliContext, flags: InfoFlags, ...texts:
   const reach = flags.recursive || flags.closureSize ? "closure" : "objects";
   using store = await openAskedStore(this, flags, { texts, reach });
   const named = texts.map((text) => getPathInfo(store, text));
-  const [infos = []] = flags.recursive ? store.closuresWithInfos([named.map(({ path }) => path)]) : [named];
+  const infos = flags.recursive ? infosOfClosure(store, named) : named;
   const closureSizes = flags.closureSize ? sizesOfClosures(store, infos) : undefined;
   if (flags.json) return this.printJson(infos.map((each) => infoJson(each, closureSizes?.get(each.path))));
   if (flags.recursive || flags.size || flags.closureSize || flags.humanReadable || flags.sigs) {
@@ -20,6 +20,12 @@ export default async function info(this: CliContext, flags: InfoFlags, ...texts:
   } else {
     for (const object of infos) for (const line of describe(object)) this.print(line);
   }
+}
+
+function infosOfClosure(store: AskedStore, named: readonly PathInfo[]): readonly PathInfo[] {
+  const paths = named.map(({ path }) => path);
+  if (!(store instanceof LocalStore)) return store.closure(paths).map((path) => getPathInfo(store, path));
+  return store.closuresWithInfos([paths])[0] ?? [];
 }
 
 /** Closures of many objects overlap, so all of them are walked in one graph in memory. */
