@@ -23,11 +23,14 @@ export interface OptionDocumentation {
 
 /** Documentation of all options that modules declare, in the order of paths, without evaluating any configuration. */
 export function documentOptions(modules: readonly Module[]): OptionDocumentation[] {
-  const found: OptionDocumentation[] = [];
   const list = collectModules({ modules, at: undefined });
-  for (const node of optionsOf(makeOptionTree(list.modules, () => {}))) {
-    documentOne(node.path, node.option, node, found);
-  }
+  return documentNodes(optionsOf(makeOptionTree(list.modules, () => {})));
+}
+
+/** Documentation of options and of those inside them, in the order of paths. */
+export function documentNodes(nodes: Iterable<OptionNode>): OptionDocumentation[] {
+  const found: OptionDocumentation[] = [];
+  for (const node of nodes) documentOne(node.path, node.option, node, found);
   return found.sort((a, b) => compareText(a.path, b.path));
 }
 

@@ -1,7 +1,7 @@
 import { type SourceLocation, compareText } from "../base/index.ts";
 import type { Cell, Source } from "./cell.ts";
 import { type Definition, strongest } from "./definition.ts";
-import { type OptionDocumentation, documentNode } from "./docs.ts";
+import { type OptionDocumentation, documentNode, documentNodes } from "./docs.ts";
 import type { Settled } from "./fixpoint.ts";
 
 /** A module, as far as a relation to an option needs it. */
@@ -38,6 +38,8 @@ export interface EvaluatedOptions {
   readonly findOption: (path: string) => EvaluatedOption | undefined;
   /** All declared options in the order of their paths. */
   readonly options: () => Iterable<EvaluatedOption>;
+  /** Documentation of all options that are not hidden, those inside others too, in the order of their paths. */
+  readonly documentation: () => readonly OptionDocumentation[];
   /** Who gives what to whom: each definition of an option by a module that does not declare it. */
   readonly contributions: () => readonly Contribution[];
 }
@@ -58,6 +60,7 @@ export function lookInto({ cells, sources }: Settled): EvaluatedOptions {
       const sorted = [...cellsByPath()].sort(([a], [b]) => compareText(a, b));
       for (const [, cell] of sorted) yield evaluatedOption(cell);
     },
+    documentation: () => documentNodes([...cells.values()].map(({ node }) => node)),
     contributions: () => sources.flatMap(contributionsOf).sort(compareContributions),
   };
 }

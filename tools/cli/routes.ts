@@ -10,8 +10,10 @@ import { hashCommands } from "./commands/hash/index.ts";
 import { keyCommands } from "./commands/key/index.ts";
 import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
+import { optionCommands } from "./commands/option/index.ts";
 import { registryCommands } from "./commands/registry/index.ts";
 import { runCommandSpec } from "./commands/run/index.ts";
+import { searchCommandSpec } from "./commands/search/index.ts";
 import { copyCommandSpec } from "./commands/store/exchange.ts";
 import { storeCommands } from "./commands/store/index.ts";
 import { vmTestCommands } from "./commands/vm-test/index.ts";
@@ -32,7 +34,9 @@ export const routes = buildRouteMap<string, CliContext>({
     derivation: derivationCommands,
     hash: hashCommands,
     nar: narCommands,
+    option: optionCommands,
     registry: registryCommands,
+    search: searchCommandSpec,
     store: storeCommands,
     "vm-test": vmTestCommands,
     system: systemCommands,

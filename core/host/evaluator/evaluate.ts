@@ -69,7 +69,12 @@ export async function evaluate(
   const { answer: json, isolation } = await runChild(asked, { ...options, modules });
   const { answer, files, trees, near } = parseAnswer(json);
   if (answer.kind === "error") {
-    const subject = question.attribute === "" ? "the flake" : `"${question.attribute}"`;
+    const subject =
+      question.expression?.kind === "outputs"
+        ? "the expression"
+        : question.attribute === ""
+          ? "the flake"
+          : `"${question.attribute}"`;
     throw toCodedError(answer.error, { places, subject, near });
   }
   if (answer.kind === "inputs") {

@@ -8,6 +8,7 @@ export {
   type EngineModules,
   type FileRead,
   type OutlinedOutputs,
+  type Expression,
   type Want,
 } from "./protocol.ts";
 export { realisePlan } from "./realise-plan.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { LockedSource, LockFile, ResolvedInputs, SourceInfo } from "../../flake/index.ts";
 import { ENGINE_FOLDERS, findEngine } from "./engine.ts";
 import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
-import type { AgentQuestion, EvaluatorQuestion, InputNode, Mount, Want } from "./protocol.ts";
+import type { AgentQuestion, EvaluatorQuestion, Expression, InputNode, Mount, Want } from "./protocol.ts";
 
 /** A flake on this machine. */
 export interface FlakeLocation {
@@ -33,10 +33,15 @@ export interface Question {
   readonly candidates: readonly (readonly string[])[];
   /** What the user wrote, for errors. */
   readonly attribute: string;
+  /** What becomes of the value that was found, or takes its place. */
+  readonly expression?: Expression | undefined;
 }
 
 /** Write the question for the evaluation's process. */
-export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }: Question): EvaluatorQuestion {
+export function makeQuestion(
+  flake: LockedFlake,
+  { want, candidates, attribute, expression }: Question,
+): EvaluatorQuestion {
   const nodes: Record<string, InputNode> = {};
   const mounts = ownMounts(flake);
   for (const [id, input] of flake.resolved.nodes) {
@@ -60,11 +65,18 @@ export function makeQuestion(flake: LockedFlake, { want, candidates, attribute }
     attribute,
     lock: flake.lock,
     replaced: flake.replaced ?? [],
+    ...(expression === undefined ? {} : { expression: expression.kind }),
     flakeFolder,
     inputs: flake.resolved.inputs,
     nodes,
   };
-  return { engine: findEngine(), configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`, mounts, agent };
+  return {
+    engine: findEngine(),
+    configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`,
+    mounts,
+    agent,
+    ...(expression === undefined ? {} : { expression }),
+  };
 }
 
 /** Places in a flake and in the engine, for values that came out of an evaluation earlier. */

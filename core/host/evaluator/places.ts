@@ -1,3 +1,4 @@
+import { EXPRESSION_PLACE } from "./inside/expression-place.ts";
 import type { Mount } from "./protocol.ts";
 
 /**
@@ -17,7 +18,7 @@ export class Places {
 
   /** A text for people: every place in the flake or the engine that it mentions becomes one that an editor can open. */
   onHost(text: string): string {
-    let told = text;
+    let told = replacePlace(text, EXPRESSION_PLACE, "<expression>");
     for (const { path, hostPath } of this.#mounts) {
       // What lies in the store is called by its store path outside, too.
       if (path === FLAKE_PLACE || path === ENGINE_PLACE) told = replacePlace(told, path, hostPath);
@@ -27,7 +28,7 @@ export class Places {
 
   /** Whether a file that an evaluation speaks of lies in one of its sources. */
   has(file: string): boolean {
-    return this.#mounts.some(({ path }) => file === path || file.startsWith(`${path}/`));
+    return file === EXPRESSION_PLACE || this.#mounts.some(({ path }) => file === path || file.startsWith(`${path}/`));
   }
 
   /** Whether a file is one of the engine's floors, whose frames tell users nothing. */

@@ -30,7 +30,15 @@ export interface InputNode {
  * What is asked for: a value; the names of its members; the inputs; or, of the outputs as a whole, the paths of all members
  * (`outline`), what is told of some (`show`), or whether some can be made to their end (`check`).
  */
-export type Want = "value" | "names" | "inputs" | "outline" | "show" | "check";
+export type Want = "value" | "names" | "inputs" | "outline" | "show" | "check" | "options" | "packages" | "print";
+
+/** Code of the command line. It is a function of the value that was found, or an expression over the outputs. */
+export interface Expression {
+  readonly kind: "apply" | "outputs";
+  readonly text: string;
+  /** Declarations before it. Default none. */
+  readonly declarations?: readonly string[];
+}
 
 /** What the agent inside gets. */
 export interface AgentQuestion {
@@ -43,6 +51,8 @@ export interface AgentQuestion {
   readonly lock: LockFile;
   /** Inputs that the command puts something else in the place of. */
   readonly replaced: readonly string[];
+  /** What becomes of the value, or takes its place. */
+  readonly expression?: Expression["kind"];
   /** Folder of the flake itself. */
   readonly flakeFolder: string;
   readonly inputs: Readonly<Record<string, string>>;
@@ -57,6 +67,7 @@ export interface EvaluatorQuestion {
   readonly configFile: string;
   readonly mounts: readonly Mount[];
   readonly agent: AgentQuestion;
+  readonly expression?: Expression;
   /** Look where the evaluation is after so many milliseconds, in place of an answer: an error with that place, if one is found. */
   readonly watchMs?: number;
 }

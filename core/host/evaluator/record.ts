@@ -101,6 +101,7 @@ function keyOf(flake: FlakeLocation, question: Question): string {
       question.want,
       question.attribute,
       question.candidates,
+      ...(question.expression === undefined ? [] : [question.expression]),
     ]),
   );
 }

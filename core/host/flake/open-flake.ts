@@ -24,6 +24,7 @@ import {
   defaultRecordsFolder,
   evaluate,
   type EvaluationResult,
+  type Expression,
   FLAKE_FILE_NAME,
   type LockedFlake,
   type Question,
@@ -90,6 +91,8 @@ export interface EvaluateFlakeOptions {
   readonly candidates?: readonly (readonly string[])[];
   /** Default value. */
   readonly want?: Exclude<Want, "inputs">;
+  /** What becomes of the value, or an expression over the outputs in its place. */
+  readonly expression?: Expression | undefined;
   /** Default `x86_64-linux` or `aarch64-linux`, as this machine is. */
   readonly platform?: string;
 }
@@ -413,9 +416,11 @@ function makeQuestion({
   candidates,
   want = "value",
   platform = hostPlatform(),
+  expression,
 }: EvaluateFlakeOptions): Question {
   return {
     want,
+    ...(expression === undefined ? {} : { expression }),
     attribute,
     candidates:
       want === "outline"

@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { stripTypeScriptTypes } from "node:module";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
-import type { ErrorReport, Mount } from "../protocol.ts";
+import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
+import type { ErrorReport, Expression, Mount } from "../protocol.ts";
 import { type Mounts, SourceRefused } from "./mounts.ts";
 
 /** A module that cannot be loaded, with the place in the importing or faulty file. */
@@ -83,6 +84,37 @@ export class Loader {
     // Without waiting at the top level, all of it has run when the call returns.
     void module.evaluate().catch(() => {});
     if (module.status === "errored") throw module.error;
+    return module;
+  }
+
+  /**
+   * Make a module of an expression: its export is the expression itself, or a function of the outputs that gives its value.
+   *
+   * @throws {LoadError} or a `SyntaxError`
+   */
+  loadExpression(expression: Expression): SourceTextModule {
+    const { text, before } = expressionModule(expression);
+    let code: string;
+    try {
+      code = strip(EXPRESSION_PLACE, text);
+    } catch (error) {
+      throw error instanceof LoadError ? new LoadError(movedUp(error.report, before)) : error;
+    }
+    const module = new SourceTextModule(code, {
+      context: this.#options.context,
+      identifier: EXPRESSION_PLACE,
+      lineOffset: -before,
+      importModuleDynamically: (specifier) => this.#options.refuseImport(specifier),
+    });
+    if (module.moduleRequests.length > 0 || module.hasTopLevelAwait()) {
+      throw new LoadError({
+        code: "evaluation.import-refused",
+        message: "Cannot use the expression: found an import or an await, expected an expression of its own",
+        at: { file: EXPRESSION_PLACE, line: 1, column: 1 },
+      });
+    }
+    module.linkRequests([]);
+    module.instantiate();
     return module;
   }
 
@@ -242,6 +274,35 @@ export class Loader {
     this.#loaded.set(identifier, { module, mount });
     return module;
   }
+}
+
+/** Outputs that an expression may call by their names; `outputs` and `self` have them all. */
+const OUTPUTS = [
+  "packages",
+  "systems",
+  "homes",
+  "vmTests",
+  "checks",
+  "apps",
+  "devShells",
+  "modules",
+  "overlays",
+  "templates",
+];
+
+/** Text of a module for an expression, and how many lines of it come before the first one of the user. */
+function expressionModule({ kind, text, declarations = [] }: Expression): { text: string; before: number } {
+  const head = declarations.join("\n");
+  if (kind === "apply") return { text: `export default (\n${text}\n);`, before: 1 };
+  const mentioned = ["outputs", "self", "inputs", "pkgs", ...OUTPUTS].filter((name) =>
+    new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(`${head}\n${text}`),
+  );
+  const whole = `export default (${mentioned.length === 0 ? "" : `{ ${mentioned.join(", ")} }`}) => {\n${head}\nreturn (\n${text}\n); };`;
+  return { text: whole, before: head.split("\n").length + 2 };
+}
+
+function movedUp({ at, ...report }: ErrorReport, lines: number): ErrorReport {
+  return at === undefined ? report : { ...report, at: { ...at, line: Math.max(1, at.line - lines) } };
 }
 
 /** Blank out types; every position stays what it was. */

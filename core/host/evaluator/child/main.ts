@@ -25,7 +25,7 @@ import { writeAll } from "./write.ts";
 interface Agent {
   begin(): void;
   harden(exported: object): void;
-  answer(exported: unknown, questionJson: string): string;
+  answer(exported: unknown, questionJson: string, expression: unknown): string;
   failed(error: unknown): string;
   refuseImport(specifier: string): never;
 }
@@ -114,14 +114,23 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
   // Before any code of the flake has run, so that the floe process may rely on it in other evaluations.
   writeAll(1, `${stripped.fresh ? JSON.stringify(stripped.used) : ""}\n`);
   hardenEngine();
+  let expression: SourceTextModule | undefined;
+  try {
+    if (question.expression !== undefined) expression = loader.loadExpression(question.expression);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    return { kind: "error", error: error.report };
+  }
   const run = (): AgentAnswer => {
     let exported: unknown;
+    let made: unknown;
     try {
       exported = exportOf(loader.run(flake));
+      if (expression !== undefined) made = exportOf(loader.run(expression));
     } catch (error) {
       return read(() => agent.failed(error));
     }
-    return read(() => agent.answer(exported, JSON.stringify(question.agent)));
+    return read(() => agent.answer(exported, JSON.stringify(question.agent), made));
   };
   if (question.watchMs !== undefined) {
     const counts = (file: string): boolean => {

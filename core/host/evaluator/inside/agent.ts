@@ -6,10 +6,14 @@ import type { AgentAnswer, AgentQuestion } from "../protocol.ts";
 import { readFlake } from "./declared.ts";
 import { reportError } from "./errors.ts";
 import { freezeReachable } from "./freeze.ts";
-import { makeArguments } from "./inputs.ts";
+import { applied, evaluateExpression } from "./expression.ts";
+import { type MadeArguments, makeArguments } from "./inputs.ts";
 import { findAttribute, listNames } from "./lookup.ts";
 import { checkOutputs, outline, showOutputs } from "./outputs.ts";
 import { realmSourceHost } from "./source-host.ts";
+import { findSystem, listOptions } from "./options.ts";
+import { listPackages } from "./packages.ts";
+import { printValue } from "./print.ts";
 import { Converter } from "./to-json.ts";
 
 /** Must come before any code of a source runs. */
@@ -47,9 +51,10 @@ export function failed(error: unknown): string {
 /**
  * @param exported The default export of the flake.
  * @param questionJson An `AgentQuestion`.
+ * @param expression What the module of an expression exports.
  * @returns JSON of an `AgentAnswer`.
  */
-export function answer(exported: unknown, questionJson: string): string {
+export function answer(exported: unknown, questionJson: string, expression: unknown): string {
   const question = JSON.parse(questionJson) as AgentQuestion;
   let known: Pick<AgentAnswer & { kind: "inputs" }, "inputs" | "description"> | undefined;
   try {
@@ -58,7 +63,7 @@ export function answer(exported: unknown, questionJson: string): string {
     const stale =
       question.want === "inputs" || findStaleInputs(flake.inputs, question.lock, question.replaced).length > 0;
     if (stale) return JSON.stringify({ kind: "inputs", ...known } satisfies AgentAnswer);
-    const value = answerValue(flake.flake, question);
+    const value = answerValue(flake.flake, question, expression);
     if (refusedImport !== undefined) throw refusedImport;
     return JSON.stringify({ kind: "value", ...known, ...value } satisfies AgentAnswer);
   } catch (error) {
@@ -72,10 +77,10 @@ export function answer(exported: unknown, questionJson: string): string {
 
 type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description">;
 
-function answerValue(flake: Flake, question: AgentQuestion): ValueAnswer {
-  const outputs = makeArguments(flake, question);
+function answerValue(flake: Flake, question: AgentQuestion, expression: unknown): ValueAnswer {
+  const made = makeArguments(flake, question);
   const converter = new Converter();
-  const asked = answerWant(outputs(), question, converter);
+  const asked = answerWant(made, question, converter, expression);
   const { derivations, sources } = currentEvaluation();
   return {
     ...asked,
@@ -86,11 +91,13 @@ function answerValue(flake: Flake, question: AgentQuestion): ValueAnswer {
 }
 
 function answerWant(
-  outputs: object,
+  made: MadeArguments,
   question: AgentQuestion,
   converter: Converter,
+  expression: unknown,
 ): Pick<ValueAnswer, "attribute" | "value" | "faults"> {
   const { want, candidates } = question;
+  const outputs = made.outputs();
   switch (want) {
     case "outline":
       return { attribute: [], ...outline(outputs) };
@@ -98,8 +105,18 @@ function answerWant(
       return { attribute: [], ...showOutputs(outputs, candidates) };
     case "check":
       return { attribute: [], ...checkOutputs(outputs, candidates, converter) };
+    case "packages":
+      return { attribute: [], value: listPackages(outputs, candidates) };
+    case "options": {
+      const { path, value } = findSystem(outputs, question);
+      return { attribute: path, value: listOptions(path, value) };
+    }
     default: {
-      const { path, value } = findAttribute(outputs, question);
+      const { path, value } =
+        question.expression === "outputs"
+          ? { path: ["expression"], value: evaluateExpression(expression, made) }
+          : applied(findAttribute(outputs, question), question, expression);
+      if (want === "print") return { attribute: path, value: printValue(value) };
       return {
         attribute: path,
         value: want === "names" ? listNames({ path, value }) : converter.convert(value, path),

@@ -13,8 +13,14 @@ interface Basics {
   readonly sourceInfo: SourceInfo;
 }
 
-/** @returns The outputs of the flake, made once, when asked for. */
-export function makeArguments(flake: Flake, question: AgentQuestion): () => FlakeOutputs {
+/** What the function `outputs` of a flake gets, and gives: made once, when asked for. */
+export interface MadeArguments {
+  readonly outputs: () => FlakeOutputs;
+  readonly inputs: Readonly<Record<string, FlakeInput>>;
+  readonly self: FlakeInput;
+}
+
+export function makeArguments(flake: Flake, question: AgentQuestion): MadeArguments {
   const made = new Map<string, FlakeInput>();
   const inputsOf = (inputs: Readonly<Record<string, string>>): Record<string, FlakeInput> =>
     namedInputs(Object.fromEntries(Object.entries(inputs).map(([name, id]) => [name, () => inputById(id)])));
@@ -26,12 +32,11 @@ export function makeArguments(flake: Flake, question: AgentQuestion): () => Flak
     }
     return input;
   };
-  const outputs = once(() =>
-    checkOutputs(flake.outputs({ inputs: inputsOf(question.inputs), self }), question.flakeFolder),
-  );
+  const inputs = inputsOf(question.inputs);
+  const outputs = once(() => checkOutputs(flake.outputs({ inputs, self }), question.flakeFolder));
   const source = local(question.flakeFolder, { name: "source" });
   const self = flakeInput({ outPath: () => `${source}`, sourceInfo: { type: "path" } }, outputs);
-  return outputs;
+  return { outputs, inputs, self };
 }
 
 function makeInput(

@@ -1,5 +1,5 @@
 import { CodedError } from "../../../../core/base/index.ts";
-import type { Json } from "../../../../core/host/evaluator/index.ts";
+import type { Expression, Json } from "../../../../core/host/evaluator/index.ts";
 import type { CliContext } from "../../context.ts";
 import { parseInstallable } from "../../installable.ts";
 import { openForCommand } from "../flake/open.ts";
@@ -17,6 +17,7 @@ export default async function evaluate(this: CliContext, flags: EvalFlags, text:
   const { value } = await opened.flake.evaluate({
     attribute: installable.attribute,
     want: flags.names ? "names" : "value",
+    expression: expressionOf(flags),
   });
   if (flags.raw) {
     this.process.stdout.write(rawText(text, value));
@@ -25,6 +26,21 @@ export default async function evaluate(this: CliContext, flags: EvalFlags, text:
   if (flags.json) return this.printJson(value);
   if (flags.names) for (const name of value as string[]) this.print(name);
   else this.print(JSON.stringify(value, undefined, 2));
+}
+
+/** @throws {CodedError} `eval.two-expressions` */
+function expressionOf({ apply, expr }: EvalFlags): Expression | undefined {
+  if (apply !== undefined && expr !== undefined) {
+    throw new CodedError(
+      "eval.two-expressions",
+      "Cannot evaluate: found both --apply and --expr, expected one of them",
+      {
+        hint: "Call the function in the expression: --expr 'f(systems.web)'",
+      },
+    );
+  }
+  if (apply !== undefined) return { kind: "apply", text: apply };
+  return expr === undefined ? undefined : { kind: "outputs", text: expr };
 }
 
 function rawText(installable: string, value: Json): string {

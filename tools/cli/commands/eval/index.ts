@@ -5,6 +5,10 @@ import { type JsonFlags, jsonFlags, type LockFlags, lockFlags, type StoreFlags, 
 export interface EvalFlags extends StoreFlags, JsonFlags, LockFlags {
   readonly raw: boolean;
   readonly names: boolean;
+  /** A function of the value, as TypeScript. */
+  readonly apply?: string;
+  /** An expression over the outputs, as TypeScript. */
+  readonly expr?: string;
 }
 
 export const evalCommand = buildCommand<EvalFlags, [string], CliContext>({
@@ -23,10 +27,25 @@ export const evalCommand = buildCommand<EvalFlags, [string], CliContext>({
         withNegated: false,
         brief: "Print the names of its members, without evaluating them",
       },
+      apply: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FUNCTION",
+        brief: "Print what this arrow function makes of the value, for example 'value => value.name'",
+      },
+      expr: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "EXPRESSION",
+        brief: "Print the value of an expression over the outputs (systems, pkgs, inputs, self …)",
+      },
       ...lockFlags,
       ...storeFlags,
       ...jsonFlags,
     },
+    aliases: { E: "expr" },
     positional: {
       kind: "tuple",
       parameters: [

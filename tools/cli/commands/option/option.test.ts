@@ -1,0 +1,128 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runFloe, temporaryDirectory } from "../../testing.ts";
+
+const folder = temporaryDirectory();
+const TEXT = `import { defineFlake } from "#floe/flake";
+import { declare, defaults, defineModule, force, option, evaluateModules } from "#floe/module";
+
+const web = defineModule(
+  declare("services.web", {
+    enable: option.bool({ default: false, description: "Run the web server." }),
+    port: option.port({ default: 80, description: "The port it listens on." }),
+    hosts: option.attrsOf(option.submodule({ root: option.str({ description: "What is served." }) })),
+  }),
+  ({ cfg, define }) => {
+    if (cfg.enable) define({ services: { web: { port: defaults(8080) } } } as never);
+  },
+);
+const wall = defineModule(declare("firewall", { ports: option.listOf(option.int()) }), ({ config, define }) => {
+  define({ firewall: { ports: [(config as any).services.web.port] } } as never);
+});
+const config = { services: { web: { enable: true, port: force(81), hosts: { "a.b": { root: "/srv" } } } } };
+
+export default defineFlake({
+  outputs: () => ({
+    systems: { box: { kind: "system", name: "box", evaluated: evaluateModules({ modules: [web, wall], config: config as never }) } as never },
+    packages: { "x86_64-linux": {
+      tidy: { kind: "package", name: "tidy", version: "1.0", meta: { summary: "Keeps things tidy" } } as never,
+      broken: { kind: "package", get name() { throw new Error("broken"); } } as never,
+    } },
+    answer: 42,
+    plus: { one: (n: number) => n + 1 },
+  }),
+});
+`;
+writeFileSync(join(folder, "flake.config.ts"), TEXT);
+
+/** The line of the flake with a text, from 1. */
+const lineOf = (text: string): number => TEXT.slice(0, TEXT.indexOf(text)).split("\n").length;
+const env = { XDG_CACHE_HOME: temporaryDirectory() };
+const store = temporaryDirectory();
+const floe = (...words: string[]) => runFloe([...words, "--store", store], { cwd: folder, env });
+
+test("option show tells value, definitions with places and priorities, and readers", async () => {
+  const { code, stdout, stderr } = await floe("option", "show", "services.web.port");
+  assert.is(code, 0, stderr);
+  const file = join(folder, "flake.config.ts");
+  assert.match(stdout, "The port it listens on.");
+  assert.match(stdout, /^Value: 81$/m);
+  assert.match(stdout, /^Default: 80$/m);
+  assert.match(stdout, `* 81 (force, 50) by the configuration at ${file}:`);
+  assert.match(stdout, `  8080 (defaults, 1000) by services.web at ${file}:${lineOf("if (cfg.enable)")}:`);
+  assert.match(stdout, new RegExp(`^Read by:\n  firewall at ${file}:`, "m"));
+});
+
+test("option show gives data, also for what lies inside a set of free names", async () => {
+  const { stdout } = await floe("option", "show", "--json", 'services.web.hosts."a.b".root');
+  const option = JSON.parse(stdout);
+  assert.is(option.path, "services.web.hosts.<name>.root");
+  assert.is(option.value, "/srv");
+  assert.is(option.description, "What is served.");
+  assert.is(option.definitions[0].at.file, join(folder, "flake.config.ts"));
+});
+
+test("option show lists a group, and says what is near to a name that nobody declares", async () => {
+  const group = await floe("option", "show", "services.web");
+  assert.match(group.stdout, /^services\.web\.enable: /m);
+  const { code, stderr } = await floe("option", "show", "services.web.prot");
+  assert.is(code, 1);
+  assert.match(stderr, "[option.unknown-path]");
+  assert.match(stderr, 'Did you mean "services.web.port"?');
+});
+
+test("option show is never stale", async () => {
+  writeFileSync(join(folder, "flake.config.ts"), TEXT.replace("force(81)", "force(82)"));
+  assert.match((await floe("option", "show", "services.web.port")).stdout, /^Value: 82$/m);
+  writeFileSync(join(folder, "flake.config.ts"), TEXT);
+  assert.match((await floe("option", "show", "services.web.port")).stdout, /^Value: 81$/m);
+});
+
+test("option search wants all words, in paths or descriptions", async () => {
+  const { stdout } = await floe("option", "search", "WEB", "port|root", "--json");
+  assert.equal(
+    JSON.parse(stdout).map(({ path }: { path: string }) => path),
+    ["services.web.hosts.<name>.root", "services.web.port"],
+  );
+  assert.is((await floe("option", "search", "nothing-like-it")).code, 1);
+  assert.match((await floe("option", "search", "(")).stderr, "[search.bad-pattern]");
+});
+
+test("option commands want a system", async () => {
+  assert.match((await floe("option", "show", "a", "--flake", ".#answer")).stderr, "[option.not-a-system]");
+  const path = "/nix/store/00000000000000000000000000000000-x";
+  assert.match((await floe("option", "show", "a", "--flake", path)).stderr, "[option.not-a-flake]");
+});
+
+test("search finds packages by name and description, and is not stopped by a broken one", async () => {
+  const { stdout, stderr } = await floe("search", "tidy", "things", "--json");
+  assert.equal(JSON.parse(stdout || stderr), {
+    "packages.x86_64-linux.tidy": { name: "tidy", version: "1.0", description: "Keeps things tidy" },
+  });
+  assert.is((await floe("search", "tidy", "--exclude", "keeps")).code, 1);
+});
+
+test("eval --apply and --expr evaluate TypeScript of the command line", async () => {
+  assert.is((await floe("eval", ".#answer", "--apply", "(n: number) => n + 1")).stdout, "43\n");
+  assert.is((await floe("eval", "-E", "outputs.plus.one(outputs.answer as number)", "--json")).stdout, "43\n");
+  assert.is((await floe("eval", "-E", "`a${1 + 1}`", "--raw")).stdout, "a2");
+  assert.match((await floe("eval", ".#answer", "--apply", "43")).stderr, "[eval.not-a-function]");
+  assert.match((await floe("eval", ".", "--apply", "x => x", "-E", "1")).stderr, "[eval.two-expressions]");
+});
+
+test("eval tells mistakes of an expression at their place in it", async () => {
+  assert.match(
+    (await floe("eval", "-E", "\n  (outputs as any).x.y")).stderr,
+    /^<expression>:2:22: error: .*reading 'y'/m,
+  );
+  assert.match((await floe("eval", "-E", "1 +")).stderr, /^<expression>:\d:\d: error: .*\[evaluation\.syntax\]/m);
+  assert.match((await floe("eval", "-E", "process.env")).stderr, "[evaluation.impure]");
+  assert.match(
+    (await floe("eval", "-E", "1); import 'node:fs'; (2")).stderr,
+    /\[evaluation\.(syntax|import-refused)\]/,
+  );
+});
+
+test.run();

@@ -1,0 +1,114 @@
+import { CodedError, nearNames, type SourceLocation } from "../../../../core/base/index.ts";
+import type { CliContext } from "../../context.ts";
+import type { OptionFlags } from "./index.ts";
+import { listOptions, type ShownDefinition, type ShownOption } from "./list-options.ts";
+
+/** `floe option show`: one option whole, or what a group of options has. */
+export default async function show(this: CliContext, flags: OptionFlags, path: string): Promise<void> {
+  const options = await listOptions(this, flags);
+  const option = findOption(options, path);
+  if (option !== undefined) {
+    if (flags.json) return this.printJson(option);
+    for (const line of linesOf(option)) this.print(line);
+    return;
+  }
+  const group = options.filter((each) => each.path.startsWith(`${path}.`));
+  if (group.length === 0) throw unknown(path, options);
+  if (flags.json) return this.printJson(group);
+  for (const each of group) this.print(`${each.path}: ${each.type}`);
+}
+
+/** The option at a path; one inside a set of free names also by such a name, and then with what the set has for it. */
+export function findOption(options: readonly ShownOption[], path: string): ShownOption | undefined {
+  const exact = options.find((each) => each.path === path);
+  if (exact !== undefined) return exact;
+  const declared = options.find((each) => stands(each.path, path));
+  const around = options.find((each) => each.definitions !== undefined && path.startsWith(`${each.path}.`));
+  if (declared === undefined || around === undefined) return declared;
+  const inside = namesOf(path.slice(around.path.length + 1));
+  const value = dig(around.value, inside);
+  const definitions = (around.definitions ?? []).flatMap((definition) => {
+    const part = dig(definition.value, inside);
+    return part === undefined ? [] : [{ ...definition, value: part }];
+  });
+  return { ...declared, ...(value === undefined ? {} : { value }), definitions, readers: around.readers ?? [] };
+}
+
+function dig(value: unknown, names: readonly string[]): unknown {
+  return names.reduce<unknown>(
+    (part, name) =>
+      typeof part === "object" && part !== null && Object.hasOwn(part, name)
+        ? (part as Record<string, unknown>)[name]
+        : undefined,
+    value,
+  );
+}
+
+function namesOf(path: string): string[] {
+  return (path.match(/"[^"]*"|[^.]+/g) ?? []).map((name) => name.replace(/^"(.*)"$/, "$1"));
+}
+
+/** Whether a path with free names in it stands for another one: `hosts.<name>.root` for `hosts.localhost.root`. */
+function stands(declared: string, path: string): boolean {
+  if (!/<name>|\*/.test(declared)) return false;
+  const wanted = namesOf(path);
+  const parts = declared.split(".");
+  return (
+    parts.length === wanted.length && parts.every((part, i) => part === "<name>" || part === "*" || part === wanted[i])
+  );
+}
+
+function linesOf(option: ShownOption): string[] {
+  const { path, type, description, example, related, readOnly, declaredBy, declaredAt, definitions, readers } = option;
+  return [
+    path,
+    ...(description === undefined ? [] : [`  ${description}`]),
+    "",
+    `Type: ${type}${readOnly ? ", set once" : ""}`,
+    ...("value" in option ? [`Value: ${data(option.value)}`] : definitions === undefined ? [] : ["Value: none"]),
+    `Default: ${option.default ?? "none"}`,
+    ...(example === undefined ? [] : [`Example: ${example}`]),
+    ...(related.length === 0 ? [] : [`See also: ${related.join(", ")}`]),
+    `Declared by: ${declaredBy}${placed(declaredAt)}`,
+    ...(definitions === undefined ? [] : section("Defined by", definitions.map(definitionLine))),
+    ...(readers === undefined
+      ? []
+      : section(
+          "Read by",
+          readers.map(({ module, at }) => `  ${module}${placed(at)}`),
+        )),
+  ];
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [`${title}: nobody`] : [`${title}:`, ...lines];
+}
+
+function definitionLine({ value, priority, module, at, counts }: ShownDefinition): string {
+  return `${counts ? "*" : " "} ${data(value)} (${priorityName(priority)}) by ${module}${placed(at)}`;
+}
+
+const PRIORITIES: Readonly<Record<number, string>> = { 50: "force", 100: "plain", 1000: "defaults" };
+
+function priorityName(priority: number): string {
+  const name = PRIORITIES[priority];
+  return name === undefined ? `priority ${priority}` : `${name}, ${priority}`;
+}
+
+function placed(at: SourceLocation | undefined): string {
+  return at === undefined ? "" : ` at ${at.file}:${at.line}:${at.column}`;
+}
+
+function data(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+function unknown(path: string, options: readonly ShownOption[]): CodedError {
+  const near = nearNames(
+    path,
+    options.map((option) => option.path),
+  );
+  return new CodedError("option.unknown-path", `Cannot show the option "${path}": no module declares it`, {
+    hint: near[0] === undefined ? "Look for it: floe option search WORDS" : `Did you mean "${near[0]}"?`,
+  });
+}
