@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:f
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { removeTree } from "../../core/host/files/index.ts";
-import { type Contender, compare, runQuietly } from "./measure.ts";
+import { type Contender, compare, onDisk, runQuietly } from "./measure.ts";
 import { FLOE } from "./no-op.ts";
 import { withFreshStore } from "./scratch-stores.ts";
 
@@ -70,15 +70,12 @@ export async function benchAddFile({ directory }: Place): Promise<void> {
   const file = makeBigFile(directory);
   const { ours, theirs } = await adding(directory, file, { keep: false });
   await compare({ title: "add a file of 1 GB", rounds: ROUNDS, ours, theirs });
-  const onDisk: Contender = {
-    ...theirs,
-    name: `${theirs.name}; sync`,
-    async run(round) {
-      await theirs.run(round);
-      await runQuietly("sync", ["-f", directory], directory);
-    },
-  };
-  await compare({ title: "add a file of 1 GB to the disk", rounds: ROUNDS, ours, theirs: onDisk });
+  await compare({
+    title: "add a file of 1 GB, both on the disk",
+    rounds: ROUNDS,
+    ours,
+    theirs: onDisk(theirs, directory),
+  });
   removeTree(file);
 }
 

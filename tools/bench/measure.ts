@@ -52,6 +52,21 @@ export async function compare({ title, rounds, ours, theirs }: Comparison): Prom
   console.log(`  ${"ratio".padEnd(width)}  ${(our / their).toFixed(2)}`);
 }
 
+/**
+ * The same work, and then a wait until the disk has what it wrote. What we report is on the disk; what others report may be in
+ * memory alone, so a comparison with it says what the promise costs, and one with this what the work does.
+ */
+export function onDisk(contender: Contender, directory: string): Contender {
+  return {
+    ...contender,
+    name: `${contender.name}; sync`,
+    async run(round) {
+      await contender.run(round);
+      await runQuietly("sync", ["-f", directory], directory);
+    },
+  };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

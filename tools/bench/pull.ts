@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { BuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { removeTree } from "../../core/host/files/index.ts";
 import { openLocalStore } from "../../core/host/local-store/index.ts";
-import { compare, runQuietly } from "./measure.ts";
+import { type Contender, compare, onDisk, runQuietly } from "./measure.ts";
 import { FLOE } from "./no-op.ts";
 
 const BIG_BYTES = 300 * 1024 * 1024;
@@ -49,18 +49,16 @@ async function compareOne(work: string, url: string, title: string, path: string
   const quietly = async (program: string, args: readonly string[]): Promise<void> => {
     await runQuietly(program, args, work);
   };
-  await compare({
-    title,
-    rounds: 5,
-    ours: {
-      name: "floe copy",
-      run: () => quietly(FLOE, ["copy", "--store", target("ours"), "--from", url, path]),
-    },
-    theirs: {
-      name: "nix copy",
-      run: () => quietly("nix", [...NIX, "copy", "--from", url, "--to", target("theirs"), path]),
-    },
-  });
+  const ours: Contender = {
+    name: "floe copy",
+    run: () => quietly(FLOE, ["copy", "--store", target("ours"), "--from", url, path]),
+  };
+  const theirs: Contender = {
+    name: "nix copy",
+    run: () => quietly("nix", [...NIX, "copy", "--from", url, "--to", target("theirs"), path]),
+  };
+  await compare({ title, rounds: 5, ours, theirs });
+  await compare({ title: `${title}, both on the disk`, rounds: 5, ours, theirs: onDisk(theirs, work) });
 }
 
 /** As programs are: some of it repeats, some of it does not. */

@@ -160,7 +160,7 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
    * is compared with its own hash and size, and there are never more bytes than the narinfo says.
    */
   readArchive(info: NarInfo, options: DecompressOptions = {}): AsyncIterable<Uint8Array> {
-    return decompress(this.#readFile(info), info.compression, info.narSize, options);
+    return decompress(this.#readFile(info, options), info.compression, info.narSize, options);
   }
 
   async addText(name: string, contents: string, references: readonly StorePath[]): Promise<StorePath> {
@@ -322,7 +322,10 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
     }
   }
 
-  async *#readFile({ path, url, compression, fileHash, fileSize, narHash }: NarInfo): AsyncGenerator<Uint8Array> {
+  async *#readFile(
+    { path, url, compression, fileHash, fileSize, narHash }: NarInfo,
+    options: DecompressOptions,
+  ): AsyncGenerator<Uint8Array> {
     // The hash of an archive that is not compressed is compared anyway.
     const hasher =
       fileHash === undefined || (compression === "none" && equalHashes(fileHash, narHash))
@@ -337,7 +340,7 @@ export class BinaryCacheStore implements StoreQueries, StoreReader, StoreWriter,
         `Cannot use "${url}" of the cache "${this.address}" for "${path}": ${found}`,
       );
     };
-    for await (const piece of this.#transport.stream(url)) {
+    for await (const piece of this.#transport.stream(url, options)) {
       size += piece.length;
       check(limit !== undefined && size > limit, `it has more than the ${limit} bytes its narinfo says`);
       hasher?.update(piece);

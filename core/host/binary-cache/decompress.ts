@@ -18,7 +18,7 @@ const SMALLEST_PIECE = 4 * 1024;
 const PROGRAM_MEMORY = "1GiB";
 
 export interface DecompressOptions {
-  /** Whether a piece has to hold only until the next one is asked for, so that its memory may be used again. Default false. */
+  /** Whether a piece, of either side, has to hold only until the next one is asked for, so that its memory may be used again. Default false. */
   readonly reuse?: boolean;
 }
 
@@ -38,8 +38,8 @@ export async function* decompress(
   const source = pieces[Symbol.asyncIterator]();
   try {
     const head = await readHead(source);
-    const whole = resumed(head, source);
     const found = detectCompression(compression, head[0] ?? new Uint8Array(0));
+    const whole = reuse ? resumedOneByOne(head, source) : resumed(head, source);
     let size = 0;
     for await (const piece of DECODERS[found](whole, sizeBytes, reuse)) {
       size += piece.length;
@@ -60,14 +60,21 @@ type Decoder = (pieces: AsyncGenerator<Uint8Array>, sizeBytes: number, reuse: bo
 
 const DECODERS: Readonly<Record<Compression, Decoder>> = {
   none: (pieces) => pieces,
-  gzip: (pieces, size) => through(pieces, "gzip", () => createGunzip({ chunkSize: pieceSize(size) })),
-  br: (pieces, size) => through(pieces, "br", () => createBrotliDecompress({ chunkSize: pieceSize(size) })),
+  gzip: (pieces, size, reuse) =>
+    through(kept(pieces, reuse), "gzip", () => createGunzip({ chunkSize: pieceSize(size) })),
+  br: (pieces, size, reuse) =>
+    through(kept(pieces, reuse), "br", () => createBrotliDecompress({ chunkSize: pieceSize(size) })),
   zstd: throughZstd,
-  xz: (pieces) =>
-    throughProgram(pieces, "xz", ["-dc", "-qq", `--memlimit-decompress=${PROGRAM_MEMORY}`], throughXzLibrary),
-  bzip2: (pieces) => throughProgram(pieces, "bzip2", ["-dc", "-q"], throughBzip2Library),
-  lzip: (pieces) => throughProgram(pieces, "lzip", ["-dc", "-q"]),
-  lz4: (pieces) => throughProgram(pieces, "lz4", ["-dc", "-q"]),
+  xz: (pieces, _, reuse) =>
+    throughProgram(
+      kept(pieces, reuse),
+      "xz",
+      ["-dc", "-qq", `--memlimit-decompress=${PROGRAM_MEMORY}`],
+      throughXzLibrary,
+    ),
+  bzip2: (pieces, _, reuse) => throughProgram(kept(pieces, reuse), "bzip2", ["-dc", "-q"], throughBzip2Library),
+  lzip: (pieces, _, reuse) => throughProgram(kept(pieces, reuse), "lzip", ["-dc", "-q"]),
+  lz4: (pieces, _, reuse) => throughProgram(kept(pieces, reuse), "lz4", ["-dc", "-q"]),
 };
 
 function pieceSize(sizeBytes: number): number {
@@ -81,7 +88,9 @@ async function readHead(source: AsyncIterator<Uint8Array>): Promise<Uint8Array[]
   while (head.length < MAGIC_BYTES) {
     const step = await source.next();
     if (step.done === true) break;
-    head = head.length === 0 ? (step.value as Uint8Array<ArrayBuffer>) : Buffer.concat([head, step.value]);
+    // What is too short has to hold while the next is asked for.
+    const isEnough = head.length === 0 && step.value.length >= MAGIC_BYTES;
+    head = isEnough ? (step.value as Uint8Array<ArrayBuffer>) : Buffer.concat([head, step.value]);
   }
   return head.length === 0 ? [] : [head];
 }
@@ -99,6 +108,17 @@ async function* resumed(head: Uint8Array[], source: AsyncIterator<Uint8Array>): 
   }
 }
 
+/** The pieces from the beginning, each asked for when it is needed: they do not hold any longer. */
+async function* resumedOneByOne(head: Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* head;
+  for (let step = await source.next(); step.done !== true; step = await source.next()) yield step.value;
+}
+
+/** For decoders that work on a piece while the next one is asked for. */
+async function* kept(pieces: AsyncIterable<Uint8Array>, reuse: boolean): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield reuse ? new Uint8Array(piece) : piece;
+}
+
 async function* throughZstd(
   pieces: AsyncGenerator<Uint8Array>,
   sizeBytes: number,
@@ -106,7 +126,7 @@ async function* throughZstd(
 ): AsyncGenerator<Uint8Array> {
   const unpacker = ZstdUnpacker.open(pieceSize(sizeBytes));
   if (unpacker === undefined)
-    return yield* through(pieces, "zstd", () => createZstdDecompress({ chunkSize: pieceSize(sizeBytes) }));
+    return yield* through(kept(pieces, reuse), "zstd", () => createZstdDecompress({ chunkSize: pieceSize(sizeBytes) }));
   try {
     for await (const piece of pieces)
       for (const part of unpacker.push(piece)) yield reuse ? part : new Uint8Array(part);

@@ -2,6 +2,7 @@ import type { Agent as HttpAgent, ClientRequest, IncomingMessage } from "node:ht
 import type { Agent as HttpsAgent } from "node:https";
 import { obeyNetworkHabits } from "../process/index.ts";
 import { Inbox } from "./inbox.ts";
+import { readToKeptMemory } from "./kept-reading.ts";
 
 // An import of these asks for each thing they export, and so loads the whole of fetch as well, which takes 50 ms.
 const http = process.getBuiltinModule("node:http");
@@ -65,6 +66,9 @@ export class HttpClient {
       proxyEnv: process.env,
     };
     this.#agents = { http: new http.Agent(options), https: new https.Agent(options) };
+    // A way through a proxy is asked for on the connection itself, by who reads it in the usual way.
+    readToKeptMemory(this.#agents.http);
+    if (!hasSecureProxy(process.env)) readToKeptMemory(this.#agents.https);
   }
 
   /**
@@ -94,10 +98,17 @@ export class HttpClient {
     }
   }
 
-  /** The content of an answer, as it comes; it is waited for only while it is asked for. */
-  async *pieces({ body }: HttpAnswer): AsyncGenerator<Uint8Array> {
+  /**
+   * The content of an answer, as it comes; it is waited for only while it is asked for.
+   *
+   * With `reuse`, a piece holds only until the next one is asked for. Default false.
+   */
+  async *pieces(
+    { body }: HttpAnswer,
+    { reuse = false }: { readonly reuse?: boolean } = {},
+  ): AsyncGenerator<Uint8Array> {
     const { stallMs } = this.#timeouts;
-    const inbox = new Inbox(body);
+    const inbox = new Inbox(body, { reuse });
     let waitedMs = 0;
     let windowBytes = 0;
     try {
@@ -121,6 +132,7 @@ export class HttpClient {
       throw error instanceof TransferError ? error : new TransferError(reasonOf(error), { cause: error });
     } finally {
       if (!body.complete) body.destroy();
+      inbox.close();
     }
   }
 
@@ -194,6 +206,10 @@ export class HttpClient {
       else void send(request, body, stallMs);
     });
   }
+}
+
+function hasSecureProxy({ https_proxy, HTTPS_PROXY }: NodeJS.ProcessEnv): boolean {
+  return [https_proxy, HTTPS_PROXY].some((proxy) => proxy !== undefined && proxy !== "");
 }
 
 /** Let an answer go that is of no interest; a short one leaves its connection usable. */

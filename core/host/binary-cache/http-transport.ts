@@ -15,7 +15,15 @@ import {
   type HttpTimeouts,
   TransferError,
 } from "./http-client.ts";
-import { badUrl, type CacheTransport, fileMissing, type SpooledFile, tooLarge, unreachable } from "./transport.ts";
+import {
+  badUrl,
+  type CacheTransport,
+  fileMissing,
+  type SpooledFile,
+  type StreamOptions,
+  tooLarge,
+  unreachable,
+} from "./transport.ts";
 
 export interface HttpTransportOptions {
   readonly timeouts?: Partial<HttpTimeouts> | undefined;
@@ -80,7 +88,7 @@ export class HttpTransport implements CacheTransport {
     });
   }
 
-  async *stream(name: string): AsyncGenerator<Uint8Array> {
+  async *stream(name: string, { reuse = false }: StreamOptions = {}): AsyncGenerator<Uint8Array> {
     const url = this.resolve(name);
     let received = 0;
     let validator: string | undefined;
@@ -105,7 +113,7 @@ export class HttpTransport implements CacheTransport {
         if (received > 0 && answer.status === 200 && validator !== undefined && etag !== validator)
           throw new AnswerError(`"${name}" changed while it was fetched`);
         validator = etag?.startsWith('"') === true ? etag : undefined;
-        for await (const piece of this.client.pieces(answer)) {
+        for await (const piece of this.client.pieces(answer, { reuse })) {
           const fresh = skip === 0 ? piece : piece.subarray(Math.min(skip, piece.length));
           skip -= piece.length - fresh.length;
           if (fresh.length === 0) continue;

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,9 +54,14 @@ else {
   server = await serveDirectory(join(directory, "cache"), { key: key as string, cert: cert as string });
 }
 
+const big = randomBytes(3_000_000);
+writeFileSync(join(directory, "cache/big"), big);
+
 /** The priority that the cache states, or the code of the error and its words. */
 function ask(environment: Readonly<Record<string, string>>): Promise<string> {
-  const script = `
+  return run(
+    environment,
+    `
     import { openBinaryCache, HttpTransport } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
     const once = { attempts: 1, baseDelayMs: 1, maxDelayMs: 1 };
     const transport = new HttpTransport(new URL(${JSON.stringify(server?.url)}), { lookupPolicy: once });
@@ -65,7 +71,12 @@ function ask(environment: Readonly<Record<string, string>>): Promise<string> {
     } catch (error) {
       console.log(error.code + " " + error.message);
     }
-  `;
+  `,
+  );
+}
+
+/** What a program says that runs in a process of its own. */
+function run(environment: Readonly<Record<string, string>>, script: string): Promise<string> {
   const child = spawn(
     process.execPath,
     ["--disable-warning=ExperimentalWarning", "--input-type=module-typescript", "-e", script],
@@ -95,6 +106,19 @@ secure("the authorities of a file count, by the variables and by the settings, a
   writeFileSync(join(directory, ".config/floe/settings.json"), JSON.stringify({ sslCertFile: ours }));
   assert.is(await ask({}), "7");
   rmSync(join(directory, ".config/floe/settings.json"));
+});
+
+secure("a long answer comes whole, to memory that is used again", async () => {
+  const script = `
+    import { HttpTransport } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
+    const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
+    const transport = new HttpTransport(new URL(${JSON.stringify(server?.url)}));
+    for await (const piece of transport.stream("big", { reuse: true })) hash.update(piece);
+    transport.close();
+    console.log(hash.digest("hex"));
+  `;
+  const found = await run({ SSL_CERT_FILE: join(directory, "ours.pem") }, script);
+  assert.is(found, createHash("sha256").update(big).digest("hex"));
 });
 
 secure("a file without certificates is told", async () => {

@@ -15,12 +15,12 @@ export interface CacheTransport {
   /** @throws {CodedError} `cache.unreachable` */
   exists(name: string): Promise<boolean>;
   /**
-   * A file of any size in pieces that may be kept. A transfer that breaks goes on where it ended.
+   * A file of any size in pieces. A transfer that breaks goes on where it ended.
    *
    * @param name May be a whole address where the cache is one of the web.
    * @throws {CodedError} `cache.file-missing`, `cache.unreachable`, `cache.bad-url`
    */
-  stream(name: string): AsyncIterable<Uint8Array>;
+  stream(name: string, options?: StreamOptions): AsyncIterable<Uint8Array>;
   /**
    * Write a file; readers see all of it or nothing, and it is durable.
    *
@@ -30,6 +30,11 @@ export interface CacheTransport {
   /** Where files that are about to be written may grow. */
   spoolDirectory(): string;
   close(): void;
+}
+
+export interface StreamOptions {
+  /** Whether a piece has to hold only until the next one is asked for, so that its memory may be used again. Default false. */
+  readonly reuse?: boolean | undefined;
 }
 
 /** A finished file on this machine; writing it may move it away. */
