@@ -1,3 +1,4 @@
+import { local } from "#floe/derivation";
 import { defineFlake } from "#floe/flake";
 import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
@@ -10,6 +11,8 @@ import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
 
 const pkgs = makePkgs({ platform: "x86_64-linux" });
+
+const WELCOME = "Build it with: floe build .    Check it with: floe flake check";
 
 export default defineFlake({
   description: "Floe: packages, modules, systems and machine tests",
@@ -32,6 +35,33 @@ export default defineFlake({
       modules,
       systems: { web },
       vmTests: { boot, nginx, "power-cut": powerCut, rollback, "store-power-cut": storePowerCut, switch: switching },
+      templates: {
+        default: {
+          path: local("./templates/package"),
+          description: "A package in C, with its check",
+          welcome: WELCOME,
+        },
+        package: {
+          path: local("./templates/package"),
+          description: "A package in C, with its check",
+          welcome: WELCOME,
+        },
+        system: {
+          path: local("./templates/system"),
+          description: "A machine that serves a page",
+          welcome: "Build the machine with: floe system build .",
+        },
+        module: {
+          path: local("./templates/module"),
+          description: "A module with options, and a machine to try it on",
+          welcome: WELCOME,
+        },
+        "dev-shell": {
+          path: local("./templates/dev-shell"),
+          description: "An environment to work in",
+          welcome: "Enter it with: floe develop",
+        },
+      },
       checks: {
         "x86_64-linux": {
           get hello() {

@@ -1,10 +1,13 @@
 import { CodedError } from "../base/index.ts";
+import { OUTPUT_KINDS } from "./output-kinds.ts";
 
-/** Outputs that are split by platform. */
-const BY_PLATFORM: readonly string[] = ["packages", "checks", "apps"];
+/** Outputs whose members lie below a platform and a name. */
+const BY_PLATFORM: readonly string[] = Object.keys(OUTPUT_KINDS).filter(
+  (name) => OUTPUT_KINDS[name]?.levels.length === 2,
+);
 
 /** Names that begin a full path: nothing is put before them first. */
-const OUTPUT_NAMES: readonly string[] = [...BY_PLATFORM, "systems", "vmTests", "modules", "overlays"];
+const OUTPUT_NAMES: readonly string[] = Object.keys(OUTPUT_KINDS);
 
 /** Order in which a short name is looked for; checks come last, because they are often named after what they check. */
 const LOOKUP_ORDER: readonly string[] = ["packages", "systems", "vmTests", "apps", "checks"];

@@ -5,6 +5,8 @@ export interface Pkgs {
   /** Kind of machine the packages run on. */
   readonly platform: import("./platform.ts").Platform;
   readonly fetchUrl: typeof import("./fetch-url.ts").fetchUrl;
+  /** The same set with further overlays: `inputs.floe.packages["x86_64-linux"].extend(inputs.more.overlays.default)`. */
+  readonly extend: (...overlays: import("./overlay.ts").Overlay[]) => Pkgs;
 }
 
 export * from "./define.ts";

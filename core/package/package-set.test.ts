@@ -38,6 +38,18 @@ test("makePackageSet() lists packages, and has builders by name alone", () => {
   assert.is((set as unknown as { then: unknown }).then, undefined);
 });
 
+test("extend() gives the same set with further overlays, and leaves the first one as it is", () => {
+  const set = makeTinySet();
+  const next = (set as unknown as Pkgs).extend(
+    defineOverlay({ override: { library: (previous) => previous.overrideAttrs(() => ({ version: "3.0" })) } }),
+    defineOverlay({ add: { third: () => tiny({ name: "third" }) } }),
+  );
+  assert.is(get(next as unknown as TinyPkgs, "library").version, "3.0");
+  assert.not(get(set, "library").version === "3.0");
+  assert.equal(Object.keys(next), ["library", "tool", "third"]);
+  assert.ok("extend" in set);
+});
+
 test("a package in a string is its output path, and becomes an input of what uses it", () => {
   const evaluation = beginTinyEvaluation();
   const set = makeTinySet();

@@ -57,6 +57,8 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
   };
   const allNames = (): string[] => [...makers.keys(), ...Object.keys((toolbox ??= tools(set)))];
 
+  const extend: Pkgs["extend"] = (...more) => makePackageSet({ definitions, tools, overlays: [...overlays, ...more] });
+
   const set = new Proxy(Object.create(null) as object, {
     get(_, name) {
       // What runtimes ask of any value: promises, printing, JSON.
@@ -70,11 +72,13 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
         return undefined;
       const maker = makers.get(name);
       if (maker !== undefined) return getPackage(name, maker);
+      if (name === "extend") return extend;
       const tool = getTool(name);
       if (tool !== undefined) return tool;
       throw missing(name, allNames(), making.at(-1), definitions);
     },
-    has: (_, name) => typeof name === "string" && (makers.has(name) || getTool(name) !== undefined),
+    has: (_, name) =>
+      typeof name === "string" && (makers.has(name) || name === "extend" || getTool(name) !== undefined),
     ownKeys: () => [...makers.keys()],
     getOwnPropertyDescriptor: (_, name) =>
       typeof name === "string" && makers.has(name)

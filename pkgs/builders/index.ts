@@ -1,10 +1,12 @@
 import { fetchUrl, type Platform, type Pkgs } from "#floe/package";
 import { type AutotoolsBuilder, makeAutotools } from "./autotools.ts";
+import { type DevShellBuilder, makeDevShell } from "./dev-shell.ts";
 import { makeMeson, type MesonBuilder } from "./meson.ts";
 import { makeRunCommand, makeWriteScript, makeWriteText, type RunCommand, type WriteText } from "./small.ts";
 import { makeStdenv, type StdenvBuilder } from "./stdenv.ts";
 
 export type { AutotoolsAttributes } from "./autotools.ts";
+export type { DevShellAttributes } from "./dev-shell.ts";
 export type { MesonAttributes } from "./meson.ts";
 export type { StdenvAttributes } from "./stdenv.ts";
 
@@ -16,6 +18,7 @@ interface Builders {
   readonly meson: MesonBuilder;
   /** Builds with a makefile alone. */
   readonly make: StdenvBuilder;
+  readonly devShell: DevShellBuilder;
   readonly runCommand: RunCommand;
   readonly writeText: WriteText;
   readonly writeScript: WriteText;
@@ -35,6 +38,7 @@ export function makeBuilders(pkgs: Pkgs, platform: Platform): Builders & Pick<Pk
     make: stdenv,
     autotools: makeAutotools(pkgs),
     meson: makeMeson(pkgs),
+    devShell: makeDevShell(pkgs),
     runCommand: makeRunCommand(pkgs),
     writeText: makeWriteText(pkgs),
     writeScript: makeWriteScript(pkgs),

@@ -21,13 +21,13 @@ interface BuildableValue {
 
 /** Evaluate an attribute of a flake and write the derivations it needs to the store. */
 export async function resolveAttribute(installable: FlakeInstallable, options: ResolveOptions): Promise<Resolved> {
-  const { context, store, flags } = options;
+  const { context, store, flags, kinds } = options;
   const { flake: reference, attribute, outputs } = installable;
   const onNotice = flags.quiet ? undefined : (text: string) => context.say(text);
   const result = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
     await using lock = await lockOptions(context, flags, store);
     const flake = await openFlake({ ...lock.options, reference, store, onNotice });
-    const evaluated = await flake.evaluate({ attribute });
+    const evaluated = await flake.evaluate({ attribute, ...(kinds === undefined ? {} : { kinds }) });
     await realisePlan(store, evaluated.plan, onNotice);
     return evaluated;
   });
@@ -38,6 +38,10 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
     const targets = [target(value, outputs)];
     return { ...found, targets, ...(mainProgram === undefined ? {} : { mainProgram }) };
   }
+  const { context: made, sourceContext: sources } = result;
+  // What lies in sources alone is there already.
+  if (made.length === 0 && sources.length > 0)
+    return { ...found, targets: [], paths: sources.map((source) => parseStorePath(source)) };
   return { ...found, targets: referredTo(result, attribute) };
 }
 

@@ -29,6 +29,8 @@ export interface ResolveOptions {
   readonly flags: LockFlags & { readonly quiet?: boolean };
   /** Whether store paths have to be valid. Default true. */
   readonly needValid?: boolean;
+  /** Outputs a short name is looked for in, in this order. Default as `attributeCandidates` has it. */
+  readonly kinds?: readonly string[];
 }
 
 /**

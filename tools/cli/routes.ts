@@ -4,8 +4,10 @@ import { buildCommandSpec } from "./commands/build/index.ts";
 import { cacheCommands } from "./commands/cache/index.ts";
 import { daemonCommandSpec } from "./commands/daemon/index.ts";
 import { derivationCommands } from "./commands/derivation/index.ts";
+import { developCommandSpec } from "./commands/develop/index.ts";
 import { evalCommand } from "./commands/eval/index.ts";
 import { flakeCommands } from "./commands/flake/index.ts";
+import { fmtCommandSpec } from "./commands/fmt/index.ts";
 import { hashCommands } from "./commands/hash/index.ts";
 import { keyCommands } from "./commands/key/index.ts";
 import { logCommandSpec } from "./commands/log/index.ts";
@@ -32,6 +34,8 @@ export const routes = buildRouteMap<string, CliContext>({
     copy: copyCommandSpec,
     daemon: daemonCommandSpec,
     derivation: derivationCommands,
+    develop: developCommandSpec,
+    fmt: fmtCommandSpec,
     hash: hashCommands,
     nar: narCommands,
     option: optionCommands,

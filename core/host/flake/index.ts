@@ -10,5 +10,6 @@ export {
   openFlake,
   type OpenFlakeOptions,
 } from "./open-flake.ts";
+export { placeTemplate, type PlaceTemplateOptions } from "./place-template.ts";
 export { parseLock, readLock } from "./read-lock.ts";
 export type { SourceStore } from "./source-store.ts";

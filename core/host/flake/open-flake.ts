@@ -32,6 +32,7 @@ import {
   type RunChildOptions,
   type Want,
 } from "../evaluator/index.ts";
+import type { StorePath } from "../../store/index.ts";
 import { type Access, openAccess } from "../fetch/access.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import type { FetchContext } from "./fetch-source.ts";
@@ -144,7 +145,7 @@ export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
     );
   }
   const location = { directory, sourceDirectory, lock: readLock(directory), untracked: [] };
-  return new OpenFlake(withReferenceLock(location, options), options, false);
+  return new OpenFlake(withReferenceLock(location, options), options, false, formatReference(reference));
 }
 
 /**
@@ -172,15 +173,17 @@ export class OpenFlake {
   readonly #options: OpenFlakeOptions;
   readonly #records: Records | undefined;
   readonly #writable: boolean;
+  readonly #reference: string | undefined;
   #location: FoundFlake;
   #noticed = false;
   #replaced = false;
   #text: string | undefined;
 
-  constructor(location: FoundFlake, options: OpenFlakeOptions, writable: boolean) {
+  constructor(location: FoundFlake, options: OpenFlakeOptions, writable: boolean, reference?: string) {
     this.#location = location;
     this.#options = options;
     this.#writable = writable;
+    this.#reference = reference;
     const folder = options.records === false ? undefined : (options.records ?? defaultRecordsFolder());
     this.#records = folder === undefined ? undefined : new Records(folder);
   }
@@ -193,6 +196,17 @@ export class OpenFlake {
   /** The tree it belongs to: a checkout, or the folder itself. */
   get sourceDirectory(): string {
     return this.#location.sourceDirectory;
+  }
+
+  /** The flake as others refer to it; absent for a folder that was named by its path. */
+  get reference(): string | undefined {
+    return this.#reference;
+  }
+
+  /** The source as it is now, in the store. */
+  async addSource(): Promise<StorePath> {
+    const { addFolder } = await import("./add-source.ts");
+    return (await addFolder(this.#location.sourceDirectory, this.#options.store)).storePath;
   }
 
   get lock(): LockFile {

@@ -51,6 +51,27 @@ export interface CheckFlags extends BuildFlags, JsonFlags, PlatformFlags {
   readonly types: boolean;
 }
 
+export interface InitFlags extends StoreFlags, JsonFlags {
+  readonly template: string;
+}
+
+export interface ArchiveFlags extends AskFlags {
+  readonly to?: string;
+  readonly dryRun: boolean;
+}
+
+const initFlags = {
+  template: {
+    kind: "parsed",
+    parse: String,
+    default: "default",
+    placeholder: "TEMPLATE",
+    brief: "What to begin with: FLAKE#NAME, or one of Floe's own: package, system, module, dev-shell",
+  },
+  ...storeFlags,
+  ...jsonFlags,
+} as const;
+
 const allPlatforms = {
   kind: "boolean",
   default: false,
@@ -122,6 +143,50 @@ export const flakeCommands = buildRouteMap<string, CliContext>({
       loader: async () => (await import("./show.ts")).default,
       parameters: { flags: { allPlatforms, ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
       docs: { brief: "Show the outputs of a flake" },
+    }),
+    init: buildCommand<InitFlags, [], CliContext>({
+      loader: async () => (await import("./init.ts")).init,
+      parameters: { flags: initFlags, aliases: { t: "template" } },
+      docs: {
+        brief: "Begin a flake in this folder",
+        fullDescription:
+          "Copies the files of a template here. No file is written over; when one is in the way nothing is written. The " +
+          "templates of a flake are listed by `floe flake show`.",
+      },
+    }),
+    new: buildCommand<InitFlags, [string], CliContext>({
+      loader: async () => (await import("./init.ts")).makeNew,
+      parameters: {
+        flags: initFlags,
+        aliases: { t: "template" },
+        positional: { kind: "tuple", parameters: [{ brief: "The new folder", placeholder: "DIR", parse: String }] },
+      },
+      docs: { brief: "Begin a flake in a new folder" },
+    }),
+    archive: buildCommand<ArchiveFlags, [string], CliContext>({
+      loader: async () => (await import("./archive.ts")).default,
+      parameters: {
+        flags: {
+          to: {
+            kind: "parsed",
+            parse: String,
+            optional: true,
+            placeholder: "URL",
+            brief: "Copy to this store as well: https://…, file://…, s3://…, a directory",
+          },
+          dryRun: { kind: "boolean", default: false, withNegated: false, brief: "Copy nothing to that store" },
+          ...lockFlags,
+          ...storeFlags,
+          ...jsonFlags,
+        },
+        positional: oneFlake,
+      },
+      docs: {
+        brief: "Put a flake and all its inputs into a store",
+        fullDescription:
+          "Fetches the sources of a flake and of all its inputs, so that it can be evaluated without a network, and prints " +
+          "their store paths. With --to they are copied to another store or cache.",
+      },
     }),
     check: buildCommand<CheckFlags, [string], CliContext>({
       loader: async () => (await import("./check.ts")).default,

@@ -12,20 +12,43 @@ import { openStore } from "../../store.ts";
 
 /** Build a package and become its program, as far as a Node process can. */
 export default async function run(this: CliContext, flags: BuildFlags, text = ".", ...words: string[]): Promise<void> {
+  const kinds = ["apps", "packages", "checks", "systems", "vmTests"];
+  await runInstallable(this, { flags, text, words, kinds });
+}
+
+export interface RunInstallableOptions {
+  readonly flags: BuildFlags;
+  readonly text: string;
+  readonly words: readonly string[];
+  /** Outputs a short name is looked for in, in this order. */
+  readonly kinds: readonly string[];
+  /** The program inside the package. Default its main one. */
+  readonly program?: string;
+}
+
+/** Build what an installable names, run its program on our terminal, and end with its exit code. */
+export async function runInstallable(context: CliContext, options: RunInstallableOptions): Promise<void> {
+  const { flags, text, words, kinds, program: inside } = options;
   using store = openStore(flags);
-  const [resolved] = await resolveInstallables([text], { context: this, store, flags, needValid: false });
+  const [resolved] = await resolveInstallables([text], { context, store, flags, needValid: false, kinds });
   if (resolved === undefined) return;
-  const report = await realise(resolved.targets, { context: this, store, flags, paths: resolved.paths });
+  const report = await realise(resolved.targets, { context, store, flags, paths: resolved.paths });
   // An installable without any output is refused before.
   const path = (resolved.paths[0] ?? report.outputs[0]) as StorePath;
   const name = resolved.mainProgram ?? storePathName(path).replace(/-[0-9].*$/, "");
-  const program = `${path}/bin/${name}`;
+  const program = appProgram(resolved.value) ?? `${path}/${inside ?? `bin/${name}`}`;
   if (!existsSync(store.realPath(program))) {
-    throw new CodedError("run.no-program", `Cannot run "${text}": "${path}" has no program bin/${name}`, {
-      hint: "Set meta.mainProgram of the package to the program it should run.",
+    throw new CodedError("run.no-program", `Cannot run "${text}": found no "${program}"`, {
+      hint: inside === undefined ? "Set meta.mainProgram of the package to the program it should run." : undefined,
     });
   }
-  this.exitWith(await runProgram([...enterStore(store.root), program, ...words]));
+  context.exitWith(await runProgram([...enterStore(store.root), program, ...words]));
+}
+
+/** The program that an app names. */
+function appProgram(value: unknown): string | undefined {
+  const { type, program } = (value ?? {}) as { type?: unknown; program?: unknown };
+  return type === "app" && typeof program === "string" ? program : undefined;
 }
 
 /** Exit code of a program on our terminal; 128 and the signal's number when a signal ended it. */
