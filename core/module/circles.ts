@@ -9,19 +9,26 @@ interface Visit {
   readonly next: Iterator<Vertex>;
 }
 
+/** Rules that feed each other, or one that feeds nobody who feeds it. */
+export interface Component {
+  readonly rules: readonly Source[];
+  /** Whether the rules feed themselves, alone or through others. */
+  readonly isCircle: boolean;
+}
+
 /**
- * Rules that feed themselves, alone or through others: each group is closed under "defines what the other reads".
- * A group that feeds another one comes before it.
+ * Group rules so that each group is closed under "defines what the other reads" in both directions. A group that feeds
+ * another one comes before it.
  *
  * Source: R. Tarjan, "Depth-first search and linear graph algorithms" (1972), without recursion, since chains of
  * modules can be longer than a stack is deep.
  */
-export function circlesOf(rules: readonly Source[], cellOf: (node: OptionNode) => Cell): Source[][] {
+export function componentsOf(rules: readonly Source[], cellOf: (node: OptionNode) => Cell): Component[] {
   const numbers = new Map<Vertex, number>();
   const lowest = new Map<Vertex, number>();
   const open: Vertex[] = [];
   const isOpen = new Set<Vertex>();
-  const found: Source[][] = [];
+  const found: Component[] = [];
 
   const enter = (vertex: Vertex): Visit => {
     numbers.set(vertex, numbers.size);
@@ -36,7 +43,8 @@ export function circlesOf(rules: readonly Source[], cellOf: (node: OptionNode) =
     if (lowest.get(vertex) !== numbers.get(vertex)) return;
     const members = open.splice(open.lastIndexOf(vertex));
     for (const member of members) isOpen.delete(member);
-    if (members.length > 1) found.push(members.filter((member) => "run" in member));
+    const own = members.filter((member) => "run" in member);
+    if (own.length > 0) found.push({ rules: own, isCircle: members.length > 1 });
   };
 
   for (const rule of rules) {
@@ -57,6 +65,25 @@ export function circlesOf(rules: readonly Source[], cellOf: (node: OptionNode) =
     }
   }
   return found.reverse();
+}
+
+/**
+ * How many rules at most stand one behind the other before a rule; rules that feed each other are on one level. When
+ * lower levels run first, most rules see what they read as it stays.
+ */
+export function levelsOf(rules: readonly Source[], cellOf: (node: OptionNode) => Cell): Map<Source, number> {
+  const ofOptions = new Map<OptionNode, number>();
+  const levels = new Map<Source, number>();
+  for (const { rules: own } of componentsOf(rules, cellOf)) {
+    let level = 0;
+    for (const { run } of own) for (const node of run.reads) level = Math.max(level, ofOptions.get(node) ?? 0);
+    for (const source of own) {
+      levels.set(source, level);
+      for (const node of source.run.definitions.keys())
+        ofOptions.set(node, Math.max(ofOptions.get(node) ?? 0, level + 1));
+    }
+  }
+  return levels;
 }
 
 /** From a rule to the options it defines, from an option to the rules that read it. */

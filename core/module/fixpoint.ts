@@ -1,6 +1,6 @@
 import { CodedError } from "../base/index.ts";
 import { Cell, type Source } from "./cell.ts";
-import { circlesOf } from "./circles.ts";
+import { componentsOf, levelsOf } from "./circles.ts";
 import { type Change, describeCycle } from "./cycle.ts";
 import { showPlace } from "./definition.ts";
 import type { Module } from "./module.ts";
@@ -16,9 +16,9 @@ export interface Settled {
 /**
  * Run rules until nothing changes: the least fixpoint from the declared defaults.
  *
- * Rounds are synchronous: all rules of a round see the same configuration, and only then are their
- * definitions merged. So the sequence of configurations, and with it the result, cannot depend on the
- * order of modules, even for rules that take back what they defined.
+ * Rounds are synchronous: all rules of a round see the same configuration, and only then are their definitions merged.
+ * Which rules run in a round follows from who reads what whom defines. So the sequence of configurations, and with
+ * it the result, cannot depend on the order of modules, even for rules that take back what they defined.
  *
  * @param modules In canonical order, which is that of faults and warnings.
  * @param literals Definitions without a rule, with their runs already made.
@@ -50,6 +50,12 @@ class Fixpoint {
   readonly sources: readonly Source[];
   readonly #rules: readonly Source[];
   readonly #runner: RuleRunner;
+  /** Which rules run before which, by what they have read and defined so far. */
+  #levels: ReadonlyMap<Source, number> = new Map();
+  /** The level that ran last. */
+  #reached = Number.POSITIVE_INFINITY;
+  /** Whether a rule has read or defined something else than before since the levels were worked out. */
+  #isNewGraph = true;
   /** How often rules began again because they went in a circle. */
   #beginnings = 0;
 
@@ -90,8 +96,8 @@ class Fixpoint {
    * still go round among them. Only those that then go on again are a circle.
    */
   #runRounds(first: Iterable<Source>, { only, before }: RoundsOptions = {}): void {
-    // A change travels at least one option per round, so more rounds than this only happen in a circle.
-    let enough = 64 + 2 * (only?.size ?? this.#rules.length);
+    // A change travels at least one option per round, so many more rounds than this only happen in a circle.
+    let enough = 64 + 4 * (only?.size ?? this.#rules.length);
     let told = enough + 8;
     let history: Change[] = [];
     let due = [...first];
@@ -103,14 +109,15 @@ class Fixpoint {
         this.#beginnings += 1;
         due = [...readersOf(this.#beginAgain(circle))].filter((reader) => !circle.has(reader));
         history = [];
-        enough = 64 + 2 * this.#rules.length;
+        enough = 64 + 4 * this.#rules.length;
         told = enough + 8;
         mark = markAt(0, due);
         round = -1;
         continue;
       }
       const places = round > enough;
-      const runs = due.map((source) => ({ source, run: this.#runner.run(source.module, places) }));
+      const [now, later] = only === undefined && round > 0 ? this.#lowest(due) : [due, []];
+      const runs = now.map((source) => ({ source, run: this.#runner.run(source.module, places) }));
       const touched = new Set<Cell>();
       for (const { source, run } of runs) this.#take(source, run, touched);
       const changed = this.#update(touched, before, mark.states);
@@ -118,7 +125,9 @@ class Fixpoint {
         const nodes = new Set([...changed].map(({ node }) => node));
         for (const { source, run } of runs) history.push({ source, run, changed: nodes });
       }
-      due = [...readersOf(changed)].filter((reader) => only?.has(reader) ?? true);
+      const next = readersOf(changed);
+      for (const source of later) next.add(source);
+      due = [...next].filter((reader) => only?.has(reader) ?? true);
       if (!places && isBackAt(mark, due)) {
         // What follows is what has been since the mark, without end: once round is all there is to see.
         enough = round;
@@ -127,6 +136,19 @@ class Fixpoint {
         mark = markAt(round, due);
       }
     }
+  }
+
+  /** The rules to run next, and those that wait: they may read what these define. */
+  #lowest(due: readonly Source[]): readonly [Source[], Source[]] {
+    const levelOf = (source: Source) => this.#levels.get(source) ?? 0;
+    let lowest = lowestOf(due, levelOf);
+    if (lowest < this.#reached && this.#isNewGraph) {
+      this.#levels = levelsOf(this.#rules, (node) => this.#cell(node));
+      this.#isNewGraph = false;
+      lowest = lowestOf(due, levelOf);
+    }
+    this.#reached = lowest;
+    return [due.filter((source) => levelOf(source) === lowest), due.filter((source) => levelOf(source) !== lowest)];
   }
 
   /** Merge options anew. @returns Those that are something else now. */
@@ -144,7 +166,11 @@ class Fixpoint {
     const last = source.run;
     source.run = run;
     for (const node of last.reads) if (!run.reads.has(node)) this.#cell(node).readers.delete(source);
-    for (const node of run.reads) if (!last.reads.has(node)) this.#cell(node).readers.add(source);
+    for (const node of run.reads) {
+      if (last.reads.has(node)) continue;
+      this.#cell(node).readers.add(source);
+      this.#isNewGraph = true;
+    }
     for (const node of last.definitions.keys()) {
       if (run.definitions.has(node)) continue;
       const cell = this.#cell(node);
@@ -153,6 +179,7 @@ class Fixpoint {
     }
     for (const [node, list] of run.definitions) {
       const cell = this.#cell(node);
+      if (!last.definitions.has(node)) this.#isNewGraph = true;
       // What says the same as before stays the very same, so that merging can tell at a glance.
       if (sameDefinitions(list, cell.definitions.get(source))) continue;
       cell.definitions.set(source, list);
@@ -170,7 +197,8 @@ class Fixpoint {
    * @returns `undefined` when all came again; else the rules to run next.
    */
   #restartCircles(checked: Set<Source>): Iterable<Source> | undefined {
-    for (const circle of circlesOf(this.#rules, (node) => this.#cell(node))) {
+    for (const { rules: circle, isCircle } of componentsOf(this.#rules, (node) => this.#cell(node))) {
+      if (!isCircle) continue;
       const [single] = circle;
       if (single !== undefined && circle.length === 1 && this.#comesAgain(single)) {
         checked.add(single);
@@ -234,6 +262,10 @@ class Fixpoint {
   #cell(node: OptionNode): Cell {
     return this.cells.get(node) as Cell;
   }
+}
+
+function lowestOf(due: readonly Source[], levelOf: (source: Source) => number): number {
+  return due.reduce((lowest, source) => Math.min(lowest, levelOf(source)), Number.POSITIVE_INFINITY);
 }
 
 interface RoundsOptions {
