@@ -14,6 +14,7 @@ import { logCommandSpec } from "./commands/log/index.ts";
 import { narCommands } from "./commands/nar/index.ts";
 import { optionCommands } from "./commands/option/index.ts";
 import { registryCommands } from "./commands/registry/index.ts";
+import { replCommandSpec } from "./commands/repl/index.ts";
 import { runCommandSpec } from "./commands/run/index.ts";
 import { searchCommandSpec } from "./commands/search/index.ts";
 import { copyCommandSpec } from "./commands/store/exchange.ts";
@@ -40,6 +41,7 @@ export const routes = buildRouteMap<string, CliContext>({
     nar: narCommands,
     option: optionCommands,
     registry: registryCommands,
+    repl: replCommandSpec,
     search: searchCommandSpec,
     store: storeCommands,
     "vm-test": vmTestCommands,

@@ -1,0 +1,110 @@
+import { type OpenFlake, openFlake } from "../../../../core/host/flake/index.ts";
+import { realisePlan } from "../../../../core/host/evaluator/index.ts";
+import { parseStorePath, type StorePath } from "../../../../core/store/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import type { CliContext } from "../../context.ts";
+import type { BuildFlags } from "../../flags.ts";
+import { lockOptions } from "../../lock-options.ts";
+import { realise } from "../../realise.ts";
+
+/**
+ * A conversation with a flake. Each question is an evaluation in a process of its own: one that crashes or does not end takes nothing
+ * with it. What was declared before is evaluated again with it.
+ */
+export class Session {
+  readonly #context: CliContext;
+  readonly #store: LocalStore;
+  readonly #flags: BuildFlags;
+  readonly #reference: string;
+  #declarations: readonly string[] = [];
+  #flake: OpenFlake | undefined;
+  #asking = new AbortController();
+
+  constructor(context: CliContext, store: LocalStore, flags: BuildFlags, reference: string) {
+    this.#context = context;
+    this.#store = store;
+    this.#flags = flags;
+    this.#reference = reference;
+  }
+
+  /** Folder of the flake. */
+  async directory(): Promise<string> {
+    return (await this.#open()).directory;
+  }
+
+  /** Look at the files anew; what was declared stays. */
+  reload(): void {
+    this.#flake = undefined;
+  }
+
+  /** End the question that is asked now. */
+  interrupt(): void {
+    this.#asking.abort(new Error("interrupted"));
+    this.#asking = new AbortController();
+    this.#flake = undefined;
+  }
+
+  async print(text: string): Promise<string> {
+    const { value, onHost } = await this.#ask(text, "print");
+    return onHost(String(value));
+  }
+
+  async names(of: string): Promise<readonly string[]> {
+    return (await this.#ask(of, "names")).value as readonly string[];
+  }
+
+  /** Keep a declaration, if it can be evaluated. */
+  async declare(text: string): Promise<void> {
+    await this.#ask("null", "print", [...this.#declarations, text]);
+    this.#declarations = [...this.#declarations, text];
+  }
+
+  get declarations(): readonly string[] {
+    return this.#declarations;
+  }
+
+  /** Build what an expression stands for. */
+  async build(text: string): Promise<readonly StorePath[]> {
+    const result = await this.#ask(text, "value");
+    await realisePlan(this.#store, result.plan);
+    const targets = result.context.map(({ drvPath, outputs }) => ({ drvPath: parseStorePath(drvPath), outputs }));
+    const report = await realise(targets, { context: this.#context, store: this.#store, flags: this.#flags });
+    return report.outputs;
+  }
+
+  /** Options of a system, with places on this machine. */
+  async options(system: string): Promise<readonly OptionPlace[]> {
+    const flake = await this.#open();
+    const { value, onHost } = await flake.evaluate({ attribute: system, want: "options", kinds: ["systems"] });
+    return (value as unknown as readonly OptionPlace[]).map((option) => ({ ...option, onHost }));
+  }
+
+  async #ask(text: string, want: "print" | "names" | "value", declarations = this.#declarations) {
+    const flake = await this.#open();
+    return flake.evaluate({ attribute: "", want, expression: { kind: "outputs", text, declarations } });
+  }
+
+  async #open(): Promise<OpenFlake> {
+    if (this.#flake !== undefined) return this.#flake;
+    const context = Object.create(this.#context, { signal: { value: this.#asking.signal } }) as CliContext;
+    await using lock = await lockOptions(context, this.#flags, this.#store);
+    const onNotice = (text: string): void => this.#context.say(text);
+    const options = { ...lock.options, reference: this.#reference, store: this.#store, onNotice };
+    this.#flake = await openFlake(options);
+    return this.#flake;
+  }
+}
+
+interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Where an option is defined and declared. */
+export interface OptionPlace {
+  readonly path: string;
+  readonly declaredAt?: Place;
+  readonly definitions?: readonly { readonly at?: Place; readonly counts: boolean }[];
+  readonly onHost: (text: string) => string;
+}

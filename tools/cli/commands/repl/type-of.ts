@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { LanguageServer } from "../../../../core/host/types/language-server.ts";
+
+/** Outputs that an expression may call by their names. */
+const NAMES = [
+  "packages",
+  "systems",
+  "homes",
+  "vmTests",
+  "checks",
+  "apps",
+  "devShells",
+  "modules",
+  "overlays",
+  "templates",
+];
+
+/** The type of an expression over the outputs, as the language server of TypeScript says it. */
+export async function typeOf(
+  directory: string,
+  declarations: readonly string[],
+  text: string,
+): Promise<string | undefined> {
+  const file = join(directory, "floe-repl.ts");
+  const head = [
+    'import flake from "./flake.config.ts";',
+    "declare const outputs: ReturnType<typeof flake.outputs>;",
+    'declare const self: Parameters<typeof flake.outputs>[0]["self"];',
+    'declare const inputs: Parameters<typeof flake.outputs>[0]["inputs"];',
+    'declare const pkgs: NonNullable<(typeof outputs)["packages"]>[string];',
+    ...NAMES.map((name) => `declare const ${name}: NonNullable<(typeof outputs)["${name}"]>;`),
+    ...declarations,
+  ].join("\n");
+  using server = await LanguageServer.open(directory);
+  server.write(file, `${head}\nexport const it = (\n${text}\n);\n`);
+  const shown = await server.hover(file, { line: head.split("\n").length, character: "export const ".length });
+  return shown?.replace(/^const it: /, "").replace(/^```\w*\n|\n```$/g, "");
+}
