@@ -66,8 +66,9 @@ const answer = v.variant("kind", [
 
 const evaluatorAnswer = v.object({
   answer,
-  files: v.array(v.object({ path: text, size: v.number(), mtimeNs: text, ino: text, sha256: text })),
+  files: v.array(v.object({ path: text, size: v.number(), ctimeNs: text, ino: text, sha256: text })),
   trees: v.array(v.object({ path: text, fingerprint: text })),
+  ways: v.array(v.object({ path: text, target: v.optional(text) })),
   near: v.optional(place),
 });
 

@@ -67,7 +67,7 @@ export async function evaluate(
   const modules = options.records?.modulesOf(asked.configFile);
   const places = new Places(asked.mounts);
   const { answer: json, isolation } = await runChild(asked, { ...options, modules });
-  const { answer, files, trees, near } = parseAnswer(json);
+  const { answer, files, trees, ways, near } = parseAnswer(json);
   if (answer.kind === "error") {
     const subject =
       question.expression?.kind === "outputs"
@@ -101,7 +101,7 @@ export async function evaluate(
     onHost: (text) => places.onHost(text),
   };
   // As a whole that failed it may come out otherwise next time: a file that was missing is not among those that were read.
-  if (result.faults.length === 0) options.records?.keep(flake, question, result, trees);
+  if (result.faults.length === 0) options.records?.keep(flake, question, result, { trees, ways });
   return { kind: "value", ...result };
 }
 

@@ -140,16 +140,26 @@ export type AgentAnswer =
     }
   | { readonly kind: "error"; readonly error: ErrorReport; readonly inputs?: DeclaredInputs };
 
-/** A file that was read. Sizes in bytes, times in nanoseconds since 1970 (as text: they exceed a double). */
+/**
+ * A file that was read. Sizes in bytes, times in nanoseconds since 1970 (as text: they exceed a double).
+ *
+ * `ctimeNs` is empty where the file was changed so shortly before that a further change could leave the same time.
+ */
 export interface FileRead {
   readonly path: string;
   readonly size: number;
-  readonly mtimeNs: string;
+  readonly ctimeNs: string;
   readonly ino: string;
   readonly sha256: string;
 }
 
-/** A tree that was hashed: a digest over names, kinds, sizes, times and inodes of its entries. */
+/** A folder on the way to something that was read, or a symbolic link there, with its target. */
+export interface WayRead {
+  readonly path: string;
+  readonly target?: string | undefined;
+}
+
+/** A tree that was hashed: a digest over names, kinds, sizes, times and inodes of its entries; empty when it cannot be relied on. */
 export interface TreeRead {
   readonly path: string;
   readonly fingerprint: string;
@@ -160,6 +170,7 @@ export interface EvaluatorAnswer {
   readonly answer: AgentAnswer;
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
+  readonly ways: readonly WayRead[];
   /** Of an error: where the outputs are written, for one that has no place of its own. */
   readonly near?: ErrorReport["at"];
 }

@@ -124,8 +124,8 @@ test("parseAnswer() refuses what has another shape", () => {
   for (const json of [
     "",
     "{}",
-    '{"answer":{"kind":"value"},"files":[],"trees":[]}',
-    '{"answer":{"kind":"error","error":{"name":1}},"files":[],"trees":[]}',
+    '{"answer":{"kind":"value"},"files":[],"trees":[],"ways":[]}',
+    '{"answer":{"kind":"error","error":{"name":1}},"files":[],"trees":[],"ways":[]}',
   ]) {
     assert.throws(
       () => parseAnswer(json),

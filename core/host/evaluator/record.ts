@@ -1,17 +1,17 @@
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { formatLock } from "../../flake/index.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import { findEngine } from "./engine.ts";
 import { type FlakeLocation, placesOf, type Question } from "./locked-flake.ts";
 import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
-import type { FileRead, TreeRead } from "./protocol.ts";
+import type { FileRead, TreeRead, WayRead } from "./protocol.ts";
 import { StrippedCache } from "./stripped-cache.ts";
 import { fingerprintTree } from "./tree-fingerprint.ts";
 
 /** Changes when records of an older shape must not be read. */
-const RECORD_VERSION = 1;
+const RECORD_VERSION = 2;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
@@ -19,6 +19,9 @@ interface RecordFile {
   readonly roots: readonly string[];
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
+  readonly ways: readonly WayRead[];
+  /** Of the plan that belongs to it: another process may be writing another answer to the same question. */
+  readonly planSha256: string;
 }
 
 /** Answers to questions that were asked before, for as long as nothing they were made from changes. */
@@ -35,14 +38,9 @@ export class Records {
     const key = keyOf(flake, question);
     const record = this.#read(key);
     if (record === undefined || !isCurrent(record, flake)) return undefined;
-    const plan = lazyPlan(
-      record.roots,
-      () =>
-        JSON.parse(readFileSync(`${this.#folder}/${key}.plan.json`, "utf8")) as Pick<
-          EvaluationPlan,
-          "derivations" | "sources"
-        >,
-    );
+    const planJson = readText(`${this.#folder}/${key}.plan.json`);
+    if (planJson === undefined || sha256(planJson) !== record.planSha256) return undefined;
+    const plan = lazyPlan(record.roots, () => JSON.parse(planJson) as Pick<EvaluationPlan, "derivations" | "sources">);
     const places = placesOf(flake);
     return {
       ...record.result,
@@ -55,15 +53,28 @@ export class Records {
   }
 
   /** Keep an answer. A cache that cannot be written is no reason to fail. */
-  keep(flake: FlakeLocation, question: Question, result: EvaluationResult, trees: readonly TreeRead[]): void {
+  keep(
+    flake: FlakeLocation,
+    question: Question,
+    result: EvaluationResult,
+    others: Pick<RecordFile, "trees" | "ways">,
+  ): void {
     const { plan, filesRead, faults: _, fromRecord: __, onHost: ___, ...rest } = result;
     const key = keyOf(flake, question);
     const planJson = JSON.stringify({ derivations: plan.derivations, sources: plan.sources });
-    const record: RecordFile = { version: RECORD_VERSION, result: rest, roots: plan.roots, files: filesRead, trees };
+    const record: RecordFile = {
+      version: RECORD_VERSION,
+      result: rest,
+      roots: plan.roots,
+      files: filesRead,
+      ...others,
+      planSha256: sha256(planJson),
+    };
+    const recordJson = JSON.stringify(record);
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
       writeFileAtomic(`${this.#folder}/${key}.plan.json`, planJson, { mode: 0o600 });
-      writeFileAtomic(`${this.#folder}/${key}.json`, JSON.stringify(record), { mode: 0o600 });
+      writeFileAtomic(`${this.#folder}/${key}.json`, `${sha256(recordJson)}\n${recordJson}`, { mode: 0o600 });
     } catch {
       return;
     }
@@ -74,15 +85,20 @@ export class Records {
     return new StrippedCache(`${this.#folder}/modules`, configFile);
   }
 
+  /** `undefined` for one that is absent, cut short by a full disk, or damaged. */
   #read(key: string): RecordFile | undefined {
-    let record: RecordFile;
-    try {
-      record = JSON.parse(readFileSync(`${this.#folder}/${key}.json`, "utf8")) as RecordFile;
-    } catch {
-      // Absent, or cut short by a full disk.
-      return undefined;
-    }
-    return record.version === RECORD_VERSION && existsSync(`${this.#folder}/${key}.plan.json`) ? record : undefined;
+    const [digest, json] = readText(`${this.#folder}/${key}.json`)?.split("\n", 2) ?? [];
+    if (json === undefined || sha256(json) !== digest) return undefined;
+    const record = JSON.parse(json) as RecordFile;
+    return record.version === RECORD_VERSION ? record : undefined;
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
   }
 }
 
@@ -94,7 +110,7 @@ function keyOf(flake: FlakeLocation, question: Question): string {
       process.version,
       engine,
       // The files of the engine that run outside of the realm are not among those the evaluation reads.
-      fingerprintTree(`${engine}/core/host/evaluator`, () => true),
+      fingerprintTree(`${engine}/core/host/evaluator`, () => true).digest,
       flake.directory,
       flake.sourceDirectory,
       formatLock(flake.lock),
@@ -106,11 +122,12 @@ function keyOf(flake: FlakeLocation, question: Question): string {
   );
 }
 
-function isCurrent({ files, trees }: RecordFile, flake: FlakeLocation): boolean {
+function isCurrent({ files, trees, ways }: RecordFile, flake: FlakeLocation): boolean {
   const listed = flake.files === undefined ? undefined : new Set(flake.files);
   const prefix = `${flake.sourceDirectory}/`;
   const engine = `${findEngine()}/`;
   return (
+    ways.every(isSameWay) &&
     files.every(
       (file) =>
         (listed === undefined ||
@@ -118,14 +135,21 @@ function isCurrent({ files, trees }: RecordFile, flake: FlakeLocation): boolean 
           file.path.startsWith(engine) ||
           listed.has(file.path.slice(prefix.length))) &&
         isSameFile(file),
-    ) && trees.every((tree) => isSameTree(tree, flake))
+    ) &&
+    trees.every((tree) => isSameTree(tree, flake))
   );
 }
 
-function isSameFile({ path, size, mtimeNs, ino, sha256: expected }: FileRead): boolean {
+function isSameWay({ path, target }: WayRead): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (target === undefined) return stat?.isDirectory() === true;
+  return stat?.isSymbolicLink() === true && readlinkSync(path) === target;
+}
+
+function isSameFile({ path, size, ctimeNs, ino, sha256: expected }: FileRead): boolean {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stat === undefined || !stat.isFile() || Number(stat.size) !== size) return false;
-  if (String(stat.mtimeNs) === mtimeNs && String(stat.ino) === ino) return true;
+  if (String(stat.ctimeNs) === ctimeNs && String(stat.ino) === ino) return true;
   return sha256(readFileSync(path)) === expected;
 }
 
@@ -134,7 +158,7 @@ function isSameTree({ path, fingerprint }: TreeRead, flake: FlakeLocation): bool
   const prefix = path === flake.sourceDirectory ? "" : `${path.slice(flake.sourceDirectory.length + 1)}/`;
   const inFlake = path === flake.sourceDirectory || path.startsWith(`${flake.sourceDirectory}/`);
   const listed = inFlake && flake.files !== undefined ? withFolders(flake.files) : undefined;
-  return fingerprintTree(path, (relative) => listed?.has(prefix + relative) ?? true) === fingerprint;
+  return fingerprintTree(path, (relative) => listed?.has(prefix + relative) ?? true).digest === fingerprint;
 }
 
 const folderSets = new WeakMap<readonly string[], ReadonlySet<string>>();

@@ -48,8 +48,8 @@ export function defaultTypesFolder(env: Readonly<Record<string, string | undefin
 export async function declareEngine(engine: string, options: DeclarationsOptions): Promise<Declarations> {
   const compiler = findCompiler(engine);
   const counts = (relative: string): boolean => !/(^|\/)(host|testdata|node_modules)$|\.test\.ts$/.test(relative);
-  const prints = FLOORS.filter((floor) => existsSync(join(engine, floor))).map((floor) =>
-    fingerprintTree(join(engine, floor), counts),
+  const prints = FLOORS.filter((floor) => existsSync(join(engine, floor))).map(
+    (floor) => fingerprintTree(join(engine, floor), counts).digest,
   );
   const key = keyOf(["engine", compiler.version, engine, ...prints]);
   return kept(key, options, (folder) =>

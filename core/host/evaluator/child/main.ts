@@ -47,6 +47,7 @@ function main(): void {
     answer,
     files: [...mounts.reads.values()],
     trees: [...trees.reads.values()],
+    ways: mounts.ways(),
     ...(answer.kind === "error" ? { near: placeOfOutputs(question, mounts) } : {}),
   };
   writeAll(1, `${JSON.stringify(whole)}\n`);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
-import type { FileRead, Mount } from "../protocol.ts";
+import type { FileRead, Mount, WayRead } from "../protocol.ts";
+import { isYoung } from "../tree-fingerprint.ts";
 
 /** A file that may not be read, or is not there. */
 export class SourceRefused extends Error {
@@ -31,11 +32,21 @@ export class Mounts {
   readonly #listed = new Map<Mount, ReadonlySet<string>>();
   /** Host folders known to be real folders and not links. */
   readonly #folders = new Set<string>();
+  /** Targets of the symbolic links that were followed, by their host path. */
+  readonly #links = new Map<string, string>();
 
   constructor(mounts: readonly Mount[]) {
     // The longest path first: a source inside another one is its own.
     this.#mounts = [...mounts].sort((a, b) => b.path.length - a.path.length);
     for (const mount of mounts) if (mount.files !== undefined) this.#listed.set(mount, withFolders(mount.files));
+  }
+
+  /** Folders and links on the way to all that was looked for: what was read is another file when one of them changes. */
+  ways(): WayRead[] {
+    return [
+      ...[...this.#folders].map((path) => ({ path })),
+      ...[...this.#links].map(([path, target]) => ({ path, target })),
+    ];
   }
 
   /** The mount a path lies in. The engine may lie in the flake itself, so the mount of the importer is asked first. */
@@ -87,27 +98,24 @@ export class Mounts {
       throw refuse("unreadable", `the machine says ${(error as NodeJS.ErrnoException).code}`);
     }
     try {
-      const stat = fstatSync(descriptor);
+      // Before it is read: what changes in between must not look like what was read.
+      const stat = fstatSync(descriptor, { bigint: true });
       if (!stat.isFile())
         throw refuse("not-a-file", `it is ${stat.isDirectory() ? "a folder" : "no file"}, expected a file`);
-      if (stat.size > maxBytes) throw refuse("too-large", `it has ${stat.size} bytes, expected at most ${maxBytes}`);
+      if (Number(stat.size) > maxBytes)
+        throw refuse("too-large", `it has ${stat.size} bytes, expected at most ${maxBytes}`);
       const bytes = readFileSync(descriptor);
-      this.remember(hostPath, descriptor, bytes);
+      this.reads.set(hostPath, {
+        path: hostPath,
+        size: bytes.length,
+        ctimeNs: isYoung(stat.ctimeNs) ? "" : String(stat.ctimeNs),
+        ino: String(stat.ino),
+        sha256: createHash("sha256").update(bytes).digest("hex"),
+      });
       return bytes;
     } finally {
       closeSync(descriptor);
     }
-  }
-
-  remember(hostPath: string, descriptor: number, bytes: Uint8Array): void {
-    const { size, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
-    this.reads.set(hostPath, {
-      path: hostPath,
-      size: Number(size),
-      mtimeNs: String(mtimeNs),
-      ino: String(ino),
-      sha256: createHash("sha256").update(bytes).digest("hex"),
-    });
   }
 
   /** Whether an entry of a mount counts (is tracked, or untracked and not ignored). */
@@ -145,6 +153,7 @@ export class Mounts {
       if (stat.isSymbolicLink()) {
         const target = readlinkSync(hostPath);
         if (target.startsWith("/") || ++links > MAX_LINKS) throw escape();
+        this.#links.set(hostPath, target);
         pending.push(...target.split("/").reverse());
         continue;
       }

@@ -3,7 +3,7 @@ import { CodedError, formatHash } from "../../../base/index.ts";
 import type { TreeFilter } from "../../../derivation/index.ts";
 import { type ScannedTree, scanTreeSync } from "../../files/scan-tree.ts";
 import type { TreeHash, TreeListing, TreeRead } from "../protocol.ts";
-import { fingerprintTree } from "../tree-fingerprint.ts";
+import { fingerprintTree, isYoung } from "../tree-fingerprint.ts";
 import { ENGINE_PLACE, FLAKE_PLACE } from "../places.ts";
 import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
 
@@ -32,8 +32,8 @@ export class Trees {
         if (entry.isDirectory()) walk(relative);
       }
     };
-    walk("");
     this.#remember(top);
+    walk("");
     return { entries };
   }
 
@@ -47,8 +47,8 @@ export class Trees {
     const files: string[] = [];
     const filter = (relative: string): boolean =>
       this.#counts(top, relative) && (chosen?.has(relative) ?? true) && files.push(relative) > 0;
-    const { narHash, narSize } = scan(top, filter);
     this.#remember(top);
+    const { narHash, narSize } = scan(top, filter);
     const all = chosen === undefined && !this.#mounts.isRestricted(top.mount);
     return { narHash: formatHash(narHash, "sri"), narSize, ...(all ? {} : { files }) };
   }
@@ -65,11 +65,12 @@ export class Trees {
     );
   }
 
+  /** Before it is read: what changes in between must not look like what was read. */
   #remember(top: Located): void {
-    this.reads.set(top.hostPath, {
-      path: top.hostPath,
-      fingerprint: fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative)),
-    });
+    const { digest, changedNs } = fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative));
+    const known = this.reads.get(top.hostPath);
+    const isSame = known === undefined || known.fingerprint === digest;
+    this.reads.set(top.hostPath, { path: top.hostPath, fingerprint: isSame && !isYoung(changedNs) ? digest : "" });
   }
 
   #counts(top: Located, relative: string): boolean {

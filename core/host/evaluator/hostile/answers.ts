@@ -40,6 +40,18 @@ export const ANSWERS: readonly HostileCase[] = [
     "endless()",
     "const endless = (): any => new Proxy({}, { get: () => endless(), ownKeys: () => ['a'], getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true, value: 1 }) });",
   ),
+  notJson(
+    "a derivation that beginEvaluation made unknown",
+    "(() => { const made = derivation({ name: 'x', system: 'x86_64-linux', builder: '/bin/sh' }); beginEvaluation(lies); return made; })()",
+    `${derivations("beginEvaluation, derivation")} const lies: any = { hashTree() { throw 0; } };`,
+  ),
+  {
+    // The store computes each path again before it takes a source, see realise-plan.test.ts.
+    name: "a tree whose hash beginEvaluation lets the configuration say",
+    code: "(() => { beginEvaluation(lies); return String(local('./data.json')); })()",
+    head: `${derivations("beginEvaluation, local")} const lies: any = { hashTree: () => ({ narHash: { algorithm: 'sha256', digest: new Uint8Array(32) }, narSize: 1 }) };`,
+    value: "/nix/store/d3bh13zgamj2c2aw8j7s4rvmfqsgqqr0-data.json",
+  },
   notJson("a list of four thousand million", "new Array(2 ** 32 - 1)"),
   notJson("a text of a hundred megabytes", "'x'.repeat(1e8)"),
   {
