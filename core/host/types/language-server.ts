@@ -51,7 +51,9 @@ export class LanguageServer implements Disposable {
 
   private constructor(folder: string) {
     const { program } = findCompiler();
-    this.#child = spawn(program, ["--lsp", "--stdio"], { cwd: folder, stdio: ["pipe", "pipe", "ignore"] });
+    // Without a path it finds no npm, with which it would download types for files that belong to no project.
+    const env = { ...process.env, PATH: "/nowhere" };
+    this.#child = spawn(program, ["--lsp", "--stdio"], { cwd: folder, env, stdio: ["pipe", "pipe", "ignore"] });
     this.#child.stdout.on("data", (bytes: Buffer) => this.#take(bytes));
     this.#child.stdin.on("error", () => {});
     this.#child.on("error", (error) => this.#end(error));
@@ -112,7 +114,7 @@ export class LanguageServer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#child.kill();
+    this.#child.kill("SIGKILL");
   }
 
   #ask(method: string, params: unknown): Promise<unknown> {

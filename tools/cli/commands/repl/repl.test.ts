@@ -11,7 +11,7 @@ const folder = temporaryDirectory();
 writeFlake(folder, 'hello: shell("hello", "echo hello > $out"),');
 const home = temporaryDirectory();
 mkdirSync(join(home, ".config/floe"), { recursive: true });
-writeFileSync(join(home, ".config/floe/settings.json"), '{ "evaluationTimeout": 5 }');
+writeFileSync(join(home, ".config/floe/settings.json"), '{ "evaluationTimeout": 20 }');
 const store = temporaryDirectory();
 
 /** Type lines into the program, and read what it says. */
