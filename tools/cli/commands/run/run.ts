@@ -36,11 +36,17 @@ export async function runInstallable(context: CliContext, options: RunInstallabl
   // An installable without any output is refused before.
   const path = (resolved.paths[0] ?? report.outputs[0]) as StorePath;
   const name = resolved.mainProgram ?? storePathName(path).replace(/-[0-9].*$/, "");
-  const program = appProgram(resolved.value) ?? `${path}/${inside ?? `bin/${name}`}`;
+  const app = appProgram(resolved.value);
+  const below = inside ?? `bin/${name}`;
+  const program = app ?? `${path}/${below}`;
   if (!existsSync(store.realPath(program))) {
-    throw new CodedError("run.no-program", `Cannot run "${text}": found no "${program}"`, {
-      hint: inside === undefined ? "Set meta.mainProgram of the package to the program it should run." : undefined,
-    });
+    throw new CodedError(
+      "run.no-program",
+      `Cannot run "${text}": ${app === undefined ? `"${path}" has no program ${below}` : `found no "${app}"`}`,
+      {
+        hint: inside === undefined ? "Set meta.mainProgram of the package to the program it should run." : undefined,
+      },
+    );
   }
   context.exitWith(await runProgram([...enterStore(store.root), program, ...words]));
 }
