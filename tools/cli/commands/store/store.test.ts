@@ -108,7 +108,7 @@ test("floe store add takes other addresses, with references", async () => {
 });
 
 test("an address is no store directory", async () => {
-  const { code, stderr } = await runFloe(["store", "info", "--store", "https://cache.example", FOO]);
+  const { code, stderr } = await runFloe(["store", "add", "--store", "https://cache.example", file]);
   assert.is(code, 64);
   assert.match(stderr, /^error: Cannot read "https:\/\/cache\.example" for "store": Cannot use/);
 });
