@@ -63,7 +63,9 @@ export function raise(diagnostics: readonly Diagnostic[]): void {
   if (diagnostics.length === 1) {
     throw new CodedError(first.code, first.message, { at: first.at, hint: first.hint });
   }
-  throw new CodedError(first.code, `${first.message} (and ${diagnostics.length - 1} more)`, {
+  // The rest of a message of several lines is among the details.
+  const [line = ""] = first.message.split("\n");
+  throw new CodedError(first.code, `${line.replace(/:$/, "")} (and ${diagnostics.length - 1} more)`, {
     at: first.at,
     hint: first.hint,
     details: diagnostics.map((d) => (d.at === undefined ? d.message : `${formatLocation(d.at)}: ${d.message}`)),

@@ -112,19 +112,23 @@ function readDigest(whole: string, digest: string, algorithm: HashAlgorithm): Ui
     if (digest.length === base32Length(size)) return fromBase32(digest, size);
     if (digest.length === 4 * Math.ceil(size / 3)) return sized(fromBase64(digest), size);
   } catch (cause) {
-    throw new CodedError("hash.malformed", `Cannot read "${whole}" as a hash: ${found(cause)}`, { cause });
+    throw new CodedError("hash.malformed", `Cannot read "${whole}" as a hash: ${found(cause)}`, { hint: FORM });
   }
   throw new CodedError(
     "hash.malformed",
     `Cannot read "${whole}" as a hash: found ${digest.length} characters, expected ${size * 2} (base 16), ${base32Length(size)} (base 32) or ${4 * Math.ceil(size / 3)} (base 64) for ${algorithm}`,
+    { hint: FORM },
   );
 }
+
+const FORM =
+  "Hashes look like sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; `floe hash file FILE` and `floe hash path PATH` print them.";
 
 function readSri(whole: string, digest: string, algorithm: HashAlgorithm): Uint8Array {
   try {
     return sized(fromBase64(digest), DIGEST_SIZE_BYTES[algorithm]);
   } catch (cause) {
-    throw new CodedError("hash.malformed", `Cannot read "${whole}" as a hash: ${found(cause)}`, { cause });
+    throw new CodedError("hash.malformed", `Cannot read "${whole}" as a hash: ${found(cause)}`, { hint: FORM });
   }
 }
 

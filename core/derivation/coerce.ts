@@ -7,6 +7,7 @@ function refuse(value: unknown, where: string, expected: string): never {
   throw new CodedError(
     "derivation.bad-value",
     `Cannot put ${where} into a derivation: found ${found}, expected ${expected}`,
+    { hint: "Take the text out of it (value.name), or write it down as JSON: JSON.stringify(value)." },
   );
 }
 

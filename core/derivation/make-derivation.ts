@@ -83,8 +83,10 @@ export function placed<T>(above: Function, run: () => T): T {
 
 function make(state: EvaluationState, options: DerivationOptions): DerivationValue {
   const { name, system, builder } = options;
-  checkName(`${name}.drv`);
+  for (const [field, value] of Object.entries({ name, system, builder })) checkText(field, value, name);
+  // Its file has a longer name than its outputs.
   checkName(name);
+  checkName(`${name}.drv`);
   const hash = options.fixed === undefined ? undefined : parseHash(options.fixed.hash);
   const env = variables(options, hash);
   const args = (options.args ?? []).map((arg, i) => coerceToText(arg, `argument ${i + 1}`));
@@ -103,6 +105,18 @@ function make(state: EvaluationState, options: DerivationOptions): DerivationVal
     inputSources: sortedText(inputs.sources) as StorePath[],
   };
   return remember(state, withOutputs(base, outputRule(options, hash), { inputs: state.inputs }), options.outputs);
+}
+
+/** The compiler sees to this where it is asked. */
+function checkText(field: string, value: unknown, name: unknown): void {
+  if (typeof value === "object" && value !== null && field === "builder") return;
+  if (typeof value === "string" && value !== "") return;
+  const found = value === undefined ? "is missing" : value === "" ? "is empty" : `is a ${typeof value}`;
+  throw new CodedError(
+    "derivation.bad-value",
+    `Cannot make the derivation${typeof name === "string" ? ` "${name}"` : ""}: its ${field} ${found}, expected a text`,
+    { hint: 'Write: derivation({ name: "hello", system: "x86_64-linux", builder: `${bash}/bin/bash`, args: [ … ] })' },
+  );
 }
 
 function outputRule(options: DerivationOptions, hash: Hash | undefined): OutputRule {

@@ -1,6 +1,7 @@
 export * from "./attribute.ts";
 export * from "./define-flake.ts";
 export * from "./inspect-output.ts";
+export * from "./locate-definition.ts";
 export * from "./locate-input.ts";
 export * from "./locate-output.ts";
 export type { LockChange } from "./lock-changes.ts";
@@ -14,5 +15,5 @@ export * from "./reference.ts";
 export * from "./registry.ts";
 export * from "./resolve-inputs.ts";
 export * from "./stale-inputs.ts";
-export type { TextPlace } from "./text-tokens.ts";
+export { placeAt, type TextPlace } from "./text-tokens.ts";
 export * from "./without-credentials.ts";

@@ -7,9 +7,13 @@ import { nameOf, placeAt, TOKEN, type TextPlace } from "./text-tokens.ts";
  * found. Where the whole path of names is not there, the place of its longest beginning that is.
  *
  * @param path Names of inputs: `["b", "c"]` for what is declared in place of the input `c` of `b`.
+ * @param field A field of the declaration, whose value is looked for before its address.
  */
-export function locateInput(text: string, path: readonly string[]): TextPlace | undefined {
+export function locateInput(text: string, path: readonly string[], field?: string): TextPlace | undefined {
   const places = placesOf(text);
+  const own =
+    field === undefined ? undefined : places.get([...path.flatMap((name) => ["inputs", name]), field].join("\0"));
+  if (own !== undefined) return placeAt(text, own);
   for (let length = path.length; length > 0; length--) {
     const key = path.slice(0, length).flatMap((name) => ["inputs", name]);
     for (const field of [["url"], ["follows"], []]) {

@@ -187,4 +187,14 @@ test("withoutCredentials() hides passwords and tokens and keeps plain ssh users"
   assert.is(withoutCredentials("git+ssh://git:pw@example.org/a"), "git+ssh://***@example.org/a");
 });
 
+test("flake-reference.mercurial: names what to take in its place", () => {
+  for (const text of ["hg+https://hg.example.org/a", "hg+ssh://hg.example.org/a", "hg+file:///a"]) {
+    assert.throws(
+      () => parseReference(text),
+      (error: { code?: string; hint?: string }) =>
+        error.code === "flake-reference.mercurial" && error.hint?.includes("tarball+https://") === true,
+    );
+  }
+});
+
 test.run();

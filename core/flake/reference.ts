@@ -143,6 +143,15 @@ function unknownScheme(text: string, scheme: string | undefined): CodedError {
       },
     );
   }
+  if (/^hg(\+|$)/.test(scheme)) {
+    return new CodedError(
+      "flake-reference.mercurial",
+      `Cannot read "${shown}" as a flake reference: it names a repository of Mercurial, expected one of git, an archive or a folder`,
+      {
+        hint: 'Take an archive of it, which servers of Mercurial give out: "tarball+https://…/archive/REVISION.tar.gz"; or a git mirror of it.',
+      },
+    );
+  }
   const bare = /^(https?|ssh|file)$/.test(scheme) ? `git+${text}` : undefined;
   const archive = scheme === "ssh" ? "" : `, "${withoutCredentials(`tarball+${text}`)}" for an archive`;
   const near = nearNames(scheme, KNOWN_SCHEMES)[0];
@@ -155,7 +164,7 @@ function unknownScheme(text: string, scheme: string | undefined): CodedError {
           ? `Write "${withoutCredentials(bare)}" for a git repository${archive}.`
           : near !== undefined
             ? `Did you mean "${near}"?`
-            : undefined,
+            : 'Write "git+https://…" for a repository, "tarball+https://…" for an archive, "path:./…" for a folder.',
     },
   );
 }

@@ -182,6 +182,7 @@ function declaredTwice(found: OptionNode | GroupNode, module: Module): Diagnosti
     "option.declared-twice",
     `Cannot declare option "${found.path}" at ${showPlace(module.at)}: found ${first}, expected the name to be free`,
     module.at,
+    "Give one of them another name; what exists is set with define({ … }).",
   );
 }
 

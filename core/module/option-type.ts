@@ -1,4 +1,5 @@
 import { type Definition, type Report, diagnose, showDefinitions, strongest } from "./definition.ts";
+import { adviceOnValue } from "./type-advice.ts";
 import { sameValue, showKind, showValue } from "./value.ts";
 
 /** How values of one kind are checked, merged and described. */
@@ -109,6 +110,7 @@ export function mergeDefinitions(
         "option.wrong-type",
         `Cannot use ${showValue(definition.value, 60)} for option "${path}": found ${showKind(definition.value)}, expected ${expected}`,
         definition.at,
+        adviceOnValue(definition.value, expected),
       ),
     );
   }

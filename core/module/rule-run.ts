@@ -154,7 +154,14 @@ export class RunRecord {
 
   readonly check = (holds: boolean, message: string, hint?: string): void => {
     if (holds) return;
-    this.diagnostics.push(diagnose("module.assertion", message, this.#placeOf(this.check), hint));
+    this.diagnostics.push(
+      diagnose(
+        "module.assertion",
+        message,
+        this.#placeOf(this.check),
+        hint ?? "Change what the configuration says until this holds.",
+      ),
+    );
   };
 
   readonly warn = (message: string): void => {
@@ -206,6 +213,7 @@ export function ruleFailure(module: Module, error: unknown): Diagnostic {
     "module.rule-failed",
     `Cannot run the rule of module "${module.key}": ${error instanceof Error ? error.message : String(error)}`,
     (error instanceof Error ? placeInStack(error) : undefined) ?? module.at,
+    "The rule throws this at the place shown; console.log(…) there prints the values on the way.",
   );
 }
 

@@ -25,19 +25,21 @@ export function faultsOf({ cells, sources }: Settled): Diagnostic[] {
     const { on } = run.outcome;
     if (cells.get(on)?.state.kind === "none") waiting.set(on, [...(waiting.get(on) ?? []), module]);
   }
-  for (const [option, modules] of waiting) faults.push(neverResumed(option, modules));
+  // Who gives values is the machine; the modules that read them may be anybody's.
+  const machine = sources.find(({ module }) => module.literal !== undefined)?.module.at;
+  for (const [option, modules] of waiting) faults.push(neverResumed(option, modules, machine));
   return faults;
 }
 
 /** One diagnostic per option, however many rules wait for it. */
-function neverResumed(option: OptionNode, modules: readonly Module[]): Diagnostic {
+function neverResumed(option: OptionNode, modules: readonly Module[], machine: SourceLocation | undefined): Diagnostic {
   const shown = modules.slice(0, 3).map(({ key }) => `"${key}"`);
   const rest = modules.length > shown.length ? [...shown, `${modules.length - shown.length} more`] : shown;
   const readers =
     rest.length === 1
       ? `module ${rest[0]} reads it`
       : `modules ${rest.slice(0, -1).join(", ")} and ${rest.at(-1)} read it`;
-  return noValue(option, `found no definition, but ${readers}`, modules[0]?.at);
+  return noValue(option, `found no definition, but ${readers}`, machine ?? modules[0]?.at);
 }
 
 function noValue(node: OptionNode, found: string, at: SourceLocation | undefined): Diagnostic {

@@ -54,6 +54,9 @@ function refuseWrite(group: GroupNode, name: string | symbol): never {
   throw new CodedError(
     "option.assigned",
     `Cannot assign "${String(name)}" of "${group.path}": found an assignment to the configuration, expected define({ … })`,
-    { at: callerLocation() },
+    {
+      at: callerLocation(),
+      hint: `Write: define({ ${[...group.path.split("."), String(name)].join(": { ")}: …${" }".repeat(group.path.split(".").length)} });`,
+    },
   );
 }

@@ -13,6 +13,7 @@ export function groupParts(path: string, parts: readonly Definition[], report: R
         "option.wrong-type",
         `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
         part.at,
+        `Write the options of it: { ${path.split(".").at(-1) ?? path}: { … } }.`,
       ),
     );
     return false;

@@ -49,12 +49,17 @@ function checkMeta(
     });
   };
   if (typeof summary !== "string" || summary === "")
-    fault("summary", "is missing, expected one line that says what it is for");
+    fault(
+      "summary",
+      "is missing, expected one line that says what it is for",
+      'Write: summary: "Command-line tool for transferring data",',
+    );
   else if (summary.endsWith(".") || summary.includes("\n") || summary.length > 100)
     fault("summary", `is "${summary}", expected one line of at most 100 characters without a final period`);
   if (typeof homepage !== "string" || !/^https?:\/\/[^\s/]+(\/\S*)?$/.test(homepage))
-    fault("homepage", `is "${homepage ?? ""}", expected an http(s) address`);
-  if (typeof license !== "string") fault("license", "is missing, expected an SPDX expression");
+    fault("homepage", `is "${homepage ?? ""}", expected an http(s) address`, 'Write: homepage: "https://example.org",');
+  if (typeof license !== "string")
+    fault("license", "is missing, expected an SPDX expression", 'Write: license: "MIT",');
   else for (const [problem, hint] of checkLicense(license)) fault("license", problem, hint);
   for (const system of platforms ?? []) {
     if (!PLATFORM_NAMES.includes(system))

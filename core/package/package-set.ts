@@ -38,11 +38,14 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
       const chain = [...making.slice(making.indexOf(name)), name].map((link) => `"${link}"`).join(" needs ");
       throw new CodedError("package.cycle", `Cannot make the package "${name}": ${chain}`, {
         at: definitions[name]?.at,
+        hint: "Build one of them without the other: take it out of the arguments, or make a small package for the first step.",
       });
     }
     making.push(name);
     try {
       found = maker(set);
+    } catch (error) {
+      throw atDefinition(error, definitions[name]?.at);
     } finally {
       making.pop();
     }
@@ -185,4 +188,11 @@ function missing(
         didYouMean(name, names) ?? "Packages are folders of pkgs/by-name; after adding one, run: node pkgs/generate.ts",
     },
   );
+}
+
+/** What a package says of itself is wrong in its own file, and not in that of the builder it calls. */
+function atDefinition(error: unknown, at: SourceLocation | undefined): unknown {
+  if (!(error instanceof CodedError) || error.code !== "package.meta" || at === undefined) return error;
+  const { code, message, hint, details, cause } = error;
+  return new CodedError(code, message, { hint, details, cause, at });
 }

@@ -29,7 +29,9 @@ export function showError(thrown: unknown, options: ShowErrorOptions): string {
   const error = explainSystemError(thrown);
   if (error instanceof ArgumentScannerError) return showUsageError(error, options);
   if (!isCodedError(error)) return showFault(error, options);
-  const lines = [`${place(error, options)}${label("error:", options)} ${plainText(error.message)} [${error.code}]`];
+  const [message = "", ...more] = error.message.split("\n");
+  const lines = [`${place(error, options)}${label("error:", options)} ${plainText(message)} [${error.code}]`];
+  lines.push(...more.map((line) => (line.startsWith("  ") ? plainText(line) : `  ${plainText(line)}`)));
   for (const detail of error.details ?? []) lines.push(...indent(detail));
   lines.push(...causes(error.cause, options));
   if (error.hint !== undefined)
@@ -54,7 +56,8 @@ function causes(cause: unknown, options: ShowErrorOptions): string[] {
   let below = explainSystemError(cause);
   for (let depth = 0; below instanceof Error && depth < CAUSES; depth++) {
     const where = isCodedError(below) ? place(below, options) : "";
-    lines.push(...indent(`because: ${where}${below.message}`));
+    const [head = "", ...rest] = below.message.split("\n");
+    lines.push(...[`because: ${where}${head}`, ...rest].flatMap(indent));
     if (isCodedError(below)) for (const detail of below.details ?? []) lines.push(...indent(`  ${detail}`));
     below = explainSystemError(below.cause);
   }

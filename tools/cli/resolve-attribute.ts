@@ -56,6 +56,7 @@ function target(value: BuildableValue, wanted: readonly string[] | "all" | undef
     throw new CodedError(
       "installable.no-output",
       `Cannot build output "${missing}": found the outputs ${names.join(", ")}`,
+      { hint: `Write one of them after "^": .#name^${names[0] ?? "out"}` },
     );
   }
   const main = names.filter((name) => value.outputs[name] === value.outPath);

@@ -10,8 +10,7 @@ import { join } from "node:path";
  * @param more Further members of the flake, as TypeScript.
  */
 export function writeFlake(directory: string, packages: string, more = ""): void {
-  mkdirSync(join(directory, "shell"), { recursive: true });
-  for (const [name, path] of Object.entries(shellFiles())) copyFileSync(path, join(directory, "shell", name));
+  copyShell(join(directory, "shell"));
   writeFileSync(
     join(directory, "flake.config.ts"),
     `import { derivation, local } from "#floe/derivation";
@@ -41,6 +40,12 @@ export default defineFlake({
 });
 `,
   );
+}
+
+/** Copy the shell of this machine, and what it needs, into a folder. */
+export function copyShell(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, path] of Object.entries(shellFiles())) copyFileSync(path, join(folder, name));
 }
 
 /** The shell of this machine with its loader and libraries, by the name each gets. */

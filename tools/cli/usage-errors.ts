@@ -10,7 +10,7 @@ export function showUsageError(error: ArgumentScannerError, options: ShowErrorOp
   const message = formatMessageForArgumentScannerError(error, {
     FlagNotFoundError: ({ input, corrections, aliasName }) => {
       code = "cli.unknown-flag";
-      hint = didYouMean(corrections.map((name) => (name.startsWith("-") ? name : `--${name}`)));
+      hint = didYouMean(corrections.map((name) => (name.startsWith("-") ? name : `--${kebab(name)}`)));
       return `Cannot use flag "${aliasName === undefined ? `--${input}` : `-${aliasName}`}": this command has no such flag`;
     },
     AliasNotFoundError: ({ input }) => {
@@ -36,4 +36,9 @@ export function showUsageError(error: ArgumentScannerError, options: ShowErrorOp
   });
   hint ??= "`--help` after a command shows what it takes.";
   return showError(new CodedError(code, message, { hint }), options);
+}
+
+/** A flag as people write it. */
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -39,7 +39,7 @@ export function checkPlatform(drv: Derivation, platform: Platform): void {
     throw new CodedError(
       "build.wrong-system",
       `Cannot build "${drv.name}": it needs a "${drv.system}", this machine is a "${platform.systems[0]}"`,
-      { exitCode: 100 },
+      { exitCode: 100, hint: "Ask for the package of this machine: `floe flake show` lists them by platform." },
     );
   }
   const missing = requiredFeatures(drv).filter((feature) => !platform.features.includes(feature));
@@ -49,7 +49,9 @@ export function checkPlatform(drv: Derivation, platform: Platform): void {
       `Cannot build "${drv.name}": it needs ${missing.join(", ")}, this machine has ${platform.features.join(", ")}`,
       {
         exitCode: 100,
-        ...(missing.includes("kvm") ? { hint: "The device /dev/kvm is missing, or this user may not open it." } : {}),
+        hint: missing.includes("kvm")
+          ? "The device /dev/kvm is missing, or this user may not open it."
+          : "Build it on a machine that has them, or take them out of requiredSystemFeatures.",
       },
     );
   }

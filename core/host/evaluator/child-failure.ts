@@ -47,6 +47,6 @@ function uncaughtSyntax(lines: readonly string[], places: Places): CodedError | 
     details: [lines[carets - 1] as string, lines[carets] as string],
     hint: found.includes("does not provide an export named")
       ? "Check the name, and that the other file exports it as a value; a type is imported with `import type`."
-      : undefined,
+      : "A bracket, quote or comma is missing or too many, there or shortly before.",
   });
 }

@@ -26,6 +26,12 @@ export class Places {
     return told;
   }
 
+  /** Where a file of one of the sources is on this machine. */
+  fileOnHost(file: string): string | undefined {
+    const mount = this.#mounts.find(({ path }) => file.startsWith(`${path}/`));
+    return mount === undefined ? undefined : `${mount.hostPath}${file.slice(mount.path.length)}`;
+  }
+
   /** Whether a file that an evaluation speaks of lies in one of its sources. */
   has(file: string): boolean {
     return file === EXPRESSION_PLACE || this.#mounts.some(({ path }) => file === path || file.startsWith(`${path}/`));

@@ -1,6 +1,7 @@
 import { CodedError, formatLocation, type SourceLocation } from "../../base/index.ts";
 import type { Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
+import { refinePlaces } from "./refine-places.ts";
 
 /** Most frames of the user's own code that are told; with the message they make less than a screen. */
 const MAX_FRAMES = 8;
@@ -26,8 +27,9 @@ export interface ReportErrorOptions {
  *
  * The report comes from foreign code: a place that lies in no source is left out, and long texts are cut.
  */
-export function toCodedError(report: ErrorReport, options: ReportErrorOptions): CodedError {
+export function toCodedError(reported: ErrorReport, options: ReportErrorOptions): CodedError {
   const { places, subject, near } = options;
+  const report = refinePlaces(reported, places);
   const show = (text: string): string => places.onHost(cut(text));
   const frames = userFrames(report.stack, places);
   const coded = report.code !== undefined && /^[a-z0-9-]+\.[a-z0-9-]+$/.test(report.code);
@@ -36,18 +38,47 @@ export function toCodedError(report: ErrorReport, options: ReportErrorOptions): 
   // What was asked for and is not there has no place in the flake.
   const at = own ?? (coded && report.code?.startsWith("flake.attribute-") ? undefined : near);
   const rest = frames.filter((frame) => frame.at.file !== at?.file || frame.at.line !== at.line);
-  const shown = rest.slice(0, MAX_FRAMES).map((frame) => `at ${frame.name}${formatLocation(frame.at)}`);
-  if (rest.length > MAX_FRAMES) shown.push(`… and ${rest.length - MAX_FRAMES} more`);
+  const told = withoutRepeats(rest.map((frame) => `at ${frame.name}${formatLocation(frame.at)}`));
+  const shown = told.slice(0, MAX_FRAMES);
+  if (told.length > MAX_FRAMES) shown.push(`… and ${told.length - MAX_FRAMES} more`);
   const { cause } = report;
   return new CodedError(coded ? (report.code as string) : "evaluation.failed", show(message), {
     at: at && { ...at, file: places.onHost(at.file) },
-    hint: report.hint && show(report.hint),
+    hint: report.hint === undefined ? (coded ? undefined : adviceOn(report)) : show(report.hint),
     details: [...(report.details ?? []).slice(0, MAX_DETAILS), ...shown].map(show),
     // A cause with the same words is the engine's own error with a place added.
     ...(cause === undefined || cause.message === report.message
       ? {}
       : { cause: toCodedError(cause, { places, subject }) }),
   });
+}
+
+/** Functions that call each other give the same lines over and over. */
+function withoutRepeats(lines: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return [...counts].map(([line, count]) => (count > 2 ? `${line} (${count} times)` : line));
+}
+
+/** What helps with an error that the language raises, or the author of the configuration. */
+function adviceOn({ name, message }: ErrorReport): string {
+  const member = /^Cannot (?:read|set) properties of (?:undefined|null) \((?:reading|setting) '(.*)'\)$/.exec(
+    message,
+  )?.[1];
+  if (member !== undefined)
+    return `Nothing is there before ".${member}": check how it is spelt, or write "?." where it may be missing.`;
+  if (/^Cannot access '.*' before initialization$/.test(message))
+    return "It is used before its line has run; where files import each other, move what both need into a third one, or use it inside a function.";
+  if (/is not a function$/.test(message))
+    return "Check how it is spelt, and what the value has: console.log(Object.keys(…)) prints it.";
+  if (/is not defined$/.test(message)) return "Check how it is spelt, or import it at the top of the file.";
+  if (/read.only|not extensible|Cannot (?:assign|define|add|delete) /.test(message))
+    return "Values that others see cannot be changed; make a new one: { ...old, name: value }.";
+  if (message === "Maximum call stack size exceeded")
+    return "Functions call each other without end: one of them needs a case that stops.";
+  if (/^(?:Syntax|Type|Range|Reference|URI)Error$/.test(name))
+    return "console.log(…) there prints the values on the way.";
+  return "The configuration throws this itself, at the place shown; console.log(…) there prints the values on the way.";
 }
 
 function userFrames(stack: string, places: Places): { name: string; at: SourceLocation }[] {

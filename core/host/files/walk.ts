@@ -74,7 +74,9 @@ class Walk {
   *run(path: string): Generator<Uint8Array, void> {
     const stat = lstatSync(hostPath(path), { throwIfNoEntry: false });
     if (stat === undefined) {
-      throw new CodedError("source.missing", `Cannot read "${path}": there is no such file or directory`);
+      throw new CodedError("source.missing", `Cannot read "${path}": there is no such file or directory`, {
+        hint: "Check the path, which counts from the folder of the command.",
+      });
     }
     this.#put(NAR_TOKENS.start);
     yield* this.#node(path, "", stat);

@@ -23,6 +23,7 @@ export async function findFlake(path: string, cwd: string): Promise<FoundFlake> 
     throw new CodedError(
       "flake.not-found",
       `Cannot find a flake in "${path}": ${existsSync(start) ? "it is no folder" : "there is no such folder"}`,
+      { hint: `Name the folder of a ${FLAKE_FILE_NAME}: floe build /path/to/it#name` },
     );
   }
   const folder = realpathSync(start);

@@ -8,6 +8,7 @@ import {
   type FlakeReference,
   formatLock,
   formatReference,
+  locateDefinition,
   locateInput,
   LOCK_FILE_NAME,
   type LockChange,
@@ -15,6 +16,7 @@ import {
   type LockFile,
   lockInputs,
   parseReference,
+  placeAt,
   type Registry,
   resolveNamed,
   tryParseNamed,
@@ -357,21 +359,42 @@ export class OpenFlake {
   #atDeclaration(error: unknown): unknown {
     if (!(error instanceof CodedError) || error.code !== "flake.malformed") return error;
     const { code, message, hint, details, exitCode, cause, at } = error;
+    if (at?.file !== `${this.#location.directory}/${FLAKE_FILE_NAME}` || at.line !== 1 || at.column !== 1) return error;
     const path = /"inputs\.([^"]+)"/.exec(message)?.[1]?.split(".");
-    if (path === undefined || at?.file !== `${this.#location.directory}/${FLAKE_FILE_NAME}`) return error;
-    const names = path.filter((_, i) => i % 2 === 0);
-    return new CodedError(code, message, { at: this.#locate(names), hint, details, exitCode, cause });
+    const names = path?.filter((_, i) => i % 2 === 0);
+    // A field of a declaration, `inputs.b.urll`, stands where the word `inputs` would.
+    const field = path !== undefined && path.length % 2 === 0 ? path.at(-1) : undefined;
+    const place =
+      names === undefined ? this.#locateFlake(/found "(\w+)"/.exec(message)?.[1]) : this.#locate(names, field);
+    return new CodedError(code, message, { at: place, hint, details, exitCode, cause });
   }
 
   /** Where the flake declares an input; its first line when that is not written out. */
-  #locate(input: readonly string[]): SourceLocation | undefined {
-    const file = `${this.#location.directory}/${FLAKE_FILE_NAME}`;
+  #locate(input: readonly string[], field?: string): SourceLocation | undefined {
+    const text = this.#readText();
+    return text === undefined ? undefined : this.#at(locateInput(text, input, field));
+  }
+
+  /** Where a flake says what it is, or one of its fields. */
+  #locateFlake(field: string | undefined): SourceLocation | undefined {
+    const text = this.#readText();
+    const found = /(?<=\bexport\s+default\s+)\S/.exec(text ?? "");
+    if (text === undefined || found === null) return text === undefined ? undefined : this.#at(undefined);
+    const place = placeAt(text, found.index);
+    return this.#at((field === undefined ? undefined : locateDefinition(text, place, [field])) ?? place);
+  }
+
+  #at(place: { readonly line: number; readonly column: number } = { line: 1, column: 1 }): SourceLocation {
+    return { file: `${this.#location.directory}/${FLAKE_FILE_NAME}`, ...place };
+  }
+
+  #readText(): string | undefined {
     try {
-      this.#text ??= readFileSync(file, "utf8");
+      this.#text ??= readFileSync(`${this.#location.directory}/${FLAKE_FILE_NAME}`, "utf8");
+      return this.#text;
     } catch {
       return undefined;
     }
-    return { file, ...(locateInput(this.#text, input) ?? { line: 1, column: 1 }) };
   }
 
   async #isAtHand(): Promise<boolean> {

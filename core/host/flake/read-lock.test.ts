@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { type CodedError, formatSortedJson } from "../../base/index.ts";
 import { EMPTY_LOCK, formatLock } from "../../flake/index.ts";
-import { parseLock } from "./read-lock.ts";
+import { parseLock, readLock } from "./read-lock.ts";
 
 const locked = {
   type: "path",
@@ -51,6 +54,42 @@ test("parseLock() refuses a list in the place of an object", () => {
 
 test("parseLock() refuses a newer version as such", () => {
   assert.is(codeOf('{"version":2}'), "flake.lock-version");
+});
+
+test("parseLock() tells the line and column of what is wrong", () => {
+  const text = formatSortedJson(lock({ narHash: "sha256-x" }), 2);
+  const errorOf = (broken: string) => {
+    try {
+      parseLock(broken, "/flake/lock.json");
+    } catch (error) {
+      return error as CodedError;
+    }
+    throw new Error("it was accepted");
+  };
+  const line = text.split("\n").findIndex((one) => one.includes("narHash")) + 1;
+  const column = (text.split("\n")[line - 1] as string).indexOf('"sha256') + 1;
+  assert.equal(errorOf(text).at, { file: "/flake/lock.json", line, column });
+  assert.equal(errorOf('{\n  "version": 7\n}').at, { file: "/flake/lock.json", line: 2, column: 14 });
+  assert.equal(errorOf("{\n<<<<<<< ours\n").at?.line, 2);
+  const twice = errorOf('{"version":1,\n"root":"root","nodes":{"root":{}},\n "root":"root"}');
+  assert.match(twice.message, 'it has "root" twice');
+  assert.equal(twice.at, { file: "/flake/lock.json", line: 3, column: 2 });
+});
+
+test("readLock() refuses what is larger or deeper than any lock", () => {
+  assert.is(codeOf("[".repeat(100_000)), "flake.lock-malformed");
+  assert.is(codeOf(`{"a":`.repeat(100_000)), "flake.lock-malformed");
+  const folder = mkdtempSync(`${tmpdir()}/floe-lock-`);
+  try {
+    writeFileSync(`${folder}/lock.json`, "");
+    truncateSync(`${folder}/lock.json`, 65 * 1024 * 1024);
+    assert.throws(
+      () => readLock(folder),
+      (error: CodedError) => error.code === "flake.lock-malformed" && /bytes/.test(error.message),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import * as v from "valibot";
 import { CodedError, parseHash, parseJson } from "../../base/index.ts";
-import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile } from "../../flake/index.ts";
+import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile, placeAt, type TextPlace } from "../../flake/index.ts";
+import { findMember } from "./json-places.ts";
 
 const narHash = v.pipe(
   v.string(),
@@ -62,64 +63,71 @@ export const lockFile = v.strictObject({
  */
 export function readLock(directory: string): LockFile {
   const path = `${directory}/${LOCK_FILE_NAME}`;
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY_LOCK;
-    throw error;
-  }
-  return parseLock(text, path);
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined) return EMPTY_LOCK;
+  if (size > MAX_LOCK_BYTES) throw malformed(path, `it has ${size} bytes, expected at most ${MAX_LOCK_BYTES}`);
+  return parseLock(readFileSync(path, "utf8"), path);
 }
 
 /** Check the text of a lock file. Errors as {@link readLock}. */
 export function parseLock(text: string, path: string): LockFile {
-  const at = { file: path, line: 1, column: 1 };
-  const hint = "Take the file from version control again, or delete it and run: floe flake lock";
-  let data: unknown;
-  try {
-    data = parseJson(text);
-  } catch (cause) {
-    const found = /^(<<<<<<<|>>>>>>>)/m.test(text)
-      ? "it has conflict marks of a merge"
-      : (cause as Error).message.replace("Cannot read the JSON: ", "");
-    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": ${found}`, { at, hint });
-  }
+  const data = readJson(text, path);
   const { version } = (data ?? {}) as { version?: unknown };
   if (typeof version === "number" && version !== 1) {
     throw new CodedError("flake.lock-version", `Cannot read the lock "${path}": found version ${version}, expected 1`, {
-      at,
+      at: { file: path, ...(placeOf(text, ["version"]) ?? START) },
       hint: "It was written by a newer Floe; update Floe.",
     });
   }
+  const twice = findMember(text, (_, isSecond) => isSecond);
+  if (twice !== undefined) throw malformed(path, `it has "${twice.path.join(".")}" twice`, twice.key);
   const list = findList(data);
-  if (list !== undefined) {
-    throw new CodedError(
-      "flake.lock-malformed",
-      `Cannot read the lock "${path}": found a list at ${list}, expected an object`,
-      {
-        at,
-        hint,
-      },
-    );
-  }
+  if (list !== undefined)
+    throw malformed(path, `found a list at ${list}, expected an object`, placeOf(text, list.split(".")));
   const result = v.safeParse(lockFile, data);
   if (!result.success) {
     const [issue] = result.issues;
-    throw new CodedError(
-      "flake.lock-malformed",
-      `Cannot read the lock "${path}": ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`,
-      { at, hint },
-    );
+    const keys = (issue.path ?? []).map(({ key }) => String(key));
+    throw malformed(path, `${issue.message} at ${keys.join(".") || "its top"}`, placeOf(text, keys));
   }
   const output = result.output as LockFile;
-  if (!Object.hasOwn(output.nodes, output.root)) {
-    throw new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": it has no node "${output.root}"`, {
-      at,
-      hint,
-    });
-  }
+  if (!Object.hasOwn(output.nodes, output.root))
+    throw malformed(path, `it has no node "${output.root}"`, placeOf(text, ["root"]));
   return output;
+}
+
+const START: TextPlace = { line: 1, column: 1 };
+
+/** Larger than the lock of a flake with a hundred thousand inputs. */
+const MAX_LOCK_BYTES = 64 * 1024 * 1024;
+
+function malformed(path: string, found: string, place: TextPlace = START): CodedError {
+  return new CodedError("flake.lock-malformed", `Cannot read the lock "${path}": ${found}`, {
+    at: { file: path, ...place },
+    hint: "Take the file from version control again, or delete it and run: floe flake lock",
+  });
+}
+
+function readJson(text: string, path: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    const mark = text.search(/^(<<<<<<<|>>>>>>>)/m);
+    if (mark >= 0) throw malformed(path, "it has conflict marks of a merge", placeAt(text, mark));
+    const found = (cause as Error).message.replace("Cannot read the JSON: ", "");
+    const at = /at position (\d+)/.exec(found)?.[1] ?? (found.includes("Unexpected end") ? text.length : 0);
+    throw malformed(path, found, placeAt(text, Number(at)));
+  }
+}
+
+/** Of the value at a path; else of the nearest one around it. */
+function placeOf(text: string, keys: readonly string[]): TextPlace | undefined {
+  for (let length = keys.length; length > 0; length--) {
+    const wanted = keys.slice(0, length).join("\0");
+    const found = findMember(text, (path) => path.join("\0") === wanted);
+    if (found !== undefined) return found.value;
+  }
+  return undefined;
 }
 
 /** A list in the place of an object; the library of schemas takes one without keys for an object without keys. */

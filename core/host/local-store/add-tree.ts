@@ -122,7 +122,9 @@ function checkUnchanged(from: string, expected: StorePath, found: StorePath): vo
 export function checkRegular(from: string, method: "flat" | "text"): void {
   const stat = lstatSync(from, { throwIfNoEntry: false });
   if (stat === undefined)
-    throw new CodedError("source.missing", `Cannot read "${from}": there is no such file or directory`);
+    throw new CodedError("source.missing", `Cannot read "${from}": there is no such file or directory`, {
+      hint: "Check the path, which counts from the folder of the command.",
+    });
   if (!stat.isFile())
     throw new CodedError("store.not-a-file", `Cannot add "${from}" as a ${method} object: expected a regular file`);
 }

@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
+import { readdirSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
+import { didYouMean } from "../../../base/index.ts";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import type { ErrorReport, Expression, Mount } from "../protocol.ts";
 import { type Mounts, SourceRefused } from "./mounts.ts";
@@ -43,6 +45,9 @@ type Place = NonNullable<ErrorReport["at"]>;
 /** Largest module, in bytes: types of larger ones would take longer to strip than an evaluation may last. */
 export const MAX_MODULE_BYTES = 4 * 1024 * 1024;
 
+/** What helps who wrote what nobody can read. */
+const SYNTAX_HINT = "A bracket, quote or comma is missing or too many, there or shortly before.";
+
 interface Loaded {
   readonly module: Module;
   readonly mount: Mount | undefined;
@@ -54,6 +59,7 @@ export class Loader {
   readonly #loaded = new Map<string, Loaded>();
   readonly #host: Module;
   #floors: SourceTextModule[] = [];
+  #partNames: readonly string[] | undefined;
   readonly #inside: string;
 
   constructor(options: LoaderOptions) {
@@ -161,6 +167,7 @@ export class Loader {
         code: "evaluation.top-level-await",
         message: `Cannot load "${identifier}": it waits (await) outside of a function, expected a module that is ready at once`,
         at: { file: identifier, ...findText(text, /\bawait\b/) },
+        hint: "An evaluation does not wait: take the await away, and make what it waits for a plain function.",
       });
     }
     module.linkRequests(
@@ -169,6 +176,14 @@ export class Loader {
       ),
     );
     return module;
+  }
+
+  /** What configuration may import of Floe. */
+  #parts(): readonly string[] {
+    this.#partNames ??= [...readdirSync(`${this.#options.engine.hostPath}/core`), "vm-test"].filter(
+      (name) => name !== "host",
+    );
+    return this.#partNames;
   }
 
   #import(
@@ -192,7 +207,14 @@ export class Loader {
     if (specifier === "floe:host" && importer.startsWith(`${this.#inside}/`)) return this.#host;
     if (specifier.startsWith("#floe/")) {
       const floor = specifier.slice("#floe/".length);
-      if (!/^[a-z][a-z0-9-]*$/.test(floor) || floor === "host") throw refuse("there is no such part of Floe");
+      const parts = this.#parts();
+      if (!parts.includes(floor)) {
+        const near = didYouMean(
+          specifier,
+          parts.map((part) => `#floe/${part}`),
+        );
+        throw refuse("there is no such part of Floe", near ?? `The parts are ${parts.join(", ")}.`);
+      }
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
       const module = this.#load(path, engine, place);
       this.#floors.push(module as SourceTextModule);
@@ -263,6 +285,7 @@ export class Loader {
         code: "evaluation.syntax",
         message: `Cannot read "${identifier}" as JSON: ${(cause as Error).message}`,
         at: { file: identifier, ...placeAt(text, offset) },
+        hint: "JSON has double quotes around names and texts, no comma after the last one, and no comments.",
       });
     }
     // Made inside from its canonical text, so that its objects belong to the realm.
@@ -327,7 +350,7 @@ function strip(identifier: string, text: string): string {
         ? {
             hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors.",
           }
-        : {}),
+        : { hint: SYNTAX_HINT }),
     });
   }
 }

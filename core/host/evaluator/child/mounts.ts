@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { didYouMean } from "../../../base/index.ts";
 import type { FileRead, Mount, WayRead } from "../protocol.ts";
 import { isYoung } from "../tree-fingerprint.ts";
 
@@ -127,6 +128,14 @@ export class Mounts {
     return this.#listed.has(mount) || mount.folders !== undefined;
   }
 
+  /** A name in the same folder that may be meant, of files that count. */
+  #nearby(mount: Mount, folders: readonly string[], name: string): string {
+    const names = readdirSync([mount.hostPath, ...folders].join("/")).filter((one) =>
+      this.counts({ mount, relative: [...folders, one].join("/") }),
+    );
+    return didYouMean(name, names) ?? "Check the path, which counts from the file that it is written in.";
+  }
+
   #resolveLinks(mount: Mount, path: string): string {
     const escape = (): SourceRefused =>
       new SourceRefused(
@@ -149,7 +158,12 @@ export class Mounts {
         continue;
       }
       const stat = lstatSync(hostPath, { throwIfNoEntry: false });
-      if (stat === undefined) throw new SourceRefused("source.missing", `Cannot read "${path}": there is no such file`);
+      if (stat === undefined)
+        throw new SourceRefused(
+          "source.missing",
+          `Cannot read "${path}": there is no such file`,
+          this.#nearby(mount, done, part),
+        );
       if (stat.isSymbolicLink()) {
         const target = readlinkSync(hostPath);
         if (target.startsWith("/") || ++links > MAX_LINKS) throw escape();

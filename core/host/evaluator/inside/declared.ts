@@ -1,4 +1,4 @@
-import { CodedError, isRecord } from "../../../base/index.ts";
+import { CodedError, didYouMean, isRecord } from "../../../base/index.ts";
 import type { DeclaredInputs, Flake, InputDeclaration } from "../../../flake/index.ts";
 
 /** What a flake is and takes in. */
@@ -26,11 +26,22 @@ export function readFlake(exported: unknown, file: string): ReadFlake {
     );
   }
   const { description, inputs = {}, outputs } = exported;
-  if (typeof outputs !== "function") throw malformed(`"outputs" is ${kindOf(outputs)}, expected a function`);
+  const unknown = Object.keys(exported).find((key) => !FIELDS.includes(key));
+  if (unknown !== undefined)
+    throw malformed(
+      `found "${unknown}", expected only description, inputs and outputs`,
+      didYouMean(unknown, FIELDS) ?? `Take "${unknown}" out, or give it out: outputs: () => ({ ${unknown}: … }).`,
+    );
+  if (typeof outputs !== "function")
+    throw malformed(
+      `"outputs" is ${kindOf(outputs)}, expected a function`,
+      "Write: outputs: ({ inputs }) => ({ packages: { … } }),",
+    );
   if (description !== undefined && typeof description !== "string")
-    throw malformed(`"description" is ${kindOf(description)}, expected a text`);
-  const unknown = Object.keys(exported).find((key) => !["description", "inputs", "outputs"].includes(key));
-  if (unknown !== undefined) throw malformed(`found "${unknown}", expected only description, inputs and outputs`);
+    throw malformed(
+      `"description" is ${kindOf(description)}, expected a text`,
+      'Write it in quotes: description: "…",',
+    );
   return {
     flake: exported as unknown as Flake,
     inputs: readInputs(inputs, "inputs", malformed),
@@ -38,13 +49,16 @@ export function readFlake(exported: unknown, file: string): ReadFlake {
   };
 }
 
+const FIELDS = ["description", "inputs", "outputs"];
+const REFERENCE_HINT = 'Write: NAME: "github:OWNER/REPO", or NAME: { url: "path:./FOLDER", flake: false },';
+
 /** What Nix takes beside the address as well. */
 const ADDRESS_PARTS = ["ref", "rev", "dir", "submodules", "shallow", "narHash", "semver", "host"];
 
 type Malformed = (found: string, hint?: string) => CodedError;
 
 function readInputs(value: unknown, place: string, malformed: Malformed): DeclaredInputs {
-  if (!isRecord(value)) throw malformed(`"${place}" is ${kindOf(value)}, expected an object`);
+  if (!isRecord(value)) throw malformed(`"${place}" is ${kindOf(value)}, expected an object`, REFERENCE_HINT);
   return Object.fromEntries(
     Object.keys(value).map((name) => [name, readInput(value[name], `${place}.${name}`, name, malformed)]),
   );
@@ -52,9 +66,10 @@ function readInputs(value: unknown, place: string, malformed: Malformed): Declar
 
 function readInput(value: unknown, place: string, name: string, malformed: Malformed): InputDeclaration {
   if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(name))
-    throw malformed(`"${name}" is no name of an input, expected letters, digits, "_" and "-"`);
+    throw malformed(`"${name}" is no name of an input, expected letters, digits, "_" and "-"`, REFERENCE_HINT);
   if (typeof value === "string") return { url: value };
-  if (!isRecord(value)) throw malformed(`"${place}" is ${kindOf(value)}, expected a reference or an object`);
+  if (!isRecord(value))
+    throw malformed(`"${place}" is ${kindOf(value)}, expected a reference or an object`, REFERENCE_HINT);
   const expected: Readonly<Record<string, string>> = {
     url: "string",
     flake: "boolean",
@@ -65,13 +80,19 @@ function readInput(value: unknown, place: string, name: string, malformed: Malfo
     if (!Object.hasOwn(expected, key))
       throw malformed(
         `found "${place}.${key}", expected only ${Object.keys(expected).join(", ")}`,
-        ADDRESS_PARTS.includes(key) ? `Write it in the address: url: "…?${key}=…".` : undefined,
+        ADDRESS_PARTS.includes(key)
+          ? `Write it in the address: url: "…?${key}=…".`
+          : (didYouMean(key, Object.keys(expected)) ?? REFERENCE_HINT),
       );
     if (value[key] !== undefined && typeof value[key] !== expected[key])
-      throw malformed(`"${place}.${key}" is ${kindOf(value[key])}, expected ${expected[key]}`);
+      throw malformed(`"${place}.${key}" is ${kindOf(value[key])}, expected ${expected[key]}`, REFERENCE_HINT);
   }
   const { url, flake, follows, inputs } = value as InputDeclaration;
-  if (url !== undefined && follows !== undefined) throw malformed(`"${place}" has both url and follows`);
+  if (url !== undefined && follows !== undefined)
+    throw malformed(
+      `"${place}" has both url and follows`,
+      "Take one of them out: an input has an address, or is what another one is.",
+    );
   return {
     ...(url === undefined ? {} : { url }),
     ...(flake === undefined ? {} : { flake }),

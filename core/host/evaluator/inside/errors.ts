@@ -73,6 +73,7 @@ function withPurity(report: ErrorReport): ErrorReport {
       ...report,
       code: "evaluation.impure",
       message: "Cannot make code from text in an evaluation: eval and Function are switched off",
+      hint: "Write the code into a file of the flake, and import it.",
     };
   }
   return report;

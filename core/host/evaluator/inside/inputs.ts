@@ -72,7 +72,9 @@ function checkOutputs(outputs: unknown, flake: string): FlakeOutputs {
     "flake.malformed",
     `Cannot take the outputs of "${flake}": found ${promise ? "a promise" : typeof outputs}, expected an object`,
     {
-      hint: promise ? "An evaluation does not wait: make outputs() a plain function." : undefined,
+      hint: promise
+        ? "An evaluation does not wait: make outputs() a plain function."
+        : "Write: outputs: ({ inputs }) => ({ packages: { … } }),",
     },
   );
 }

@@ -43,20 +43,40 @@ function walk(outputs: unknown, path: readonly string[]): unknown {
 }
 
 function missing(outputs: object, candidates: readonly (readonly string[])[], attribute: string): CodedError {
-  const near: string[] = [];
-  for (const path of candidates) {
-    const parent = walk(outputs, path.slice(0, -1));
-    if (typeof parent !== "object" || parent === null) continue;
-    for (const name of nearNames(path.at(-1) as string, Object.keys(parent)))
-      near.push(formatAttribute([...path.slice(0, -1), name]));
-  }
+  const near = candidates.flatMap((path) => nearPaths(outputs, path));
   const looked = candidates.map(formatAttribute);
-  const first = near[0]?.slice(near[0].lastIndexOf(".") + 1);
+  // What was asked for, with the name that was meant.
+  const asked = candidates.find((path) => nearPaths(outputs, path).length > 0) ?? [];
+  const before = attribute.split(".").length < asked.length ? asked.length - attribute.split(".").length : 0;
+  const first = near[0] === undefined ? undefined : formatAttribute(near[0].slice(before));
   return new CodedError(
     "flake.attribute-missing",
     `Cannot find "${attribute === "" ? "default" : attribute}" in the flake: it has no ${looked.length > 1 ? `${looked.slice(0, -1).join(", ")} or ${looked.at(-1)}` : looked[0]}`,
     near.length > 0
-      ? { hint: `Did you mean "${first}"?`, details: [...new Set(near)].slice(0, 5).map((name) => `near: ${name}`) }
+      ? {
+          hint: `Did you mean "${first}"?`,
+          details: [...new Set(near.map(formatAttribute))].slice(0, 5).map((name) => `near: ${name}`),
+        }
       : { hint: "See all of them with: floe flake show" },
   );
+}
+
+/** Paths with another name in the place of the first one that is not there. */
+function nearPaths(outputs: object, path: readonly string[]): string[][] {
+  let value: unknown = outputs;
+  for (const [i, name] of path.entries()) {
+    const next = member(value, name);
+    if (next !== undefined) {
+      value = next;
+      continue;
+    }
+    if (typeof value !== "object" || value === null) return [];
+    const swapped = nearNames(name, Object.keys(value)).map((near) => [
+      ...path.slice(0, i),
+      near,
+      ...path.slice(i + 1),
+    ]);
+    return swapped.filter((one) => walk(outputs, one) !== undefined);
+  }
+  return [];
 }
