@@ -16,6 +16,8 @@ const FILE_TIMEOUT_SECONDS = 180;
 const LONGER_SECONDS: Readonly<Record<string, number>> = {
   // Five hundred kills take a minute and a half of two idle processors, and have them to themselves nowhere.
   "core/host/maintenance/kill-loop.test.ts": 420,
+  // A hundred and twenty runs of the program.
+  "tools/cli/gallery/gallery.test.ts": 360,
 };
 /** How long files took when they ran last, in seconds, by name. */
 const DURATIONS = join(CACHE, "durations.json");
