@@ -80,6 +80,8 @@ export async function runMistake(
       [home, HOME],
       [url, "http://git.example.org/"],
       [down, "http://down.example.org/"],
+      [new URL(url).host, "git.example.org"],
+      [new URL(down).host, "down.example.org"],
       [ROOT, "/opt/floe"],
     ]),
     code,
