@@ -191,7 +191,7 @@ test("what is wrong with a declaration is told at its line", async () => {
     'Write it in the address: url: "…?submodules=…".',
   ]);
   const nested = '{\n    a: { url: "path:./x", inputs: { c: {\n      follow: "a" } } },\n  }';
-  assert.equal((await at(nested)).slice(0, 2), ["flake.malformed", 4]);
+  assert.equal((await at(nested)).slice(0, 2), ["flake.malformed", 5]);
   assert.equal(await at('{\n    a: { follows: "elsewhere" },\n  }'), ["flake.follows-missing", 4, "Its inputs are a."]);
 });
 
