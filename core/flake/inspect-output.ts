@@ -79,6 +79,7 @@ const HINTS = {
   check: "A check is a derivation whose builder fails when something is wrong.",
   "dev-shell": "Write: default: pkgs.devShell({ packages: [pkgs.hello] })",
   formatter: 'Write: formatter: { "x86_64-linux": the package whose main program formats files }',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code to be pasted.
   app: 'Write: { type: "app", program: `${pkgs.hello}/bin/hello` }',
   template: 'Write: { path: local("./templates/default"), description: "…" }',
 } as const;

@@ -72,8 +72,8 @@ export interface RequiredOption<out Value, in Defined = Value> extends Option<Va
   readonly isRequired: true;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the two sides vary in opposite directions, so only `any` covers all.
 type RequiredNames<Group> = {
+  // biome-ignore lint/suspicious/noExplicitAny: the two sides vary in opposite directions, so only `any` covers all.
   [Name in keyof Group]: Group[Name] extends RequiredOption<any, any> ? Name : never;
 }[keyof Group];
 

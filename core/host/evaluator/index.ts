@@ -15,3 +15,4 @@ export { realisePlan } from "./realise-plan.ts";
 export { defaultRecordsFolder, Records } from "./record.ts";
 export type { RunChildOptions } from "./run-child.ts";
 export type { Isolation } from "./sandbox.ts";
+export { EXPRESSION_OUTPUTS } from "./inside/expression-place.ts";

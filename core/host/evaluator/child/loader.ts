@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
 import { didYouMean } from "../../../base/index.ts";
-import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
+import { EXPRESSION_OUTPUTS, EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import type { ErrorReport, Expression, Mount } from "../protocol.ts";
 import { type Mounts, SourceRefused } from "./mounts.ts";
 
@@ -299,25 +299,11 @@ export class Loader {
   }
 }
 
-/** Outputs that an expression may call by their names; `outputs` and `self` have them all. */
-const OUTPUTS = [
-  "packages",
-  "systems",
-  "homes",
-  "vmTests",
-  "checks",
-  "apps",
-  "devShells",
-  "modules",
-  "overlays",
-  "templates",
-];
-
 /** Text of a module for an expression, and how many lines of it come before the first one of the user. */
 function expressionModule({ kind, text, declarations = [] }: Expression): { text: string; before: number } {
   const head = declarations.join("\n");
   if (kind === "apply") return { text: `export default (\n${text}\n);`, before: 1 };
-  const mentioned = ["outputs", "self", "inputs", "pkgs", ...OUTPUTS].filter((name) =>
+  const mentioned = ["outputs", "self", "inputs", "pkgs", ...EXPRESSION_OUTPUTS].filter((name) =>
     new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(`${head}\n${text}`),
   );
   const whole = `export default (${mentioned.length === 0 ? "" : `{ ${mentioned.join(", ")} }`}) => {\n${head}\nreturn (\n${text}\n); };`;

@@ -1,19 +1,6 @@
 import { join } from "node:path";
+import { EXPRESSION_OUTPUTS } from "../../../../core/host/evaluator/index.ts";
 import { LanguageServer } from "../../../../core/host/types/language-server.ts";
-
-/** Outputs that an expression may call by their names. */
-const NAMES = [
-  "packages",
-  "systems",
-  "homes",
-  "vmTests",
-  "checks",
-  "apps",
-  "devShells",
-  "modules",
-  "overlays",
-  "templates",
-];
 
 /** The type of an expression over the outputs, as the language server of TypeScript says it. */
 export async function typeOf(
@@ -28,7 +15,7 @@ export async function typeOf(
     'declare const self: Parameters<typeof flake.outputs>[0]["self"];',
     'declare const inputs: Parameters<typeof flake.outputs>[0]["inputs"];',
     'declare const pkgs: NonNullable<(typeof outputs)["packages"]>[string];',
-    ...NAMES.map((name) => `declare const ${name}: NonNullable<(typeof outputs)["${name}"]>;`),
+    ...EXPRESSION_OUTPUTS.map((name) => `declare const ${name}: NonNullable<(typeof outputs)["${name}"]>;`),
     ...declarations,
   ].join("\n");
   using server = await LanguageServer.open(directory);
