@@ -249,7 +249,7 @@ export async function describeSandbox(
   test("a builder leaves the next one nothing in its name spaces, though they may be the same", async () => {
     const look = `echo "$(id -u) $(id -g) $(hostname) $(ls -A /tmp /dev/shm /build)"
       cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; cut -d' ' -f5,6 /proc/self/mountinfo | grep -v /dev/console | sort
-      for p in /proc/[0-9]*; do [ -r $p/cmdline ] && tr '\\0' ' ' < $p/cmdline | head -c 20 && echo; done 2>/dev/null | grep -c sleep
+      for p in /proc/[0-9]*; do [ -r $p/cmdline ] && tr '\\0' ' ' < $p/cmdline | head -c 20 && echo; done 2>/dev/null | grep -c '[s]leep'
       cat /proc/sysvipc/shm /proc/sysvipc/msg /proc/sysvipc/sem /proc/sys/user/max_user_namespaces; ulimit -a | grep -v process`;
     const spoil = `echo x > /tmp/x; echo x > /dev/shm/x; echo x > /build/x; hostname spoilt 2>/dev/null; umask 0; ulimit -n 10; ulimit -f 1
       echo 0 > /proc/sys/user/max_user_namespaces; echo "0 0 1" > /proc/self/uid_map; echo allow > /proc/self/setgroups
