@@ -8,5 +8,5 @@ export {
 } from "./collect.ts";
 export type { Root } from "./find-roots.ts";
 export { freeBytes } from "./measure.ts";
-export { type CollectionSettingsPlaces, readCollectionSettings } from "./settings.ts";
+export { readCollectionSettings } from "./settings.ts";
 export type { TemporaryRoot } from "./temporary-roots.ts";

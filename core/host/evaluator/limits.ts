@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { CodedError, tryParseSize } from "../../base/index.ts";
+import { readSettingsFiles, type SettingsFile, type SettingsPlaces } from "../process/settings-files.ts";
 
 /** How much one evaluation may take. */
 export interface EvaluationLimits {
@@ -14,34 +13,19 @@ export const DEFAULT_LIMITS: EvaluationLimits = { timeoutSeconds: 300, memoryMiB
 /** Less than this the runtime cannot even start with. */
 const MIN_MEMORY_MIB = 64;
 
-/** Where this machine's settings lie. */
-export interface EvaluationSettingsPlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** Prefix of `/etc`, for tests. Default "". */
-  readonly root?: string;
-}
-
 /**
  * Read `{ "evaluationTimeout": 300, "evaluationMemory": "2G" }` (seconds; a size) from `/etc/floe/settings.json`, and over it
  * `~/.config/floe/settings.json`; other keys belong to others.
  *
  * @throws {CodedError} `evaluation.settings-malformed`
  */
-export function readEvaluationLimits(
-  { environment, home, root = "" }: EvaluationSettingsPlaces = { environment: process.env, home: homedir() },
-): EvaluationLimits {
-  let limits = DEFAULT_LIMITS;
-  for (const file of [
-    `${root}/etc/floe/settings.json`,
-    `${environment["XDG_CONFIG_HOME"] ?? `${home}/.config`}/floe/settings.json`,
-  ])
-    limits = { ...limits, ...readFrom(file) };
-  return limits;
+export function readEvaluationLimits(places?: SettingsPlaces): EvaluationLimits {
+  const [nearest, next] = readSettingsFiles(places).map(parse);
+  return { ...DEFAULT_LIMITS, ...next, ...nearest };
 }
 
-function readFrom(file: string): Partial<EvaluationLimits> {
-  const { evaluationTimeout: timeout, evaluationMemory: memory } = fieldsOf(file);
+function parse({ file, text }: SettingsFile): Partial<EvaluationLimits> {
+  const { evaluationTimeout: timeout, evaluationMemory: memory } = fieldsOf(text, file);
   if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0 && Number.isFinite(timeout)))
     throw malformed(file, 'expected a number of seconds for "evaluationTimeout"');
   const bytes = memory === undefined ? undefined : tryParseSize(String(memory));
@@ -54,14 +38,10 @@ function readFrom(file: string): Partial<EvaluationLimits> {
   };
 }
 
-function fieldsOf(file: string): { readonly evaluationTimeout?: unknown; readonly evaluationMemory?: unknown } {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    // There is none, or it is not for us.
-    return {};
-  }
+function fieldsOf(
+  text: string,
+  file: string,
+): { readonly evaluationTimeout?: unknown; readonly evaluationMemory?: unknown } {
   try {
     return (JSON.parse(text) as object | null) ?? {};
   } catch (cause) {

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import {
   type AccessSettings,
   type Credentials,
@@ -12,7 +11,7 @@ import {
   parseNetrc,
 } from "../../fetch/index.ts";
 import { findProgram } from "../process/find-program.ts";
-import type { SettingsPlaces } from "./settings.ts";
+import { ownSettingsPlaces, readSettingsFiles, type SettingsPlaces } from "../process/settings-files.ts";
 
 /** How this machine's user shows who asks, when a server wants to know. */
 export interface Access {
@@ -33,7 +32,7 @@ export const NO_ACCESS: Access = { known: () => undefined, ask: async () => unde
  *
  * Nothing is read before the first question.
  */
-export function openAccess(places: SettingsPlaces = { environment: process.env, home: homedir() }): Access {
+export function openAccess(places: SettingsPlaces = ownSettingsPlaces()): Access {
   let settings: AccessSettings | undefined;
   let netrc: readonly NetrcEntry[] | undefined;
   const { environment } = places;
@@ -61,17 +60,8 @@ export function openAccess(places: SettingsPlaces = { environment: process.env, 
 }
 
 /** @throws {CodedError} `fetch.settings-malformed` */
-export function readAccessSettings({ environment, home, root = "" }: SettingsPlaces): AccessSettings {
-  const files = [
-    `${environment["XDG_CONFIG_HOME"] || `${home}/.config`}/floe/settings.json`,
-    `${root}/etc/floe/settings.json`,
-  ];
-  return mergeAccessSettings(
-    files.flatMap((file) => {
-      const text = tryRead(file);
-      return text === undefined ? [] : [parseAccessSettings(text, file)];
-    }),
-  );
+export function readAccessSettings(places: SettingsPlaces): AccessSettings {
+  return mergeAccessSettings(readSettingsFiles(places).map(({ text, file }) => parseAccessSettings(text, file)));
 }
 
 function readNetrc({ environment, home, root = "" }: SettingsPlaces, { netrcFile }: AccessSettings): NetrcEntry[] {

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { promisify } from "node:util";
 import {
   EMPTY_FETCH_SETTINGS,
@@ -10,14 +9,7 @@ import {
   parseFetchSettings,
   parseNpmrc,
 } from "../../fetch/index.ts";
-
-/** Where this machine's settings lie. */
-export interface SettingsPlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** Prefix of `/etc`, for tests. Default "". */
-  readonly root?: string;
-}
+import { ownSettingsPlaces, readSettingsFiles, type SettingsPlaces } from "../process/settings-files.ts";
 
 /**
  * The addresses this machine uses, without asking the network: apt's own mirrors, then the variable `FLOE_MIRRORS`, then
@@ -25,19 +17,13 @@ export interface SettingsPlaces {
  *
  * @throws {CodedError} `fetch.settings-malformed`
  */
-export function readFetchSettings(
-  places: SettingsPlaces = { environment: process.env, home: homedir() },
-): FetchSettings {
+export function readFetchSettings(places: SettingsPlaces = ownSettingsPlaces()): FetchSettings {
   const { environment, home, root = "" } = places;
   const parts: FetchSettings[] = [mirrors({ debian: aptSources(`${root}/etc/apt`) })];
   const fromVariable = environment["FLOE_MIRRORS"];
   if (fromVariable !== undefined && fromVariable !== "")
     parts.push(parseFetchSettings(fromVariable, "FLOE_MIRRORS", { bare: true }));
-  const configHome = environment["XDG_CONFIG_HOME"] ?? `${home}/.config`;
-  for (const file of [`${configHome}/floe/settings.json`, `${root}/etc/floe/settings.json`]) {
-    const text = tryRead(file);
-    if (text !== undefined) parts.push(parseFetchSettings(text, file));
-  }
+  for (const { text, file } of readSettingsFiles(places)) parts.push(parseFetchSettings(text, file));
   const registry = environment["npm_config_registry"] ?? npmrcRegistry([`${home}/.npmrc`, `${root}/etc/npmrc`]);
   if (registry !== undefined && registry !== "") parts.push(mirrors({ npm: [registry] }));
   return mergeFetchSettings(parts.map(dropEmpty));

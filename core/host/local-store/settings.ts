@@ -1,19 +1,10 @@
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { CodedError } from "../../base/index.ts";
+import { readSettingsFiles, type SettingsPlaces } from "../process/settings-files.ts";
 
 /** What this machine's settings say of its stores. */
 export interface StoreSettings {
   /** Join equal files of every object before it is registered. Default false. */
   readonly autoOptimise: boolean;
-}
-
-/** Where settings lie. */
-export interface StoreSettingsPlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** Prefix of `/etc`, for tests. Default "". */
-  readonly root?: string;
 }
 
 /**
@@ -22,14 +13,9 @@ export interface StoreSettingsPlaces {
  *
  * @throws {CodedError} `store.settings-malformed`
  */
-export function readStoreSettings(
-  { environment, home, root = "" }: StoreSettingsPlaces = { environment: process.env, home: homedir() },
-): StoreSettings {
-  for (const file of [
-    `${environment["XDG_CONFIG_HOME"] ?? `${home}/.config`}/floe/settings.json`,
-    `${root}/etc/floe/settings.json`,
-  ]) {
-    const value = fieldOf(file, "autoOptimise");
+export function readStoreSettings(places?: SettingsPlaces): StoreSettings {
+  for (const { file, text } of readSettingsFiles(places)) {
+    const value = fieldOf(text, "autoOptimise", file);
     if (value === undefined) continue;
     if (typeof value === "boolean") return { autoOptimise: value };
     throw malformed(file, `expected true or false for "autoOptimise"`);
@@ -37,14 +23,7 @@ export function readStoreSettings(
   return { autoOptimise: false };
 }
 
-function fieldOf(file: string, name: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    // There is none, or it is not for us.
-    return undefined;
-  }
+function fieldOf(text: string, name: string, file: string): unknown {
   try {
     return (JSON.parse(text) as Record<string, unknown> | null)?.[name];
   } catch (cause) {

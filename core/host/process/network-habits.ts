@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { CodedError } from "../../base/index.ts";
+import { ownSettingsPlaces, readSettingsFiles, type SettingsPlaces } from "./settings-files.ts";
 
 const done = { proxies: false, certificates: false };
 
@@ -30,27 +30,16 @@ export async function obeyNetworkHabits(secure: boolean = true): Promise<void> {
   done.certificates = true;
 }
 
-/** Where it is said which certificates count. */
-export interface CertificatePlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** Prefix of `/etc`, for tests. Default "". */
-  readonly root?: string;
-}
-
 /**
  * The file of certificates that count in place of the system's: that of `NIX_SSL_CERT_FILE`, else `sslCertFile` of
  * `~/.config/floe/settings.json` and `/etc/floe/settings.json`. (`SSL_CERT_FILE` takes the place of the system's own file by itself.)
  */
-export function certificateFile(
-  { environment, home, root = "" }: CertificatePlaces = { environment: process.env, home: homedir() },
-): string | undefined {
-  const stated = environment["NIX_SSL_CERT_FILE"];
+export function certificateFile(places: SettingsPlaces = ownSettingsPlaces()): string | undefined {
+  const stated = places.environment["NIX_SSL_CERT_FILE"];
   if (stated !== undefined && stated !== "") return stated;
-  const configHome = environment["XDG_CONFIG_HOME"] || `${home}/.config`;
-  for (const settings of [`${configHome}/floe/settings.json`, `${root}/etc/floe/settings.json`]) {
+  for (const { text } of readSettingsFiles(places)) {
     try {
-      const { sslCertFile } = JSON.parse(readFileSync(settings, "utf8")) as { readonly sslCertFile?: unknown };
+      const { sslCertFile } = JSON.parse(text) as { readonly sslCertFile?: unknown };
       if (typeof sslCertFile === "string") return sslCertFile;
     } catch {
       // Whoever reads the settings for what they are about tells what is wrong with them.

@@ -1,3 +1,3 @@
 export { ed25519, generateSecretKey } from "./ed25519.ts";
-export { readSigningKeys, type SigningSettingsPlaces } from "./signing-settings.ts";
+export { readSigningKeys } from "./signing-settings.ts";
 export { readPublicKeys, readSecretKey, writeSecretKey } from "./key-files.ts";

@@ -1,16 +1,7 @@
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { CodedError } from "../../base/index.ts";
 import type { SecretKey } from "../../store/index.ts";
+import { readSettingsFiles, type SettingsFile, type SettingsPlaces } from "../process/settings-files.ts";
 import { readSecretKey } from "./key-files.ts";
-
-/** Where this machine's settings lie. */
-export interface SigningSettingsPlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** Prefix of `/etc`, for tests. Default "". */
-  readonly root?: string;
-}
 
 /**
  * The keys that everything built here is signed with: those in the files that `"secretKeyFiles": ["/path"]` names in
@@ -21,11 +12,13 @@ export interface SigningSettingsPlaces {
  *
  * Source: Nix manual, `secret-key-files`.
  */
-export function readSigningKeys(
-  { environment, home, root = "" }: SigningSettingsPlaces = { environment: process.env, home: homedir() },
-): SecretKey[] {
-  const own = filesIn(`${environment["XDG_CONFIG_HOME"] || `${home}/.config`}/floe/settings.json`);
-  const machine = filesIn(`${root}/etc/floe/settings.json`).filter((file) => !own.includes(file));
+export function readSigningKeys(places?: SettingsPlaces): SecretKey[] {
+  const settings = readSettingsFiles(places);
+  const own = settings.filter(({ by }) => by === "user").flatMap(filesIn);
+  const machine = settings
+    .filter(({ by }) => by === "machine")
+    .flatMap(filesIn)
+    .filter((file) => !own.includes(file));
   return [...own.map(readSecretKey), ...machine.flatMap(readIfAllowed)];
 }
 
@@ -39,14 +32,7 @@ function readIfAllowed(file: string): SecretKey[] {
   }
 }
 
-function filesIn(settings: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(settings, "utf8");
-  } catch {
-    // There is none, or it is not for us.
-    return [];
-  }
+function filesIn({ file: settings, text }: SettingsFile): string[] {
   let files: unknown = [];
   try {
     files = (JSON.parse(text) as { readonly secretKeyFiles?: unknown } | null)?.secretKeyFiles ?? [];

@@ -1,5 +1,5 @@
 export { LookupCache } from "./lookup-cache.ts";
 export { forgetLookups, isNearStore, openSubstituters, type OpenSubstitutersOptions } from "./open.ts";
-export { readSubstitutionSettings, type SubstitutionSettingsPlaces } from "./settings.ts";
+export { readSubstitutionSettings } from "./settings.ts";
 export type { Substituter, SubstituterSource } from "./substituter.ts";
 export { Substituters, type SubstitutersOptions } from "./substituters.ts";
