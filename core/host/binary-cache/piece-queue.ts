@@ -17,14 +17,8 @@ export class PieceQueue {
   readonly #blocks: Block[] = [];
   /** The block that was taken last. */
   #lent: Block | undefined;
-  #sizeBytes = 0;
-
-  get sizeBytes(): number {
-    return this.#sizeBytes;
-  }
 
   put(piece: Uint8Array): void {
-    this.#sizeBytes += piece.length;
     for (let at = 0; at < piece.length; ) {
       let last = this.#blocks.at(-1);
       if (last === undefined || last.used === BLOCK_BYTES) {
@@ -44,7 +38,6 @@ export class PieceQueue {
     const block = this.#blocks.shift();
     if (block === undefined) return undefined;
     this.#lent = block;
-    this.#sizeBytes -= block.used;
     return block.bytes.subarray(0, block.used);
   }
 
