@@ -32,6 +32,7 @@ import {
 import type { WireReader } from "../../store/wire/index.ts";
 import { dumpTree, FileJoiner, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
+import { type ClosureSource, closuresWithInfos, referencesOfMany } from "./closures.ts";
 import { StoreDatabase } from "./database.ts";
 import { readGcGraph } from "./gc-graph.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
@@ -47,7 +48,7 @@ import { register } from "./registration.ts";
 import { addSignatures } from "./signatures.ts";
 import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
 import { TemporaryPlaces } from "./temporary-places.ts";
-import { readWholeStore, type WholeStore } from "./whole-store.ts";
+import { readWholeStore } from "./whole-store.ts";
 
 export interface OpenLocalStoreOptions {
   /** `/`, or the folder of a chroot store, which has `nix/store` and `nix/var/nix` below it. Default {@link defaultStoreRoot}. */
@@ -66,13 +67,6 @@ export interface OpenLocalStoreOptions {
 export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore {
   return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options);
 }
-
-/** Asking for the references of one object takes as long as reading so many rows of all; a closure of this many is worth a look at that. */
-const ROWS_PER_QUESTION = 32;
-const MANY_QUESTIONS = 200;
-
-/** It pays to begin anew with all of the store. */
-class TooManyQuestions extends Error {}
 
 interface RegisterOptions {
   readonly places?: ReadonlyMap<StorePath, string>;
@@ -220,37 +214,12 @@ export class LocalStore implements Store {
    * @throws {CodedError} `store.not-valid`, `store.reference-cycle`
    */
   closuresWithInfos(groups: readonly (readonly StorePath[])[]): PathInfo[][] {
-    // What a batch holds is not in the database.
-    let left = this.#batch === undefined ? this.#manyQuestions() : Number.POSITIVE_INFINITY;
-    const references = (path: StorePath): readonly StorePath[] => {
-      if (--left < 0) throw new TooManyQuestions();
-      return this.#getReferences(path);
-    };
-    let closures: StorePath[][];
-    try {
-      closures = groups.map((group) => closureOf(group, references));
-    } catch (error) {
-      if (!(error instanceof TooManyQuestions)) throw error;
-      const whole = readWholeStore(this.#database, { withFacts: true });
-      return groups.map((group) => whole.closure(group).map((number) => whole.info(number)));
-    }
-    return closures.map((closure) =>
-      closure.map((path) => {
-        const info = this.queryPathInfo(path);
-        if (info === undefined) throw notValid(path);
-        return info;
-      }),
-    );
+    return closuresWithInfos(this.#closureSource(), groups);
   }
 
   /** Answers for the references of one object after the other; when they become many, all of the store is read at once. */
   referencesOfMany(): (path: StorePath) => readonly StorePath[] {
-    let left = this.#manyQuestions();
-    let whole: WholeStore | undefined;
-    return (path) => {
-      if (--left < 0) whole ??= readWholeStore(this.#database, { withFacts: false });
-      return this.#batch?.infos.get(path)?.references ?? whole?.references(path) ?? this.#getReferences(path);
-    };
+    return referencesOfMany(this.#closureSource());
   }
 
   readNar(path: StorePath): AsyncIterable<Uint8Array> {
@@ -502,16 +471,8 @@ export class LocalStore implements Store {
     return [...(this.#batch?.infos.values() ?? []), ...infos];
   }
 
-  /** How many objects are asked for one by one before all of the store is read. */
-  #manyQuestions(): number {
-    return Math.max(MANY_QUESTIONS, this.#queries.idsEnd() / ROWS_PER_QUESTION);
-  }
-
-  /** @throws {CodedError} `store.not-valid` */
-  #getReferences(path: StorePath): readonly StorePath[] {
-    const references = this.#batch?.infos.get(path)?.references ?? this.#queries.references(path);
-    if (references === undefined) throw notValid(path);
-    return references;
+  #closureSource(): ClosureSource {
+    return { database: this.#database, queries: this.#queries, waiting: this.#batch?.infos };
   }
 
   #joinFiles(infos: readonly PathInfo[]): void {
