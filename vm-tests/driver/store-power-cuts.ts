@@ -13,6 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { seededRandom } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import { removeTree } from "../../core/host/files/index.ts";
 import { openLocalStore } from "../../core/host/local-store/index.ts";
@@ -49,17 +50,18 @@ export async function storeAfterPowerCuts(options: StorePowerCutsOptions): Promi
   const programs = findPrograms(options.path);
   const writes = readWriteLog(options.log);
   const disk = new ReplayedDisk(options, writes);
-  const random = makeRandom(options.seed);
+  const random = seededRandom(options.seed);
+  const below = (limit: number): number => Math.floor(random() * limit);
   const unflushed = writes.flatMap(({ flush }, index) => (flush ? [] : [index]));
   const cuts = Array.from({ length: options.cuts }, (_, index) => {
     const lossy = index % 2 === 1 && unflushed.length > 0;
-    return { lossy, instant: lossy ? (unflushed[random(unflushed.length)] as number) : random(writes.length) };
+    return { lossy, instant: lossy ? (unflushed[below(unflushed.length)] as number) : below(writes.length) };
   }).sort((one, other) => one.instant - other.instant);
   const sum = { withLosses: 0, told: 0 };
   const faults: string[] = [];
   try {
     for (const [index, { instant, lossy }] of cuts.entries()) {
-      const lost = disk.cut(instant, lossy ? () => random(1000) < LOSS * 1000 : () => false);
+      const lost = disk.cut(instant, lossy ? () => random() < LOSS : () => false);
       if (lost > 0) sum.withLosses += 1;
       const where = `cut ${index + 1} after write ${instant + 1} of ${writes.length}, ${lost} writes lost`;
       const looked = await lookAt(disk.state, options.folder, programs);
@@ -177,12 +179,4 @@ function readWords(file: string): string[] {
     .toString("latin1", 0, end < 0 ? bytes.length : end)
     .split("\n")
     .slice(0, -1);
-}
-
-function makeRandom(seed: number): (below: number) => number {
-  let state = (seed % 2_147_483_646) + 1;
-  return (below) => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state % below;
-  };
 }
