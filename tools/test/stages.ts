@@ -37,7 +37,7 @@ export const stages: readonly Stage[] = [
 ];
 
 async function runTypes(options: StageOptions): Promise<StageResult> {
-  const projects = ["tsconfig.json", "tsconfig.pure.json"];
+  const projects = ["tsconfig.json", "tsconfig.pure.json", "vm-tests/driver/report/page/tsconfig.json"];
   return sum(await Promise.all(projects.map((project) => program(["tsc", "-p", project], options))));
 }
 

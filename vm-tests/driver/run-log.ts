@@ -6,6 +6,9 @@ export type RunEvent =
       readonly accelerator: string;
       readonly reason: string;
       readonly folder: string;
+      /** Digest of the story's file, and the toplevel of each generation of each machine: what a run is a run of. */
+      readonly story?: string;
+      readonly systems?: Readonly<Record<string, string>>;
     }
   | { readonly kind: "step-begin"; readonly name: string; readonly depth: number }
   | {
@@ -15,7 +18,16 @@ export type RunEvent =
       readonly ok: boolean;
       readonly seconds: number;
     }
-  | { readonly kind: "machine"; readonly machine: string; readonly text: string; readonly seconds?: number }
+  | {
+      readonly kind: "machine";
+      readonly machine: string;
+      readonly text: string;
+      readonly seconds?: number;
+      /** What it is from now on. */
+      readonly state?: "booting" | "running" | "off";
+      /** Name of a picture of its screen that was taken now, among its files. */
+      readonly picture?: string;
+    }
   | {
       readonly kind: "command";
       readonly machine: string;
