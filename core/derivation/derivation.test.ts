@@ -12,6 +12,7 @@ import {
   derivationPath,
   downstreamPlaceholder,
   fixedOutputOf,
+  formatOutputAlgorithm,
   formatDerivation,
   hashDerivationModulo,
   makeInputHashes,
@@ -137,7 +138,8 @@ test("parseDerivation() refuses what is no derivation", () => {
     () => parseDerivation(get("fod-other-url").text.replace('"sha256"', '"sha224"'), "x"),
     hasCode("derivation.hash-algorithm"),
   );
-  assert.throws(() => parseOutputAlgorithm("r:md4"), hasCode("derivation.hash-algorithm"));
+  for (const text of ["r:md4", "git:md5", "git:sha512", "text:sha1", "r:git:sha1"])
+    assert.throws(() => parseOutputAlgorithm(text), hasCode("derivation.hash-algorithm"));
   assert.throws(
     () => derivationNameOf(parseStorePath("/nix/store/vxjiwkjkn7x4079qvh1jkl5pn05j2aw0-foo")),
     hasCode("derivation.not-a-derivation"),
@@ -196,6 +198,13 @@ test("output names are checked", () => {
     () => withOutputs(base, { kind: "input-addressed", outputs: ["a b"] }, { inputs }),
     hasCode("store-path.name"),
   );
+});
+
+test("parseOutputAlgorithm() and formatOutputAlgorithm() are inverse for every method", () => {
+  for (const text of ["md5", "sha512", "r:sha256", "r:sha1", "git:sha1", "git:sha256", "text:sha256"]) {
+    const { method, algorithm } = parseOutputAlgorithm(text);
+    assert.is(formatOutputAlgorithm(method, algorithm), text);
+  }
 });
 
 test("fixedOutputOf() is there for fixed outputs only", () => {

@@ -1,6 +1,8 @@
 import { CodedError, fromBase16, type HashAlgorithm, isHashAlgorithm, sortedText } from "../base/index.ts";
 import {
-  type FileIngestionMethod,
+  type ContentAddressMethod,
+  fitsMethod,
+  INGESTION_PREFIX,
   isDerivationPath,
   makeTextPath,
   STORE_DIRECTORY,
@@ -14,10 +16,12 @@ import {
  * | kind | path | hashAlgorithm | hash |
  * |---|---|---|---|
  * | input-addressed | path | | |
- * | fixed | path | `[r:]algorithm` | base 16 |
- * | floating | | `[r:]algorithm` | |
+ * | fixed | path | `[method:]algorithm` | base 16 |
+ * | floating | | `[method:]algorithm` | |
  * | deferred | | | |
- * | impure | | `[r:]algorithm` | `impure` |
+ * | impure | | `[method:]algorithm` | `impure` |
+ *
+ * The method is `r:` for archives of trees, `git:` or `text:`; none for the bytes of one file.
  */
 export interface DerivationOutput {
   readonly path: string;
@@ -49,25 +53,28 @@ export function outputKind(output: DerivationOutput): OutputKind {
   return output.path === "" ? "deferred" : "input-addressed";
 }
 
+/** What stands before the algorithm of an output. Source: Nix, `ContentAddressMethod::renderPrefix`. */
+const METHOD_PREFIX: Readonly<Record<ContentAddressMethod, string>> = { ...INGESTION_PREFIX, text: "text:" };
+
 /** `r:sha256` → recursive, sha256. @throws {CodedError} `derivation.hash-algorithm` */
-export function parseOutputAlgorithm(text: string): { method: FileIngestionMethod; algorithm: HashAlgorithm } {
-  const recursive = text.startsWith("r:");
-  const algorithm = recursive ? text.slice(2) : text;
-  if (!isHashAlgorithm(algorithm)) {
+export function parseOutputAlgorithm(text: string): { method: ContentAddressMethod; algorithm: HashAlgorithm } {
+  const method = (["recursive", "git", "text"] as const).find((each) => text.startsWith(METHOD_PREFIX[each])) ?? "flat";
+  const algorithm = text.slice(METHOD_PREFIX[method].length);
+  if (!isHashAlgorithm(algorithm) || !fitsMethod(method, algorithm)) {
     throw new CodedError(
       "derivation.hash-algorithm",
-      `Cannot use "${text}" as an output's hash algorithm: expected md5, sha1, sha256 or sha512, with "r:" for trees`,
+      `Cannot use "${text}" as an output's hash algorithm: expected md5, sha1, sha256 or sha512, with "r:" for trees, "git:" (sha1 and sha256) or "text:" (sha256)`,
     );
   }
-  return { method: recursive ? "recursive" : "flat", algorithm };
+  return { method, algorithm };
 }
 
-export function formatOutputAlgorithm(method: FileIngestionMethod, algorithm: HashAlgorithm): string {
-  return method === "recursive" ? `r:${algorithm}` : algorithm;
+export function formatOutputAlgorithm(method: ContentAddressMethod, algorithm: HashAlgorithm): string {
+  return METHOD_PREFIX[method] + algorithm;
 }
 
 export interface FixedOutput {
-  readonly method: FileIngestionMethod;
+  readonly method: ContentAddressMethod;
   readonly algorithm: HashAlgorithm;
   readonly digest: Uint8Array;
   readonly path: string;

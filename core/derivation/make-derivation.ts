@@ -1,8 +1,8 @@
 import { callerLocation, CodedError, type Hash, type HashAlgorithm, parseHash, sortedText } from "../base/index.ts";
 import {
   checkName,
+  type ContentAddressMethod,
   DIGEST_LENGTH,
-  type FileIngestionMethod,
   STORE_DIRECTORY,
   type StorePath,
   storePathDigest,
@@ -31,13 +31,13 @@ export interface DerivationOptions {
    * The content is known beforehand, so the builder may use the network. `hash` in any text form of a hash. The variables
    * `outputHash`, `outputHashAlgo` and `outputHashMode` are set accordingly unless `env` has them.
    */
-  readonly fixed?: { readonly method: FileIngestionMethod; readonly hash: string };
+  readonly fixed?: { readonly method: ContentAddressMethod; readonly hash: string };
   /**
    * The outputs' paths follow from what is in them, once they are built: an output that comes out as before changes nothing
    * downstream, so what depends on it is not built again. `true` means trees, by sha256. In strings such an output is a
    * placeholder until then. The variables `outputHashAlgo` and `outputHashMode` are set unless `env` has them.
    */
-  readonly contentAddressed?: boolean | { readonly method: FileIngestionMethod; readonly algorithm: HashAlgorithm };
+  readonly contentAddressed?: boolean | { readonly method: ContentAddressMethod; readonly algorithm: HashAlgorithm };
   /** Pass all attributes as JSON instead of variables; these are joined with those of `env`. */
   readonly structuredAttrs?: object;
 }

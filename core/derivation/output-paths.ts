@@ -1,5 +1,11 @@
 import { CodedError, type Diagnostic, type Hash, type HashAlgorithm, sortedText, toBase16 } from "../base/index.ts";
-import { checkName, type FileIngestionMethod, makeFixedPath, makeOutputPath, STORE_DIRECTORY } from "../store/index.ts";
+import {
+  checkName,
+  type ContentAddressMethod,
+  makeContentAddressedPath,
+  makeOutputPath,
+  STORE_DIRECTORY,
+} from "../store/index.ts";
 import {
   type Derivation,
   type DerivationOutput,
@@ -14,11 +20,11 @@ import { placeholder } from "./placeholder.ts";
 /** How the paths of a derivation's outputs come about. */
 export type OutputRule =
   | { readonly kind: "input-addressed"; readonly outputs: readonly string[] }
-  | { readonly kind: "fixed"; readonly method: FileIngestionMethod; readonly hash: Hash }
+  | { readonly kind: "fixed"; readonly method: ContentAddressMethod; readonly hash: Hash }
   | {
       readonly kind: "floating" | "impure";
       readonly outputs: readonly string[];
-      readonly method: FileIngestionMethod;
+      readonly method: ContentAddressMethod;
       readonly algorithm: HashAlgorithm;
     };
 
@@ -43,7 +49,7 @@ export interface WithOutputsOptions {
  * Complete a derivation: give it its outputs and the environment variables named like them (which win over variables of the
  * same name): the path where it is known, the placeholder for floating and impure outputs, nothing for deferred ones.
  *
- * @throws {CodedError} `derivation.no-outputs`, `derivation.output-name`, `store-path.name`
+ * @throws {CodedError} `derivation.no-outputs`, `derivation.output-name`, `store-path.name`, `content-address.algorithm`
  */
 export function withOutputs(
   base: Omit<Derivation, "outputs">,
@@ -60,7 +66,7 @@ export function withOutputs(
     env: Object.fromEntries([...Object.entries(base.env), ...names.map((name) => [name, variable(name)] as const)]),
   });
   if (rule.kind === "fixed") {
-    const path = makeFixedPath({ name: base.name, method: rule.method, hash: rule.hash, storeDirectory });
+    const path = makeContentAddressedPath(base.name, rule, { storeDirectory });
     const hashAlgorithm = formatOutputAlgorithm(rule.method, rule.hash.algorithm);
     return complete(
       () => ({ path, hashAlgorithm, hash: toBase16(rule.hash.digest) }),

@@ -90,6 +90,20 @@ test("parseShownDerivations() reads the later forms", () => {
   for (const json of [{ [PATH]: middle }, middle, current]) assert.equal(only(json), only(OLD));
 });
 
+test("parseShownDerivations() reads every method, in both spellings", () => {
+  const old = OLD[PATH as keyof typeof OLD];
+  for (const [method, prefix] of [
+    ["git", "git:"],
+    ["text", "text:"],
+    ["flat", ""],
+    ["nar", "r:"],
+  ] as const)
+    for (const out of [{ method, hashAlgo: "sha256" }, { hashAlgo: `${prefix}sha256` }]) {
+      const { outputs } = only({ [PATH]: { ...old, outputs: { out } } });
+      assert.equal(outputs["out"], { path: "", hashAlgorithm: `${prefix}sha256`, hash: "" });
+    }
+});
+
 test("parseShownDerivations() reads inputs with and without outputs of outputs", () => {
   const drv = (wanted: unknown): object => ({
     [PATH]: { ...OLD[PATH as keyof typeof OLD], inputDrvs: { [PATH]: wanted } },
@@ -121,7 +135,9 @@ test("parseShownDerivations() says where something is wrong", () => {
   refuses(with_({ env: { a: 1 } }), "derivation.bad-json", /env\.a found a value of type number/);
   refuses(with_({ name: "other" }), "derivation.bad-json", /found "other", expected "bar"/);
   refuses(with_({ outputs: { out: { hashAlgo: "crc" } } }), "derivation.bad-json", /hashAlgo/);
-  refuses(with_({ outputs: { out: { method: "text" } } }), "derivation.bad-json", /method/);
+  refuses(with_({ outputs: { out: { method: "blob" } } }), "derivation.bad-json", /method/);
+  refuses(with_({ outputs: { out: { method: "text" } } }), "derivation.bad-json", /hashAlgo/);
+  refuses(with_({ outputs: { out: { method: "git", hashAlgo: "md5" } } }), "derivation.hash-algorithm");
   refuses({ "/nix/store/4q0pg5zpfmznxscq3avycvf9xdvx50n3-bar": {} }, "derivation.bad-json", /\.drv/);
   refuses({ elsewhere: {} }, "store-path.malformed");
 });

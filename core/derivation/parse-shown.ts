@@ -1,6 +1,6 @@
 import { CodedError, isHashAlgorithm, isRecord, parseHash, sortedText, toBase16 } from "../base/index.ts";
 import { isDerivationPath, parseStorePath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
-import type { Derivation, DerivationOutput } from "./derivation.ts";
+import { type Derivation, type DerivationOutput, parseOutputAlgorithm } from "./derivation.ts";
 import { formatStructuredAttrs, type StructuredValue } from "./structured-attrs.ts";
 
 /** A derivation that was written as JSON. */
@@ -19,7 +19,7 @@ type Fields = Readonly<Record<string, unknown>>;
  * Shape: an object of derivations by path, as Nix 2.8 to 2.31 print it; the same below `derivations`, beside a `version`, with
  * `inputs` and paths without their directory, as later ones do; or one derivation alone that has a `name`.
  *
- * @throws {CodedError} `derivation.bad-json` with the place; `store-path.*`, `hash.*` for values that are none.
+ * @throws {CodedError} `derivation.bad-json` with the place; `store-path.*`, `hash.*`, `derivation.hash-algorithm` for values that are none.
  */
 export function parseShownDerivations(json: unknown): ParsedShownDerivation[] {
   const top = object(json, "the JSON");
@@ -72,21 +72,24 @@ function parseWanted(value: unknown, at: string): string[] {
   return sortedText(new Set(list(fields["outputs"], `${at}.outputs`, text)));
 }
 
-const METHODS: Readonly<Record<string, string>> = { nar: "r:", recursive: "r:", flat: "" };
+const METHODS: Readonly<Record<string, string>> = { nar: "r:", recursive: "r:", flat: "", git: "git:", text: "text:" };
 
 function parseOutput(value: unknown, at: string): DerivationOutput {
   const fields = object(value, at);
   const path = fields["path"] === undefined ? "" : storePath(text(fields["path"], `${at}.path`));
   const method = fields["method"] === undefined ? undefined : METHODS[text(fields["method"], `${at}.method`)];
   if (fields["method"] !== undefined && method === undefined)
-    throw bad(`${at}.method`, `found ${JSON.stringify(fields["method"])}`, '"nar" or "flat"');
+    throw bad(`${at}.method`, `found ${JSON.stringify(fields["method"])}`, '"nar", "flat", "git" or "text"');
   const stated = fields["hashAlgo"] === undefined ? undefined : text(fields["hashAlgo"], `${at}.hashAlgo`);
-  const bare = stated?.replace(/^r:/, "");
+  const bare = stated?.replace(/^(?:r|git|text):/, "");
   if (bare !== undefined && !isHashAlgorithm(bare))
     throw bad(`${at}.hashAlgo`, `found ${JSON.stringify(stated)}`, "md5, sha1, sha256 or sha512");
   const hash = fields["hash"] === undefined ? undefined : parseHash(text(fields["hash"], `${at}.hash`), bare);
   const algorithm = hash?.algorithm ?? bare;
-  const prefix = method ?? (stated?.startsWith("r:") === true ? "r:" : "");
+  if (method !== undefined && algorithm === undefined)
+    throw bad(`${at}.hashAlgo`, "found nothing", "an algorithm for the method");
+  const prefix = method ?? stated?.slice(0, stated.length - (bare as string).length) ?? "";
+  if (algorithm !== undefined) parseOutputAlgorithm(prefix + algorithm);
   return {
     path,
     hashAlgorithm: algorithm === undefined ? "" : prefix + algorithm,

@@ -1,19 +1,61 @@
-import { CodedError, formatHash, type Hash, parseHash, sortedText } from "../base/index.ts";
-import { type FileIngestionMethod, makeFixedPath, makeSourcePath, makeStorePath } from "./make-path.ts";
+import {
+  CodedError,
+  formatHash,
+  type Hash,
+  type HashAlgorithm,
+  isHashAlgorithm,
+  parseHash,
+  sortedText,
+} from "../base/index.ts";
+import { isGitAlgorithm } from "./git-hasher.ts";
+import {
+  type FileIngestionMethod,
+  INGESTION_PREFIX,
+  makeFixedPath,
+  makeSourcePath,
+  makeStorePath,
+} from "./make-path.ts";
 import type { PathInfo } from "./path-info.ts";
 import { STORE_DIRECTORY, type StorePath, storePathName } from "./store-path.ts";
 
-/** What a content-addressed object is the content of. Text form: `text:sha256:…`, `fixed:<algorithm>:…`, `fixed:r:<algorithm>:…`. */
+/** How the address of an object follows from what is in it; `text` is one file together with what it refers to. */
+export type ContentAddressMethod = "text" | FileIngestionMethod;
+
+/**
+ * What a content-addressed object is the content of. Text form: `text:sha256:…`, `fixed:<algorithm>:…`, `fixed:r:<algorithm>:…`,
+ * `fixed:git:<algorithm>:…`.
+ */
 export interface ContentAddress {
-  readonly method: "text" | FileIngestionMethod;
+  readonly method: ContentAddressMethod;
   readonly hash: Hash;
 }
 
-const PREFIX: Readonly<Record<ContentAddress["method"], string>> = {
+const PREFIX: Readonly<Record<ContentAddressMethod, string>> = {
   text: "text:",
   flat: "fixed:",
-  recursive: "fixed:r:",
+  recursive: `fixed:${INGESTION_PREFIX.recursive}`,
+  git: `fixed:${INGESTION_PREFIX.git}`,
 };
+
+/** The longer prefixes first, since they begin with a shorter one. */
+const METHODS = ["text", "recursive", "git", "flat"] as const;
+
+/** Whether objects of a method can be addressed by an algorithm: texts by sha256 alone, git knows two. */
+export function fitsMethod(method: ContentAddressMethod, algorithm: HashAlgorithm): boolean {
+  if (method === "text") return algorithm === "sha256";
+  return method !== "git" || isGitAlgorithm(algorithm);
+}
+
+/** `fixed:r:sha256` and its like: an address without its digest. @throws {CodedError} `content-address.malformed` */
+export function parseAddressMethod(text: string): {
+  readonly method: ContentAddressMethod;
+  readonly algorithm: HashAlgorithm;
+} {
+  const method = METHODS.find((each) => text.startsWith(PREFIX[each]));
+  const algorithm = method === undefined ? "" : text.slice(PREFIX[method].length);
+  if (method !== undefined && isHashAlgorithm(algorithm) && fitsMethod(method, algorithm)) return { method, algorithm };
+  throw malformed(text, "and an algorithm");
+}
 
 export function formatContentAddress({ method, hash }: ContentAddress): string {
   return PREFIX[method] + formatHash(hash, "typed-base32");
@@ -21,12 +63,15 @@ export function formatContentAddress({ method, hash }: ContentAddress): string {
 
 /** @throws {CodedError} `content-address.malformed`, or those of `parseHash`. */
 export function parseContentAddress(text: string): ContentAddress {
-  for (const method of ["text", "recursive", "flat"] as const) {
-    if (text.startsWith(PREFIX[method])) return { method, hash: parseHash(text.slice(PREFIX[method].length)) };
-  }
-  throw new CodedError(
+  const method = METHODS.find((each) => text.startsWith(PREFIX[each]));
+  if (method === undefined) throw malformed(text, "and a hash");
+  return { method, hash: parseHash(text.slice(PREFIX[method].length)) };
+}
+
+function malformed(text: string, rest: string): CodedError {
+  return new CodedError(
     "content-address.malformed",
-    `Cannot read "${text}" as a content address: expected "text:", "fixed:" or "fixed:r:" and a hash`,
+    `Cannot read "${text}" as a content address: expected "text:", "fixed:", "fixed:r:" or "fixed:git:" ${rest}`,
   );
 }
 
@@ -35,8 +80,8 @@ export function parseContentAddress(text: string): ContentAddress {
  *
  * @param references Without the object itself.
  * @param self Whether the object refers to itself; the hash is then the hash modulo self.
- * @throws {CodedError} `content-address.references` when such an object cannot have them: only texts and trees hashed with
- *   sha256 have references, only trees refer to themselves.
+ * @throws {CodedError} `content-address.references` when such an object cannot have them: only texts and archives hashed with
+ *   sha256 have references, only archives refer to themselves; `content-address.algorithm` when it cannot be addressed by it.
  */
 export function makeContentAddressedPath(
   name: string,
@@ -49,10 +94,16 @@ export function makeContentAddressedPath(
     const type = ["text", ...new Set(sortedText(references))].join(":");
     return makeStorePath(type, hash, name, storeDirectory);
   }
-  if (method !== "text" && references.length === 0 && !self) {
+  if (method !== "text" && fitsMethod(method, hash.algorithm) && references.length === 0 && !self) {
     return makeFixedPath({ name, method, hash, storeDirectory });
   }
-  const found = [...references, ...(self ? ["itself"] : [])].join(", ") || "none";
+  if (!fitsMethod(method, hash.algorithm)) {
+    throw new CodedError(
+      "content-address.algorithm",
+      `Cannot make the path of "${name}": found an address by ${method} and ${hash.algorithm}, expected ${method === "text" ? "sha256" : "sha1 or sha256"}`,
+    );
+  }
+  const found = [...references, ...(self ? ["itself"] : [])].join(", ");
   throw new CodedError(
     "content-address.references",
     `Cannot make the path of "${name}" from its content address (${method}, ${hash.algorithm}): found the references ${found}, which such an object cannot have`,
@@ -81,7 +132,8 @@ export function isVerifiablyContentAddressed(info: PathInfo, storeDirectory: str
   const name = storePathName(info.path);
   const references = info.references.filter((r) => r !== info.path);
   const self = references.length !== info.references.length;
-  if (method === "text" && (self || hash.algorithm !== "sha256")) return false;
-  if (info.references.length > 0 && (method === "flat" || hash.algorithm !== "sha256")) return false;
+  if (!fitsMethod(method, hash.algorithm) || (method === "text" && self)) return false;
+  if (info.references.length > 0 && (method === "flat" || method === "git" || hash.algorithm !== "sha256"))
+    return false;
   return makeContentAddressedPath(name, { method, hash }, { references, self, storeDirectory }) === info.path;
 }

@@ -1,6 +1,7 @@
 import { CodedError, equalHashes, formatHash, type Hash, type HashAlgorithm, makeHasher } from "../base/index.ts";
 import { type ContentAddress, parseContentAddress } from "./content-address.ts";
 import { SelfHasher } from "./digest-rewriter.ts";
+import { GitHasher, isGitAlgorithm } from "./git-hasher.ts";
 import { NarParser, type NarSink } from "./nar-parser.ts";
 import type { PathInfo } from "./path-info.ts";
 import { storePathDigest } from "./store-path.ts";
@@ -42,7 +43,7 @@ export class ContentCheck {
     if (found !== undefined && equalHashes(found, this.#address.hash)) return;
     throw new CodedError(
       "store.content-address-mismatch",
-      `Cannot import "${this.#info.path}": found ${found === undefined ? "something else than one file" : `contents with the hash ${formatHash(found, "sri")}`}, expected "${this.#info.ca}"`,
+      `Cannot import "${this.#info.path}": found ${found === undefined ? "something else than such an object" : `contents with the hash ${formatHash(found, "sri")}`}, expected "${this.#info.ca}"`,
     );
   }
 }
@@ -55,6 +56,11 @@ interface ContentHasher {
 
 /** `undefined` where the hash of the archive is the one that counts. */
 function hasherFor(info: PathInfo, { method, hash: { algorithm } }: ContentAddress): ContentHasher | undefined {
+  if (method === "git") {
+    if (!isGitAlgorithm(algorithm)) return { update() {}, digest: () => undefined };
+    const hasher = new GitHasher(algorithm);
+    return { update: (piece) => hasher.update(piece), digest: () => hasher.find() };
+  }
   if (method !== "recursive") return new FileHasher(algorithm);
   if (info.references.includes(info.path)) {
     const hasher = new SelfHasher(algorithm, storePathDigest(info.path));

@@ -9,6 +9,7 @@ export * from "./digest-rewriter.ts";
 export type { ExportedFile } from "./export-file.ts";
 export * from "./export-stream.ts";
 export * from "./gc-graph.ts";
+export { GitHasher, gitHasher, isGitAlgorithm } from "./git-hasher.ts";
 export * from "./gc-settings.ts";
 export * from "./journal.ts";
 export * from "./journal-reader.ts";

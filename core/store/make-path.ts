@@ -1,8 +1,18 @@
 import { foldDigest, formatHash, type Hash, hashBytes, sortedText, toBase16, toBase32 } from "../base/index.ts";
 import { checkName, STORE_DIRECTORY, type StorePath } from "./store-path.ts";
 
-/** How the hash of a content-addressed object is taken: of the bytes of one file, or of the NAR of a tree. */
-export type FileIngestionMethod = "flat" | "recursive";
+/**
+ * How the hash of a content-addressed object is taken: of the bytes of one file, of the NAR of a tree, or as git names a tree or
+ * file.
+ */
+export type FileIngestionMethod = "flat" | "recursive" | "git";
+
+/** What stands before the algorithm where such a hash is told. */
+export const INGESTION_PREFIX: Readonly<Record<FileIngestionMethod, string>> = {
+  flat: "",
+  recursive: "r:",
+  git: "git:",
+};
 
 /**
  * Make a store path from its fingerprint `<type>:sha256:<base16 inner>:<store directory>:<name>`.
@@ -78,7 +88,7 @@ export function makeFixedPath({
 }: MakeFixedPathOptions): StorePath {
   if (method === "recursive" && hash.algorithm === "sha256")
     return makeSourcePath(name, hash, [], false, storeDirectory);
-  const inner = `fixed:out:${method === "recursive" ? "r:" : ""}${formatHash(hash, "typed-base16")}:`;
+  const inner = `fixed:out:${INGESTION_PREFIX[method]}${formatHash(hash, "typed-base16")}:`;
   return makeStorePath("output:out", hashBytes("sha256", inner), name, storeDirectory);
 }
 

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { CodedError, type HashAlgorithm, type Hash, makeHasher } from "../../base/index.ts";
 import { type Derivation, parseOutputAlgorithm } from "../../derivation/index.ts";
 import {
+  type ContentAddressMethod,
   DigestRewriter,
   formatContentAddress,
   makeContentAddressedPath,
@@ -11,8 +12,8 @@ import {
   storePathDigest,
   storePathName,
 } from "../../store/index.ts";
-import { rewriteTree, type ScannedTree, scanTree, walkNar } from "../files/index.ts";
-import { checkFlat, readFile } from "./flat-output.ts";
+import { hashGit, rewriteTree, type ScannedTree, scanTree, walkNar } from "../files/index.ts";
+import { checkRoot, isFileMethod, readFile } from "./flat-output.ts";
 import { hostPlace, moveTree } from "./outputs.ts";
 
 export interface SettleFloatingOptions {
@@ -47,7 +48,7 @@ export async function settleFloating(options: SettleFloatingOptions): Promise<Re
     const scratch = output?.path as StorePath;
     const { method, algorithm } = parseOutputAlgorithm(output?.hashAlgorithm ?? "");
     const place = hostPlace(from, scratch);
-    if (method === "flat") await checkFlat(place, drv.name);
+    await checkRoot(place, drv.name, method);
     const found = scanned.get(name) as ScannedTree;
     const self = found.references.includes(scratch);
     const references = found.references
@@ -84,7 +85,7 @@ function digests(from: StorePath, to: StorePath = from): [string, string] {
 }
 
 interface HashFinishedOptions {
-  readonly method: "flat" | "recursive";
+  readonly method: ContentAddressMethod;
   readonly algorithm: HashAlgorithm;
   readonly siblings: ReadonlyMap<string, string>;
   readonly scratch: StorePath;
@@ -95,14 +96,17 @@ async function hashFinished(
   place: string,
   { method, algorithm, siblings, scratch }: HashFinishedOptions,
 ): Promise<Hash> {
-  if (method === "flat" && siblings.size === 0) {
+  // Such an output may refer to nothing, so nothing has to be replaced in it.
+  if (method === "git") return hashGit(place, algorithm);
+  const isFile = isFileMethod(method);
+  if (isFile && siblings.size === 0) {
     const hasher = makeHasher(algorithm);
     for await (const piece of readFile(place)) hasher.update(piece);
     return hasher.digest();
   }
   const rewriter = new DigestRewriter(siblings);
   const hasher = new SelfHasher(algorithm, storePathDigest(scratch));
-  for await (const piece of method === "flat" ? readFile(place) : walkNar(place)) hasher.update(rewriter.update(piece));
+  for await (const piece of isFile ? readFile(place) : walkNar(place)) hasher.update(rewriter.update(piece));
   hasher.update(rewriter.finish());
   return hasher.digest().hash;
 }

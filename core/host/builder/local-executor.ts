@@ -12,10 +12,11 @@ import {
   shortName,
   withScratchOutputs,
 } from "../../build/index.ts";
-import { type Derivation, fixedOutputOf, outputNames } from "../../derivation/index.ts";
+import { type Derivation, fixedOutputOf, makeInputHashes, outputNames } from "../../derivation/index.ts";
 import { type PathInfo, type SecretKey, signPathInfo, type StorePath, withSignatures } from "../../store/index.ts";
 import { ed25519 } from "../signing/index.ts";
 import { compareOutputs } from "./compare.ts";
+import { checkDerivationOutput } from "./derivation-outputs.ts";
 import {
   addressesOf,
   argumentsTooLong,
@@ -265,6 +266,8 @@ export class LocalExecutor implements Executor {
         uid: finished === workspace.storeDirectory ? uid : undefined,
         signal,
       });
+      const inputs = makeInputHashes((path) => store.readDerivation(path));
+      for (const info of Object.values(infos)) checkDerivationOutput(info, hostPlace(directory, info.path), inputs);
       const all = new Map(Object.entries(infos).map(([name, info]) => [name, this.#signed(info)]));
       if (request.mode === "compare") {
         const names = new Map([...all].map(([name, info]) => [info, name]));

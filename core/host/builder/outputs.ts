@@ -9,9 +9,9 @@ import {
   type StorePath,
   storePathBaseName,
 } from "../../store/index.ts";
-import { copyTreeCanonical, hashTree, removeTree, type ScannedTree, scanTree } from "../files/index.ts";
+import { copyTreeCanonical, hashGit, hashTree, removeTree, type ScannedTree, scanTree } from "../files/index.ts";
 import { missingOutputs } from "./failures.ts";
-import { checkFlat, readFile } from "./flat-output.ts";
+import { checkRoot, isFileMethod, readFile } from "./flat-output.ts";
 import { settleFloating } from "./floating-outputs.ts";
 
 export interface CollectOutputsOptions {
@@ -61,7 +61,7 @@ export async function collectOutputs(options: CollectOutputsOptions): Promise<Co
   const scanned = new Map<string, ScannedTree>();
   for (const [path, name] of paths) {
     const place = hostPlace(directory, path);
-    if (fixed?.method === "flat") await checkFlat(place, drv.name);
+    if (fixed !== undefined) await checkRoot(place, drv.name, fixed.method);
     const candidates = discardsReferences(drv, name) ? [] : mentionable;
     scanned.set(name, await scanTree(place, { candidates, canonicalise: true, inspect, signal: options.signal }));
   }
@@ -189,7 +189,8 @@ async function declaredHashOf(
   place: string,
   scanned: Pick<ScannedTree, "narHash">,
 ): Promise<Hash> {
-  if (method === "flat") return hashFile(place, algorithm);
+  if (isFileMethod(method)) return hashFile(place, algorithm);
+  if (method === "git") return hashGit(place, algorithm);
   return algorithm === "sha256" ? scanned.narHash : (await hashTree(place, { algorithm })).narHash;
 }
 

@@ -43,7 +43,8 @@ export async function runBuiltin(options: BuiltinOptions): Promise<void> {
     });
   }
   const isMember = drv.builder === "builtin:fetch-deb-member";
-  const whole = isMember || fixed.method === "recursive";
+  // The hash of what is fetched is declared only where it is that of one file's bytes.
+  const whole = isMember || fixed.method === "recursive" || fixed.method === "git";
   const file = `${options.scratch}/.download`;
   const expected: Hash | undefined = whole ? undefined : { algorithm: fixed.algorithm, digest: fixed.digest };
   const place = { to: file, algorithm: fixed.algorithm, expected, progress: options.progress, signal: options.signal };

@@ -12,7 +12,16 @@ export {
 } from "./restore.ts";
 export { TreeWriter } from "./tree-writer.ts";
 export { rewriteTree } from "./rewrite-tree.ts";
-export { dumpTree, hashTree, type ScannedTree, scanTree, type ScanTreeOptions, scanTreeSync } from "./scan-tree.ts";
+export {
+  dumpTree,
+  hashGit,
+  hashTree,
+  readTree,
+  type ScannedTree,
+  scanTree,
+  type ScanTreeOptions,
+  scanTreeSync,
+} from "./scan-tree.ts";
 export { filterFromFiles, makeSourceHost } from "./source-host.ts";
 export { walkNar, type WalkOptions } from "./walk.ts";
 export {

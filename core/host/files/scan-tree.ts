@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
-import { type Hash, type HashAlgorithm, makeHasher } from "../../base/index.ts";
+import { type Hash, type HashAlgorithm, type Hasher, makeHasher } from "../../base/index.ts";
 import type { TreeFilter } from "../../derivation/index.ts";
-import { ReferenceScanner, type StorePath } from "../../store/index.ts";
+import { gitHasher, ReferenceScanner, type StorePath } from "../../store/index.ts";
 import { walkNar } from "./walk.ts";
 
 /** How long a walk may hold the event loop before others get a turn. */
@@ -59,15 +59,23 @@ class Scan {
  */
 export async function scanTree(path: string, options: ScanTreeOptions = {}): Promise<ScannedTree> {
   const scan = new Scan(options);
+  await takePieces(walkNar(path, options), (piece) => scan.take(piece), options.signal);
+  return scan.result();
+}
+
+async function takePieces(
+  pieces: Iterable<Uint8Array>,
+  take: (piece: Uint8Array) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   let turn = performance.now();
-  for (const piece of walkNar(path, options)) {
-    scan.take(piece);
+  for (const piece of pieces) {
+    take(piece);
     if (performance.now() - turn < TURN_MS) continue;
     await new Promise(setImmediate);
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     turn = performance.now();
   }
-  return scan.result();
 }
 
 /** {@link scanTree} for callers that cannot wait. */
@@ -84,6 +92,29 @@ export async function hashTree(
 ): Promise<{ narHash: Hash; narSize: number }> {
   const { narHash, narSize } = await scanTree(path, options);
   return { narHash, narSize };
+}
+
+/** Let several take the NAR of a tree, which is read once. Errors as `walkNar`. */
+export async function readTree(
+  path: string,
+  takers: readonly Pick<Hasher, "update">[],
+  options: Pick<ScanTreeOptions, "filter" | "signal"> = {},
+): Promise<void> {
+  const take = (piece: Uint8Array): void => {
+    for (const taker of takers) taker.update(piece);
+  };
+  await takePieces(walkNar(path, options), take, options.signal);
+}
+
+/** Hash of a tree as git names it. Errors as `walkNar`; `content-address.git-root`, `content-address.algorithm` */
+export async function hashGit(
+  path: string,
+  algorithm: HashAlgorithm,
+  options: Pick<ScanTreeOptions, "filter" | "signal"> = {},
+): Promise<Hash> {
+  const hasher = gitHasher(algorithm);
+  await readTree(path, [hasher], options);
+  return hasher.digest();
 }
 
 /** The NAR of a tree, in pieces that may be kept. Errors as `walkNar`. */

@@ -5,6 +5,7 @@ import {
   checkName,
   type ContentAddress,
   formatContentAddress,
+  gitHasher,
   makeContentAddressedPath,
   type PathInfo,
   type StorePath,
@@ -16,13 +17,13 @@ export interface AddTreeOptions {
   readonly name: string;
   /** The tree or file on the host. */
   readonly from: string;
-  /** Default recursive. Flat and text take a single file and forget whether it is executable. */
+  /** Default recursive. Flat and text take a single file and forget whether it is executable; git takes no such file alone. */
   readonly method?: ContentAddress["method"];
-  /** Default sha256, and nothing else for texts. */
+  /** Default sha256, and nothing else for texts; sha1 is git's other one. */
   readonly algorithm?: HashAlgorithm;
   /** What it refers to, valid objects; texts and trees hashed with sha256 only. Default none. */
   readonly references?: readonly StorePath[];
-  /** Which entries count; recursive only. Default all. */
+  /** Which entries count; trees only. Default all. */
   readonly filter?: TreeFilter | undefined;
   /** The path it must have, when known beforehand: spares reading a tree that is valid already. */
   readonly expected?: StorePath | undefined;
@@ -46,7 +47,8 @@ export interface AddTreeContext {
  * It is read once: its path follows from what was copied, and is known when the copy is complete.
  *
  * @throws {CodedError} `store-path.name`, `source.missing`, `store.source-changed` (it is not what `expected` says),
- *   `store.not-a-file` (flat or text, but no regular file), `content-address.references`, `store.reference-not-valid`,
+ *   `store.not-a-file` (flat or text, but no regular file), `content-address.references`, `content-address.algorithm`,
+ *   `content-address.git-root`, `store.reference-not-valid`,
  *   `files.unsupported-type`, `files.changed`
  */
 export async function addTree(store: AddTreeContext, options: AddTreeOptions): Promise<StorePath> {
@@ -74,12 +76,14 @@ async function copyTo(
   place: string,
   { name, from, method = "recursive", algorithm = "sha256", filter, references = [] }: AddTreeOptions,
 ): Promise<PathInfo> {
-  const other = method !== "recursive" || algorithm !== "sha256" ? makeHasher(algorithm) : undefined;
+  const isPlain = method === "recursive" && algorithm === "sha256";
+  const other = isPlain ? undefined : method === "git" ? gitHasher(algorithm) : makeHasher(algorithm);
   const others = other === undefined ? [] : [other];
+  const isTree = method === "recursive" || method === "git";
   const { narHash, narSize } = await copyTreeCanonical(
     from,
     place,
-    method === "recursive" ? { filter, narHashers: others } : { executables: false, contentHashers: others },
+    isTree ? { filter, narHashers: others } : { executables: false, contentHashers: others },
   );
   const address = { method, hash: other?.digest() ?? narHash };
   const sorted = sortedText(new Set<string>(references)) as StorePath[];

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type Hash, makeHasher } from "../../base/index.ts";
-import { makeContentAddressedPath, type StorePath } from "../../store/index.ts";
-import { hashTree } from "../files/index.ts";
+import { type ContentAddressMethod, makeContentAddressedPath, type StorePath } from "../../store/index.ts";
+import { hashGit, hashTree } from "../files/index.ts";
 import { type AddTreeOptions, checkRegular } from "./add-tree.ts";
 
 /** Where a file or tree would be once it is added; nothing is written. Errors as `addTree`, but references need not be valid. */
@@ -11,8 +11,14 @@ export async function treeAddress({
   method = "recursive",
   ...tree
 }: AddTreeOptions): Promise<StorePath> {
-  const hash = method === "recursive" ? (await hashTree(tree.from, tree)).narHash : await hashFile(tree, method);
+  const hash = await hashOf(method, tree);
   return makeContentAddressedPath(name, { method, hash }, { references: references ?? [] });
+}
+
+async function hashOf(method: ContentAddressMethod, tree: Omit<AddTreeOptions, "name" | "method">): Promise<Hash> {
+  if (method === "recursive") return (await hashTree(tree.from, tree)).narHash;
+  if (method === "git") return hashGit(tree.from, tree.algorithm ?? "sha256", tree);
+  return hashFile(tree, method);
 }
 
 async function hashFile(

@@ -1,9 +1,11 @@
 import { lstatSync, readFileSync } from "node:fs";
-import { fromUtf8, type Hash, type HashAlgorithm, hashBytes } from "../../base/index.ts";
+import { fromUtf8, type Hash, type HashAlgorithm, hashBytes, makeHasher } from "../../base/index.ts";
 import { derivationNameOf, derivationReferences, parseDerivation } from "../../derivation/index.ts";
 import {
   type FileIngestionMethod,
   formatContentAddress,
+  GitHasher,
+  isGitAlgorithm,
   isDerivationPath,
   makeFixedPath,
   makeSourcePath,
@@ -12,7 +14,7 @@ import {
   type StorePath,
   storePathName,
 } from "../../store/index.ts";
-import { hashTree, scanTree } from "../files/index.ts";
+import { readTree, scanTree } from "../files/index.ts";
 
 const ALGORITHMS: readonly HashAlgorithm[] = ["sha256", "sha1", "sha512", "md5"];
 /** A text object or a flat file larger than this is not read into memory. */
@@ -63,14 +65,18 @@ async function fixedAddress(
   contents: Uint8Array | undefined,
 ): Promise<{ method: FileIngestionMethod; hash: Hash } | undefined> {
   const name = storePathName(path);
-  for (const algorithm of ALGORITHMS) {
-    const fits = (method: FileIngestionMethod, hash: Hash): boolean => makeFixedPath({ name, method, hash }) === path;
-    if (contents !== undefined) {
-      const flat = hashBytes(algorithm, contents);
-      if (fits("flat", flat)) return { method: "flat", hash: flat };
-    }
-    const { narHash } = await hashTree(real, { algorithm });
-    if (fits("recursive", narHash)) return { method: "recursive", hash: narHash };
-  }
+  const archives = ALGORITHMS.map((algorithm) => makeHasher(algorithm));
+  const git = ALGORITHMS.filter(isGitAlgorithm).map((algorithm) => new GitHasher(algorithm));
+  await readTree(real, [...archives, ...git]);
+  const found: { method: FileIngestionMethod; hash: Hash | undefined }[] = [
+    ...ALGORITHMS.map((algorithm) => ({
+      method: "flat" as const,
+      hash: contents === undefined ? undefined : hashBytes(algorithm, contents),
+    })),
+    ...archives.map((hasher) => ({ method: "recursive" as const, hash: hasher.digest() })),
+    ...git.map((hasher) => ({ method: "git" as const, hash: hasher.find() })),
+  ];
+  for (const { method, hash } of found)
+    if (hash !== undefined && makeFixedPath({ name, method, hash }) === path) return { method, hash };
   return undefined;
 }

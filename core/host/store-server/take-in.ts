@@ -1,8 +1,9 @@
-import { CodedError, type Hash, type HashAlgorithm, makeHasher, sortedText } from "../../base/index.ts";
+import { CodedError, type Hash, type HashAlgorithm, type Hasher, makeHasher, sortedText } from "../../base/index.ts";
 import {
   type ArrivingObject,
   type ContentAddress,
   formatContentAddress,
+  gitHasher,
   isTrusted,
   makeContentAddressedPath,
   NAR_TOKENS,
@@ -73,16 +74,17 @@ export async function addContents(
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<PathInfo> {
   using spool = new Spool();
-  const hash = await fill(spool, pieces, algorithm);
+  const isTree = method === "recursive" || method === "git";
+  const hash = await fill(spool, pieces, method === "git" ? gitHasher(algorithm) : makeHasher(algorithm));
   const address = { method, hash };
   const sorted = sortedText(new Set<string>(references)) as StorePath[];
   const path = makeContentAddressedPath(name, address, { references: sorted });
   store.addTempRoot(path);
   const known = await store.queryPathInfo(path);
   if (known !== undefined) return known;
-  const nar = (): AsyncIterable<Uint8Array> => (method === "recursive" ? spool.read() : fileNar(spool));
+  const nar = (): AsyncIterable<Uint8Array> => (isTree ? spool.read() : fileNar(spool));
   const narHash = method === "recursive" && algorithm === "sha256" ? hash : await hashOf(nar());
-  const narSize = method === "recursive" ? spool.sizeBytes : fileNarSize(spool.sizeBytes);
+  const narSize = isTree ? spool.sizeBytes : fileNarSize(spool.sizeBytes);
   const ca = formatContentAddress(address);
   await store.importInOrder(only({ path, narHash, narSize, references: sorted, signatures: [], ca }, nar()));
   return (await store.queryPathInfo(path)) as PathInfo;
@@ -110,8 +112,7 @@ export async function* contentsOf(nar: AsyncIterable<Uint8Array>): AsyncGenerato
   parser.finish();
 }
 
-async function fill(spool: Spool, pieces: AsyncIterable<Uint8Array>, algorithm: HashAlgorithm): Promise<Hash> {
-  const hasher = makeHasher(algorithm);
+async function fill(spool: Spool, pieces: AsyncIterable<Uint8Array>, hasher: Hasher): Promise<Hash> {
   for await (const piece of pieces) {
     hasher.update(piece);
     spool.write(piece);

@@ -1,7 +1,7 @@
-import { CodedError, parseHashAlgorithm } from "../../base/index.ts";
+import { parseHashAlgorithm } from "../../base/index.ts";
 import {
   type ArrivingObject,
-  type ContentAddress,
+  parseAddressMethod,
   type PathInfo,
   type StorePath,
   storePathFromBaseName,
@@ -30,7 +30,7 @@ const addToStore: WorkerHandler = async (session) => {
   const { reader, minor } = session;
   if (minor < 25) return addToStoreOld(session);
   const name = await reader.text();
-  const kind = parseMethod(await reader.text());
+  const kind = parseAddressMethod(await reader.text());
   const references = await reader.paths();
   const repair = await reader.bool();
   session.begin();
@@ -56,20 +56,6 @@ const addToStoreOld: WorkerHandler = async (session) => {
   const info = await addContents(session.store, { name, method, algorithm, references: [] }, pieces);
   session.end().text(info.path);
 };
-
-/** `text:sha256`, `fixed:sha256`, `fixed:r:sha256`. */
-function parseMethod(text: string): {
-  method: ContentAddress["method"];
-  algorithm: ReturnType<typeof parseHashAlgorithm>;
-} {
-  if (text.startsWith("text:")) return { method: "text", algorithm: parseHashAlgorithm(text.slice(5)) };
-  if (text.startsWith("fixed:r:")) return { method: "recursive", algorithm: parseHashAlgorithm(text.slice(8)) };
-  if (text.startsWith("fixed:")) return { method: "flat", algorithm: parseHashAlgorithm(text.slice(6)) };
-  throw new CodedError(
-    "content-address.malformed",
-    `Cannot add an object by the method "${text}": expected "text:", "fixed:" or "fixed:r:" and an algorithm`,
-  );
-}
 
 const addTextToStore: WorkerHandler = async (session) => {
   const { reader } = session;

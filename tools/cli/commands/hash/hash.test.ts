@@ -43,6 +43,18 @@ referee("floe hash gives what nix-hash and nix hash give", async () => {
     assert.is(await floe("convert", form, sri), nix("nix", "hash", `to-${form.slice(2)}`, sri));
 });
 
+test("floe hash path hashes as git does, or a file's bytes", async () => {
+  // git 2.39: git mktree of an executable "tool" with "#!/bin/sh\n"
+  assert.is(
+    await floe("path", "--mode", "git", "--type", "sha1", "--base16", tree),
+    `5fe3a64ae7cab8de1f1b4ad02d661d7ee3617ec4\n`,
+  );
+  assert.is(await floe("path", "--mode", "flat", file), await floe("file", file));
+  const { code, stderr } = await runFloe(["hash", "path", "--mode", "git", file]);
+  assert.is(code, 1);
+  assert.match(stderr, "[content-address.git-root]");
+});
+
 test("floe hash convert shows all forms, and refuses what is no hash", async () => {
   const zero = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
   assert.match(await floe("convert", zero), `typed-base16  sha256:${"0".repeat(64)}`);

@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { formatHash, type Hash, makeHasher } from "../../../../core/base/index.ts";
-import { hashTree } from "../../../../core/host/files/index.ts";
+import { hashGit, hashTree } from "../../../../core/host/files/index.ts";
 import type { CliContext } from "../../context.ts";
-import { formOf, type HashFlags } from "./index.ts";
+import { formOf, type HashFlags, type HashPathFlags } from "./index.ts";
 
 /** `floe hash file`: the hash of the bytes of each file. */
 export async function hashFile(this: CliContext, flags: HashFlags, ...paths: string[]): Promise<void> {
@@ -16,11 +16,14 @@ export async function hashFile(this: CliContext, flags: HashFlags, ...paths: str
   }
 }
 
-/** `floe hash path`: the hash of each tree's archive, which is what the store records as its narHash. */
-export async function hashPath(this: CliContext, flags: HashFlags, ...paths: string[]): Promise<void> {
+/** `floe hash path`: the hash of each tree's archive, which is what the store records as its narHash, or that of its git tree. */
+export async function hashPath(this: CliContext, flags: HashPathFlags, ...paths: string[]): Promise<void> {
+  if (flags.mode === "flat") return hashFile.call(this, flags, ...paths);
   for (const path of paths) {
-    const { narHash } = await hashTree(resolve(this.cwd, path), { algorithm: flags.type, signal: this.signal });
-    show(this, flags, narHash);
+    const place = resolve(this.cwd, path);
+    const { signal } = this;
+    if (flags.mode === "git") show(this, flags, await hashGit(place, flags.type, { signal }));
+    else show(this, flags, (await hashTree(place, { algorithm: flags.type, signal })).narHash);
   }
 }
 

@@ -24,6 +24,12 @@ interface FormFlags {
   readonly base64: boolean;
 }
 
+export const HASH_MODES = ["nar", "flat", "git"] as const;
+
+export interface HashPathFlags extends HashFlags {
+  readonly mode: (typeof HASH_MODES)[number];
+}
+
 export interface HashFlags extends FormFlags {
   readonly type: (typeof HASH_ALGORITHMS)[number];
 }
@@ -65,10 +71,21 @@ export interface ConvertFlags extends JsonFlags, FormFlags {
 
 export const hashCommands = buildRouteMap<string, CliContext>({
   routes: {
-    path: buildCommand<HashFlags, string[], CliContext>({
+    path: buildCommand<HashPathFlags, string[], CliContext>({
       loader: async () => (await import("./hash.ts")).hashPath,
-      parameters: { flags: hashFlags, positional: files },
-      docs: { brief: "Print the hash of a file tree, as an archive (NAR)" },
+      parameters: {
+        flags: {
+          mode: {
+            kind: "enum",
+            values: HASH_MODES,
+            default: "nar",
+            brief: "Of the archive, of a file's bytes, or as git",
+          },
+          ...hashFlags,
+        },
+        positional: files,
+      },
+      docs: { brief: "Print the hash of a file tree, as an archive (NAR) or as git names it" },
     }),
     file: buildCommand<HashFlags, string[], CliContext>({
       loader: async () => (await import("./hash.ts")).hashFile,

@@ -7,7 +7,7 @@ import { collectorCommands } from "./collector-commands.ts";
 import { exchangeRoutes } from "./exchange.ts";
 import { streamRoutes } from "./stream-routes.ts";
 
-export const ADD_MODES = ["nar", "flat", "text"] as const;
+export const ADD_MODES = ["nar", "flat", "text", "git"] as const;
 export const ADD_ALGORITHMS = ["md5", "sha1", "sha256", "sha512"] as const;
 
 export interface AddFlags extends StoreFlags {
@@ -48,7 +48,8 @@ export const storeCommands = buildRouteMap<string, CliContext>({
             kind: "enum",
             values: ADD_MODES,
             default: "nar",
-            brief: "What its address is the hash of: a tree, the bytes of one file, or these and its references",
+            brief:
+              "What its address is the hash of: a tree, the bytes of one file, these and its references, or a tree of git",
           },
           flat: { kind: "boolean", default: false, withNegated: false, brief: "The same as --mode flat" },
           hashAlgo: { kind: "enum", values: ADD_ALGORITHMS, default: "sha256", brief: "Algorithm of its address" },

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { formatHash, parseHash } from "../../../../core/base/index.ts";
 import { runFloe, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
@@ -103,6 +104,11 @@ test("floe store add takes other addresses, with references", async () => {
   // Nix 2.8: nix-instantiate --eval -E 'builtins.toFile "foo" "bar"'
   const text = await add("--mode", "text");
   assert.is(text, "/nix/store/vxjiwkjkn7x4079qvh1jkl5pn05j2aw0-foo");
+  // git 2.39: git hash-object; its digest stands in the facts of the object.
+  const blob = await add("--mode", "git", "--hash-algo", "sha1");
+  assert.is(await add("--mode", "git", "--hash-algo", "sha1", "--dry-run"), blob);
+  const { stdout: facts } = await runFloe(["store", "info", "--json", ...store, blob]);
+  assert.match(facts, formatHash(parseHash("sha1:ba0e162e1c47469e3fe4b393a8bf8c569f302116"), "base32"));
   const needy = await add("--reference", text, "--name", "needs-foo");
   assert.is((await runFloe(["store", "query", "--references", ...store, needy])).stdout, `${text}\n`);
 });
