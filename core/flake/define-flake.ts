@@ -26,37 +26,55 @@ export interface SourceInfo {
   readonly narHash?: string;
 }
 
-/**
- * An input as `outputs` sees it: its source, and its own outputs when it is a flake.
- *
- * Used in a string it is its path in the store. Its flake is loaded only when one of its outputs is asked for.
- */
-export interface FlakeInput {
+/** An input without outputs. Used in a string it is its path in the store. */
+export interface SourceInput {
   /** Store path of the source (and the folder `dir` in it). */
   readonly outPath: string;
   readonly sourceInfo: SourceInfo;
-  // biome-ignore lint/suspicious/noExplicitAny: what another flake gives out is known to that flake only
-  readonly [name: string]: any;
   toString(): string;
 }
 
+/**
+ * An input as `outputs` sees it: its source, and its own outputs when it is a flake, which is loaded only when one of its outputs is
+ * asked for. This is the type of inputs that {@link InputTypes} does not have.
+ */
+export interface FlakeInput extends SourceInput {
+  // biome-ignore lint/suspicious/noExplicitAny: what another flake gives out is known to that flake only
+  readonly [name: string]: any;
+}
+
+/**
+ * The inputs of the flake that is being checked, by name. `floe flake types` and `floe flake check` add those that are locked, each
+ * as a {@link SourceInput} or an {@link InputOf}.
+ */
+export interface InputTypes {}
+
+/** An input whose `flake.config.ts` exports `Exported`: its source and its outputs. */
+export type InputOf<Exported> =
+  Exported extends Flake<never, infer Outputs>
+    ? string extends keyof Outputs
+      ? FlakeInput
+      : SourceInput & Outputs
+    : FlakeInput;
+
 /** What `outputs` is called with. */
 export interface OutputsArguments<Names extends string> {
-  readonly inputs: { readonly [Name in Names]: FlakeInput };
+  readonly inputs: { readonly [Name in Names]: Name extends keyof InputTypes ? InputTypes[Name] : FlakeInput };
   /** This flake: its source and its outputs, both made when asked for. */
   readonly self: FlakeInput;
 }
 
 /** A source tree with declared inputs and outputs: the value `flake.config.ts` exports as default. */
-export interface Flake<Names extends string = string> {
+export interface Flake<Names extends string = string, Outputs extends FlakeOutputs = FlakeOutputs> {
   /** One line for people. */
   readonly description?: string;
   readonly inputs?: Readonly<Record<Names, string | InputDeclaration>>;
-  outputs(args: OutputsArguments<Names>): FlakeOutputs;
+  outputs(args: OutputsArguments<Names>): Outputs;
 }
 
 /**
- * Declare a flake; gives back what it got, with the names of the inputs checked inside `outputs`.
+ * Declare a flake; gives back what it got, with the names of the inputs checked inside `outputs`. The type says what comes out, for
+ * flakes that take this one in.
  *
  * @example
  * const flake = defineFlake({
@@ -64,6 +82,8 @@ export interface Flake<Names extends string = string> {
  *   outputs: ({ inputs }) => ({ packages: { "x86_64-linux": { default: inputs.floe.packages["x86_64-linux"].hello } } }),
  * });
  */
-export function defineFlake<const Names extends string = never>(flake: Flake<Names>): Flake<Names> {
+export function defineFlake<const Names extends string = never, Outputs extends FlakeOutputs = FlakeOutputs>(
+  flake: Flake<Names, Outputs>,
+): Flake<Names, Outputs> {
   return flake;
 }

@@ -1,3 +1,4 @@
+export { checkTypes, type CheckTypesOptions } from "./check-types.ts";
 export { type Compiler, findCompiler } from "./compiler.ts";
 export { declareEngine, defaultTypesFolder, floePaths } from "./make-declarations.ts";
 export { COMPILER_OPTIONS } from "./settings.ts";

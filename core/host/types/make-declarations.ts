@@ -11,7 +11,7 @@ import { COMPILER_OPTIONS, GLOBALS } from "./settings.ts";
 import { spellOutOptions } from "./spell-out-options.ts";
 
 /** Changes when declarations of an older shape must not be used. */
-const TYPES_VERSION = 1;
+const TYPES_VERSION = 2;
 
 /** Parts of the engine that configuration may import. */
 const FLOORS = ["core", "vm-tests", "modules", "pkgs"];
@@ -75,6 +75,8 @@ export interface DeclaredFlake {
   readonly dir: string;
   /** For people. */
   readonly name: string;
+  /** Text of a declaration file that says what its own inputs are. */
+  readonly inputsText: string;
 }
 
 /**
@@ -87,13 +89,13 @@ export async function declareInput(
   engineTypes: Declarations,
   options: DeclarationsOptions,
 ): Promise<Declarations> {
-  const { storePath, hostPath, dir, name } = flake;
-  const key = keyOf(["input", engineTypes.folder, storePath, dir]);
+  const { storePath, hostPath, dir, name, inputsText } = flake;
+  const key = keyOf(["input", engineTypes.folder, storePath, dir, inputsText]);
   return kept(key, options, (folder) =>
     fromCopy(`${folder}.source`, hostPath, [""], async (copy) => {
       const files = [join(dir, "flake.config.ts")];
       const paths = floePaths(engineTypes.folder);
-      await emit({ files, paths, rootDir: copy, folder, signal: options.signal, of: name });
+      await emit({ files, paths, rootDir: copy, folder, signal: options.signal, of: name, inputsText });
     }),
   );
 }
@@ -181,12 +183,14 @@ interface EmitOptions {
   readonly signal: AbortSignal | undefined;
   /** For people. */
   readonly of: string;
+  readonly inputsText?: string;
 }
 
 /** Declarations are made without a check: mistakes of an input are for its authors, and what can be told of it is told. */
-async function emit({ files, paths, rootDir, folder, signal, of }: EmitOptions): Promise<void> {
+async function emit({ files, paths, rootDir, folder, signal, of, inputsText = "" }: EmitOptions): Promise<void> {
   const { program } = findCompiler();
   const project = `${folder}.tsconfig.json`;
+  const inputs = `${folder}.inputs.d.ts`;
   const compilerOptions = {
     ...COMPILER_OPTIONS,
     noEmit: false,
@@ -199,7 +203,9 @@ async function emit({ files, paths, rootDir, folder, signal, of }: EmitOptions):
     paths,
   };
   try {
-    writeFileSync(project, JSON.stringify({ compilerOptions, files: files.map((file) => join(rootDir, file)) }));
+    writeFileSync(inputs, inputsText);
+    const all = [...files.map((file) => join(rootDir, file)), inputs];
+    writeFileSync(project, JSON.stringify({ compilerOptions, files: all }));
     const said = await run(program, ["-p", project, "--pretty", "false"], signal);
     if (files.every((file) => existsSync(join(folder, file.replace(/\.ts$/, ".d.ts"))))) return spellOutAll(folder);
     throw new CodedError("types.failed", `Cannot make the declarations of ${of}: the compiler wrote none`, {
@@ -209,7 +215,7 @@ async function emit({ files, paths, rootDir, folder, signal, of }: EmitOptions):
         .slice(0, 5),
     });
   } finally {
-    rmSync(project, { force: true });
+    for (const file of [project, inputs]) rmSync(file, { force: true });
   }
 }
 

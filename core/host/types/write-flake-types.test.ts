@@ -3,13 +3,12 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ResolvedInput } from "../../flake/index.ts";
-import { parseStorePath } from "../../store/index.ts";
 import { findEngine } from "../evaluator/index.ts";
 import { errorOf, makeFolder } from "../evaluator/testing.ts";
 import { findCompiler } from "./compiler.ts";
 import { LanguageServer, type TextPosition } from "./language-server.ts";
 import { declareInput, declareEngine } from "./make-declarations.ts";
+import { testInput } from "./testing.ts";
 import { TYPES_FOLDER, wantsTypes } from "./types-folder.ts";
 import { writeFlakeTypes } from "./write-flake-types.ts";
 
@@ -38,18 +37,9 @@ ${config}
 `;
 }
 
-const INPUT: ResolvedInput = {
-  id: "floe",
-  storePath: parseStorePath("/nix/store/00000000000000000000000000000000-source"),
-  locked: { type: "path", path: "/nowhere", narHash: "", lastModified: 0 },
-  isFlake: true,
-  original: "git+https://git.example/floe",
-  inputs: {},
-};
-
 async function outsideFlake(config: string): Promise<string> {
   const folder = makeFolder({ "flake.config.ts": machine(config) });
-  const nodes = new Map([["floe", INPUT]]);
+  const nodes = new Map([["floe", testInput("floe")]]);
   const written = await writeFlakeTypes({
     directory: folder,
     resolved: { inputs: { floe: "floe" }, nodes },
@@ -95,6 +85,100 @@ test("mistakes in an outside flake are errors of tsc on their own line", async (
   assert.match(at(15), /'?zone'? does not exist|Type 'number' is not assignable to type 'string'/);
   assert.match(at(16), /Property 'device' is missing/);
   assert.match(at(17), /Type 'string' is not assignable to type 'number/);
+});
+
+/** A flake that takes in Floe, a flake `app`, and pages that are no flake; `app` takes in a flake `lib` in a folder, and `lib` takes in `app`. */
+async function flakeOfFlakes(outputs: string): Promise<string> {
+  const text = `import { derivation } from "#floe/derivation";
+import { defineFlake } from "#floe/flake";
+
+export default defineFlake({
+  inputs: { floe: "github:owner/floe", app: "github:owner/app", pages: { url: "path:./pages", flake: false } },
+  outputs({ inputs }) {
+    const { floe, app, pages } = inputs;
+${outputs}
+  },
+});
+`;
+  const app = `import { defineFlake } from "#floe/flake";
+import { answer } from "./answer.ts";
+export default defineFlake({
+  inputs: { lib: "github:owner/lib?dir=flake" },
+  outputs: ({ inputs }) => ({ answer, port: inputs.lib.ports.web, loop: inputs.lib.loop }),
+});
+`;
+  const lib = `import { defineFlake } from "#floe/flake";
+export default defineFlake({
+  inputs: { app: "github:owner/app" },
+  outputs: ({ inputs }) => ({ ports: { /** Of the pages. */ web: 80 }, get loop() { return inputs.app.answer; } }),
+});
+`;
+  const answer =
+    "interface Answer { readonly text: string }\nexport const answer = (text: string): Answer => ({ text });\n";
+  const sources: Record<string, string> = {
+    floe: findEngine(),
+    app: makeFolder({ "flake.config.ts": app, "answer.ts": answer }),
+    lib: makeFolder({ "flake/flake.config.ts": lib }),
+    pages: makeFolder({ "index.html": "" }),
+  };
+  const dir = { type: "path", path: "/nowhere", narHash: "", lastModified: 0, dir: "flake" } as const;
+  const nodes = new Map(
+    [
+      testInput("floe"),
+      testInput("app", { inputs: { lib: "lib" } }),
+      testInput("lib", { inputs: { app: "app" }, locked: dir }),
+      testInput("pages", { isFlake: false }),
+    ].map((node) => [node.id, node]),
+  );
+  const places = new Map([...nodes.values()].map(({ id, storePath }) => [storePath as string, sources[id] as string]));
+  const folder = makeFolder({ "flake.config.ts": text });
+  const inputs = { floe: "floe", app: "app", pages: "pages" };
+  await writeFlakeTypes({
+    directory: folder,
+    resolved: { inputs, nodes },
+    hostPath: (path) => places.get(path) as string,
+    cache,
+  });
+  return folder;
+}
+
+test("the outputs of inputs, and of theirs, are known to tsc", async () => {
+  const folder = await flakeOfFlakes(`    const { hello } = floe.packages["x86_64-linux"];
+    const port: number = app.port;
+    const text: string = app.answer("a").text;
+    const made = derivation({ name: text, system: "x86_64-linux", builder: \`\${hello}/b\`, env: { pages: \`\${pages} \${port}\` } });
+    return { packages: { "x86_64-linux": { made, web: floe.systems.web.toplevel } }, loop: app.loop };`);
+  assert.equal(check(folder), []);
+});
+
+test("a misspelt output of an input is an error of tsc on its own line", async () => {
+  const folder = await flakeOfFlakes(`    const a = floe.packages["x86_64-linux"].helo;
+    const b = app.prot;
+    const c = app.answer(7);
+    const d = pages.packages;
+    const e = inputs.appp;
+    const f = floe.systems.web.config.services.ngnix;
+    return { a, b, c, d, e, f };`);
+  const found = check(folder);
+  const at = (line: number): string => found.find((error) => error.startsWith(`flake.config.ts(${line},`)) ?? "";
+  assert.match(at(8), /'helo' does not exist on type 'Pkgs'\. Did you mean 'hello'\?/);
+  assert.match(at(9), /'prot' does not exist on type 'SourceInput & \{ answer: /);
+  assert.match(at(10), /'number' is not assignable to parameter of type 'string'/);
+  assert.match(at(11), /'packages' does not exist on type 'SourceInput'/);
+  assert.match(at(12), /'appp' does not exist.*Did you mean 'app'\?/);
+  assert.match(at(13), /'ngnix' does not exist.*Did you mean 'nginx'\?/);
+  assert.is(found.filter((line) => line.includes("error")).length, 6, found.join("\n"));
+});
+
+test("an editor proposes the outputs of an input", async () => {
+  const folder = await flakeOfFlakes("    return {};");
+  const file = join(folder, "flake.config.ts");
+  const text = readFileSync(file, "utf8").replace("return {}", "return { port: app. }");
+  using server = await LanguageServer.open(folder);
+  server.write(file, text);
+  const options = await server.complete(file, positionOf(text, "port: app."));
+  const labels = options.map(({ label }) => label);
+  for (const name of ["answer", "port", "loop", "outPath", "sourceInfo"]) assert.ok(labels.includes(name), name);
 });
 
 test("what an evaluation does not have does not exist for tsc either", async () => {
@@ -158,7 +242,13 @@ test("wantsTypes() looks for the folder, or for its name in the flake's own sett
 test("declareInput() leaves nothing behind when it fails", async () => {
   const engine = await declareEngine(findEngine(), { cache });
   const before = readdirSync(cache);
-  const flake = { storePath: "/nix/store/none", hostPath: makeFolder({}), dir: "", name: "the input none" };
+  const flake = {
+    storePath: "/nix/store/none",
+    hostPath: makeFolder({}),
+    dir: "",
+    name: "the input none",
+    inputsText: "",
+  };
   const error = await errorOf(declareInput(flake, engine, { cache }));
   assert.is(error.code, "types.failed");
   assert.equal(readdirSync(cache), before);

@@ -1,6 +1,6 @@
 import { CodedError } from "../../../../core/base/index.ts";
 import type { BuildReport } from "../../../../core/host/builder/index.ts";
-import { formatAttribute, locateOutput, platformOf } from "../../../../core/flake/index.ts";
+import { formatAttribute, locateOutput, platformOf, type ResolvedInputs } from "../../../../core/flake/index.ts";
 import { type AskedOutput, FLAKE_FILE_NAME, realisePlan } from "../../../../core/host/evaluator/index.ts";
 import {
   type AskedOutputs,
@@ -11,12 +11,12 @@ import {
   outlineFlake,
 } from "../../../../core/host/flake/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
-import { parseStorePath } from "../../../../core/store/index.ts";
+import { parseStorePath, type StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { showError } from "../../errors.ts";
 import { whileSaying } from "../../ui/status-line.ts";
 import type { CheckFlags } from "./index.ts";
-import { openForCommand } from "./open.ts";
+import { type Opened, openForCommand } from "./open.ts";
 
 /** Something that is wrong with a flake. */
 interface Fault {
@@ -30,8 +30,10 @@ interface Fault {
 export default async function check(this: CliContext, flags: CheckFlags, reference: string): Promise<void> {
   using opened = await openForCommand(this, { ...flags, flake: reference });
   const { flake, store } = opened;
+  // Where inputs cannot be resolved no output can be evaluated, and that is told there.
+  const resolved = flags.types ? await flake.resolveInputs().catch(() => undefined) : undefined;
   const [types, evaluated] = await whileSaying(this, `checking ${flake.directory}`, () =>
-    Promise.all([flags.types ? typeFaults(flake, this.signal) : [], evaluateAll(flake, flags)]),
+    Promise.all([typeFaults(opened, resolved, this.signal), evaluateAll(flake, flags)]),
   );
   this.signal.throwIfAborted();
   for (const warning of evaluated.warnings) this.say(`warning: ${warning}`);
@@ -50,10 +52,15 @@ export default async function check(this: CliContext, flags: CheckFlags, referen
   if (faults.length > 0) this.exitWith(1);
 }
 
-async function typeFaults(flake: OpenFlake, signal: AbortSignal): Promise<Fault[]> {
-  const { checkTypes } = await import("../../../../core/host/type-checker/index.ts");
-  const { directory, sourceDirectory } = flake;
-  const found = await checkTypes({ directory, sourceDirectory, signal }).catch(asFault);
+async function typeFaults(
+  { flake, store }: Opened,
+  resolved: ResolvedInputs | undefined,
+  signal: AbortSignal,
+): Promise<Fault[]> {
+  if (resolved === undefined) return [];
+  const { checkTypes } = await import("../../../../core/host/types/index.ts");
+  const hostPath = (path: string): string => store.realPath(path as StorePath);
+  const found = await checkTypes({ directory: flake.directory, resolved, hostPath, signal }).catch(asFault);
   return found.map((error) => ({ stage: "types", error }));
 }
 
@@ -90,7 +97,7 @@ async function evaluateAll(flake: OpenFlake, { allPlatforms }: CheckFlags): Prom
 
 /** An error that says what is wrong with a flake; any other is none of the flake's. */
 function asFault(error: unknown): CodedError[] {
-  if (error instanceof CodedError && /^(flake|evaluation)\./.test(error.code)) return [error];
+  if (error instanceof CodedError && /^(flake|evaluation|types)\./.test(error.code)) return [error];
   if (error instanceof CodedError && error.at !== undefined) return [error];
   throw error;
 }

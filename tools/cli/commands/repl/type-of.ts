@@ -14,8 +14,9 @@ export async function typeOf(
     "declare const outputs: ReturnType<typeof flake.outputs>;",
     'declare const self: Parameters<typeof flake.outputs>[0]["self"];',
     'declare const inputs: Parameters<typeof flake.outputs>[0]["inputs"];',
-    'declare const pkgs: NonNullable<(typeof outputs)["packages"]>[string];',
-    ...EXPRESSION_OUTPUTS.map((name) => `declare const ${name}: NonNullable<(typeof outputs)["${name}"]>;`),
+    "type Output<Name extends string> = typeof outputs extends { readonly [name in Name]?: infer Value } ? NonNullable<Value> : {};",
+    'declare const pkgs: Output<"packages">[keyof Output<"packages">];',
+    ...EXPRESSION_OUTPUTS.map((name) => `declare const ${name}: Output<"${name}">;`),
     ...declarations,
   ].join("\n");
   using server = await LanguageServer.open(directory);

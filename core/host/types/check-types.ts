@@ -1,19 +1,18 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
-import { findEngine, FLAKE_FILE_NAME } from "../evaluator/index.ts";
+import { FLAKE_FILE_NAME } from "../evaluator/index.ts";
+import { findCompiler } from "./compiler.ts";
+import { type FlakeProjectOptions, makeFlakeProject, writeProject } from "./flake-project.ts";
 
-export interface CheckTypesOptions {
+export interface CheckTypesOptions extends FlakeProjectOptions {
   /** Folder of `flake.config.ts`, absolute. */
   readonly directory: string;
-  /** The tree it belongs to, absolute. */
-  readonly sourceDirectory: string;
-  readonly signal?: AbortSignal | undefined;
   /** Default 300. */
   readonly timeoutSeconds?: number;
-  /** The compiler's JavaScript file. Default the one beside the engine. */
+  /** The compiler's program. Default that of this Floe. */
   readonly compiler?: string;
 }
 
@@ -22,21 +21,22 @@ const MAX_OUTPUT = 4 * 1024 * 1024;
 const FAULT = /^(?<file>.+?)\((?<line>\d+),(?<column>\d+)\): error (?<code>TS\d+): (?<message>.*)$/;
 
 /**
- * Check a flake and all that it imports with the TypeScript compiler: against what exists in an evaluation, and with the options of
- * Floe's own modules.
+ * Check a flake and all that it imports with the TypeScript compiler: against what exists in an evaluation, with the outputs of its
+ * inputs and the options of their modules.
  *
  * The settings are Floe's and never those of a `tsconfig.json` beside the flake, so that a flake is right or wrong for everybody.
  *
  * @returns Every fault, by file and line: `flake.type-error`.
- * @throws {CodedError} `flake.no-type-checker`, `flake.type-check-timeout`, `flake.type-check-crashed`
+ * @throws {CodedError} `types.no-compiler`, `types.failed`, `flake.type-check-timeout`, `flake.type-check-crashed`
  */
 export async function checkTypes(options: CheckTypesOptions): Promise<CodedError[]> {
-  const engine = findEngine();
-  const compiler = options.compiler ?? findCompiler(engine);
+  const { directory, compiler = findCompiler().program, signal } = options;
+  signal?.throwIfAborted();
+  const project = await makeFlakeProject(options);
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "floe-types-")));
   try {
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings(engine, options)));
-    const { output, status } = await run(compiler, ["--pretty", "false", "--project", folder], folder, options);
+    const settings = writeProject(folder, project, { files: [join(directory, FLAKE_FILE_NAME)] });
+    const { output, status } = await run(compiler, ["--pretty", "false", "--project", settings], folder, options);
     const faults = readFaults(output, folder);
     if (status === 0 || faults.length > 0) return faults;
     throw new CodedError("flake.type-check-crashed", "Cannot check the types of the flake: the compiler failed", {
@@ -45,56 +45,6 @@ export async function checkTypes(options: CheckTypesOptions): Promise<CodedError
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/**
- * The compiler that this Floe is itself checked with, for the program that lies in `engine`.
- *
- * @throws {CodedError} `flake.no-type-checker`
- */
-export function findCompiler(engine: string): string {
-  for (let folder = engine; ; folder = dirname(folder)) {
-    const found = join(folder, "node_modules/typescript/bin/tsc");
-    if (existsSync(found)) return found;
-    if (folder !== dirname(folder)) continue;
-    throw new CodedError(
-      "flake.no-type-checker",
-      `Cannot check the types of the flake: found no TypeScript compiler in "${engine}/node_modules"`,
-      { hint: "Run `npm ci` in that folder, or leave types out with --no-types." },
-    );
-  }
-}
-
-function settings(engine: string, { directory, sourceDirectory }: CheckTypesOptions): unknown {
-  // Another copy of Floe declares the same options itself.
-  const isEngine = existsSync(`${sourceDirectory}/core/host/evaluator/child/main.ts`);
-  const declared = isEngine ? [] : ["modules/index.ts", "pkgs/index.ts", "vm-tests/index.ts"];
-  const globals = "tools/checks/evaluation-globals.d.ts";
-  return {
-    compilerOptions: {
-      target: "es2023",
-      lib: ["es2023", "esnext.iterator", "esnext.collection"],
-      types: [],
-      typeRoots: [],
-      // The way evaluations resolve imports, whatever package.json lies above the flake.
-      module: "preserve",
-      moduleResolution: "bundler",
-      moduleDetection: "force",
-      allowImportingTsExtensions: true,
-      resolveJsonModule: true,
-      verbatimModuleSyntax: true,
-      isolatedModules: true,
-      erasableSyntaxOnly: true,
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      noImplicitOverride: true,
-      skipLibCheck: true,
-      noEmit: true,
-      paths: { "#floe/vm-test": [`${engine}/vm-tests/index.ts`], "#floe/*": [`${engine}/core/*/index.ts`] },
-    },
-    files: [`${directory}/${FLAKE_FILE_NAME}`, ...[...declared, globals].map((file) => `${engine}/${file}`)],
-  };
 }
 
 interface Outcome {
@@ -106,7 +56,7 @@ function run(program: string, words: readonly string[], cwd: string, options: Ch
   const { signal, timeoutSeconds = 300 } = options;
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...words], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, words, { cwd, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let failure: unknown;
     const end = (reason: unknown): void => {

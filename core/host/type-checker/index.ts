@@ -1,1 +1,0 @@
-export { checkTypes, type CheckTypesOptions } from "./check-types.ts";
