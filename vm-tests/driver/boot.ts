@@ -34,6 +34,8 @@ export interface BootSpecification {
   /** Counts the boots of this machine, from 1. */
   readonly number: number;
   readonly qemu?: string;
+  /** Told every line of console and journal as it ends. */
+  readonly onLine?: (from: "console" | "journal", line: string) => void;
 }
 
 /** One boot of one machine, from QEMU's start to its end. */
@@ -81,6 +83,9 @@ export class Boot {
     for (const file of Object.values(files)) appendFileSync(file, header);
     const console = new LineRecorder();
     const journal = new LineRecorder();
+    const { onLine = () => {} } = specification;
+    console.onLine((line) => onLine("console", line));
+    journal.onLine((line) => onLine("journal", line));
     const machine = await VirtualMachine.start({
       shape: {
         name,

@@ -73,7 +73,7 @@ export class GuestMachine implements Machine {
       boot.expectEnd();
       boot.agent.close();
       await boot.machine.cutPower();
-      this.#host.log({ kind: "machine", machine: this.name, text: "power cut" });
+      this.#host.log({ kind: "machine", machine: this.name, text: "power cut", state: "off" });
     });
   }
 
@@ -402,6 +402,7 @@ export class GuestMachine implements Machine {
       kind: "machine",
       machine: this.name,
       text: verb === "reboot" ? "left for a reboot" : "powered off",
+      state: "off",
     });
   }
 }

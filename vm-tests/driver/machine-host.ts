@@ -16,6 +16,7 @@ import type { MachineManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
+import { readUsage } from "./usage.ts";
 
 /** Files of the recorded disk in a machine's folder. */
 export const RECORDED_DISK = "recorded.img";
@@ -26,6 +27,9 @@ const BOOT_SECONDS = 120;
 
 /** Within this time even a slow kernel has said its first word, so that one that has not is one that does not run. */
 const FIRST_LIGHT_SECONDS = 10;
+
+/** How often it is written down what a machine uses. */
+const SAMPLE_MS = 1000;
 
 /** What the driver adds to every kernel command line: where to speak, and not to sit there after a panic. */
 const DRIVER_PARAMETERS = "console=ttyS0,115200 panic=-1";
@@ -43,6 +47,8 @@ export interface MachineHostOptions {
   /** Where a store path lies on this host. */
   readonly realPath: (storePath: string) => string;
   readonly log: RunLog;
+  /** Keeps an entry, with its time, in a file of the machine's folder. */
+  readonly record: (file: string, entry: object) => void;
 }
 
 /** The host's side of one machine: its disks, which last from boot to boot, and the boot that is running. */
@@ -107,7 +113,7 @@ export class MachineHost {
   async boot(options: BootOptions): Promise<void> {
     const begin = performance.now();
     const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
-    this.log({ kind: "machine", machine: this.name, text: `boots ${which}` });
+    this.log({ kind: "machine", machine: this.name, text: `boots ${which}`, state: "booting" });
     let boot = await this.#start(options);
     if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) {
       const reason = `a guest wrote nothing to its console within ${FIRST_LIGHT_SECONDS} s under KVM`;
@@ -120,7 +126,8 @@ export class MachineHost {
     }
     await boot.waitForAgent(BOOT_SECONDS);
     const seconds = (performance.now() - begin) / 1000;
-    this.log({ kind: "machine", machine: this.name, text: `answers after ${showSeconds(seconds)}`, seconds });
+    const text = `answers after ${showSeconds(seconds)}`;
+    this.log({ kind: "machine", machine: this.name, text, seconds, state: "running" });
   }
 
   #start(options: BootOptions): Promise<Boot> {
@@ -135,8 +142,18 @@ export class MachineHost {
     const boot = await this.#startQemu(options);
     this.#past.push(...(this.#boot?.troubles ?? []));
     this.#boot = boot;
+    this.#sample(boot);
     this.#refuseWhenDisposed();
     return boot;
+  }
+
+  #sample(boot: Boot): void {
+    const timer = setInterval(async () => {
+      const usage = await readUsage(boot.machine);
+      if (usage !== undefined) this.#options.record("samples.ndjson", usage);
+    }, SAMPLE_MS);
+    timer.unref();
+    void boot.machine.process.exited.then(() => clearInterval(timer));
   }
 
   #refuseWhenDisposed(): void {
@@ -162,6 +179,7 @@ export class MachineHost {
       socketFolder: this.#sockets.path,
       folder: this.folder,
       number: ++this.#boots,
+      onLine: (from, line) => this.#options.record("lines.ndjson", { from, line }),
     });
   }
 

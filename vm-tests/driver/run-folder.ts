@@ -3,8 +3,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 /**
- * What one run leaves behind: `events.ndjson`, and for each machine a folder with `console.log`, `journal.log`, `argv.txt`
- * and the files a story copied out. Everything is written as it happens, so that it survives the run's end in whatever way.
+ * What one run leaves behind: `events.ndjson`, `report.html`, and for each machine a folder with `console.log`, `journal.log`, both
+ * with times in `lines.ndjson`, what it used in `samples.ndjson`, `argv.txt` and the files a story copied out. Everything is written as it happens, so that it survives the run's end in whatever way.
  */
 export class RunFolder {
   readonly path: string;
@@ -23,10 +23,10 @@ export class RunFolder {
     return folder;
   }
 
-  /** Add one event; `at` is seconds since the run began. */
-  record(event: Readonly<Record<string, unknown>>): void {
+  /** Add one entry to a file of lines of JSON; `at` is seconds since the run began. */
+  record(file: string, entry: object): void {
     const at = Math.round(performance.now() - this.#begin) / 1000;
-    appendFileSync(join(this.path, "events.ndjson"), `${JSON.stringify({ at, ...event })}\n`);
+    appendFileSync(join(this.path, file), `${JSON.stringify({ at, ...entry })}\n`);
   }
 }
 

@@ -1,4 +1,5 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { hash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Accelerator, chooseAccelerator } from "qemu-wrapper";
 import { CodedError, formatLocation, type SourceLocation } from "../../core/base/index.ts";
@@ -34,6 +35,9 @@ export interface RunOptions {
   readonly log: RunLog;
 }
 
+/** The page of a run, in its folder. */
+export const REPORT_FILE = "report.html";
+
 /** How a run ended. */
 export interface RunResult {
   readonly ok: boolean;
@@ -48,7 +52,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   const begin = performance.now();
   const folder = new RunFolder(options.folder);
   const log: RunLog = (event) => {
-    folder.record(event as unknown as Record<string, unknown>);
+    folder.record("events.ndjson", event);
     options.log(event);
   };
   const hosts: MachineHost[] = [];
@@ -56,7 +60,8 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   let error: CodedError | undefined;
   try {
     const { accelerator, reason } = await chooseAccelerator({ wanted: options.accelerator ?? "auto" });
-    log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder });
+    const [story, systems] = [digestOf(options.storyFile), systemsOf(manifest)];
+    log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder, story, systems });
     for (const [name, machine] of Object.entries(manifest.machines)) {
       hosts.push(
         new MachineHost({
@@ -66,6 +71,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
           mayFallBack: (options.accelerator ?? "auto") === "auto",
           log,
           folder: folder.machine(name),
+          record: (file, entry) => folder.record(join(name, file), entry),
           storyFolder: dirname(options.storyFile),
           realPath: options.realPath,
         }),
@@ -87,7 +93,22 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   }
   const seconds = (performance.now() - begin) / 1000;
   log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : { error: error.message }) });
+  const { makeReportRun, readRunRecord, writeReport } = await import("./report/index.ts");
+  writeReport(join(options.folder, REPORT_FILE), [makeReportRun(readRunRecord(options.folder))]);
   return { ok: error === undefined, seconds, folder: options.folder, ...(error === undefined ? {} : { error }) };
+}
+
+/** The digest of a story's file, by which a report tells whether it is as it was. */
+function digestOf(file: string): string {
+  return existsSync(file) ? hash("sha256", readFileSync(file)) : "";
+}
+
+function systemsOf(manifest: VmTestManifest): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(manifest.machines).flatMap(([machine, { generations }]) =>
+      Object.entries(generations).map(([name, { toplevel }]) => [`${machine}, ${name}`, toplevel]),
+    ),
+  );
 }
 
 function makeTools(log: RunLog, steps: string[]): StoryTools {

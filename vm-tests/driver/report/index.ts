@@ -1,0 +1,4 @@
+export * from "./junit.ts";
+export * from "./make-report.ts";
+export * from "./run-record.ts";
+export * from "./write-report.ts";
