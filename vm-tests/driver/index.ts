@@ -1,5 +1,6 @@
 export * from "./agent-client.ts";
 export * from "./check-host.ts";
+export * from "./report/index.ts";
 export * from "./reporter.ts";
 export * from "./run.ts";
 export * from "./run-folder.ts";

@@ -1,4 +1,5 @@
 export * from "./junit.ts";
 export * from "./make-report.ts";
+export * from "./report-data.ts";
 export * from "./run-record.ts";
 export * from "./write-report.ts";

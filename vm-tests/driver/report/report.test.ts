@@ -162,6 +162,7 @@ test("findUnitJobs() pairs what systemd says of a unit", () => {
       said(5, "Failed to start Database."),
       said(6, "Stopping Web Server..."),
       said(7, "Stopped Web Server."),
+      said(7, "Stopped target Multi-User System."),
       said(8, "Starting Something Slow..."),
     ],
     10,
@@ -173,6 +174,7 @@ test("findUnitJobs() pairs what systemd says of a unit", () => {
       ["Database", 2, 5, "failed"],
       ["Multi-User System", 4, 4, "started"],
       ["Web Server", 6, 7, "stopped"],
+      ["Multi-User System", 7, 7, "stopped"],
       ["Something Slow", 8, 10, "open"],
     ],
   );

@@ -4,7 +4,7 @@ import type { ReportUnit } from "./report-data.ts";
 const MANAGER = /(?:^|\s)systemd\[1\]: (.+)$/;
 const BEGIN = /^(?:Starting|Stopping|Reloading|Mounting|Unmounting|Activating swap) (.+?)\.\.\.$/;
 const END =
-  /^(Started|Finished|Reached target|Stopped|Stopped target|Listening on|Closed|Reloaded|Mounted|Unmounted|Created slice|Removed slice|Set up automount|Activated swap|Failed to start|Failed to mount|Failed to listen on) (.+?)\.?$/;
+  /^(Started|Finished|Reached target|Stopped target|Stopped|Listening on|Closed|Reloaded|Mounted|Unmounted|Created slice|Removed slice|Set up automount|Activated swap|Failed to start|Failed to mount|Failed to listen on) (.+?)\.?$/;
 
 /**
  * Jobs of units, out of what systemd says about them in the journal.

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
+import { formatJunit } from "./junit.ts";
 import type { ReportData, ReportRun } from "./report-data.ts";
 
 const PAGE = new URL("./page/", import.meta.url);
@@ -11,8 +12,17 @@ const PAGE = new URL("./page/", import.meta.url);
  * Everything in it that came out of a guest is data, which its script only ever shows as text.
  */
 export function writeReport(file: string, runs: readonly ReportRun[]): void {
+  writeWhole(file, formatReport(runs));
+}
+
+/** Write the form of {@link formatJunit}. */
+export function writeJunit(file: string, runs: readonly ReportRun[]): void {
+  writeWhole(file, formatJunit(runs));
+}
+
+function writeWhole(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.new`;
-  writeFileSync(temporary, formatReport(runs));
+  writeFileSync(temporary, text);
   renameSync(temporary, file);
 }
 

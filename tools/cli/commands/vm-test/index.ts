@@ -15,6 +15,7 @@ export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime"> 
   readonly output?: string;
   readonly timeout: number;
   readonly accel: AcceleratorFlag;
+  readonly junit?: string;
 }
 
 const flakeFlag = {
@@ -29,6 +30,19 @@ const flakeFlag = {
 
 // A build's own limits are about builders; here one limit covers the whole run of the machines.
 const { timeout: _timeout, maxSilentTime: _maxSilentTime, ...commonFlags } = buildFlags;
+
+export interface ReportFlags extends JsonFlags {
+  readonly output?: string;
+  readonly junit?: string;
+}
+
+const junit = {
+  kind: "parsed",
+  parse: String,
+  optional: true,
+  placeholder: "FILE",
+  brief: "Write the results as JUnit XML, too",
+} as const;
 
 const list = buildCommand<ListFlags, [], CliContext>({
   loader: async () => (await import("./list.ts")).default,
@@ -62,6 +76,7 @@ const run = buildCommand<RunFlags, string[], CliContext>({
         placeholder: "SECONDS",
         brief: "Give a test up after this time",
       },
+      junit,
       accel: {
         kind: "enum",
         values: ["auto", "kvm", "tcg"],
@@ -85,7 +100,32 @@ const run = buildCommand<RunFlags, string[], CliContext>({
   },
 });
 
+const report = buildCommand<ReportFlags, string[], CliContext>({
+  loader: async () => (await import("./report.ts")).default,
+  parameters: {
+    flags: {
+      output: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The page to write (default: report.html in the first folder)",
+      },
+      junit,
+      ...jsonFlags,
+    },
+    positional: {
+      kind: "array",
+      minimum: 1,
+      parameter: { brief: "Folder with the records of a run, or of several", placeholder: "DIR", parse: String },
+    },
+  },
+  docs: {
+    brief: "Make one report of the records of runs, also of runs that were killed or took place on several machines",
+  },
+});
+
 export const vmTestCommands = buildRouteMap<string, CliContext>({
-  routes: { list, run },
+  routes: { list, run, report },
   docs: { brief: "Run stories against virtual machines" },
 });

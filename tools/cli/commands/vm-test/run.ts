@@ -1,13 +1,18 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
   checkHost,
   defaultRunFolder,
+  makeReportRun,
+  REPORT_FILE,
   Reporter,
+  readRunRecord,
   type RunResult,
   runVmTest,
   showSeconds,
+  writeJunit,
+  writeReport,
 } from "../../../../vm-tests/driver/index.ts";
 import type { VmTestManifest } from "../../../../vm-tests/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -26,13 +31,27 @@ export default async function run(this: CliContext, flags: RunFlags, ...names: s
   const prepared: Prepared[] = [];
   for (const name of names) prepared.push(await prepare(this, flags, store, name));
   const failed: string[] = [];
+  const records: string[] = [];
   for (const one of prepared) {
     const result = await runOne(this, flags, store, one);
     this.signal.throwIfAborted();
+    records.push(result.folder);
     if (!result.ok) failed.push(one.name);
   }
+  reportAll(this, flags, records);
   if (names.length > 1) this.say(`${names.length - failed.length} passed, ${failed.length} failed`);
   if (failed.length > 0) this.exitWith(1);
+}
+
+/** One page for all tests; a single one has its own. */
+function reportAll(context: CliContext, flags: RunFlags, records: readonly string[]): void {
+  if (records.length < 2 && flags.junit === undefined) return;
+  const runs = records.map((folder) => makeReportRun(readRunRecord(folder)));
+  if (flags.junit !== undefined) writeJunit(resolve(context.cwd, flags.junit), runs);
+  if (records.length < 2) return;
+  const file = flags.output === undefined ? `${records[0]}/all.html` : resolve(context.cwd, flags.output, REPORT_FILE);
+  writeReport(file, runs);
+  context.say(`report of all: ${file}`);
 }
 
 /** A test that was found and evaluated. */
@@ -99,6 +118,7 @@ async function runOne(
     context.say(showError(result.error, { cwd: context.cwd, color: terminal.color }));
   }
   context.say(`records: ${result.folder}`);
+  context.say(`report: ${join(result.folder, REPORT_FILE)}`);
   // A test that was interrupted has neither passed nor failed.
   context.signal.throwIfAborted();
   context.print(`${result.ok ? "passed" : "failed"} ${manifest.name} (${showSeconds(result.seconds)})`);

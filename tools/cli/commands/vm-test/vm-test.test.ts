@@ -68,6 +68,32 @@ test("floe vm-test run without QEMU says what to install, before anything else",
   assert.match(result.stderr, "[vm-test.not-a-test]");
 });
 
+test("floe vm-test report makes a page and results of the records that are there", async () => {
+  const records = join(directory, "records");
+  for (const [name, ok] of [
+    ["first", true],
+    ["second", false],
+  ] as const) {
+    mkdirSync(join(records, name), { recursive: true });
+    const events = [
+      { at: 0, kind: "run", name, accelerator: "tcg", reason: "asked for", folder: "" },
+      { at: 3, kind: "result", ok, seconds: 3 },
+    ];
+    writeFileSync(join(records, name, "events.ndjson"), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  }
+  const junit = join(directory, "junit.xml");
+  const made = await floe("vm-test", "report", records, "--junit", junit);
+  assert.is(made.stdout, "passed first (3.0 s)\nfailed second (3.0 s)\n", made.stderr);
+  assert.match(made.stderr, `report: ${join(records, "report.html")}`);
+  assert.match(readFileSync(join(records, "report.html"), "utf8"), "<title>2 vm-tests</title>");
+  assert.match(readFileSync(junit, "utf8"), `<testsuites tests="2" failures="1" errors="0">`);
+  const told = JSON.parse((await floe("vm-test", "report", join(records, "second"), "--json")).stdout);
+  assert.equal(told, [{ name: "second", outcome: "failed", seconds: 3, folder: join(records, "second") }]);
+  const missing = await floe("vm-test", "report", join(directory, "nothing"));
+  assert.is(missing.code, 1);
+  assert.match(missing.stderr, "[vm-test.no-record]");
+});
+
 test("floe build of a value that refers to nothing says so", async () => {
   const result = await floe("build", ".#other");
   assert.is(result.code, 1);

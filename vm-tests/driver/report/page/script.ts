@@ -123,7 +123,9 @@ function showTimeline(run: ReportRun, cursor: Cursor): Node {
     );
     rows(commands.count);
     if (machine.units.length > 0) {
-      const units = stack(machine.units);
+      // Most jobs are over at once: each needs room for a name all the same.
+      const room = whole / 8;
+      const units = stack(machine.units.map(({ begin, end }) => ({ begin, end: Math.max(end, begin + room) })));
       lane(
         "units",
         "units",
