@@ -1,5 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Duplex, duplexPair } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,6 +34,16 @@ async function run(client: AgentClient, command: string, stdin?: string | Uint8A
   return client.exec(["sh", "-c", command], stdin === undefined ? {} : { stdin }).result;
 }
 
+/** How it failed; empty when it did not. */
+function wordsOf(work: Promise<unknown>): Promise<string> {
+  return work.then(() => "", String);
+}
+
+async function until(so: () => boolean): Promise<void> {
+  for (const end = performance.now() + 10_000; !so() && performance.now() < end; ) await sleep(5);
+  assert.ok(so(), "it never came to be");
+}
+
 const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
 test.after.each(() => {
@@ -45,7 +58,7 @@ suite("the agent compiles without a word", () => assert.is(words, ""));
 test("an agent that was restarted fails what ran, and is greeted anew", async () => {
   const [ours, theirs] = duplexPair();
   const hello = (epoch: number) =>
-    theirs.write(Buffer.concat([SYNC, encodeFrame(FRAME.hello, 0, Buffer.from(`version=1\nepoch=${epoch}\n`))]));
+    theirs.write(Buffer.concat([SYNC, encodeFrame(FRAME.hello, 0, Buffer.from(`version=2\nepoch=${epoch}\n`))]));
   let restarts = 0;
   const client = new AgentClient(ours, 7, { onRestart: () => restarts++ });
   hello(0);
@@ -62,7 +75,8 @@ test("an agent that was restarted fails what ran, and is greeted anew", async ()
 suite("hello carries the boot id", async () => {
   const { client } = startAgent();
   const hello = await client.hello;
-  assert.is(hello.version, "1");
+  assert.is(hello.version, "2");
+  assert.match(hello.nonce, /^[0-9a-f]{16}$/);
   if (existsSync("/proc/sys/kernel/random/boot_id")) {
     assert.is(hello.bootId, readFileSync("/proc/sys/kernel/random/boot_id", "ascii").trim());
   }
@@ -157,6 +171,186 @@ suite("put() and get() carry a file with its mode, whole or not at all", async (
     );
     assert.is(error?.code, "agent.refused");
   }
+});
+
+suite("put() and getTo() keep holes, and a source that fails leaves nothing", async () => {
+  const { client } = startAgent();
+  const size = 40 << 20;
+  async function* sparse() {
+    yield Buffer.from("begin");
+    for (let at = 5; at < size; at += 1 << 20) yield Buffer.alloc(Math.min(1 << 20, size - at));
+  }
+  const path = join(folder, "sparse");
+  await client.put(path, sparse());
+  const { size: found, blocks } = statSync(path);
+  assert.is(found, size);
+  assert.ok(blocks * 512 < 1 << 20, `${blocks} blocks are taken`);
+  let [data, hole] = [0, 0];
+  await client.getTo(path, { data: (bytes) => (data += bytes.length), hole: (sizeBytes) => (hole += sizeBytes) });
+  assert.is(data + hole, size);
+  assert.ok(hole > size / 2);
+  async function* broken() {
+    yield Buffer.from("begin");
+    throw new Error("the source is gone");
+  }
+  const never = join(folder, "never");
+  assert.match(await wordsOf(client.put(never, broken())), /the source is gone/);
+  await client.ping();
+  assert.equal(
+    readdirSync(folder).filter((name) => name.startsWith("never")),
+    [],
+  );
+});
+
+suite("getTo() passes on what its sink throws, and the agent goes on", async () => {
+  const { client } = startAgent();
+  const path = join(folder, "for the sink");
+  await client.put(path, randomBytes(2_000_000));
+  const refuse = () => {
+    throw new Error("the disk is full");
+  };
+  assert.match(await wordsOf(client.getTo(path, { data: refuse, hole: refuse })), /the disk is full/);
+  await client.ping();
+});
+
+suite("files of /proc are read although they have no size", async () => {
+  const { client } = startAgent();
+  assert.match((await client.get("/proc/self/status")).data.toString(), /floe-agent/);
+});
+
+suite("exec() gives a terminal of that size, and takes what is typed", async () => {
+  const { client } = startAgent();
+  const execution = client.exec(
+    ["sh", "-c", "stty size; read word; echo got $word; stty size; read end || echo the end"],
+    {
+      terminal: { rows: 33, columns: 101 },
+      stdin: "open",
+    },
+  );
+  await sleep(100);
+  execution.resize(44, 99);
+  execution.write("a word\n");
+  await sleep(100);
+  execution.end();
+  const { stdout, status } = await execution.result;
+  assert.match(stdout.toString(), /^33 101\r\na word\r\ngot a word\r\n44 99\r\n/);
+  assert.match(stdout.toString(), /the end/);
+  assert.is(status, 0);
+});
+
+suite("exec() runs as a user with that user's groups and home, and says when there is none", async () => {
+  const { client } = startAgent();
+  const unknown = await client.exec(["true"], { user: "no-such-user-anywhere" }).result;
+  assert.equal([unknown.status, unknown.notStarted], [126, "no such user"]);
+  const self = process.getuid?.() ?? 0;
+  if (self !== 0) return void console.log("skipped: only root can run a command as another user");
+  const nobody = await client.exec(["sh", "-c", "id -u; id -G; echo $USER; echo $HOME"], { user: "nobody" }).result;
+  const expected = spawnSync("sh", ["-c", "id -u nobody; id -G nobody; echo nobody; eval echo ~nobody"], {
+    encoding: "utf8",
+  });
+  assert.is(nobody.stdout.toString(), expected.stdout);
+  assert.is((await client.exec(["id", "-u"], { user: "54321" }).result).stdout.toString(), "54321\n");
+});
+
+suite("connect() carries a connection both ways, whatever its size, to its end", async () => {
+  const { client } = startAgent();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.pipe(createHash("sha256")).on("data", (hash: Buffer) => {
+      socket.write(hash);
+      socket.end(answer);
+    });
+  });
+  const answer = randomBytes(3_000_000);
+  const path = join(folder, "socket");
+  server.listen(path);
+  await once(server, "listening");
+  const data = randomBytes(5_000_000);
+  const connection = await client.connect({ path });
+  connection.end(data);
+  const parts: Buffer[] = [];
+  for await (const part of connection) {
+    parts.push(part);
+    // Slower than what comes: the guest must wait for its reader.
+    if (parts.length % 10 === 0) await sleep(2);
+  }
+  const all = Buffer.concat(parts);
+  assert.is(all.subarray(0, 32).toString("hex"), digest(data));
+  assert.is(digest(all.subarray(32)), digest(answer));
+  server.close();
+  for (const to of [{ path }, { address: "127.0.0.1", port: 1 }, { address: "not an address", port: 80 }]) {
+    const error = await client.connect(to).catch((caught) => caught);
+    assert.is(error.code, "agent.refused");
+  }
+});
+
+suite("a connection that is destroyed on the host ends in the guest", async () => {
+  const { client } = startAgent();
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "connection");
+  const { port } = server.address() as { port: number };
+  const connection = await client.connect({ address: "127.0.0.1", port });
+  const [socket] = (await accepted) as [Socket];
+  socket.on("error", () => {});
+  socket.resume();
+  connection.destroy();
+  await once(socket, "close");
+  server.close();
+});
+
+suite("watch() tells when a path, a port, a socket or a process is there or gone, and what is so until then", async () => {
+  const { client } = startAgent();
+  const seen: string[] = [];
+  const onSeen = (words: string) => void seen.push(words);
+  const path = join(folder, "deep", "er", "file");
+  const there = client.watch({ kind: "path", path, type: "file" }, { onSeen });
+  await client.ping();
+  mkdirSync(path, { recursive: true });
+  await until(() => seen.length === 2);
+  rmSync(path, { recursive: true });
+  await until(() => seen.length === 3);
+  writeFileSync(path, "");
+  await there;
+  assert.equal(seen, ["No such file or directory", "a directory is there", "No such file or directory"]);
+  const gone = client.watch({ kind: "path", path }, { gone: true });
+  rmSync(path);
+  await gone;
+
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  await client.watch({ kind: "tcp", port, address: "127.0.0.1" });
+  const closed = client.watch({ kind: "tcp", port, address: "127.0.0.1" }, { gone: true });
+  const elsewhere = client.watch(
+    { kind: "tcp", port, address: "127.0.0.2" },
+    { onSeen, signal: AbortSignal.timeout(150) },
+  );
+  assert.match(await wordsOf(elsewhere), /TimeoutError/);
+  assert.is(seen.at(-1), "the port is open at another address only");
+  server.close();
+  await closed;
+
+  const unix = createServer();
+  const socket = client.watch({ kind: "unix", path: join(folder, "listener") });
+  unix.listen(join(folder, "listener"));
+  await socket;
+  unix.close();
+
+  const process = client.watch({ kind: "process", text: "sleep 61.5" });
+  const execution = client.exec(["sleep", "61.5"]);
+  await process;
+  execution.kill();
+  await client.watch({ kind: "process", text: "sleep 61.5" }, { gone: true });
+  const nonsense = await client.watch({ kind: "path", path: "not/absolute" }).catch((caught) => caught);
+  assert.is(nonsense.code, "agent.refused");
+});
+
+test("an agent of another version is refused by name", async () => {
+  const [ours, theirs] = duplexPair();
+  const client = new AgentClient(ours, 3);
+  theirs.write(Buffer.concat([SYNC, encodeFrame(FRAME.hello, 0, Buffer.from("version=1\nepoch=3\n"))]));
+  const error = await client.hello.catch((caught) => caught);
+  assert.is(error.code, "agent.other-version");
 });
 
 suite("ping() takes no process", async () => {

@@ -1,22 +1,27 @@
 import type { Duplex } from "node:stream";
 import { CodedError } from "../../core/base/index.ts";
+import { AgentConnection } from "./agent-connection.ts";
+import { type ExecOptions, type Execution, type ExecResult, encodeExec, InputSender, readExit } from "./agent-exec.ts";
 import {
   CHUNK_BYTES,
   encodeFrame,
-  encodeList,
+  encodeLong,
   encodeNumber,
+  encodeShort,
   encodeText,
   FRAME,
   type Frame,
   FrameReader,
-  STDIN_WINDOW_BYTES,
+  PROTOCOL_VERSION,
   SYNC,
 } from "./agent-protocol.ts";
-import { signalName } from "./signals.ts";
 
 /** What an agent says about itself and its machine. */
 export interface Hello {
+  /** That of the protocol, and which agent speaks it. */
   readonly version: string;
+  /** Another one is an agent that was restarted. */
+  readonly nonce: string;
   /** Changes with every boot. Source: /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
   /** The booted system's toplevel; empty before it is known. */
@@ -25,36 +30,36 @@ export interface Hello {
   readonly generation: number;
 }
 
-/** How a command ended. */
-export interface ExecResult {
-  readonly stdout: Buffer;
-  readonly stderr: Buffer;
-  /** Exit status; 128 and the signal's number after a signal, 126 or 127 when the program could not be started. */
-  readonly status: number;
-  /** The signal that ended it. */
-  readonly signal?: string;
-  /** Why it could not be started. */
-  readonly notStarted?: string;
-  /** By the guest's clock, up to the end of the command itself. */
-  readonly durationMs: number;
-  /** Something the command left behind still held its output open. */
-  readonly outputHeldOpen: boolean;
-}
+/** Where {@link AgentClient.connect} goes, as the guest sees it: an IP address and port, or a socket in its file system. */
+export type GuestAddress = { readonly address: string; readonly port: number } | { readonly path: string };
 
-export interface ExecOptions {
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly directory?: string;
-  readonly stdin?: Uint8Array | string;
-  readonly onOutput?: (stream: "stdout" | "stderr", data: Buffer) => void;
-  /** Kills the command's process group when aborted. */
+/** What {@link AgentClient.watch} waits for. */
+export type Condition =
+  | { readonly kind: "path"; readonly path: string; readonly type?: PathType }
+  /** Somebody listens on a port of one of the guest's own addresses. Source: /proc/net/tcp and its siblings. */
+  | { readonly kind: "tcp" | "udp"; readonly port: number; readonly address: string }
+  /** Somebody listens on a socket of the file system. Source: /proc/net/unix. */
+  | { readonly kind: "unix"; readonly path: string }
+  /** A process has the text in its command line, its arguments apart by one space. */
+  | { readonly kind: "process"; readonly text: string };
+
+/** What may lie at a path; links are followed, except where one is asked for. */
+export type PathType = "file" | "directory" | "symlink" | "socket" | "fifo" | "device";
+
+export interface WatchOptions {
+  /** Wait for its end. */
+  readonly gone?: boolean;
+  /** Called with what is so instead, whenever that changes. */
+  readonly onSeen?: (seen: string) => void;
+  /** Ends the watch; its promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** A command that is running in the guest. */
-export interface Execution {
-  readonly result: Promise<ExecResult>;
-  /** Send a signal, by number, to its process group. */
-  kill(signal?: number): void;
+/** Receives the bytes of a file in their order. */
+export interface FileSink {
+  data(bytes: Buffer): void;
+  /** That many zeros, which take no room. */
+  hole(sizeBytes: number): void;
 }
 
 export interface AgentClientOptions {
@@ -70,7 +75,7 @@ interface StreamHandler {
 }
 
 const HELLO_INTERVAL_MS = 500;
-const ERRNO_NOT_FOUND = 2;
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /** The driver's end of one guest's agent: many commands and transfers at the same time over one stream. */
 export class AgentClient {
@@ -129,35 +134,41 @@ export class AgentClient {
     const kill = (signal = 9): void => {
       this.#send(FRAME.kill, id, encodeNumber(signal));
     };
-    const input = new StdinSender(Buffer.from(options.stdin ?? ""), (data) => this.#send(FRAME.stdin, id, data));
+    const input = new InputSender((data) => this.#send(FRAME.stdin, id, data));
+    if (options.stdin !== "open") {
+      input.write(Buffer.from(options.stdin ?? ""));
+      input.end();
+    }
     const result = this.#open<ExecResult>(id, (frame, resolve) => {
       if (frame.type === FRAME.stdout || frame.type === FRAME.stderr) {
         const stream = frame.type === FRAME.stdout ? "stdout" : "stderr";
-        outputs[stream].push(frame.payload);
+        if (options.keepOutput !== false) outputs[stream].push(frame.payload);
         options.onOutput?.(stream, frame.payload);
       } else if (frame.type === FRAME.stdinRead) input.acknowledge(frame.payload.readUInt32LE(0));
       else if (frame.type === FRAME.started) input.start();
       else if (frame.type === FRAME.exited) resolve(readExit(frame.payload, outputs));
     });
-    const environment = Object.entries(options.environment ?? {}).map(([name, value]) => `${name}=${value}`);
-    this.#send(
-      FRAME.exec,
-      id,
-      Buffer.concat([encodeList(argv), encodeList(environment), encodeText(options.directory ?? "")]),
-    );
+    this.#send(FRAME.exec, id, encodeExec(argv, options));
     const abort = (): void => kill();
     options.signal?.addEventListener("abort", abort, { once: true });
     const settled = result.finally(() => options.signal?.removeEventListener("abort", abort));
     settled.catch(() => {});
-    return { result: settled, kill };
+    return {
+      result: settled,
+      kill,
+      write: (data) => input.write(Buffer.from(data)),
+      end: () => input.end(),
+      resize: (rows, columns) =>
+        void this.#send(FRAME.resize, id, Buffer.concat([encodeShort(rows), encodeShort(columns)])),
+    };
   }
 
   /**
-   * Write a file of the guest, whole or not at all.
+   * Write a file of the guest, whole or not at all. What is zero throughout a chunk becomes a hole.
    *
    * @throws {CodedError} `agent.refused` with the guest's reason.
    */
-  async put(path: string, data: Uint8Array, mode = 0o644): Promise<void> {
+  async put(path: string, data: Uint8Array | AsyncIterable<Uint8Array>, mode = 0o644): Promise<void> {
     const id = this.#nextStream++;
     const done = this.#request<void>(id, (frame, resolve) => {
       if (frame.type === FRAME.done) resolve();
@@ -167,24 +178,107 @@ export class AgentClient {
       refused = true;
     });
     this.#send(FRAME.put, id, Buffer.concat([encodeNumber(mode), encodeText(path)]));
-    for (let at = 0; at < data.length && !refused; at += CHUNK_BYTES) {
-      await this.#sendPatiently(FRAME.putData, id, data.subarray(at, at + CHUNK_BYTES));
+    try {
+      for await (const part of data instanceof Uint8Array ? [data] : data) {
+        for (let at = 0; at < part.length && !refused; at += CHUNK_BYTES) {
+          const chunk = part.subarray(at, at + CHUNK_BYTES);
+          if (ZEROS.subarray(0, chunk.length).equals(chunk)) {
+            this.#send(FRAME.putHole, id, encodeLong(BigInt(chunk.length)));
+          } else await this.#sendPatiently(FRAME.putData, id, chunk);
+        }
+        if (refused) break;
+      }
+    } catch (error) {
+      // The source failed: nothing may appear in the guest.
+      this.#send(FRAME.kill, id);
+      this.#handlers.delete(id);
+      throw error;
     }
     this.#send(FRAME.putEnd, id);
     return done;
   }
 
   /** Read a file of the guest. @throws {CodedError} `agent.refused` with the guest's reason. */
-  get(path: string): Promise<{ readonly data: Buffer; readonly mode: number }> {
-    const id = this.#nextStream++;
+  async get(path: string): Promise<{ readonly data: Buffer; readonly mode: number }> {
     const parts: Buffer[] = [];
-    const done = this.#request<{ data: Buffer; mode: number }>(id, (frame, resolve) => {
-      if (frame.type === FRAME.getData) parts.push(frame.payload);
-      else if (frame.type === FRAME.getEnd)
-        resolve({ data: Buffer.concat(parts), mode: frame.payload.readUInt32LE(0) });
+    const mode = await this.getTo(path, {
+      data: (bytes) => void parts.push(bytes),
+      hole: (sizeBytes) => void parts.push(Buffer.alloc(sizeBytes)),
+    });
+    return { data: Buffer.concat(parts), mode };
+  }
+
+  /** Read a file of the guest piece by piece. @returns its mode. @throws {CodedError} `agent.refused`; what the sink throws. */
+  getTo(path: string, sink: FileSink): Promise<number> {
+    const id = this.#nextStream++;
+    const done = this.#request<number>(id, (frame, resolve, reject) => {
+      try {
+        if (frame.type === FRAME.getData) sink.data(frame.payload);
+        else if (frame.type === FRAME.getHole) sink.hole(Number(frame.payload.readBigUInt64LE(0)));
+        else if (frame.type === FRAME.getEnd) resolve(frame.payload.readUInt32LE(0));
+      } catch (error) {
+        this.#send(FRAME.kill, id);
+        reject(error as Error);
+      }
     });
     this.#send(FRAME.get, id, encodeText(path));
     return done;
+  }
+
+  /**
+   * Connect to what listens in the guest, or to where the guest can connect to.
+   *
+   * @throws {CodedError} `agent.refused` with the guest's reason.
+   */
+  connect(to: GuestAddress): Promise<Duplex> {
+    const id = this.#nextStream++;
+    const connection = new AgentConnection((type, payload) => this.#send(type, id, payload));
+    const [address, port] = "path" in to ? [to.path, 0] : [to.address, to.port];
+    return new Promise<Duplex>((resolve, reject) => {
+      const ends = this.#request<void>(id, (frame, end) => {
+        if (frame.type === FRAME.started) resolve(connection);
+        if (frame.type === FRAME.done) end();
+        else connection.receive(frame);
+      });
+      ends.then(
+        () => connection.finish(),
+        (error) => {
+          reject(error);
+          connection.destroy(error);
+        },
+      );
+      connection.once("close", () => this.#handlers.delete(id));
+      // Before it stands, a failure is told by the promise alone.
+      connection.on("error", () => {});
+      this.#send(FRAME.connect, id, Buffer.concat([encodeText(address), encodeNumber(port)]));
+    });
+  }
+
+  /**
+   * Wait in the guest for something to be so.
+   *
+   * @throws {CodedError} `agent.refused` when it cannot be watched.
+   */
+  watch(condition: Condition, options: WatchOptions = {}): Promise<void> {
+    const id = this.#nextStream++;
+    const { gone = false, onSeen, signal } = options;
+    const so = this.#request<void>(id, (frame, resolve) => {
+      if (frame.type === FRAME.seen) onSeen?.(frame.payload.toString());
+      else if (frame.type === FRAME.done) resolve();
+    });
+    const words = encodeCondition(condition).map(encodeText);
+    this.#send(FRAME.watch, id, Buffer.concat([...words, Buffer.from([gone ? 1 : 0])]));
+    if (signal === undefined) return so;
+    return new Promise<void>((resolve, reject) => {
+      const abort = (): void => {
+        this.#send(FRAME.kill, id);
+        this.#handlers.delete(id);
+        reject(signal.reason);
+      };
+      if (signal.aborted) return abort();
+      signal.addEventListener("abort", abort, { once: true });
+      so.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    });
   }
 
   /** One round trip that starts no process. */
@@ -202,9 +296,7 @@ export class AgentClient {
 
   /** Set the guest's wall clock. */
   setClock(at: Date): Promise<void> {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(BigInt(at.getTime()) * 1_000_000n);
-    return this.#simple(FRAME.setClock, bytes);
+    return this.#simple(FRAME.setClock, encodeLong(BigInt(at.getTime()) * 1_000_000n));
   }
 
   #simple(type: number, payload: Uint8Array): Promise<void> {
@@ -217,9 +309,12 @@ export class AgentClient {
   }
 
   /** A stream whose failure frame is an error. */
-  #request<T>(id: number, take: (frame: Frame, resolve: (value: T) => void) => void): Promise<T> {
+  #request<T>(
+    id: number,
+    take: (frame: Frame, resolve: (value: T) => void, reject: (error: Error) => void) => void,
+  ): Promise<T> {
     return this.#open<T>(id, (frame, resolve, reject) => {
-      if (frame.type !== FRAME.failed) return take(frame, resolve);
+      if (frame.type !== FRAME.failed) return take(frame, resolve, reject);
       const text = frame.payload.subarray(4).toString();
       reject(new CodedError("agent.refused", `${text.charAt(0).toUpperCase()}${text.slice(1)}`));
     });
@@ -243,6 +338,16 @@ export class AgentClient {
     const hello = readHello(frame.payload);
     if (hello.epoch === this.#epoch) {
       clearInterval(this.#knock);
+      if (!speaksOurs(hello.version)) {
+        this.#fail(
+          new CodedError(
+            "agent.other-version",
+            `Cannot speak with the agent: it has version "${hello.version}" of the protocol, expected "${PROTOCOL_VERSION}"`,
+            { hint: "Build the machine's image again, so that both ends are of one make." },
+          ),
+        );
+        return;
+      }
       this.#greeted = true;
       this.#greet(hello);
     } else if (this.#greeted) {
@@ -294,34 +399,17 @@ function ended(how: string): CodedError {
   return new CodedError("agent.closed", `Cannot reach the agent: its machine ${how}`);
 }
 
-/** Sends standard input no faster than the command reads it. */
-class StdinSender {
-  #rest: Buffer;
-  #credit = STDIN_WINDOW_BYTES;
-  #ended = false;
-  readonly #send: (data: Uint8Array) => void;
+/** `2` is the agent in C, `2-bash` the one that needs nothing but a shell. */
+function speaksOurs(version: string): boolean {
+  return version.split("-")[0] === PROTOCOL_VERSION;
+}
 
-  constructor(data: Buffer, send: (data: Uint8Array) => void) {
-    this.#rest = data;
-    this.#send = send;
-  }
-
-  start(): void {
-    while (this.#rest.length > 0 && this.#credit > 0) {
-      const part = this.#rest.subarray(0, Math.min(this.#credit, CHUNK_BYTES));
-      this.#rest = this.#rest.subarray(part.length);
-      this.#credit -= part.length;
-      this.#send(part);
-    }
-    if (this.#rest.length > 0 || this.#ended) return;
-    this.#ended = true;
-    this.#send(new Uint8Array());
-  }
-
-  acknowledge(sizeBytes: number): void {
-    this.#credit += sizeBytes;
-    this.start();
-  }
+function encodeCondition(condition: Condition): [kind: string, what: string, extra: string] {
+  const { kind } = condition;
+  if (kind === "path") return [kind, condition.path, condition.type ?? ""];
+  if (kind === "unix") return [kind, condition.path, ""];
+  if (kind === "process") return [kind, condition.text, ""];
+  return [kind, `${condition.port}`, condition.address];
 }
 
 function readHello(payload: Buffer): Hello & { readonly epoch: number } {
@@ -336,26 +424,10 @@ function readHello(payload: Buffer): Hello & { readonly epoch: number } {
   );
   return {
     version: fields.get("version") ?? "",
+    nonce: fields.get("nonce") ?? "",
     epoch: Number(fields.get("epoch")),
     bootId: fields.get("boot_id") ?? "",
     system: fields.get("system") ?? "",
     generation: Number(fields.get("generation") ?? 0),
   };
-}
-
-function readExit(payload: Buffer, outputs: { readonly stdout: Buffer[]; readonly stderr: Buffer[] }): ExecResult {
-  const kind = payload.readUInt8(0);
-  const value = payload.readInt32LE(1);
-  const common = {
-    stdout: Buffer.concat(outputs.stdout),
-    stderr: Buffer.concat(outputs.stderr),
-    durationMs: Number(payload.readBigUInt64LE(5)) / 1000,
-    outputHeldOpen: payload.readUInt8(13) === 1,
-  };
-  if (kind === 1) return { ...common, status: 128 + value, signal: signalName(value) };
-  if (kind === 2) {
-    const status = value === ERRNO_NOT_FOUND ? 127 : 126;
-    return { ...common, status, notStarted: status === 127 ? "no such program" : `error ${value}` };
-  }
-  return { ...common, status: value };
 }

@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { encodeFrame, encodeList, type Frame, FrameReader, SYNC } from "./agent-protocol.ts";
+import fc from "fast-check";
+import { encodeFrame, encodeList, type Frame, FrameReader, MAX_FRAME_BYTES, SYNC } from "./agent-protocol.ts";
 
 const show = (frames: readonly Frame[]): unknown[] =>
   frames.map(({ type, stream, payload }) => [type, stream, payload.toString()]);
@@ -45,6 +46,58 @@ test("FrameReader takes a mark between frames as nothing", () => {
     [1, 1, ""],
     [2, 2, ""],
   ]);
+});
+
+const bytes = fc.uint8Array({ maxLength: 300 }).map((data) => Buffer.from(data));
+const frame = fc.record({
+  type: fc.integer({ min: 0, max: 255 }),
+  stream: fc.integer({ min: 0, max: 0xffffffff }),
+  payload: bytes,
+});
+const exact = (frames: readonly Frame[]): unknown[] =>
+  frames.map(({ type, stream, payload }) => [type, stream, payload.toString("hex")]);
+
+/** Give the bytes in pieces of these sizes, again and again. */
+function read(data: Buffer, sizes: readonly number[]): Frame[] {
+  const reader = new FrameReader();
+  const frames: Frame[] = [];
+  for (let at = 0, turn = 0; at < data.length; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1;
+    frames.push(...reader.push(data.subarray(at, at + size)));
+    at += size;
+  }
+  return frames;
+}
+
+const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 5 });
+
+test("FrameReader gives what encodeFrame() wrote, however the bytes are cut, with marks anywhere between", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(frame, fc.boolean())), sizes, (frames, sizes) => {
+      const data = frames.flatMap(([each, marked]) => [
+        ...(marked ? [SYNC] : []),
+        encodeFrame(each.type, each.stream, each.payload),
+      ]);
+      assert.equal(exact(read(Buffer.concat([SYNC, ...data]), sizes)), exact(frames.map(([each]) => each)));
+    }),
+  );
+});
+
+test("FrameReader never throws at garbage, and reads on after the next mark", () => {
+  fc.assert(
+    fc.property(bytes, frame, bytes, sizes, (before, first, between, sizes) => {
+      const { type, stream, payload } = first;
+      // Cut off in its middle, as by a restore: what follows may be taken for the rest of it, until a mark comes after it.
+      const cut = encodeFrame(type, stream, payload).subarray(0, 6);
+      const tail = Buffer.alloc(MAX_FRAME_BYTES + 8);
+      const found = read(Buffer.concat([before, SYNC, cut, between, tail, SYNC, encodeFrame(type, stream, payload)]), [
+        ...sizes,
+        1 << 20,
+      ]);
+      assert.equal(exact(found.slice(-1)), exact([first]));
+    }),
+    { numRuns: 30 },
+  );
 });
 
 test.run();

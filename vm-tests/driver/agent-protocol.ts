@@ -14,33 +14,64 @@ export const MAX_FRAME_BYTES = 1 << 20;
 /** Payload of one frame of data. */
 export const CHUNK_BYTES = 32 << 10;
 
-/** Bytes of standard input the agent keeps for a command that has not read them yet. */
-export const STDIN_WINDOW_BYTES = 256 << 10;
+/** Bytes either side may send ahead of what the other has taken, for input of commands and for both directions of connections. */
+export const WINDOW_BYTES = 256 << 10;
 
-/** What a frame means. The numbers are the protocol; `pkgs/by-name/fl/floe-agent/src/agent.c` has the same. */
+/** Raised with every change of meaning; an agent's `hello` has to begin with it. */
+export const PROTOCOL_VERSION = "2";
+
+/**
+ * What a frame means. The numbers are the protocol; `pkgs/by-name/fl/floe-agent/src/agent.h` has the same. Texts end in NUL, lists are
+ * a u32 and that many texts, numbers are little endian.
+ */
 export const FRAME = {
+  /** To the guest: u32, a number no earlier host used. Everything older ends, and `hello` answers. */
   epoch: 0x01,
+  /** To the host: lines of name=value. Sent by itself when an agent starts, and in answer to `epoch`. */
   hello: 0x02,
   ping: 0x03,
   pong: 0x04,
+  /** Arguments, environment (two lists), working directory, user (two texts), u8 terminal, u16 rows, u16 columns. */
   exec: 0x10,
+  /** Bytes for a command or a connection; none is the end of them. */
   stdin: 0x11,
+  /** u32 signal to a command's process group; ends any other stream. */
   kill: 0x12,
+  /** u16 rows, u16 columns. */
+  resize: 0x13,
+  /** A command runs (u32 process id), or a connection stands. */
   started: 0x20,
+  /** Bytes from a command or a connection; of a connection, none is the end of them. */
   stdout: 0x21,
   stderr: 0x22,
+  /** u8 kind (0 exited, 1 signalled, 2 not started), u32 status, signal or error number, u64 microseconds, u8 output held open. */
   exited: 0x23,
+  /** u32 bytes of `stdin` that were taken. */
   stdinRead: 0x24,
+  /** u32 bytes of a connection's `stdout` that were taken. */
+  stdoutRead: 0x25,
+  /** u32 mode, path. `putData` and `putHole` (u64 bytes) follow, then `putEnd`, which `done` answers. */
   put: 0x30,
   putData: 0x31,
   putEnd: 0x32,
+  /** Path. `getData` and `getHole` (u64 bytes) answer, then `getEnd` (u32 mode). */
   get: 0x33,
   getData: 0x34,
   getEnd: 0x35,
+  putHole: 0x36,
+  getHole: 0x37,
+  /** Bytes for the kernel's random generator. */
   reseed: 0x40,
+  /** u64 nanoseconds since 1970. */
   setClock: 0x41,
   done: 0x50,
+  /** u32 error number, and words without NUL. */
   failed: 0x51,
+  /** Address or path, u32 port (0 for a path). `started` answers; `done` when both directions have ended. */
+  connect: 0x60,
+  /** Kind, what, extra (three texts), u8 whether its end is awaited. `seen` tells what is so instead, `done` when it is so. */
+  watch: 0x61,
+  seen: 0x62,
 } as const;
 
 /** One message. */
@@ -68,6 +99,20 @@ export function encodeList(texts: readonly string[]): Buffer {
 /** A text that ends in NUL. */
 export function encodeText(text: string): Buffer {
   return Buffer.from(`${text}\0`);
+}
+
+/** A u16. */
+export function encodeShort(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
+/** A u64. */
+export function encodeLong(value: bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64LE(value);
+  return bytes;
 }
 
 /** A u32. */

@@ -1,6 +1,6 @@
 import { CodedError } from "../../core/base/index.ts";
 import type { CommandResult } from "../machine.ts";
-import type { ExecResult } from "./agent-client.ts";
+import type { ExecResult } from "./agent-exec.ts";
 
 /** Lines of a command's output that an error shows. */
 const SHOWN_LINES = 20;

@@ -1,4 +1,5 @@
 export * from "./agent-client.ts";
+export * from "./agent-exec.ts";
 export * from "./check-host.ts";
 export * from "./report/index.ts";
 export * from "./reporter.ts";

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-const SOURCE = fileURLToPath(new URL("../../pkgs/by-name/fl/floe-agent/src/agent.c", import.meta.url));
+const SOURCES = fileURLToPath(new URL("../../pkgs/by-name/fl/floe-agent/src/", import.meta.url));
 const COMPILER = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);
 
 /** Whether the agent of the guests can be compiled for this host; says once when not. */
@@ -17,7 +17,10 @@ if (!HAS_COMPILER) console.log("skipped what needs the agent: there is no C comp
 export function compileAgent(): { readonly folder: string; readonly program: string; readonly words: string } {
   const folder = mkdtempSync(join(tmpdir(), "floe-agent-test-"));
   const program = join(folder, "floe-agent");
-  const flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-o", program, SOURCE];
+  const files = readdirSync(SOURCES)
+    .filter((name) => name.endsWith(".c"))
+    .map((name) => join(SOURCES, name));
+  const flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-o", program, ...files];
   return { folder, program, words: spawnSync(COMPILER ?? "cc", flags, { encoding: "utf8" }).stderr };
 }
 
