@@ -31,7 +31,7 @@ export default defineFlake({
       },
     });
     return {
-      packages: { "x86_64-linux": pkgs },
+      packages: { "x86_64-linux": pkgs, "aarch64-linux": pkgs.cross.aarch64 },
       modules,
       systems: { web },
       vmTests: { boot, nginx, "power-cut": powerCut, rollback, "store-power-cut": storePowerCut, switch: switching },

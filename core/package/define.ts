@@ -6,6 +6,8 @@ import type { Package } from "./package.ts";
 export interface PackageDefinition {
   readonly kind: "package-definition";
   readonly at: SourceLocation | undefined;
+  /** Whether it runs during builds only, so that a cross set takes it from the set of the platform that builds. */
+  readonly isBuildTool: boolean;
   make(scope: Pkgs): Package;
 }
 
@@ -15,5 +17,10 @@ export interface PackageDefinition {
  * @example export default definePackage(({ autotools, fetchUrl, zlib }) => autotools({ name: "curl", … }));
  */
 export function definePackage(make: (scope: Pkgs) => Package): PackageDefinition {
-  return { kind: "package-definition", at: callerLocation(definePackage), make };
+  return { kind: "package-definition", at: callerLocation(definePackage), isBuildTool: false, make };
+}
+
+/** Declare a package that runs during builds and is part of no machine: it is always that of the platform that builds. */
+export function defineBuildTool(make: (scope: Pkgs) => Package): PackageDefinition {
+  return { kind: "package-definition", at: callerLocation(defineBuildTool), isBuildTool: true, make };
 }

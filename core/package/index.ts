@@ -4,6 +4,10 @@
 export interface Pkgs {
   /** Kind of machine the packages run on. */
   readonly platform: import("./platform.ts").Platform;
+  /** The set of the platform that builds: this one, unless it is a cross set. */
+  readonly native: Pkgs;
+  /** Whether the packages run on another platform than the one that builds them. */
+  readonly isCross: boolean;
   readonly fetchUrl: typeof import("./fetch-url.ts").fetchUrl;
   /** The same set with further overlays: `inputs.floe.packages["x86_64-linux"].extend(inputs.more.overlays.default)`. */
   readonly extend: (...overlays: import("./overlay.ts").Overlay[]) => Pkgs;
@@ -19,6 +23,7 @@ export {
   isPackage,
   makePackage,
   type MakePackageOptions,
+  nativeOf,
   type Package,
   type PackageAttributes,
 } from "./package.ts";

@@ -2,7 +2,7 @@ import { callerLocation, CodedError, didYouMean, type SourceLocation } from "../
 import type { PackageDefinition } from "./define.ts";
 import type { Pkgs } from "./index.ts";
 import type { Overlay } from "./overlay.ts";
-import { attachRemake, type Package } from "./package.ts";
+import { attachNative, attachRemake, type Package } from "./package.ts";
 
 export interface PackageSetOptions {
   /** By name: the file names of `by-name`. */
@@ -11,6 +11,15 @@ export interface PackageSetOptions {
   tools(set: Pkgs): Readonly<Record<string, unknown>>;
   /** Applied in order. Default none. */
   readonly overlays?: readonly Overlay[];
+  /** Tools of cross sets by their names: the same definitions for other platforms, built on this one's. Default none. */
+  readonly cross?: Readonly<Record<string, PackageSetOptions["tools"]>>;
+}
+
+/** Where a cross set comes from. */
+interface Origin {
+  readonly native: Pkgs;
+  /** Its name in the native set's `cross`. */
+  readonly name: string;
 }
 
 type Maker = (scope: Pkgs) => Package;
@@ -23,7 +32,12 @@ type Maker = (scope: Pkgs) => Package;
  * @throws {CodedError} `package.unknown-override`, `package.already-exists` at the overlay's line. The set itself throws
  *   `package.missing` for a name it does not have and `package.cycle` for packages that need each other.
  */
-export function makePackageSet({ definitions, tools, overlays = [] }: PackageSetOptions): Pkgs {
+export function makePackageSet(options: PackageSetOptions): Pkgs {
+  return makeSet(options, undefined);
+}
+
+function makeSet(options: PackageSetOptions, origin: Origin | undefined): Pkgs {
+  const { definitions, tools, overlays = [] } = options;
   const makers = new Map<string, Maker>(
     Object.entries(definitions).map(([name, definition]) => [name, makerOf(name, definition)]),
   );
@@ -44,6 +58,7 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
     making.push(name);
     try {
       found = maker(set);
+      if (origin !== undefined) attachNative(found, () => memberOf(origin.native, name));
     } catch (error) {
       throw atDefinition(error, definitions[name]?.at);
     } finally {
@@ -60,7 +75,19 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
   };
   const allNames = (): string[] => [...makers.keys(), ...Object.keys((toolbox ??= tools(set)))];
 
-  const extend: Pkgs["extend"] = (...more) => makePackageSet({ definitions, tools, overlays: [...overlays, ...more] });
+  const extend: Pkgs["extend"] = (...more) => {
+    if (origin === undefined) return makeSet({ ...options, overlays: [...overlays, ...more] }, undefined);
+    return (origin.native.extend(...more).cross as Readonly<Record<string, Pkgs>>)[origin.name] as Pkgs;
+  };
+  const isBuildTool = (name: string): boolean => origin !== undefined && definitions[name]?.isBuildTool === true;
+  const packageNames = [...makers.keys()].filter((name) => !isBuildTool(name));
+  let cross: Readonly<Record<string, Pkgs>> | undefined;
+  const relations: Readonly<Record<string, () => unknown>> = {
+    extend: () => extend,
+    native: () => origin?.native ?? set,
+    isCross: () => origin !== undefined,
+    cross: () => (cross ??= origin === undefined ? makeCrossSets(options, set) : {}),
+  };
 
   const set = new Proxy(Object.create(null) as object, {
     get(_, name) {
@@ -74,23 +101,40 @@ export function makePackageSet({ definitions, tools, overlays = [] }: PackageSet
       )
         return undefined;
       const maker = makers.get(name);
-      if (maker !== undefined) return getPackage(name, maker);
-      if (name === "extend") return extend;
+      if (maker !== undefined)
+        return isBuildTool(name) ? memberOf((origin as Origin).native, name) : getPackage(name, maker);
+      const relation = Object.hasOwn(relations, name) ? relations[name] : undefined;
+      if (relation !== undefined) return relation();
       const tool = getTool(name);
       if (tool !== undefined) return tool;
       throw missing(name, allNames(), making.at(-1), definitions);
     },
     has: (_, name) =>
-      typeof name === "string" && (makers.has(name) || name === "extend" || getTool(name) !== undefined),
-    ownKeys: () => [...makers.keys()],
+      typeof name === "string" && (makers.has(name) || Object.hasOwn(relations, name) || getTool(name) !== undefined),
+    ownKeys: () => packageNames,
     getOwnPropertyDescriptor: (_, name) =>
-      typeof name === "string" && makers.has(name)
-        ? { enumerable: true, configurable: true, get: () => (set as unknown as Record<string, Package>)[name] }
+      typeof name === "string" && packageNames.includes(name)
+        ? { enumerable: true, configurable: true, get: () => memberOf(set, name) }
         : undefined,
     set: () => false,
     deleteProperty: () => false,
   }) as Pkgs;
   return set;
+}
+
+/** The cross sets of a native set, each made on first use. */
+function makeCrossSets(options: PackageSetOptions, native: Pkgs): Readonly<Record<string, Pkgs>> {
+  const sets = {};
+  for (const [name, tools] of Object.entries(options.cross ?? {})) {
+    let made: Pkgs | undefined;
+    const get = (): Pkgs => (made ??= makeSet({ ...options, tools }, { native, name }));
+    Object.defineProperty(sets, name, { enumerable: true, get });
+  }
+  return sets;
+}
+
+function memberOf(set: Pkgs, name: string): Package {
+  return (set as unknown as Readonly<Record<string, Package>>)[name] as Package;
 }
 
 function applyOverlay(

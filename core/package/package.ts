@@ -58,6 +58,8 @@ interface State {
   readonly changes: readonly AttributesChange[];
   readonly at: SourceLocation | undefined;
   remake?: Remake;
+  /** The same package for the platform that builds, where that is another one. */
+  native?: () => Package;
 }
 
 const states = new WeakMap<Package, State>();
@@ -104,8 +106,20 @@ function assemble(state: State): Package {
     get outputs() {
       return value().outputs;
     },
-    override: (replacements) => remakeOf(self)(replacements),
-    overrideAttrs: (change) => assemble({ ...(states.get(self) as State), changes: [...state.changes, change] }),
+    override(replacements) {
+      const again = remakeOf(self)(replacements);
+      const { native } = state;
+      const natives = (): Attributes =>
+        Object.fromEntries(Object.entries(replacements).map(([name, value]) => [name, nativeOf(value)]));
+      if (native !== undefined) attachNative(again, () => native().override(natives()));
+      return again;
+    },
+    overrideAttrs(change) {
+      const { native, ...rest } = state;
+      const changed = assemble({ ...rest, changes: [...state.changes, change] });
+      if (native !== undefined) attachNative(changed, () => native().overrideAttrs(change));
+      return changed;
+    },
     toString: () => value().outPath,
   };
   states.set(self, state);
@@ -116,6 +130,21 @@ function assemble(state: State): Package {
 export function attachRemake(made: Package, remake: Remake): void {
   const state = states.get(made);
   if (state !== undefined) state.remake ??= remake;
+}
+
+/** Say which package stands for this one where something runs during a build. As with remaking, the first word counts. */
+export function attachNative(made: Package, native: () => Package): void {
+  const state = states.get(made);
+  if (state !== undefined) state.native ??= native;
+}
+
+/**
+ * What to use in place of a value where it runs during the build: a package of a cross set becomes the same package of the
+ * platform that builds, with the same changes; anything else stays what it is.
+ */
+export function nativeOf<Value>(value: Value): Value {
+  const native = isPackage(value) ? states.get(value)?.native : undefined;
+  return native === undefined ? value : (native() as Value);
 }
 
 function remakeOf(made: Package): Remake {

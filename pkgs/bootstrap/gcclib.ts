@@ -14,8 +14,15 @@ export function makeGcclib(
     summary: "Run-time libraries of the C and C++ compiler",
     homepage: "https://gcc.gnu.org",
     license: "GPL-3.0-or-later WITH GCC-exception-3.1",
-    platforms: ["x86_64-linux"],
     script: local("../build-side/gcclib.sh"),
-    env: { libc, disallowedRequisites: forbidden },
+    env: {
+      libc,
+      disallowedRequisites: forbidden,
+      ...(pkgs.isCross ? { cross: pkgs["seed-cross-aarch64"] } : {}),
+    },
+    crossWords: {
+      "$seed/lib/gcc/x86_64-linux-gnu": `$cross/lib/gcc-cross/${pkgs.platform.triple}`,
+      "$seed/lib/x86_64-linux-gnu": `$cross/${pkgs.platform.triple}/lib`,
+    },
   });
 }

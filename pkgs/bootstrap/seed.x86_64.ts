@@ -6,7 +6,7 @@ import type { SeedPin } from "./pins.ts";
  * Written by `node pkgs/bootstrap/refresh-pins.ts`, which keeps the names and looks up the rest.
  */
 // biome-ignore format: a table, one pin a line.
-export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools", readonly SeedPin[]>> = {
+export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "crossAarch64" | "firmwareAarch64", readonly SeedPin[]>> = {
   busybox: [
     { package: "busybox-static", version: "1:1.35.0-4+deb12u1+b1", path: "pool/main/b/busybox/busybox-static_1.35.0-4+deb12u1+b1_amd64.deb", hash: "sha256-PT/b6R1GYMhz4UsJLCE/6BwdpjYtqiNusl0BcesQh0Q=" },
   ],
@@ -121,5 +121,19 @@ export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "au
     { package: "erofs-utils", version: "1.5-1", path: "pool/main/e/erofs-utils/erofs-utils_1.5-1_amd64.deb", hash: "sha256-kCqgo3kfTchvIjNZFBsLOZkeQyuVaHhzUCWHMpuOhD0=" },
     { package: "libblkid1", version: "2.38.1-5+deb12u3", path: "pool/main/u/util-linux/libblkid1_2.38.1-5+deb12u3_amd64.deb", hash: "sha256-Wggzd/KRkcr83w+R7BJDSbSniVtTFVZjOhNuQ8bVOUM=" },
     { package: "libuuid1", version: "2.38.1-5+deb12u3", path: "pool/main/u/util-linux/libuuid1_2.38.1-5+deb12u3_amd64.deb", hash: "sha256-X/85gyHaYtKKhCvLq9GT1yriFySWLAKdwysdxrLerq8=" },
+  ],
+  crossAarch64: [
+    { package: "gcc-12-aarch64-linux-gnu", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/gcc-12-aarch64-linux-gnu_12.2.0-14cross1_amd64.deb", hash: "sha256-Q3R7vNRqQGLmboVQkLjtnC4GqTrlpp+zBL7rvIw20R8=" },
+    { package: "g++-12-aarch64-linux-gnu", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/g++-12-aarch64-linux-gnu_12.2.0-14cross1_amd64.deb", hash: "sha256-NpPjH+K0L8vdkv7z5VeOkd2GrzDj0sX/8/mCHjShy5E=" },
+    { package: "cpp-12-aarch64-linux-gnu", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/cpp-12-aarch64-linux-gnu_12.2.0-14cross1_amd64.deb", hash: "sha256-WSHfStVuNOYlehyvhiR0hFqrZUi6eueFLozdfLYiOU4=" },
+    { package: "binutils-aarch64-linux-gnu", version: "2.40-2", path: "pool/main/b/binutils/binutils-aarch64-linux-gnu_2.40-2_amd64.deb", hash: "sha256-PW9kp6TtbXNxn4+i6F/YlvWP9/IRpmg5QrqT3mkKqmY=" },
+    { package: "libgcc-12-dev-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libgcc-12-dev-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-/xMk4mK64sOq1oXC7VK9UxqwoqM3oP41w7cglH1Vsro=" },
+    { package: "libstdc++-12-dev-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libstdc++-12-dev-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-lCtXEMa5eSV436ZPekYzvA08sgW1be0RKX4kD/gk9do=" },
+    { package: "libgcc-s1-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libgcc-s1-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-rx5ob8akFiKCIue/toMX3S+iaFI2MBrikUH8YQimbKw=" },
+    { package: "libstdc++6-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libstdc++6-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-nLqYS2TQzxFpiXj8Xg/pPHRB0pufQvcPHGxzTMni6kE=" },
+    { package: "libatomic1-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libatomic1-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-FcG67e3YmtOI9upSeqJRQDZLKGczLj6BXWfLoJ0Xm/Y=" },
+  ],
+  firmwareAarch64: [
+    { package: "qemu-efi-aarch64", version: "2022.11-6+deb12u2", path: "pool/main/e/edk2/qemu-efi-aarch64_2022.11-6+deb12u2_all.deb", hash: "sha256-mlXHuU/fE6KJKDWad9QuU2SqOuLlWL0f1TYZVb9HnYE=" },
   ],
 };

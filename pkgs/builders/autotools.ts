@@ -18,7 +18,8 @@ export function makeAutotools(pkgs: Pkgs): AutotoolsBuilder {
       at: callerLocation(autotools),
       derive(final) {
         const { autoreconf = false, nativeInputs = [], configure } = final;
-        const commands = `withFlags "$configureFlags" ./configure --prefix="$out" --build=${pkgs.platform.triple}`;
+        const machines = `--build=${pkgs.native.platform.triple}${pkgs.isCross ? ` --host=${pkgs.platform.triple}` : ""}`;
+        const commands = `withFlags "$configureFlags" ./configure --prefix="$out" ${machines}`;
         return deriveStdenv(pkgs, {
           ...final,
           nativeInputs: autoreconf ? [...nativeInputs, pkgs["seed-autotools"]] : nativeInputs,

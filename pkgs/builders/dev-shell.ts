@@ -32,7 +32,7 @@ export function makeDevShell(pkgs: Pkgs): DevShellBuilder {
     ];
     return derivation({
       name,
-      system: pkgs.platform.system,
+      system: pkgs.native.platform.system,
       builder: `${busybox}/bin/busybox`,
       args: ["sh", "-c", WRITE],
       env: {

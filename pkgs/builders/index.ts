@@ -22,6 +22,10 @@ interface Builders {
   readonly runCommand: RunCommand;
   readonly writeText: WriteText;
   readonly writeScript: WriteText;
+  /** What the names of the compiler's programs begin with: nothing, or in a cross set `aarch64-linux-gnu-`. */
+  readonly toolPrefix: string;
+  /** The same packages for other platforms, built on this one's. */
+  readonly cross: { readonly aarch64: Pkgs };
 }
 
 declare module "#floe/package" {
@@ -29,10 +33,14 @@ declare module "#floe/package" {
 }
 
 /** The builders of a set, taking their toolchain from it. */
-export function makeBuilders(pkgs: Pkgs, platform: Platform): Builders & Pick<Pkgs, "platform" | "fetchUrl"> {
+export function makeBuilders(
+  pkgs: Pkgs,
+  platform: Platform,
+): Omit<Builders, "cross"> & Pick<Pkgs, "platform" | "fetchUrl"> {
   const stdenv = makeStdenv(pkgs);
   return {
     platform,
+    toolPrefix: pkgs.isCross ? `${platform.triple}-` : "",
     fetchUrl,
     stdenv,
     make: stdenv,

@@ -18,12 +18,13 @@ export function makeMeson(pkgs: Pkgs): MesonBuilder {
       attributes,
       at: callerLocation(meson),
       derive(final) {
+        const crossFile = pkgs.isCross ? ' --cross-file "$top/cross.ini"' : "";
         const options = Object.entries(final.mesonOptions ?? {}).map(([name, value]) => `-D${name}=${value}`);
         return deriveStdenv(pkgs, {
           ...final,
           configure:
             final.configure ??
-            'withFlags "$configureFlags $mesonFlags" meson setup "$top/build" --prefix="$out" --libdir=lib --sbindir=bin --buildtype=release --wrap-mode=nodownload',
+            `withFlags "$configureFlags $mesonFlags" meson setup "$top/build" --prefix="$out" --libdir=lib --sbindir=bin --buildtype=release --wrap-mode=nodownload${crossFile}`,
           configureFlags: final.configureFlags ?? [],
           build: final.build ?? 'ninja -C "$top/build" -j"$jobs"',
           // Files for places outside the package, such as /etc, are kept as examples.

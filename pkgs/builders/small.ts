@@ -1,5 +1,5 @@
 import { derivation, type DerivationValue } from "#floe/derivation";
-import type { Pkgs } from "#floe/package";
+import { nativeOf, type Pkgs } from "#floe/package";
 
 /**
  * Runs bash commands with the toolchain's programs and those of `nativeBuildInputs`; what they write to `$out` is the
@@ -20,10 +20,11 @@ PATH+=$seed/bin
 
 export function makeRunCommand(pkgs: Pkgs): RunCommand {
   return (name, env, commands) => {
-    const { seed, platform } = pkgs;
+    const { seed, native } = pkgs;
+    const { nativeBuildInputs } = env;
     return derivation({
       name,
-      system: platform.system,
+      system: native.platform.system,
       builder: `${seed}/bin/bash`,
       args: ["-c", RUN],
       env: {
@@ -31,6 +32,7 @@ export function makeRunCommand(pkgs: Pkgs): RunCommand {
         sandboxShell: `${seed}/bin/sh`,
         disallowedReferences: seed,
         ...env,
+        ...(nativeBuildInputs === undefined ? {} : { nativeBuildInputs: [nativeBuildInputs].flat().map(nativeOf) }),
         commands,
         passAsFile: ["commands"],
       },
@@ -44,7 +46,7 @@ function makeWrite(pkgs: Pkgs, mode: string): WriteText {
     const busybox = pkgs["seed-busybox"];
     return derivation({
       name,
-      system: pkgs.platform.system,
+      system: pkgs.native.platform.system,
       builder: `${busybox}/bin/busybox`,
       args: ["sh", "-c", `"$busybox" cp "$textPath" "$out"; "$busybox" chmod ${mode} "$out"`],
       env: { busybox: `${busybox}/bin/busybox`, text, passAsFile: ["text"], preferLocalBuild: true },

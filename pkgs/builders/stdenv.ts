@@ -1,6 +1,6 @@
 import { callerLocation } from "#floe/base";
 import { type DerivationOptions, local } from "#floe/derivation";
-import { makePackage, type Package, type PackageAttributes, type Pkgs } from "#floe/package";
+import { makePackage, nativeOf, type Package, type PackageAttributes, type Pkgs } from "#floe/package";
 import { shellWords } from "./flags.ts";
 
 /** Anything that is a store path, or a path below one, in a string. */
@@ -14,7 +14,7 @@ export interface StdenvAttributes extends PackageAttributes {
   readonly sourceRoot?: string;
   /** Applied with `patch -p1`. */
   readonly patches?: readonly PathLike[];
-  /** Packages whose programs run during the build. */
+  /** Packages whose programs run during the build: in a cross set those of the platform that builds. */
   readonly nativeInputs?: readonly PathLike[];
   /** Packages to compile and link against. */
   readonly inputs?: readonly PathLike[];
@@ -63,10 +63,11 @@ export function makeStdenv(pkgs: Pkgs): StdenvBuilder {
 }
 
 const SETUP = local("../build-side/setup.sh");
+const SETUP_CROSS = local("../build-side/setup-cross.sh");
 
 /** The derivation of a package that is built in phases. */
 export function deriveStdenv(pkgs: Pkgs, attributes: StdenvAttributes): DerivationOptions {
-  const { seed, cc, platform } = pkgs;
+  const { seed, cc, platform, native, isCross } = pkgs;
   const {
     name,
     version,
@@ -88,7 +89,7 @@ export function deriveStdenv(pkgs: Pkgs, attributes: StdenvAttributes): Derivati
     list === undefined ? undefined : shellWords(list);
   return {
     name: `${name}-${version}`,
-    system: platform.system,
+    system: native.platform.system,
     builder: `${seed}/bin/bash`,
     args: [SETUP],
     env: {
@@ -96,13 +97,19 @@ export function deriveStdenv(pkgs: Pkgs, attributes: StdenvAttributes): Derivati
       cc,
       sandboxShell: `${seed}/bin/sh`,
       // What ships must not hold on to the toolchain, directly or through a dependency.
-      disallowedRequisites: [seed, pkgs["seed-libc"], pkgs["seed-cc"], cc],
+      disallowedRequisites: [
+        seed,
+        pkgs["seed-libc"],
+        pkgs["seed-cc"],
+        cc,
+        ...(isCross ? [pkgs["seed-cross-aarch64"]] : []),
+      ],
       pname: name,
       version,
       src: source,
       sourceRoot,
       patches,
-      nativeBuildInputs: nativeInputs,
+      nativeBuildInputs: nativeInputs?.map(nativeOf),
       buildInputs: inputs,
       unpackPhase: unpack,
       configurePhase: configure,
@@ -127,6 +134,9 @@ export function deriveStdenv(pkgs: Pkgs, attributes: StdenvAttributes): Derivati
       keepDocumentation: keepDocumentation || undefined,
       runtimeShell,
       NIX_STATIC: attributes.static || undefined,
+      ...(isCross
+        ? { preUnpack: `. ${SETUP_CROSS}`, crossTarget: platform.triple, crossProcessor: platform.processor }
+        : {}),
       ...attributes.env,
     },
   };

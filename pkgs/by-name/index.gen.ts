@@ -31,6 +31,7 @@ import seed from "../bootstrap/seed/package.ts";
 import seedAutotools from "../bootstrap/seed-autotools/package.ts";
 import seedBusybox from "../bootstrap/seed-busybox/package.ts";
 import seedCc from "../bootstrap/seed-cc/package.ts";
+import seedCrossAarch64 from "../bootstrap/seed-cross-aarch64/package.ts";
 import seedGcclib from "../bootstrap/seed-gcclib/package.ts";
 import seedLibc from "../bootstrap/seed-libc/package.ts";
 import seedLibelf from "../bootstrap/seed-libelf/package.ts";
@@ -71,6 +72,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   "seed-autotools": seedAutotools,
   "seed-busybox": seedBusybox,
   "seed-cc": seedCc,
+  "seed-cross-aarch64": seedCrossAarch64,
   "seed-gcclib": seedGcclib,
   "seed-libc": seedLibc,
   "seed-libelf": seedLibelf,
@@ -112,6 +114,7 @@ declare module "#floe/package" {
     readonly "seed-autotools": Package;
     readonly "seed-busybox": Package;
     readonly "seed-cc": Package;
+    readonly "seed-cross-aarch64": Package;
     readonly "seed-gcclib": Package;
     readonly "seed-libc": Package;
     readonly "seed-libelf": Package;

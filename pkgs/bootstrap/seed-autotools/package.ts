@@ -1,12 +1,12 @@
 import { local } from "#floe/derivation";
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 import { fetchPin } from "../pins.ts";
 import { scriptPackage } from "../script-package.ts";
 import { SEED_X86_64 } from "../seed.x86_64.ts";
 import { seedAddition } from "../seed-addition.ts";
 
 /** For sources that come without a configure script. */
-export default definePackage((pkgs) =>
+export default defineBuildTool((pkgs) =>
   scriptPackage(pkgs, {
     name: "seed-autotools",
     version: "2.71",

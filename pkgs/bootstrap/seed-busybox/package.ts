@@ -1,9 +1,9 @@
-import { definePackage, makePackage } from "#floe/package";
+import { defineBuildTool, makePackage } from "#floe/package";
 import { pinMember } from "../pins.ts";
 import { SEED_X86_64 } from "../seed.x86_64.ts";
 
 /** The first program: statically linked, so it runs where there is nothing else. */
-export default definePackage(() =>
+export default defineBuildTool(() =>
   makePackage({
     attributes: {
       name: "seed-busybox",

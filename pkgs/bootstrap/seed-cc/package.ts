@@ -1,7 +1,7 @@
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 import { makeCc } from "../cc-wrapper.ts";
 
 /** Compiles programs that run during builds. */
-export default definePackage((pkgs) =>
+export default defineBuildTool((pkgs) =>
   makeCc(pkgs, { name: "seed-cc", libc: pkgs["seed-libc"], gcclib: pkgs["seed-gcclib"] }),
 );

@@ -1,4 +1,4 @@
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 import { makeGcclib } from "../gcclib.ts";
 
-export default definePackage((pkgs) => makeGcclib(pkgs, { name: "seed-gcclib", libc: pkgs["seed-libc"] }));
+export default defineBuildTool((pkgs) => makeGcclib(pkgs, { name: "seed-gcclib", libc: pkgs["seed-libc"] }));

@@ -1,11 +1,11 @@
 import { local } from "#floe/derivation";
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 import { fetchPin } from "../pins.ts";
 import { scriptPackage } from "../script-package.ts";
 import { SEED_X86_64 } from "../seed.x86_64.ts";
 
 /** The C library of programs that run during builds before there is one from source. */
-export default definePackage((pkgs) =>
+export default defineBuildTool((pkgs) =>
   scriptPackage(pkgs, {
     name: "seed-libc",
     version: "2.36",

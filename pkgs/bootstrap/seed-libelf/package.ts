@@ -1,12 +1,12 @@
 import { local } from "#floe/derivation";
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 import { fetchPin } from "../pins.ts";
 import { scriptPackage } from "../script-package.ts";
 import { SEED_X86_64 } from "../seed.x86_64.ts";
 import { seedAddition } from "../seed-addition.ts";
 
 /** Linked by programs of the kernel's build; no part of the kernel. */
-export default definePackage((pkgs) =>
+export default defineBuildTool((pkgs) =>
   scriptPackage(pkgs, {
     name: "seed-libelf",
     version: "0.188",

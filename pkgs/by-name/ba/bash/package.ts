@@ -1,7 +1,18 @@
 import { definePackage } from "#floe/package";
 import { SOURCES } from "../../../sources.ts";
 
-export default definePackage(({ autotools, fetchUrl }) =>
+/** What configure finds out by running programs, where it can. */
+const LINUX_ANSWERS = [
+  "bash_cv_getcwd_malloc=yes",
+  "bash_cv_job_control_missing=present",
+  "bash_cv_sys_named_pipes=present",
+  "bash_cv_func_sigsetjmp=present",
+  "bash_cv_printf_a_format=yes",
+  "bash_cv_dev_fd=standard",
+  "bash_cv_dev_stdin=present",
+];
+
+export default definePackage(({ autotools, fetchUrl, isCross }) =>
   autotools({
     name: "bash",
     version: SOURCES.bash.version,
@@ -22,6 +33,7 @@ export default definePackage(({ autotools, fetchUrl }) =>
       "--without-curses",
       "--disable-rpath",
       "bash_cv_termcap_lib=gnutermcap",
+      ...(isCross ? LINUX_ANSWERS : []),
     ],
     env: { CFLAGS: "-O2 -g0 -std=gnu17" },
     // Parts for building loadable builtins record the toolchain.

@@ -1,7 +1,7 @@
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 
 /** A build tool: no machine carries it. */
-export default definePackage(({ stdenv, fetchUrl }) =>
+export default defineBuildTool(({ stdenv, fetchUrl }) =>
   stdenv({
     name: "esbuild",
     version: "0.28.2",

@@ -1,7 +1,7 @@
 import { local } from "#floe/derivation";
 import { definePackage } from "#floe/package";
 
-export default definePackage(({ stdenv }) =>
+export default definePackage(({ stdenv, toolPrefix }) =>
   stdenv({
     name: "floe-agent",
     version: "2",
@@ -11,7 +11,7 @@ export default definePackage(({ stdenv }) =>
     source: local("./src"),
     // It has to run in a guest whose libraries are what is being tested.
     static: true,
-    build: `gcc -static -O2 -Wall -Wextra -Werror -o floe-agent *.c`,
+    build: `${toolPrefix}gcc -static -O2 -Wall -Wextra -Werror -o floe-agent *.c`,
     install: `install -D -m 755 floe-agent "$out/bin/floe-agent"`,
     check: `status=0; floe-agent --nonsense 2> words || status=$?; [ "$status" = 2 ] && grep -q usage: words`,
   }),

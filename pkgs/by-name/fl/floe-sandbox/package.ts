@@ -2,7 +2,7 @@ import { local } from "#floe/derivation";
 import { definePackage } from "#floe/package";
 
 /** What runs builders quickly. A checkout compiles its own; on the PATH this one serves as well. */
-export default definePackage(({ stdenv }) =>
+export default definePackage(({ stdenv, toolPrefix }) =>
   stdenv({
     name: "floe-sandbox",
     version: "1",
@@ -13,7 +13,7 @@ export default definePackage(({ stdenv }) =>
     source: local("../../../../core/host/sandbox/native"),
     // A small process is copied quickly for each builder.
     static: true,
-    build: `gcc -static -O2 -Wall -Wextra -Werror -o floe-sandbox floe-sandbox.c`,
+    build: `${toolPrefix}gcc -static -O2 -Wall -Wextra -Werror -o floe-sandbox floe-sandbox.c`,
     install: `install -D -m 755 floe-sandbox "$out/bin/floe-sandbox"`,
     check: `status=0; floe-sandbox 2> words || status=$?; [ "$status" = 2 ] && grep -q usage: words`,
   }),

@@ -18,7 +18,6 @@ export default definePackage(({ stdenv, esbuild, nodejs, bash, coreutils, "util-
     summary: "Changes a store in random ways until it is killed, and says what it did",
     homepage: "https://floe.example",
     license: "MIT",
-    platforms: ["x86_64-linux"],
     mainProgram: "floe-store-work",
     nativeInputs: [esbuild],
     unpack: `

@@ -24,7 +24,6 @@ export default definePackage(({ stdenv, fetchUrl, esbuild, nodejs, bash }) =>
     summary: "Switches, boots and rolls back the machine it runs on",
     homepage: "https://floe.example",
     license: "MIT",
-    platforms: ["x86_64-linux"],
     mainProgram: "floe",
     nativeInputs: [esbuild],
     unpack: `

@@ -1,12 +1,12 @@
 import { local } from "#floe/derivation";
-import { definePackage } from "#floe/package";
+import { defineBuildTool } from "#floe/package";
 import { fetchPin } from "../../../bootstrap/pins.ts";
 import { scriptPackage } from "../../../bootstrap/script-package.ts";
 import { SEED_X86_64 } from "../../../bootstrap/seed.x86_64.ts";
 import { seedAddition } from "../../../bootstrap/seed-addition.ts";
 
 /** Build tools from the seed: no machine carries them. */
-export default definePackage((pkgs) =>
+export default defineBuildTool((pkgs) =>
   scriptPackage(pkgs, {
     name: "image-tools",
     version: "1",

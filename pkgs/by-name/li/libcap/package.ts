@@ -1,7 +1,7 @@
 import { definePackage } from "#floe/package";
 import { SOURCES } from "../../../sources.ts";
 
-export default definePackage(({ stdenv, fetchUrl }) =>
+export default definePackage(({ stdenv, fetchUrl, isCross, toolPrefix }) =>
   stdenv({
     name: "libcap",
     version: SOURCES.libcap.version,
@@ -14,12 +14,13 @@ export default definePackage(({ stdenv, fetchUrl }) =>
       "prefix=$out",
       "lib=lib",
       "sbindir=bin",
-      "CC=gcc",
+      `CC=${toolPrefix}gcc`,
       "BUILD_CC=gcc",
       "GOLANG=no",
       "PAM_CAP=no",
       "RAISE_SETFCAP=no",
       "DYNAMIC=yes",
+      ...(isCross ? [`CROSS_COMPILE=${toolPrefix}`] : []),
     ],
     build: `
       withFlags "$makeFlags" make -j"$jobs" -C libcap

