@@ -6,7 +6,8 @@ export interface ImageTools {
   readonly seed: { toString(): string };
   /** Has mkfs.erofs, mke2fs and debugfs. */
   readonly "image-tools": { toString(): string };
-  readonly platform: { readonly system: string };
+  /** The packages of the platform that builds. */
+  readonly native: { readonly platform: { readonly system: string } };
 }
 
 export interface ImageOptions {
@@ -130,7 +131,7 @@ function image(
 ): DerivationValue {
   return derivation({
     name: `${name}-${kind}.img`,
-    system: pkgs.platform.system,
+    system: pkgs.native.platform.system,
     builder: `${pkgs.seed}/bin/bash`,
     args: ["-euc", BUILD],
     structuredAttrs: {

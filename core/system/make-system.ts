@@ -19,6 +19,18 @@ import { FLOE_VERSION } from "./version.ts";
 /** The packages that a toplevel needs whatever its modules say. */
 export interface SystemPackages {
   readonly coreutils: { toString(): string };
+  /** What the system runs on. Default: x86_64-linux, which also builds. */
+  readonly platform?: { readonly system: string };
+  /** The packages of the platform that builds, where that is another one. Default: these. */
+  readonly native?: NativePackages;
+  readonly isCross?: boolean;
+}
+
+/** What runs while a system is built. */
+export interface NativePackages {
+  readonly bash: { toString(): string };
+  readonly coreutils: { toString(): string };
+  readonly platform: { readonly system: string };
 }
 
 /** What {@link makeSystem} takes. */
@@ -71,7 +83,7 @@ function makeVariant<Pkgs extends SystemPackages>(
   const own: readonly Defs[] = Array.isArray(options.config) ? options.config : [options.config as Defs];
   const evaluated = once(() =>
     evaluateModules({
-      modules: [systemModule, specialisationModule, nameModule(name, variant), ...options.modules],
+      modules: [systemModule, specialisationModule, nameModule(name, variant, pkgs.platform), ...options.modules],
       config: own,
       at,
       ...(disabledModules === undefined ? {} : { disabledModules }),
@@ -94,9 +106,14 @@ function makeVariant<Pkgs extends SystemPackages>(
     const variants = Object.entries(specialisations()).map(([inner, system]) =>
       inVariant(inner, () => [inner, { toplevel: system.outPath, system: system.config.system }] as const),
     );
+    const native = pkgs.isCross === true ? pkgs.native : undefined;
     return makeToplevel({
       system: config.system,
-      coreutils: pkgs.coreutils,
+      builders: {
+        platform: native?.platform.system ?? config.system.platform,
+        bash: native?.bash ?? config.system.build.shell,
+        coreutils: (native ?? pkgs).coreutils,
+      },
       floeVersion: FLOE_VERSION,
       specialisations: Object.fromEntries(variants),
     });
@@ -152,11 +169,12 @@ function withoutRepeats(warnings: readonly Diagnostic[]): Diagnostic[] {
   return [...seen.values()];
 }
 
-/** The machine's name, unless its configuration says otherwise. */
-function nameModule(name: string, variant: string | undefined): Module {
+/** The machine's name and platform, unless its configuration says otherwise. */
+function nameModule(name: string, variant: string | undefined, platform: SystemPackages["platform"]): Module {
   const suffix = variant === undefined ? "" : ` (${variant})`;
   return defineModule({ key: "machine name" }, ({ config, define }) => {
     define({ system: { name: defaults(name) } });
+    if (platform !== undefined) define({ system: { platform: defaults(platform.system) } });
     define({ system: { label: defaults(`Floe ${config.system.name}${suffix}`) } });
   });
 }

@@ -7,7 +7,12 @@ import type { SystemOptions } from "./options.ts";
 /** What {@link makeToplevel} takes. */
 export interface ToplevelOptions {
   readonly system: SystemOptions;
-  readonly coreutils: { toString(): string };
+  /** What runs during the build, and where. */
+  readonly builders: {
+    readonly platform: string;
+    readonly bash: { toString(): string };
+    readonly coreutils: { toString(): string };
+  };
   /** The version of Floe that described the system. */
   readonly floeVersion: string;
   /** Variants by name, with their store paths. */
@@ -27,7 +32,7 @@ export interface Variant {
  * `init-interface-version`, `system`, `name`, `floe-version`, and `specialisation/<name>` for each variant.
  */
 export function makeToplevel(options: ToplevelOptions): DerivationValue {
-  const { system, coreutils, floeVersion, specialisations = {} } = options;
+  const { system, builders, floeVersion, specialisations = {} } = options;
   const { build } = system;
   const variants = Object.entries(specialisations);
   const programs = {
@@ -62,14 +67,14 @@ export function makeToplevel(options: ToplevelOptions): DerivationValue {
   };
   return derivation({
     name: `floe-system-${system.name}`,
-    system: system.platform,
-    builder: `${build.shell}/bin/bash`,
+    system: builders.platform,
+    builder: `${builders.bash}/bin/bash`,
     args: ["-euc", variants.length === 0 ? BUILD : `${BUILD}${BUILD_VARIANTS}`],
     structuredAttrs: {
       programs,
       texts,
       links,
-      bin: `${coreutils}/bin`,
+      bin: `${builders.coreutils}/bin`,
       ...(variants.length === 0
         ? {}
         : { variants: Object.fromEntries(variants.map(([name, { toplevel }]) => [name, toplevel])) }),

@@ -1,10 +1,11 @@
 import { type Read, type Write, declare, defaults, defineModule, option } from "#floe/module";
 import { makeInitrd } from "#floe/system";
+import { buildersOf } from "../builders-of.ts";
 
 const options = declare("boot", {
   kernel: {
     package: option.package({ description: "The kernel. Default: `pkgs.linux`." }),
-    file: option.str({ default: "bzImage", description: "The image within the package." }),
+    file: option.str({ default: "bzImage", description: "The image within the package; `Image` on aarch64." }),
   },
   kernelParams: option.listOf(option.str(), {
     description: "Words of the kernel command line.",
@@ -12,7 +13,7 @@ const options = declare("boot", {
   }),
   consoles: option.listOf(option.str(), {
     default: ["ttyS0,115200"],
-    description: "Devices that show the kernel's messages; the last one is /dev/console.",
+    description: "Devices that show the kernel's messages; the last one is /dev/console. `ttyAMA0,115200` on aarch64.",
   }),
   initrd: {
     files: option.attrsOf(option.path(), {
@@ -40,11 +41,11 @@ declare module "#floe/module" {
   }
 }
 
-export default defineModule(options, ({ cfg, config, pkgs, define }) => {
+export default defineModule(options, ({ cfg, pkgs, define }) => {
   define({ boot: { kernel: { package: defaults(pkgs.linux) } } });
-  const { platform } = config.system;
-  const { bash, coreutils, busybox } = pkgs;
-  const initrd = makeInitrd({ platform, bash, coreutils, busybox, files: cfg.initrd.files });
+  if (pkgs.platform.processor === "aarch64")
+    define({ boot: { kernel: { file: defaults("Image") }, consoles: defaults(["ttyAMA0,115200"]) } });
+  const initrd = makeInitrd({ ...buildersOf(pkgs), busybox: pkgs.busybox, files: cfg.initrd.files });
   define({ system: { build: { initrd, kernelParams: cfg.kernelParams } } });
   define({ boot: { kernelParams: cfg.consoles.map((console) => `console=${console}`) } });
   if (cfg.storeImage !== null) define({ boot: { kernelParams: [`floe.store=${cfg.storeImage}`] } });

@@ -1,5 +1,6 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
 import { type EtcEntry, makeEtcTree } from "#floe/system";
+import { buildersOf } from "../builders-of.ts";
 import { ETC_SNIPPET } from "./apply-etc.ts";
 
 const options = declare("environment", {
@@ -29,7 +30,7 @@ declare module "#floe/module" {
   interface EnvironmentDefs extends EnvironmentEtcDefs {}
 }
 
-export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
+export default defineModule(options, ({ cfg, pkgs, define, check }) => {
   const entries: Record<string, EtcEntry> = {};
   for (const [path, { enable, text, source, mode, user, group }] of Object.entries(cfg.etc)) {
     if (!enable) continue;
@@ -43,8 +44,7 @@ export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
       source === null ? ({ kind: "text", text: text ?? "" } as const) : ({ kind: "source", path: source } as const);
     entries[path] = { content, mode, user, group };
   }
-  const { bash, coreutils } = pkgs;
-  const { tree, lines } = makeEtcTree({ platform: config.system.platform, bash, coreutils, entries });
+  const { tree, lines } = makeEtcTree({ ...buildersOf(pkgs), entries });
   define({ system: { build: { etc: `${tree}/etc`, etcLinks: `${tree}/links`, etcEntries: lines } } });
   define({
     system: { activationScripts: { etc: { text: ETC_SNIPPET, deps: ["users"], supportsDryActivation: false } } },

@@ -1,5 +1,6 @@
 import { type Read, type Write, declare, defineModule, option } from "#floe/module";
 import { makeProgramTree } from "#floe/system";
+import { buildersOf } from "../builders-of.ts";
 
 const options = declare("environment", {
   systemPackages: option.listOf(option.package(), {
@@ -21,10 +22,7 @@ declare module "#floe/module" {
   }
 }
 
-export default defineModule(options, ({ cfg, config, pkgs, define }) => {
-  const { bash, coreutils } = pkgs;
+export default defineModule(options, ({ cfg, pkgs, define }) => {
   const packages = cfg.systemPackages;
-  define({
-    system: { build: { sw: makeProgramTree({ platform: config.system.platform, bash, coreutils, packages }) } },
-  });
+  define({ system: { build: { sw: makeProgramTree({ ...buildersOf(pkgs), packages }) } } });
 });

@@ -1,7 +1,10 @@
-import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { type Read, type Write, declare, defaults, defineModule, option } from "#floe/module";
 
 const options = declare("services.getty", {
-  serial: option.listOf(option.str(), { default: ["ttyS0"], description: "Serial lines that offer a login." }),
+  serial: option.listOf(option.str(), {
+    default: ["ttyS0"],
+    description: "Serial lines that offer a login. `ttyAMA0` on aarch64.",
+  }),
   autologinRoot: option.bool({
     default: false,
     description: "Whether a serial line gives a root shell to whoever has the line. For machines under test.",
@@ -21,6 +24,7 @@ declare module "#floe/module" {
 }
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
+  if (pkgs.platform.processor === "aarch64") define({ services: { getty: { serial: defaults(["ttyAMA0"]) } } });
   const agetty = `${pkgs["util-linux"]}/bin/agetty`;
   // Without a login program, which needs PAM, a line asks for the password of root.
   const program = cfg.autologinRoot ? `${pkgs.bash}/bin/bash -o "-l"` : `${pkgs["util-linux"]}/bin/sulogin`;

@@ -1,5 +1,6 @@
 import { derivation } from "#floe/derivation";
 import { binPath } from "#floe/system";
+import type { Builders } from "../builders-of.ts";
 import type { SystemdService } from "./units.ts";
 import { type UnitValue, formatAssignment } from "./unit-text.ts";
 
@@ -7,7 +8,7 @@ import { type UnitValue, formatAssignment } from "./unit-text.ts";
 export interface ServiceContext {
   readonly bash: { toString(): string };
   readonly coreutils: { toString(): string };
-  readonly platform: string;
+  readonly builders: Builders;
 }
 
 /** The `[Service]` section of a service's options. */
@@ -27,13 +28,13 @@ export function serviceSection(
   return { ...keys, ...service.serviceConfig };
 }
 
-function makeServiceScript(name: string, text: string, { bash, coreutils, platform }: ServiceContext): string {
+function makeServiceScript(name: string, text: string, { bash, builders }: ServiceContext): string {
   const script = derivation({
     name: `service-${name.replace(/[^A-Za-z0-9+._?=-]/g, "-")}`,
-    system: platform,
-    builder: `${bash}/bin/bash`,
+    system: builders.platform,
+    builder: `${builders.bash}/bin/bash`,
     args: ["-euc", BUILD],
-    env: { text: `#!${bash}/bin/bash\nset -e\n${text.trimEnd()}\n`, chmod: `${coreutils}/bin/chmod` },
+    env: { text: `#!${bash}/bin/bash\nset -e\n${text.trimEnd()}\n`, chmod: `${builders.coreutils}/bin/chmod` },
   });
   return `${script}`;
 }

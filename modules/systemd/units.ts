@@ -1,5 +1,6 @@
 import { type Read, type ValueOf, type Write, declare, defineModule, option } from "#floe/module";
 import { type EtcEntry, escapeUnitPath, makeFileTree } from "#floe/system";
+import { buildersOf } from "../builders-of.ts";
 import { section, serviceOptions, unitOptions } from "./unit-options.ts";
 import { type UnitFile, type UnitHead, renderUnit } from "./render-unit.ts";
 import { serviceSection } from "./service-section.ts";
@@ -60,9 +61,7 @@ declare module "#floe/module" {
   }
 }
 
-export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
-  const { bash, coreutils } = pkgs;
-  const { platform } = config.system;
+export default defineModule(options, ({ cfg, pkgs, define, check }) => {
   const files: UnitFile[] = [];
   const add = <Unit extends UnitHead>(
     kind: string,
@@ -73,7 +72,9 @@ export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
       files.push(...renderUnit(`${name}.${kind}`, unit, own(unit, name) as never));
     }
   };
-  const context = { bash, coreutils, platform };
+  const { bash, coreutils } = pkgs;
+  const builders = buildersOf(pkgs);
+  const context = { bash, coreutils, builders };
   add("service", cfg.services, (unit, name) => ({ Service: serviceSection(name, unit, context) }));
   add("socket", cfg.sockets, (unit) => ({ Socket: { ...listen(unit.listenStreams), ...unit.socketConfig } }));
   add("timer", cfg.timers, (unit) => ({ Timer: unit.timerConfig }));
@@ -117,7 +118,7 @@ export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
   for (const name of cfg.maskedUnits) {
     entries[name] = { content: { kind: "source", path: "/dev/null" }, mode: "symlink", user: "root", group: "root" };
   }
-  const tree = makeFileTree({ name: "system-units", platform, bash, coreutils, entries });
+  const tree = makeFileTree({ ...builders, name: "system-units", entries });
   define({ environment: { etc: { "systemd/system": { source: tree } } } });
 });
 

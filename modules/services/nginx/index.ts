@@ -3,15 +3,10 @@ import { writeText } from "../../write-text.ts";
 import { formatNginx } from "./config-text.ts";
 import { nginxOptions } from "./options.ts";
 
-export default defineModule(nginxOptions, ({ cfg, config, pkgs, define, check }) => {
+export default defineModule(nginxOptions, ({ cfg, pkgs, define, check }) => {
   if (!cfg.enable) return;
   const nginx = cfg.package ?? pkgs.nginx;
-  const conf = writeText({
-    name: "nginx.conf",
-    text: formatNginx(cfg, MIME_TYPES),
-    pkgs,
-    platform: config.system.platform,
-  });
+  const conf = writeText({ name: "nginx.conf", text: formatNginx(cfg, MIME_TYPES), pkgs });
   const defaults = Object.entries(cfg.virtualHosts)
     .filter(([, host]) => host.default)
     .map(([name]) => name);
