@@ -7,9 +7,9 @@ import { makePkgs } from "../index.ts";
 import { shellWords } from "./flags.ts";
 
 /** The derivation of what `make` gives. */
-function derive(make: (pkgs: Pkgs) => { readonly drvPath: string }): Derivation {
+function derive(make: (pkgs: Pkgs) => { readonly drvPath: string }, platform = "x86_64-linux"): Derivation {
   const { derivations } = beginEvaluation(makeSourceHost());
-  return parseDerivation(derivations.get(make(makePkgs({ platform: "x86_64-linux" })).drvPath) as string, "x");
+  return parseDerivation(derivations.get(make(makePkgs({ platform })).drvPath) as string, "x");
 }
 
 const COMMON = {
@@ -84,6 +84,38 @@ test("writeText() and runCommand() pass their text as a file, and take its refer
   const command = derive(({ runCommand, zlib }) => runCommand("links", { zlib }, "ln -s $zlib $out"));
   assert.is(command.env["passAsFile"], "commands");
   assert.match(command.env["disallowedReferences"] ?? "", /-seed-/);
+});
+
+test("builders of a cross set build here for the other machine", () => {
+  const drv = derive(
+    ({ autotools, zlib, esbuild, bash }) => autotools({ ...COMMON, inputs: [zlib], nativeInputs: [esbuild, bash] }),
+    "aarch64-linux",
+  );
+  const native = makePkgs({ platform: "x86_64-linux" });
+  assert.is(drv.system, "x86_64-linux");
+  assert.match(drv.env["configurePhase"] ?? "", "--build=x86_64-linux-gnu --host=aarch64-linux-gnu");
+  assert.is(drv.env["crossTarget"], "aarch64-linux-gnu");
+  assert.is(drv.env["buildInputs"], `${native.cross.aarch64.zlib}`);
+  assert.is(drv.env["nativeBuildInputs"], `${native.esbuild} ${native.bash}`, "what runs is of this machine");
+  assert.ok(drv.env["disallowedRequisites"]?.split(" ").includes(`${native["seed-cross-aarch64"]}`));
+});
+
+test("meson() of a cross set is told of the other machine", () => {
+  const { env } = derive(({ meson }) => meson(COMMON), "aarch64-linux");
+  assert.match(env["configurePhase"] ?? "", /--cross-file "\$top\/cross.ini"$/);
+});
+
+test("texts and commands of a cross set are made by programs of this machine", () => {
+  const text = derive(({ writeText, hello }) => writeText("greeting", `${hello}/bin/hello`), "aarch64-linux");
+  const native = makePkgs({ platform: "x86_64-linux" });
+  assert.is(text.system, "x86_64-linux");
+  assert.is(text.env["text"], `${native.cross.aarch64.hello}/bin/hello`);
+  const command = derive(
+    ({ runCommand, zlib, bash }) => runCommand("links", { zlib, nativeBuildInputs: [bash] }, ":"),
+    "aarch64-linux",
+  );
+  assert.is(command.env["nativeBuildInputs"], `${native.bash}`);
+  assert.is(command.env["zlib"], `${native.cross.aarch64.zlib}`);
 });
 
 test.run();
