@@ -39,8 +39,25 @@ test("locateInput() finds the address, or what stands in its place", () => {
 
 test("locateInput() gives the nearest thing above what is not written there", () => {
   assert.is(at(TEXT, ["a", "x", "y"]), '"github:owner/a",');
-  assert.is(at(TEXT, ["nothing"]), undefined);
   assert.is(at("", ["a"]), undefined);
+});
+
+test("locateInput() finds where an input that is put together in another way is spoken of", () => {
+  const written = (inputs: string, before = ""): string =>
+    `import { inputs } from "./inputs.ts";\n// a\n${before}\nexport default defineFlake({\n  ${inputs}\n  outputs: ({ inputs }) => ({ a: "a" }),\n});\n`;
+  const spread = written("inputs: { b: 'path:./b', ...shared },", 'const shared = {\n  a: "nowhere:a" };');
+  assert.is(at(spread, ["a"]), 'a: "nowhere:a" };');
+  assert.is(at(spread, ["a", "x"]), 'a: "nowhere:a" };');
+  assert.is(
+    at(written("inputs: Object.fromEntries(names),", 'const names = ["b",\n"a"].map(make);'), ["a"]),
+    '"a"].map(make);',
+  );
+  assert.is(at(written("inputs: make(),"), ["a"]), "inputs: make(),");
+  assert.is(at(written("inputs,"), ["a"]), "inputs,");
+  assert.is(at(written("get inputs() { return make(); },"), ["a"]), "inputs() { return make(); },");
+  assert.is(at(written("inputs: make(),"), []), "inputs: make(),");
+  assert.is(at("const flake = {\n inputs: make() };\nexport { flake as default };", ["a"]), "inputs: make() };");
+  assert.is(at(TEXT, ["nothing"]), "inputs: {");
 });
 
 test("locateInput() takes any text", () => {

@@ -3,8 +3,9 @@ import { nameOf, placeAt, TOKEN, type TextPlace } from "./text-tokens.ts";
 /**
  * Find where the text of a `flake.config.ts` declares an input: the place of its value, `"github:…"` or `{ url: … }`'s address.
  *
- * It is a look at the text and no more: objects that are written out are understood, what is put together in other ways is not
- * found. Where the whole path of names is not there, the place of its longest beginning that is.
+ * It is a look at the text and no more: objects that are written out are understood. Where the whole path of names is not there, the
+ * place of its longest beginning that is. Where not even the input is, since its declaration is put together in some other way: the
+ * place where its name is written before the outputs, else that of the word `inputs`.
  *
  * @param path Names of inputs: `["b", "c"]` for what is declared in place of the input `c` of `b`.
  * @param field A field of the declaration, whose value is looked for before its address.
@@ -21,7 +22,29 @@ export function locateInput(text: string, path: readonly string[], field?: strin
       if (found !== undefined) return placeAt(text, found);
     }
   }
-  return undefined;
+  const tokens = [...text.matchAll(TOKEN)].filter(({ 0: token }) => !/^\/[/*]/.test(token));
+  const found = nameOffset(tokens, path[0]) ?? inputsOffset(tokens);
+  return found === undefined ? undefined : placeAt(text, found);
+}
+
+/** Where a name is written as a key or a text, before the word `outputs` is. */
+function nameOffset(tokens: readonly RegExpExecArray[], name: string | undefined): number | undefined {
+  const end = tokens.findIndex(({ 0: token }, i) => token === "outputs" && /^[:(]$/.test(tokens[i + 1]?.[0] ?? ""));
+  return tokens
+    .slice(0, end < 0 ? tokens.length : end)
+    .find(({ 0: token }, i) => nameOf(token) === name && (token !== name || tokens[i + 1]?.[0] === ":"))?.index;
+}
+
+/** Where the flake says what its inputs are: `inputs: …`, `inputs,` or `get inputs()`. */
+function inputsOffset(tokens: readonly RegExpExecArray[]): number | undefined {
+  const start = tokens.findIndex(({ 0: token }, i) => token === "default" && tokens[i - 1]?.[0] === "export");
+  const isKey = ({ 0: token }: RegExpExecArray, i: number): boolean =>
+    nameOf(token) === "inputs" &&
+    /^([{,]|get)$/.test(tokens[i - 1]?.[0] ?? "") &&
+    /^[:,(}]$/.test(tokens[i + 1]?.[0] ?? "");
+  const keys = tokens.flatMap((token, i) => (isKey(token, i) ? [{ index: token.index, i }] : []));
+  const own = keys.find(({ i }) => start >= 0 && i > start) ?? keys.find(({ i }) => tokens[i + 1]?.[0] === ":");
+  return own?.index;
 }
 
 interface Open {

@@ -193,6 +193,9 @@ test("what is wrong with a declaration is told at its line", async () => {
   const nested = '{\n    a: { url: "path:./x", inputs: { c: {\n      follow: "a" } } },\n  }';
   assert.equal((await at(nested)).slice(0, 2), ["flake.malformed", 5]);
   assert.equal(await at('{\n    a: { follows: "elsewhere" },\n  }'), ["flake.follows-missing", 4, "Its inputs are a."]);
+  const computed = 'Object.fromEntries([\n    "b",\n    "a"].map((name) => [name, `nowhere:${name}`]))';
+  assert.equal((await at(computed)).slice(0, 2), ["flake-reference.unknown-scheme", 5]);
+  assert.equal((await at("{\n ...{ c: { urll: 'path:./c' } } }")).slice(0, 2), ["flake.malformed", 4]);
 });
 
 test("relock() names branch, address and cause of what cannot be fetched", async () => {

@@ -369,10 +369,10 @@ export class OpenFlake {
     return new CodedError(code, message, { at: place, hint, details, exitCode, cause });
   }
 
-  /** Where the flake declares an input; its first line when that is not written out. */
+  /** Where the flake declares an input, or speaks of it; else where it says what it is. */
   #locate(input: readonly string[], field?: string): SourceLocation | undefined {
-    const text = this.#readText();
-    return text === undefined ? undefined : this.#at(locateInput(text, input, field));
+    const place = locateInput(this.#readText() ?? "", input, field);
+    return place === undefined ? this.#locateFlake(undefined) : this.#at(place);
   }
 
   /** Where a flake says what it is, or one of its fields. */
