@@ -78,7 +78,7 @@ fi
 # Without it bubblewrap isolates builds, which takes longer for each.
 source=core/host/sandbox/native/floe-sandbox.c
 native=dist/floe-sandbox
-if [ ! -x "$native" ] || [ "$source" -nt "$native" ]; then
+if [ ! -x "$native" ] || [ -n "$(find core/host/sandbox/native -name '*.c' -newer "$native" -print -quit)" ]; then
   cc=$(compiler || :)
   mkdir -p dist
   if [ -z "$cc" ]; then say "there is no C compiler: builds are isolated by bubblewrap, which takes longer for each"

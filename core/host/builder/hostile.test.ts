@@ -7,8 +7,11 @@ import { formatHash, hashBytes } from "../../base/index.ts";
 import { local } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { hashTree } from "../files/index.ts";
-import { findSandboxSupport } from "../sandbox/index.ts";
+import { openLocalStore } from "../local-store/index.ts";
+import { giveDefaultAcl, listAttributes } from "../local-store/testing.ts";
+import { findNativeProgram, findSandboxSupport } from "../sandbox/index.ts";
 import { copyPerl } from "../sandbox/testdata/perl.ts";
+import { buildPaths } from "./build-paths.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
 /** Builders that try what builders must not do: each is refused, or harms nothing but itself. */
@@ -295,6 +298,19 @@ if (typeof bench === "string") {
       await bench.script("truncate -s 1000T $out || touch $out; stat -c %s $out", { name: "sparse" }),
     );
     assert.is(linesOf(report).at(-1), "0");
+  });
+
+  test("what the store directory hands on to all that is made in it is not on an output", async () => {
+    const other = await bench.openOther();
+    const refused =
+      findNativeProgram() === undefined ? "there is no floe-sandbox" : giveDefaultAcl(other.realStoreDirectory);
+    if (refused !== undefined) return console.log(`skipped: attributes cannot be seen or set here: ${refused}`);
+    const value = await bench.script("mkdir $out; echo x > $out/file", { name: "handed-on" });
+    using fresh = openLocalStore({ root: other.root });
+    fresh.addDerivation(bench.store.readDerivation(value.drvPath as StorePath));
+    const report = await buildPaths({ store: fresh, targets: [{ drvPath: value.drvPath as StorePath }] });
+    assert.is(report.exitCode, 0);
+    for (const file of [value.outPath, `${value.outPath}/file`]) assert.equal(listAttributes(fresh.realPath(file)), []);
   });
 
   test("a link in the build directory does not lead us out of it", async () => {

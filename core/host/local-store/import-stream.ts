@@ -30,6 +30,8 @@ export interface ImportStreamContext {
   addTempRoots(paths: Iterable<StorePath>): void;
   /** As for adding a tree. */
   temporaryPlace(): string;
+  /** What is done to complete files before they are registered. */
+  takeCare(files: readonly string[]): void;
   /**
    * Register in one transaction. `choose` is called inside it, when all was checked and no one else can register: it moves what it
    * chooses to where it belongs. `places`: where the files are before that.
@@ -122,10 +124,9 @@ export async function takeIn(store: ImportStreamContext, round: readonly Incomin
     store.addTempRoots(incoming.keys());
     const valid = store.validAmong([...incoming.keys()]);
     const fresh = [...incoming.values()].filter(({ info }) => !valid.has(info.path));
-    await syncTreesLater(
-      fresh.map(({ place }) => place),
-      store.realStoreDirectory,
-    );
+    const files = fresh.map(({ place }) => place);
+    store.takeCare(files);
+    await syncTreesLater(files, store.realStoreDirectory);
     let left: ReadonlySet<StorePath>;
     try {
       left = placeAll(store, fresh, placed);

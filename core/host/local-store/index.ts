@@ -10,5 +10,5 @@ export { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-loc
 export { type InfoRow, pathInfoOf, type RecordedContents, StoreQueryTable } from "./queries.ts";
 export { readRealisations, RealisationTable } from "./realisations.ts";
 export { register } from "./registration.ts";
-export { readStoreSettings, type StoreSettings } from "./settings.ts";
+export { IGNORED_ATTRIBUTES, readStoreSettings, type StoreSettings } from "./settings.ts";
 export { SCHEMA, SCHEMA_VERSION } from "./schema.ts";

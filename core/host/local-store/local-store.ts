@@ -30,10 +30,11 @@ import {
   type StorePath,
 } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
-import { dumpTree, FileJoiner, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
+import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { type ClosureSource, closuresWithInfos, referencesOfMany } from "./closures.ts";
 import { StoreDatabase } from "./database.ts";
+import { FileCare } from "./file-care.ts";
 import { readGcGraph } from "./gc-graph.ts";
 import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
@@ -55,8 +56,9 @@ export interface OpenLocalStoreOptions {
   readonly root?: string | undefined;
   /** Only ask; nothing is made or locked, and a store that does not exist is an empty one. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** Join equal files of every object before it is registered. Default false. */
+  /** What is done to files before they are registered. Default as in {@link StoreSettings}. */
   readonly autoOptimise?: boolean | undefined;
+  readonly ignoredAttributes?: readonly string[] | undefined;
 }
 
 /**
@@ -78,8 +80,7 @@ export class LocalStore implements Store {
   readonly storeDirectory: string = STORE_DIRECTORY;
   readonly readOnly: boolean;
   readonly #layout: StoreLayout;
-  readonly #autoOptimise: boolean;
-  #joiner: FileJoiner | undefined;
+  readonly #care: FileCare;
   readonly #database: StoreDatabase;
   readonly #queries: StoreQueryTable;
   readonly #realisations: RealisationTable;
@@ -92,10 +93,10 @@ export class LocalStore implements Store {
   /** Objects of a batch that are written but not registered yet, and the locks on them. */
   #batch: { readonly infos: Map<StorePath, PathInfo>; readonly locks: HeldLocks[] } | undefined;
 
-  constructor(layout: StoreLayout, { readOnly = false, autoOptimise = false }: OpenLocalStoreOptions) {
+  constructor(layout: StoreLayout, { readOnly = false, ...settings }: OpenLocalStoreOptions) {
     this.#layout = layout;
     this.readOnly = readOnly;
-    this.#autoOptimise = autoOptimise;
+    this.#care = new FileCare(layout.realStoreDirectory, settings);
     this.#database = new StoreDatabase(layout, { readOnly });
     this.#queries = new StoreQueryTable(this.#database);
     this.#realisations = new RealisationTable(this.#database, layout.stateDirectory);
@@ -373,8 +374,9 @@ export class LocalStore implements Store {
   registerOutputs(infos: readonly PathInfo[]): void {
     const all = this.#withWaiting(infos);
     if (all.length === 0) return;
-    this.#joinFiles(all);
-    syncTrees(this.#realPaths(all), this.realStoreDirectory);
+    const files = this.#realPaths(all);
+    this.#care.take(files);
+    syncTrees(files, this.realStoreDirectory);
     this.#register(all);
   }
 
@@ -382,8 +384,9 @@ export class LocalStore implements Store {
   async registerOutputsLater(infos: readonly PathInfo[]): Promise<void> {
     const all = this.#withWaiting(infos);
     if (all.length === 0) return;
-    this.#joinFiles(all);
-    await syncTreesLater(this.#realPaths(all), this.realStoreDirectory);
+    const files = this.#realPaths(all);
+    this.#care.take(files);
+    await syncTreesLater(files, this.realStoreDirectory);
     this.#register(all);
   }
 
@@ -475,16 +478,6 @@ export class LocalStore implements Store {
     return { database: this.#database, queries: this.#queries, waiting: this.#batch?.infos };
   }
 
-  #joinFiles(infos: readonly PathInfo[]): void {
-    if (!this.#autoOptimise) return;
-    try {
-      this.#joiner ??= new FileJoiner(this.realStoreDirectory);
-      for (const real of this.#realPaths(infos)) this.#joiner.join(real);
-    } catch {
-      // Saving space is no reason to fail; `floe store optimise` tells what is in its way.
-    }
-  }
-
   #realPaths(infos: readonly PathInfo[]): string[] {
     return infos.map((info) => this.realPath(info.path));
   }
@@ -564,6 +557,7 @@ export class LocalStore implements Store {
       queryPathInfo: (path) => this.#queries.pathInfo(path),
       addTempRoots: (paths) => this.addTempRoots(paths),
       temporaryPlace: () => this.#temporaryPlace(),
+      takeCare: (files) => this.#care.take(files),
       register: (infos, places, choose) => this.#register(infos, { places, choose }),
       queryReferrers: (path) => this.#queries.referrers(path),
       invalidate: (paths) => void this.invalidate(paths),

@@ -1,4 +1,6 @@
 /*
+ * floe-sandbox attributes …: see attributes.c.
+ *
  * floe-sandbox DIRECTORY: runs builders in sandboxes and keeps locks, for one process that talks to it by its standard
  * input and output.
  *
@@ -215,6 +217,8 @@ static void answer_failure(char kind, uint32_t id, int error, const char *text) 
   if (size > (int)sizeof data - 5) size = sizeof data - 5;
   answer(kind, id, data, 4 + size);
 }
+
+#include "attributes.c"
 
 /* ---- what the child does ---- */
 
@@ -1180,8 +1184,9 @@ static const char *prepare(void) {
 }
 
 int main(int count, char **args) {
+  if (count >= 4 && strcmp(args[1], "attributes") == 0) return attributes(args + 2);
   if (count != 2) {
-    fprintf(stderr, "usage: floe-sandbox DIRECTORY\n");
+    fprintf(stderr, "usage: floe-sandbox DIRECTORY, or floe-sandbox attributes list|strip PATH IGNORED...\n");
     return 2;
   }
   new_root = args[1];
