@@ -43,6 +43,7 @@ node=node_modules/.bin/node
 packages=
 need() { command -v "$1" >/dev/null 2>&1 || packages="$packages $2"; }
 need qemu-system-x86_64 qemu-system-x86
+need qemu-system-aarch64 qemu-system-arm
 need qemu-img qemu-utils
 need bwrap bubblewrap
 need git git

@@ -7,9 +7,12 @@ export interface GenerationManifest {
   readonly kernelParameters: string;
 }
 
+/** Processor of a machine. */
+export type Architecture = "x86_64" | "aarch64";
+
 /** What the driver needs to make one machine: the evaluation's answer, once its store paths are built. */
 export interface MachineManifest {
-  readonly architecture: "x86_64";
+  readonly architecture: Architecture;
   readonly memoryMiB: number;
   readonly cpus: number;
   /** Image of the store with the closures of all generations; read-only, second disk. */
@@ -29,5 +32,7 @@ export interface VmTestManifest {
   readonly description: string;
   /** File whose default export is the story, relative to the flake or absolute. */
   readonly story: string;
+  /** Platforms it can run on. */
+  readonly platforms: readonly string[];
   readonly machines: Readonly<Record<string, MachineManifest>>;
 }

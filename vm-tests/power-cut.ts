@@ -15,6 +15,7 @@ const starting = {
 export default vmTest({
   name: "power-cut",
   description: "Wherever a switch loses power, the machine boots the generation before or after it, whole.",
+  platforms: ["x86_64-linux"],
   machines: {
     machine: {
       config: { ...serving("one"), systemd: { services: { stopping } } },

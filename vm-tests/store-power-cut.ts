@@ -8,6 +8,7 @@ const CUTS = 40;
 export default vmTest({
   name: "store-power-cut",
   description: "Wherever the power is cut, the store is whole and has all that was told as done.",
+  platforms: ["x86_64-linux"],
   machines: {
     machine: {
       config: {},

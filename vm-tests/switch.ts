@@ -9,6 +9,7 @@ const failing = {
 export default vmTest({
   name: "switch",
   description: "Every verb of floe system changes what it says, and nothing else.",
+  platforms: ["x86_64-linux"],
   machines: {
     machine: {
       config: serving("one"),

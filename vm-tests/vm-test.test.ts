@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { beginEvaluation, contextOf, currentEvaluation } from "../core/derivation/index.ts";
+import { beginEvaluation, contextOf, currentEvaluation, parseDerivation } from "../core/derivation/index.ts";
 import { makeSourceHost } from "../core/host/files/source-host.ts";
 import { vmTest } from "./index.ts";
 
@@ -27,7 +27,7 @@ const story = () =>
 
 test("vmTest() is data for an evaluation, and carries its script for the driver", () => {
   const made = story();
-  assert.equal(Object.keys(made), ["type", "name", "description", "story", "machines"]);
+  assert.equal(Object.keys(made), ["type", "name", "description", "story", "platforms", "machines"]);
   assert.match(made.story, /vm-test\.test\.ts$/);
   assert.type(made.script, "function");
   assert.equal(made.allowConsole, [/expected/]);
@@ -41,6 +41,40 @@ test("machines of a test name their images and what they can boot", () => {
   assert.match(server?.generations.base.toplevel ?? "", /-floe-system-server$/);
   assert.is.not(server?.generations.base.toplevel, server?.generations["next"]?.toplevel);
   assert.match(server?.generations.base.kernelParameters ?? "", "floe.store=erofs:/dev/vdb");
+});
+
+test("a test has machines of each platform it declares", () => {
+  const { platforms, machines, on } = vmTest({
+    name: "both",
+    description: "",
+    platforms: ["x86_64-linux", "aarch64-linux"],
+    machines: { machine: { config: {} } },
+    async script() {},
+  });
+  assert.equal(platforms, Object.keys(on));
+  assert.is(on["x86_64-linux"]?.machines, machines, "the first one is meant where none is named");
+  const [native, other] = [machines["machine"], on["aarch64-linux"]?.machines["machine"]];
+  assert.equal([native?.architecture, other?.architecture], ["x86_64", "aarch64"]);
+  assert.match(other?.generations.base.kernel ?? "", /-linux-[\d.]+\/Image$/);
+  assert.match(native?.generations.base.kernel ?? "", /-linux-[\d.]+\/vmlinux$/);
+  assert.match(other?.generations.base.kernelParameters ?? "", "console=ttyAMA0");
+  // All of it is built here.
+  for (const [path, text] of currentEvaluation().derivations)
+    assert.not(parseDerivation(text, path).system === "aarch64-linux", path);
+});
+
+test("vmTest() refuses a platform without packages", () => {
+  const made = vmTest({
+    name: "odd",
+    description: "",
+    platforms: ["riscv64-linux"],
+    machines: { machine: { config: {} } },
+    async script() {},
+  });
+  assert.throws(
+    () => made.machines,
+    (error: { code: string }) => error.code === "vm-test.platform",
+  );
 });
 
 test("equal machines have equal images, and the images hold every generation", () => {

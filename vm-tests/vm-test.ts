@@ -1,4 +1,4 @@
-import { callerLocation } from "#floe/base";
+import { callerLocation, CodedError } from "#floe/base";
 import { type Defs, defaults, type Module } from "#floe/module";
 import { makeSystem, type System } from "#floe/system";
 import { modules as baseModules } from "../modules/index.ts";
@@ -6,7 +6,7 @@ import agent from "../modules/testing/agent.ts";
 import { makePkgs, type Pkgs } from "../pkgs/index.ts";
 import { makeRecordedImage, makeRootImage, makeStoreImage } from "./machine-image.ts";
 import type { Machine, StoryTools } from "./machine.ts";
-import type { GenerationManifest, MachineManifest, VmTestManifest } from "./manifest.ts";
+import type { Architecture, GenerationManifest, MachineManifest, VmTestManifest } from "./manifest.ts";
 
 /** One machine of a story. */
 export interface MachineSpecification {
@@ -32,7 +32,9 @@ export interface VmTestOptions<Names extends string> {
   readonly machines: Readonly<Record<Names, MachineSpecification>>;
   /** Console lines that are no fault here, such as those of a service that is meant to crash. */
   readonly allowConsole?: readonly RegExp[];
-  /** Package set of the machines. Default: Floe's own. */
+  /** Platforms of its machines, each of which it can run on; the first one is meant where none is named. Default: x86_64-linux. */
+  readonly platforms?: readonly string[];
+  /** Package set of the machines, or the one whose cross sets they take. Default: Floe's own. */
   readonly pkgs?: Pkgs;
   /** The story. It runs on the host, in plain Node; the rest of this value only ever describes. */
   script(tools: StoryTools & { readonly [name in NoInfer<Names>]: Machine }): Promise<void>;
@@ -45,6 +47,8 @@ export interface VmTestOptions<Names extends string> {
 export interface VmTest extends VmTestManifest {
   readonly script: (tools: never) => Promise<void>;
   readonly allowConsole: readonly RegExp[];
+  /** The same test with the machines of one platform, for each that it declares. Not a part of its data. */
+  readonly on: Readonly<Record<string, VmTestManifest>>;
 }
 
 const PLATFORM = "x86_64-linux";
@@ -52,16 +56,14 @@ const PLATFORM = "x86_64-linux";
 /** How every machine under test differs from a machine on its own: its disks are images, and the agent runs. */
 const UNDER_TEST: Defs = {
   fileSystems: { "/": { device: "/dev/vda", fsType: "ext4" } },
-  // Uncompressed: an emulated processor takes a second to unpack what the host reads at once.
-  boot: {
-    storeImage: "erofs:/dev/vdb",
-    kernel: { file: defaults("vmlinux") },
-    kernelParams: ["systemd.getty_auto=no"],
-  },
+  boot: { storeImage: "erofs:/dev/vdb", kernelParams: ["systemd.getty_auto=no"] },
   testing: { agent: { enable: true } },
   // Nobody sits at the console, and what it shows is the record of the kernel.
   services: { getty: { serial: [] } },
 };
+
+/** Uncompressed: an emulated processor takes a second to unpack what the host reads at once. Others have one form alone. */
+const UNPACKED_KERNEL: Defs = { boot: { kernel: { file: defaults("vmlinux") } } };
 
 let ownPkgs: Pkgs | undefined;
 
@@ -82,29 +84,49 @@ let ownPkgs: Pkgs | undefined;
  * });
  */
 export function vmTest<const Names extends string>(options: VmTestOptions<Names>): VmTest {
-  const { name, description, script, allowConsole = [] } = options;
+  const { name, description, script, allowConsole = [], platforms = [PLATFORM] } = options;
   const story = callerLocation(vmTest)?.file ?? "";
-  let made: Readonly<Record<string, MachineManifest>> | undefined;
-  const test = {
-    type: "vmTest" as const,
-    name,
-    description,
-    story,
-    /** Worked out when an evaluation asks, since the driver, which imports stories too, has no use for it. */
-    get machines() {
-      made ??= makeMachines(options);
-      return made;
-    },
-  };
+  const [first = PLATFORM] = platforms;
+  const on = Object.fromEntries(platforms.map((platform) => [platform, manifest(platform)]));
+  const test = on[first] ?? manifest(first);
   // Functions are no data: an evaluation must not meet them.
   Object.defineProperty(test, "script", { value: script });
   Object.defineProperty(test, "allowConsole", { value: allowConsole });
+  Object.defineProperty(test, "on", { value: on });
   return test as VmTest;
+
+  function manifest(platform: string): VmTestManifest {
+    let made: Readonly<Record<string, MachineManifest>> | undefined;
+    return {
+      type: "vmTest",
+      name,
+      description,
+      story,
+      platforms,
+      /** Worked out when an evaluation asks, since the driver, which imports stories too, has no use for it. */
+      get machines() {
+        made ??= makeMachines(options, platform);
+        return made;
+      },
+    };
+  }
 }
 
-function makeMachines(options: VmTestOptions<string>): Readonly<Record<string, MachineManifest>> {
-  ownPkgs ??= options.pkgs ?? makePkgs({ platform: PLATFORM });
-  const pkgs = options.pkgs ?? ownPkgs;
+/** @throws {CodedError} `vm-test.platform` when there are no packages for it. */
+function pkgsFor(platform: string, given: Pkgs | undefined): Pkgs {
+  ownPkgs ??= given ?? makePkgs({ platform: PLATFORM });
+  const { native } = given ?? ownPkgs;
+  const sets = [native, ...Object.values(native.cross)];
+  const found = sets.find((set) => set.platform.system === platform);
+  if (found !== undefined) return found;
+  throw new CodedError(
+    "vm-test.platform",
+    `Cannot make machines of "${platform}": expected one of ${sets.map((set) => set.platform.system).join(", ")}`,
+  );
+}
+
+function makeMachines(options: VmTestOptions<string>, platform: string): Readonly<Record<string, MachineManifest>> {
+  const pkgs = pkgsFor(platform, options.pkgs);
   return Object.fromEntries(
     Object.entries(options.machines).map(([name, machine]) => [name, makeMachine(name, machine, pkgs)]),
   );
@@ -112,12 +134,14 @@ function makeMachines(options: VmTestOptions<string>): Readonly<Record<string, M
 
 function makeMachine(name: string, specification: MachineSpecification, pkgs: Pkgs): MachineManifest {
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
+  const { processor } = pkgs.platform;
+  const underTest = processor === "x86_64" ? [UNDER_TEST, UNPACKED_KERNEL] : [UNDER_TEST];
   const system = (own: Defs): System =>
-    makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [UNDER_TEST, own] });
+    makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [...underTest, own] });
   const systems = Object.entries({ base: config, ...generations }).map(([key, own]) => [key, system(own)] as const);
   const toplevels = systems.map(([, { toplevel }]) => toplevel);
   return {
-    architecture: "x86_64",
+    architecture: processor as Architecture,
     memoryMiB,
     cpus,
     storeImage: `${makeStoreImage({ name, pkgs, toplevels })}`,

@@ -7,6 +7,8 @@ export interface InspectedOutput {
   readonly type: OutputType;
   readonly name?: string;
   readonly description?: string;
+  /** Of a machine test: what its machines can be. */
+  readonly platforms?: readonly string[];
 }
 
 /**
@@ -60,7 +62,7 @@ export function inspectOutput(path: readonly string[], value: unknown): Inspecte
       return { type, ...named(about) };
     case "vm-test":
       expectThat(about.type === "vmTest", "what vmTest() gives");
-      return { type, ...named(about) };
+      return { type, ...named(about), ...(Array.isArray(about.platforms) ? { platforms: about.platforms } : {}) };
     case "template":
       expectThat(kindOfValue(value) === "an object", "a template, { path, description }", HINTS.template);
       if (typeof about.path !== "string" && fieldsOf(about.path).kind !== "local-source")
@@ -97,6 +99,7 @@ const FIELDS = [
   "path",
   "welcome",
   "activation",
+  "platforms",
 ] as const;
 
 type Fields = { readonly [name in (typeof FIELDS)[number] | "drvPath" | "outPath"]?: unknown };

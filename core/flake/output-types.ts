@@ -57,6 +57,7 @@ export interface VmTestLike {
   readonly type: "vmTest";
   readonly name: string;
   readonly description: string;
+  readonly platforms?: readonly string[];
   readonly machines: object;
 }
 

@@ -9,34 +9,54 @@ const TIMEOUT_SECONDS = 2 * 60 * 60;
 /** How much of a failed story's output is shown; all of it lies in the folder that its last lines name. */
 const SHOWN_LINES = 80;
 
-/** Run the flake's machine tests with the program itself, as its users do; each story is one test. */
+/** One story on machines of one platform. */
+interface Story {
+  readonly name: string;
+  readonly platform: string;
+}
+
+/** Run the flake's machine tests with the program itself, as its users do; each story is one test on each platform it declares. */
 export async function runMachines(options: StageOptions): Promise<StageResult> {
   const listed = await floe(["vm-test", "list", "--json"], options);
   if (listed.code !== 0) return single("vm-test list", listed.output);
-  // The list is a JSON text among words for people.
-  const names = [...listed.output.matchAll(/^\s*"name": "([^"]+)"/gm)].map((match) => match[1] ?? "");
-  if (names.length === 0) return single("vm-test list", `it lists no machine test:\n${listed.output}`);
-  const chosen = names.filter((each) => options.filter === undefined || each.includes(options.filter));
+  const stories = readStories(listed.output);
+  if (stories.length === 0) return single("vm-test list", `it lists no machine test:\n${listed.output}`);
+  const { filter } = options;
+  const chosen = stories.filter((story) => filter === undefined || showStory(story).includes(filter));
+  const platforms = [...new Set(chosen.map(({ platform }) => platform))];
   const results: StageResult[] = [];
-  const queue = [...chosen.entries()];
-  const runNext = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined && !options.signal.aborted; next = queue.shift()) {
-      results[next[0]] = await runStory(next[1], options);
-      if (next[0] === 0) return;
-    }
-  };
-  // What all stories need is built for the first one. The others run two at a time: machines wait for clocks and disks, and a
-  // story's deadlines count what its guests got of the processor.
-  await runNext();
-  await Promise.all([runNext(), runNext()]);
-  return sum(results.filter((result) => result !== undefined));
+  for (const platform of platforms) {
+    const queue = chosen.filter((story) => story.platform === platform);
+    const runNext = async (): Promise<void> => {
+      const next = queue.shift();
+      if (next !== undefined && !options.signal.aborted) results.push(await runStory(next, options));
+    };
+    const runRest = async (): Promise<void> => {
+      while (queue.length > 0 && !options.signal.aborted) await runNext();
+    };
+    // What all stories need is built for the first one. The others run two at a time: machines wait for clocks and disks, and a
+    // story's deadlines count what its guests got of the processor.
+    await runNext();
+    await Promise.all([runRest(), runRest()]);
+  }
+  return sum(results);
 }
 
-async function runStory(name: string, options: StageOptions): Promise<StageResult> {
+/** The list is a JSON text among words for people. */
+function readStories(output: string): Story[] {
+  const [text = "[]"] = /^\[$.*?^\]$/ms.exec(output) ?? [];
+  const rows = JSON.parse(text) as readonly { readonly name: string; readonly platforms: readonly string[] }[];
+  return rows.flatMap(({ name, platforms }) => platforms.map((platform) => ({ name, platform })));
+}
+
+const showStory = ({ name, platform }: Story): string => `${name} on ${platform}`;
+
+async function runStory(story: Story, options: StageOptions): Promise<StageResult> {
+  const { name, platform } = story;
   // Builds can take long: what is happening must be seen. Continuous integration ends runs that stay silent.
-  const child = await floe(["vm-test", "run", name], options, withName(name));
+  const child = await floe(["vm-test", "run", name, "--platform", platform], options, withName(showStory(story)));
   const output = stripColors(child.output).split("\n").slice(-SHOWN_LINES).join("\n");
-  return single(`vm-test ${name}`, child.code === 0 ? undefined : output);
+  return single(`vm-test ${showStory(story)}`, child.code === 0 ? undefined : output);
 }
 
 /** Shows whole lines, each with whose it is. */

@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type Accelerator, type Disk, VirtualMachine } from "qemu-wrapper";
+import { type Accelerator, type Architecture, type Disk, VirtualMachine } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import { AgentClient, type Hello } from "./agent-client.ts";
 import { type ConsoleTrouble, judgeConsoleLine } from "./console-trouble.ts";
@@ -21,6 +21,7 @@ const LAST_WORDS_MS = 700;
 
 export interface BootSpecification {
   readonly name: string;
+  readonly architecture: Architecture;
   readonly accelerator: Accelerator;
   readonly memoryMiB: number;
   readonly cpus: number;
@@ -77,7 +78,7 @@ export class Boot {
 
   /** Start QEMU and record from the first byte on. */
   static async start(specification: BootSpecification): Promise<Boot> {
-    const { name, accelerator, memoryMiB, cpus, kernel, firmware, disks, folder, number } = specification;
+    const { name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks, folder, number } = specification;
     const files = { console: join(folder, "console.log"), journal: join(folder, "journal.log") };
     const header = `==== boot ${number} of ${name}: ${kernel?.commandLine ?? "firmware"}\n`;
     for (const file of Object.values(files)) appendFileSync(file, header);
@@ -89,7 +90,7 @@ export class Boot {
     const machine = await VirtualMachine.start({
       shape: {
         name,
-        architecture: "x86_64",
+        architecture,
         accelerator,
         memoryMiB,
         cpus,

@@ -1,4 +1,5 @@
 import { getProgram } from "qemu-wrapper";
+import type { MachineManifest } from "../manifest.ts";
 import { fromQemu } from "./call-site.ts";
 
 /**
@@ -6,9 +7,9 @@ import { fromQemu } from "./call-site.ts";
  *
  * @throws {CodedError} `qemu.missing` with what to install.
  */
-export function checkHost(searchPath?: string): void {
+export function checkHost(architecture: MachineManifest["architecture"], searchPath?: string): void {
   try {
-    for (const program of ["qemu-system-x86_64", "qemu-img"]) getProgram(program, searchPath);
+    for (const program of [`qemu-system-${architecture}`, "qemu-img"]) getProgram(program, searchPath);
   } catch (error) {
     throw fromQemu(error);
   }

@@ -32,7 +32,10 @@ const FIRST_LIGHT_SECONDS = 10;
 const SAMPLE_MS = 1000;
 
 /** What the driver adds to every kernel command line: where to speak, and not to sit there after a panic. */
-const DRIVER_PARAMETERS = "console=ttyS0,115200 panic=-1";
+const DRIVER_PARAMETERS: Readonly<Record<MachineManifest["architecture"], string>> = {
+  x86_64: "console=ttyS0,115200 panic=-1",
+  aarch64: "console=ttyAMA0,115200 panic=-1",
+};
 
 export interface MachineHostOptions {
   readonly name: string;
@@ -167,13 +170,14 @@ export class MachineHost {
     const chosen = generation === undefined ? "" : ` floe.generation=${generation}`;
     return Boot.start({
       name: this.name,
+      architecture: manifest.architecture,
       accelerator: this.#accelerator,
       memoryMiB: manifest.memoryMiB,
       cpus: manifest.cpus,
       kernel: {
         image: realPath(base.kernel),
         initrd: realPath(base.initrd),
-        commandLine: `${base.kernelParameters} ${DRIVER_PARAMETERS}${chosen}`.trim(),
+        commandLine: `${base.kernelParameters} ${DRIVER_PARAMETERS[manifest.architecture]}${chosen}`.trim(),
       },
       disks: this.#disks ?? [],
       socketFolder: this.#sockets.path,

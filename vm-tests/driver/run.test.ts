@@ -22,6 +22,7 @@ async function bootFirmware(rom: Uint8Array): Promise<Boot> {
   writeFileSync(join(work, "firmware"), rom);
   return Boot.start({
     name: "machine",
+    architecture: "x86_64",
     accelerator: "tcg",
     memoryMiB: 16,
     cpus: 1,
@@ -95,7 +96,8 @@ function manifest(): VmTestManifest {
     rootImage: image,
     generations: { base },
   } as const;
-  return { type: "vmTest", name: "example", description: "", story: "", machines: { machine } };
+  const platforms = ["x86_64-linux"];
+  return { type: "vmTest", name: "example", description: "", story: "", platforms, machines: { machine } };
 }
 
 async function runStory(script: Script, options: { timeoutSeconds?: number; signal?: AbortSignal } = {}) {
@@ -207,11 +209,17 @@ withQemu("a story that outlives its run starts no machine any more", async () =>
 });
 
 test("checkHost() names what is missing before anything is built", () => {
-  assert.throws(
-    () => checkHost(folder),
-    (error: { name: string; code: string; hint: string }) =>
-      error.name === "CodedError" && error.code === "qemu.missing" && error.hint.includes("apt-get install"),
-  );
+  for (const [architecture, debian] of [
+    ["x86_64", "qemu-system-x86"],
+    ["aarch64", "qemu-system-arm"],
+  ] as const)
+    assert.throws(
+      () => checkHost(architecture, folder),
+      (error: { name: string; code: string; hint: string }) =>
+        error.name === "CodedError" &&
+        error.code === "qemu.missing" &&
+        error.hint.includes(`apt-get install ${debian}`),
+    );
 });
 
 test("Reporter writes plain lines where there is no terminal, and redraws where there is one", () => {

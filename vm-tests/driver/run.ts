@@ -59,7 +59,10 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   const steps: string[] = [];
   let error: CodedError | undefined;
   try {
-    const { accelerator, reason } = await chooseAccelerator({ wanted: options.accelerator ?? "auto" });
+    // All machines of a test are of one platform.
+    const { architecture = "x86_64" } = Object.values(manifest.machines)[0] ?? {};
+    const wanted = options.accelerator ?? "auto";
+    const { accelerator, reason } = await chooseAccelerator({ wanted, architecture });
     const [story, systems] = [digestOf(options.storyFile), systemsOf(manifest)];
     log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder, story, systems });
     for (const [name, machine] of Object.entries(manifest.machines)) {
@@ -68,7 +71,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
           name,
           manifest: machine,
           accelerator,
-          mayFallBack: (options.accelerator ?? "auto") === "auto",
+          mayFallBack: wanted === "auto",
           log,
           folder: folder.machine(name),
           record: (file, entry) => folder.record(join(name, file), entry),

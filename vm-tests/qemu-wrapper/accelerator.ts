@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync, readFileSync, renameSync, statSync, w
 import { writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Accelerator, makeArguments } from "./argv.ts";
+import { type Accelerator, type Architecture, makeArguments } from "./argv.ts";
 import { readCpuSeconds } from "./cpu-time.ts";
 import { QemuError } from "./errors.ts";
 import { QemuProcess } from "./process.ts";
@@ -72,6 +72,8 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
 export interface ChooseAcceleratorOptions {
   /** `auto` takes KVM where guests really run, else TCG; `kvm` makes that a condition. */
   readonly wanted?: "auto" | Accelerator;
+  /** Processor of the guests. Default x86_64. */
+  readonly architecture?: Architecture;
   readonly qemu?: string;
   /** Device of the kernel's virtual machine monitor. */
   readonly device?: string;
@@ -88,7 +90,9 @@ export interface ChooseAcceleratorOptions {
  * @throws {QemuError} `qemu.no-kvm` when KVM was demanded and is not usable; `qemu.missing` without QEMU.
  */
 export async function chooseAccelerator(options: ChooseAcceleratorOptions = {}): Promise<AcceleratorChoice> {
-  const { wanted = "auto" } = options;
+  const { wanted = "auto", architecture = "x86_64" } = options;
+  // The probe is a program of x86_64, and KVM runs guests of the host's own kind alone.
+  if (architecture !== "x86_64") return emulate(architecture, wanted);
   const qemu = options.qemu ?? getProgram("qemu-system-x86_64");
   if (wanted === "tcg") return { accelerator: "tcg", reason: "TCG was asked for" };
   const device = options.device ?? "/dev/kvm";
@@ -103,6 +107,12 @@ export async function chooseAccelerator(options: ChooseAcceleratorOptions = {}):
     });
   }
   return { accelerator: "tcg", reason: `KVM is not usable: ${verdict.reason}` };
+}
+
+function emulate(architecture: Architecture, wanted: "auto" | Accelerator): AcceleratorChoice {
+  const reason = `${architecture} is emulated`;
+  if (wanted !== "kvm") return { accelerator: "tcg", reason };
+  throw new QemuError("qemu.no-kvm", `Cannot use KVM: ${reason}`, { hint: "Leave the choice to the driver." });
 }
 
 /** Note that KVM failed a real guest, so that the next run does not try it again. */

@@ -1,3 +1,6 @@
+/** Processors that machines can have. */
+export type Architecture = "x86_64" | "aarch64";
+
 /** How instructions of the guest are run. */
 export type Accelerator = "tcg" | "kvm";
 
@@ -20,7 +23,7 @@ export interface Port {
 /** Everything that decides which machine QEMU makes. Paths are on the host. */
 export interface MachineShape {
   readonly name: string;
-  readonly architecture: "x86_64";
+  readonly architecture: Architecture;
   readonly accelerator: Accelerator;
   readonly memoryMiB: number;
   readonly cpus: number;
@@ -92,11 +95,28 @@ function portArguments(ports: readonly Port[]): string[] {
   ];
 }
 
-/**
- * With HPET and its steady count: against the interval timer alone, a kernel on a busy host fails to measure the speed of
- * its time stamp counter, or measures it wrongly by a factor, and has no fine clock from then on.
- */
-const MACHINE_TYPE = "q35";
+interface ArchitectureShape {
+  readonly machine: string;
+  /** The emulated processor. */
+  readonly cpu: string;
+  readonly devices: readonly string[];
+}
+
+const SHAPES: Readonly<Record<Architecture, ArchitectureShape>> = {
+  x86_64: {
+    // With HPET and its steady count: against the interval timer alone, a kernel on a busy host fails to measure the speed of
+    // its time stamp counter, or measures it wrongly by a factor, and has no fine clock from then on.
+    machine: "q35",
+    cpu: "max",
+    devices: ["virtio-rng-pci", "vmgenid,guid=auto"],
+  },
+  aarch64: {
+    machine: "virt,gic-version=3",
+    // Signed pointers in the architecture's own cipher take most of a boot when they are emulated; vectors of any length take more.
+    cpu: "max,pauth-impdef=on,sve=off",
+    devices: ["virtio-rng-pci"],
+  },
+};
 
 /**
  * The arguments of `qemu-system-<architecture>` for a machine.
@@ -105,6 +125,7 @@ const MACHINE_TYPE = "q35";
  */
 export function makeArguments(shape: MachineShape): string[] {
   const { kernel } = shape;
+  const { machine, cpu, devices } = SHAPES[shape.architecture];
   return [
     "-name",
     shape.name,
@@ -114,19 +135,16 @@ export function makeArguments(shape: MachineShape): string[] {
     "-display",
     "none",
     "-machine",
-    MACHINE_TYPE,
+    machine,
     "-accel",
     shape.accelerator === "kvm" ? "kvm" : "tcg,thread=multi,tb-size=256",
     "-cpu",
-    shape.accelerator === "kvm" ? "host" : "max",
+    shape.accelerator === "kvm" ? "host" : cpu,
     "-smp",
     `${shape.cpus}`,
     "-m",
     `${shape.memoryMiB}`,
-    "-device",
-    "virtio-rng-pci",
-    "-device",
-    "vmgenid,guid=auto",
+    ...devices.flatMap((device) => ["-device", device]),
     ...(shape.firmware === undefined ? [] : ["-bios", shape.firmware]),
     ...(kernel === undefined ? [] : ["-kernel", kernel.image, "-append", kernel.commandLine]),
     ...(kernel?.initrd === undefined ? [] : ["-initrd", kernel.initrd]),

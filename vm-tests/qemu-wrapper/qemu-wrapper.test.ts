@@ -89,6 +89,22 @@ withQemu("probe() passes in TCG, and calls a guest that spins a timeout", async 
   assert.is(spins.kind, "timeout");
 });
 
+test("makeArguments() gives each architecture its machine and processor", () => {
+  const args = makeArguments({ ...tiny, architecture: "aarch64" });
+  assert.is(args[args.indexOf("-machine") + 1], "virt,gic-version=3");
+  assert.is(args[args.indexOf("-cpu") + 1], "max,pauth-impdef=on,sve=off");
+  assert.not(args.includes("vmgenid,guid=auto"), "no such device on that machine");
+  assert.is(makeArguments(tiny)[makeArguments(tiny).indexOf("-machine") + 1], "q35");
+});
+
+test("chooseAccelerator() emulates processors of another kind, and says so", async () => {
+  assert.equal(await chooseAccelerator({ architecture: "aarch64" }), {
+    accelerator: "tcg",
+    reason: "aarch64 is emulated",
+  });
+  assert.is((await failure(chooseAccelerator({ architecture: "aarch64", wanted: "kvm" }))).code, "qemu.no-kvm");
+});
+
 withQemu("chooseAccelerator() refuses what is no KVM device, remembers verdicts, and explains itself", async () => {
   const fake = join(folder, "kvm");
   writeFileSync(fake, "");

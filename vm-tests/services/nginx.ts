@@ -5,6 +5,7 @@ import { fetchPage } from "../web-page.ts";
 export default vmTest({
   name: "nginx",
   description: "nginx serves the page its configuration declares, and a second virtual host beside it.",
+  platforms: ["x86_64-linux"],
   machines: {
     server: {
       config: {

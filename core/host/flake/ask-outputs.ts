@@ -33,6 +33,7 @@ const askedSchema = v.array(
     type: v.string(),
     name: v.optional(v.string()),
     description: v.optional(v.string()),
+    platforms: v.optional(v.array(v.string())),
     drvPath: v.optional(v.string()),
     warnings: v.optional(v.array(v.string())),
   }),

@@ -6,6 +6,9 @@ export interface ListFlags extends JsonFlags {
   readonly flake: string;
 }
 
+/** What the guests' machines are. */
+export type PlatformFlag = "x86_64-linux" | "aarch64-linux";
+
 /** Which accelerator the guests get. */
 export type AcceleratorFlag = "auto" | "kvm" | "tcg";
 
@@ -15,6 +18,7 @@ export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime"> 
   readonly output?: string;
   readonly timeout: number;
   readonly accel: AcceleratorFlag;
+  readonly platform?: PlatformFlag;
   readonly junit?: string;
 }
 
@@ -77,6 +81,12 @@ const run = buildCommand<RunFlags, string[], CliContext>({
         brief: "Give a test up after this time",
       },
       junit,
+      platform: {
+        kind: "enum",
+        values: ["x86_64-linux", "aarch64-linux"],
+        optional: true,
+        brief: "Run on machines of this platform (default: the first one the test declares)",
+      },
       accel: {
         kind: "enum",
         values: ["auto", "kvm", "tcg"],

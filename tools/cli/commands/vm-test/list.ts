@@ -13,11 +13,15 @@ export default async function list(this: CliContext, flags: ListFlags): Promise<
     const name = path[1] as string;
     const isMeant = (each: { readonly path: readonly string[] }): boolean => each.path[1] === name;
     const fault = faults.find(isMeant);
-    const description = outputs.find(isMeant)?.description ?? "";
-    return { name, description: fault === undefined ? description : `does not evaluate: ${fault.error.message}` };
+    const { description = "", platforms = [] } = outputs.find(isMeant) ?? {};
+    const text = fault === undefined ? description : `does not evaluate: ${fault.error.message}`;
+    return { name, description: text, platforms };
   });
   if (flags.json) return this.printJson(rows);
   const width = Math.max(...rows.map(({ name }) => name.length), 0);
-  for (const { name, description } of rows) this.print(`${name.padEnd(width)}  ${description}`.trimEnd());
+  for (const { name, description, platforms } of rows) {
+    const others = platforms.length < 2 ? "" : ` (${platforms.join(", ")})`;
+    this.print(`${name.padEnd(width)}  ${description}${others}`.trimEnd());
+  }
   if (rows.length === 0) this.say(`the flake "${opened.flake.directory}" has no vmTests`);
 }

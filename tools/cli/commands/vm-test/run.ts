@@ -25,7 +25,7 @@ import { isVmTest, loadStory } from "./load-story.ts";
 
 /** `floe vm-test run`: evaluate, build, boot, tell. One test after the other; a failed one does not hide the next. */
 export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
-  checkHost(this.env["PATH"]);
+  checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
   using store = openStore(flags);
   // All names first: a slip in the last one shall not come to light after the first one's minutes.
   const prepared: Prepared[] = [];
@@ -63,7 +63,11 @@ interface Prepared {
 
 async function prepare(context: CliContext, flags: RunFlags, store: LocalStore, name: string): Promise<Prepared> {
   const phases = new Phases(context, flags.quiet);
-  const [resolved] = await resolveInstallables([installable(flags.flake, name)], { context, store, flags });
+  const [resolved] = await resolveInstallables([installable(flags, name)], { context, store, flags }).catch(
+    (error: unknown) => {
+      throw explainPlatform(error, flags, name);
+    },
+  );
   const manifest = resolved?.value;
   if (resolved === undefined || !isVmTest(manifest)) {
     throw new CodedError("vm-test.not-a-test", `Cannot run "${name}": it is not a machine test`, {
@@ -125,10 +129,22 @@ async function runOne(
   return result;
 }
 
-/** `rollback` is `FLAKE#vmTests.rollback`; what has a `#` is taken as it is. */
-function installable(flake: string, name: string): string {
-  if (name.includes("#")) return name;
-  return `${flake}#${name.startsWith("vmTests.") ? name : `vmTests.${name}`}`;
+/** `rollback` is `FLAKE#vmTests.rollback`; what has a `#` is taken as it is. A platform is a member of the test. */
+function installable({ flake, platform }: RunFlags, name: string): string {
+  const of = platform === undefined ? "" : `.on.${platform}`;
+  if (name.includes("#")) return `${name}${of}`;
+  return `${flake}#${name.startsWith("vmTests.") ? name : `vmTests.${name}`}${of}`;
+}
+
+/** A test that does not declare the platform looks to an evaluation like one that is not there. */
+function explainPlatform(error: unknown, { platform }: RunFlags, name: string): unknown {
+  if (platform === undefined || !(error instanceof CodedError) || error.code !== "flake.attribute-missing")
+    return error;
+  return new CodedError(
+    "vm-test.no-platform",
+    `Cannot run "${name}" on ${platform}: found no machine test of this name that declares the platform`,
+    { hint: "`floe vm-test list` shows tests with their platforms; a story names them in `platforms`.", cause: error },
+  );
 }
 
 /** Says what is finished and how long it took. */

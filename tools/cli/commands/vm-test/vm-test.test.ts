@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { findProgram } from "qemu-wrapper";
 import { HAS_QEMU } from "../../../../vm-tests/qemu-wrapper/testing.ts";
 import type { VmTestManifest } from "../../../../vm-tests/index.ts";
 import { runFloe, temporaryDirectory } from "../../testing.ts";
@@ -21,7 +22,7 @@ const image = derivation({ name: "image", system: "x86_64-linux", builder: "/bin
 export default defineFlake({
   outputs: () => ({
     vmTests: {
-      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", machines: { m: { storeImage: \`\${image}\` } } },
+      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", platforms: ["x86_64-linux", "aarch64-linux"], machines: { m: { storeImage: \`\${image}\` } } },
     },
     other: { a: 1 },
   }),
@@ -33,13 +34,20 @@ function floe(...words: string[]) {
   return runFloe(words, { cwd: flake, env });
 }
 
-const manifest: VmTestManifest = { type: "vmTest", name: "first", description: "", story: "story.mjs", machines: {} };
+const manifest: VmTestManifest = {
+  type: "vmTest",
+  name: "first",
+  description: "",
+  story: "story.mjs",
+  platforms: ["x86_64-linux"],
+  machines: {},
+};
 
 test("floe vm-test list names tests and what they show", async () => {
   const listed = await floe("vm-test", "list");
-  assert.is(listed.stdout, "first  It shows the first thing.\n", listed.stderr);
+  assert.is(listed.stdout, "first  It shows the first thing. (x86_64-linux, aarch64-linux)\n", listed.stderr);
   assert.equal(JSON.parse((await floe("vm-test", "list", "--json")).stdout), [
-    { name: "first", description: "It shows the first thing." },
+    { name: "first", description: "It shows the first thing.", platforms: ["x86_64-linux", "aarch64-linux"] },
   ]);
 });
 
@@ -56,6 +64,19 @@ test("floe vm-test run without QEMU says what to install, before anything else",
   assert.match(result.stderr, "evaluated vmTests.first");
   assert.match(result.stderr, "frist");
   assert.is(result.stdout, "", "nothing was run");
+});
+
+test("floe vm-test run for a platform needs its QEMU, and a test that declares the platform", async () => {
+  const without = await runFloe(["vm-test", "run", "first", "--platform", "aarch64-linux"], {
+    cwd: flake,
+    env: { ...env, PATH: directory },
+  });
+  assert.match(without.stderr, "apt-get install qemu-system-arm");
+  if (findProgram("qemu-system-aarch64") === undefined) return;
+  const result = await floe("vm-test", "run", "first", "--platform", "aarch64-linux");
+  assert.is(result.code, 1);
+  assert.match(result.stderr, "[vm-test.no-platform]");
+  assert.match(result.stderr, "floe vm-test list");
 });
 
 (HAS_QEMU ? test : test.skip)("floe vm-test run says what is no machine test", async () => {
