@@ -44,7 +44,6 @@ packages=
 need() { command -v "$1" >/dev/null 2>&1 || packages="$packages $2"; }
 need qemu-system-x86_64 qemu-system-x86
 need qemu-system-aarch64 qemu-system-arm
-need qemu-img qemu-utils
 need bwrap bubblewrap
 need git git
 # Any compiler makes the program that runs builders, see below; it is wanted, not needed.

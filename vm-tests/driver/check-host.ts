@@ -9,7 +9,7 @@ import { fromQemu } from "./call-site.ts";
  */
 export function checkHost(architecture: MachineManifest["architecture"], searchPath?: string): void {
   try {
-    for (const program of [`qemu-system-${architecture}`, "qemu-img"]) getProgram(program, searchPath);
+    getProgram(`qemu-system-${architecture}`, searchPath);
   } catch (error) {
     throw fromQemu(error);
   }

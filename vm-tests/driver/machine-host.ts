@@ -202,7 +202,7 @@ export class MachineHost {
   async #makeDisks(): Promise<readonly Disk[]> {
     const { manifest, realPath, folder } = this.#options;
     const file = join(folder, "root.qcow2");
-    await createOverlay({ backing: realPath(manifest.rootImage), file });
+    createOverlay({ backing: realPath(manifest.rootImage), file });
     return [
       { file, format: "qcow2" },
       { file: realPath(manifest.storeImage), format: "raw", readOnly: true },

@@ -1,17 +1,7 @@
-/** Processors that machines can have. */
-export type Architecture = "x86_64" | "aarch64";
-
-/** How instructions of the guest are run. */
-export type Accelerator = "tcg" | "kvm";
-
-/** One block device, first to last as /dev/vda, /dev/vdb, … in the guest. */
-export interface Disk {
-  readonly file: string;
-  readonly format: "raw" | "qcow2";
-  readonly readOnly?: boolean;
-  /** File that receives every write and flush in their order, in the format of dm-log-writes; raw disks only. */
-  readonly log?: string;
-}
+import { type Disk, diskArguments } from "./disks.ts";
+import { type Nic, nicArguments } from "./nics.ts";
+import { optionValue } from "./option-value.ts";
+import { type Accelerator, type Architecture, platformOf } from "./platforms.ts";
 
 /** A byte stream between host and guest, named /dev/virtio-ports/NAME there. */
 export interface Port {
@@ -20,66 +10,61 @@ export interface Port {
   readonly socket: string;
 }
 
+/** A folder of the host that the guest can mount by its tag, over 9p. A machine with one cannot be frozen. */
+export interface SharedFolder {
+  readonly tag: string;
+  readonly path: string;
+  readonly readOnly?: boolean;
+}
+
+/** The file behind the guest's memory, in place of memory of QEMU's own. */
+export interface MemoryFile {
+  readonly file: string;
+  /** What the guest writes goes into the file (`true`), or to a private copy of the page (`false`). */
+  readonly shared: boolean;
+}
+
 /** Everything that decides which machine QEMU makes. Paths are on the host. */
 export interface MachineShape {
   readonly name: string;
   readonly architecture: Architecture;
   readonly accelerator: Accelerator;
   readonly memoryMiB: number;
+  readonly memoryFile?: MemoryFile;
   readonly cpus: number;
+  /** Model and features of the processor, in place of the platform's own. */
+  readonly cpu?: string;
+  /** Room for translated code, in MiB. Default: 256, enough for a boot. */
+  readonly translationMiB?: number;
   /** Direct kernel boot. */
-  readonly kernel?: { readonly image: string; readonly initrd?: string; readonly commandLine: string };
+  readonly kernel?: { readonly image: string; readonly initrd?: string; readonly commandLine?: string };
   /** Firmware in place of the usual one. */
   readonly firmware?: string;
   readonly disks?: readonly Disk[];
+  readonly nics?: readonly Nic[];
+  /** Places for cards that are put in while the machine runs. Default: 0. */
+  readonly freeSlots?: number;
+  readonly folders?: readonly SharedFolder[];
   readonly ports?: readonly Port[];
   /** Unix sockets on which the host listens for the machine's control channel and its serial console. */
   readonly control?: string;
   readonly console?: string;
   /** Do not run the processors until told so by QMP `cont`. */
   readonly paused?: boolean;
+  /** Wait for a state that was saved, and be paused. */
+  readonly incoming?: boolean;
+  /** Leave out the device that tells a guest that it was copied. */
+  readonly withoutGenerationId?: boolean;
   /** Let a guest end QEMU through the debug port 0xf4. */
   readonly debugExit?: boolean;
 }
 
-/** Commas separate the parts of a QEMU option, and are doubled inside a value. */
-function optionValue(text: string): string {
-  return text.replaceAll(",", ",,");
-}
+/** Name of the memory object, and the start of the names of {@link MachineShape.freeSlots}. */
+const MEMORY = "ram";
+export const SLOT = "slot";
 
 function socketDevice(id: string, path: string): string[] {
   return ["-chardev", `socket,id=${id},path=${optionValue(path)},server=off`];
-}
-
-function diskArguments(disks: readonly Disk[]): string[] {
-  return disks.flatMap((disk, index) => (disk.log === undefined ? driveArguments : loggedArguments)(disk, index));
-}
-
-/** A disk whose writes are recorded. The recorder hears of flushes; the files below it need none, as with all disks here. */
-function loggedArguments({ file, log = "" }: Disk, index: number): string[] {
-  const node = (name: string, path: string): string =>
-    `driver=file,node-name=${name}${index},filename=${optionValue(path)},cache.no-flush=on`;
-  return [
-    "-blockdev",
-    node("data", file),
-    "-blockdev",
-    node("log", log),
-    "-blockdev",
-    `driver=blklogwrites,node-name=disk${index},file=data${index},log=log${index}`,
-    "-device",
-    `virtio-blk-pci,drive=disk${index}`,
-  ];
-}
-
-function driveArguments(disk: Disk, index: number): string[] {
-  return [
-    "-drive",
-    // Data of a test machine does not outlive the host: what the guest flushes goes to the host's page cache and no further.
-    `if=none,id=disk${index},file=${optionValue(disk.file)},format=${disk.format},cache=unsafe,discard=unmap` +
-      (disk.readOnly === true ? ",read-only=on" : ""),
-    "-device",
-    `virtio-blk-pci,drive=disk${index}`,
-  ];
 }
 
 function portArguments(ports: readonly Port[]): string[] {
@@ -95,28 +80,28 @@ function portArguments(ports: readonly Port[]): string[] {
   ];
 }
 
-interface ArchitectureShape {
-  readonly machine: string;
-  /** The emulated processor. */
-  readonly cpu: string;
-  readonly devices: readonly string[];
+function memoryArguments({ memoryMiB, memoryFile }: MachineShape): string[] {
+  if (memoryFile === undefined) return [];
+  const share = memoryFile.shared ? "on" : "off";
+  const file = optionValue(memoryFile.file);
+  return ["-object", `memory-backend-file,id=${MEMORY},size=${memoryMiB}M,mem-path=${file},share=${share}`];
 }
 
-const SHAPES: Readonly<Record<Architecture, ArchitectureShape>> = {
-  x86_64: {
-    // With HPET and its steady count: against the interval timer alone, a kernel on a busy host fails to measure the speed of
-    // its time stamp counter, or measures it wrongly by a factor, and has no fine clock from then on.
-    machine: "q35",
-    cpu: "max",
-    devices: ["virtio-rng-pci", "vmgenid,guid=auto"],
-  },
-  aarch64: {
-    machine: "virt,gic-version=3",
-    // Signed pointers in the architecture's own cipher take most of a boot when they are emulated; vectors of any length take more.
-    cpu: "max,pauth-impdef=on,sve=off",
-    devices: ["virtio-rng-pci"],
-  },
-};
+function slotArguments(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => [
+    "-device",
+    `pcie-root-port,id=${SLOT}${index},chassis=${index + 1}`,
+  ]).flat();
+}
+
+function folderArguments(folders: readonly SharedFolder[]): string[] {
+  return folders.flatMap(({ tag, path, readOnly }, index) => [
+    "-fsdev",
+    `local,id=folder${index},path=${optionValue(path)},security_model=none${readOnly === true ? ",readonly=on" : ""}`,
+    "-device",
+    `virtio-9p-pci,fsdev=folder${index},mount_tag=${tag}`,
+  ]);
+}
 
 /**
  * The arguments of `qemu-system-<architecture>` for a machine.
@@ -124,8 +109,8 @@ const SHAPES: Readonly<Record<Architecture, ArchitectureShape>> = {
  * A guest that asks for a reboot ends QEMU, so that each boot is a process of its own with its own streams.
  */
 export function makeArguments(shape: MachineShape): string[] {
-  const { kernel } = shape;
-  const { machine, cpu, devices } = SHAPES[shape.architecture];
+  const { kernel, accelerator, translationMiB = 256 } = shape;
+  const platform = platformOf(shape.architecture, accelerator);
   return [
     "-name",
     shape.name,
@@ -135,18 +120,22 @@ export function makeArguments(shape: MachineShape): string[] {
     "-display",
     "none",
     "-machine",
-    machine,
+    platform.machine + (shape.memoryFile === undefined ? "" : `,memory-backend=${MEMORY}`),
     "-accel",
-    shape.accelerator === "kvm" ? "kvm" : "tcg,thread=multi,tb-size=256",
+    accelerator === "tcg" ? `tcg,tb-size=${translationMiB}` : accelerator,
     "-cpu",
-    shape.accelerator === "kvm" ? "host" : cpu,
+    shape.cpu ?? platform.cpu,
     "-smp",
     `${shape.cpus}`,
     "-m",
     `${shape.memoryMiB}`,
-    ...devices.flatMap((device) => ["-device", device]),
+    ...memoryArguments(shape),
+    "-device",
+    "virtio-rng-pci",
+    ...(platform.generationId && shape.withoutGenerationId !== true ? ["-device", "vmgenid,guid=auto"] : []),
     ...(shape.firmware === undefined ? [] : ["-bios", shape.firmware]),
-    ...(kernel === undefined ? [] : ["-kernel", kernel.image, "-append", kernel.commandLine]),
+    ...(kernel === undefined ? [] : ["-kernel", kernel.image]),
+    ...(kernel?.commandLine === undefined ? [] : ["-append", kernel.commandLine]),
     ...(kernel?.initrd === undefined ? [] : ["-initrd", kernel.initrd]),
     ...(shape.control === undefined
       ? []
@@ -154,7 +143,11 @@ export function makeArguments(shape: MachineShape): string[] {
     ...(shape.console === undefined ? [] : [...socketDevice("console", shape.console), "-serial", "chardev:console"]),
     ...portArguments(shape.ports ?? []),
     ...diskArguments(shape.disks ?? []),
+    ...nicArguments(shape.nics ?? []),
+    ...slotArguments(shape.freeSlots ?? 0),
+    ...folderArguments(shape.folders ?? []),
     ...(shape.debugExit === true ? ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"] : []),
+    ...(shape.incoming === true ? ["-incoming", "defer"] : []),
     ...(shape.paused === true ? ["-S"] : []),
   ];
 }

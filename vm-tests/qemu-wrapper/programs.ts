@@ -6,7 +6,6 @@ import { QemuError } from "./errors.ts";
 const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   "qemu-system-x86_64": "qemu-system-x86",
   "qemu-system-aarch64": "qemu-system-arm",
-  "qemu-img": "qemu-utils",
 };
 
 /** Find an executable on a search path (default: the process's own); `undefined` when there is none. */

@@ -1,28 +1,6 @@
 import type { Duplex } from "node:stream";
 import { QemuError } from "./errors.ts";
-
-/** A message QEMU sends by itself. Source: QEMU Machine Protocol specification. */
-export interface QmpEvent {
-  readonly event: string;
-  readonly data: Readonly<Record<string, unknown>>;
-  readonly timestamp: { readonly seconds: number; readonly microseconds: number };
-}
-
-/** The commands used here, with their arguments and answers; any other command takes and gives untyped data. */
-export interface QmpCommands {
-  "query-status": { arguments: undefined; returns: { readonly status: string; readonly running: boolean } };
-  "query-version": {
-    arguments: undefined;
-    returns: { readonly qemu: { readonly major: number; readonly minor: number; readonly micro: number } };
-  };
-  "human-monitor-command": { arguments: { readonly "command-line": string }; returns: string };
-  screendump: { arguments: { readonly filename: string; readonly format?: "png" | "ppm" }; returns: unknown };
-  cont: { arguments: undefined; returns: unknown };
-  stop: { arguments: undefined; returns: unknown };
-  system_reset: { arguments: undefined; returns: unknown };
-  system_powerdown: { arguments: undefined; returns: unknown };
-  quit: { arguments: undefined; returns: unknown };
-}
+import type { QmpCommands, QmpEvent, QmpEvents } from "./qmp-schema.ts";
 
 interface Waiter {
   resolve(value: unknown): void;
@@ -39,11 +17,17 @@ interface Message {
   readonly timestamp?: QmpEvent["timestamp"];
 }
 
+export interface WaitForEventOptions<Data = Readonly<Record<string, unknown>>> {
+  readonly isMeant?: (data: Data) => boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The control channel of one running QEMU: commands whose answers are matched by id, and events. */
 export class QmpClient {
   readonly #stream: Duplex;
   readonly #waiting = new Map<number, Waiter>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
+  readonly #closing = new Set<(error: QemuError) => void>();
   #nextId = 1;
   #rest = "";
   #closed: QemuError | undefined;
@@ -112,15 +96,31 @@ export class QmpClient {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The next event of that name. */
-  async waitForEvent(name: string, signal?: AbortSignal): Promise<QmpEvent> {
+  /**
+   * The next event of that name, or the next one that `isMeant` says yes to.
+   *
+   * @throws {QemuError} `qmp.closed` when QEMU ends first.
+   */
+  async waitForEvent<N extends keyof QmpEvents>(
+    name: N,
+    options?: WaitForEventOptions<QmpEvents[N]>,
+  ): Promise<QmpEvent<QmpEvents[N]>>;
+  async waitForEvent(name: string, options?: WaitForEventOptions): Promise<QmpEvent>;
+  async waitForEvent(name: string, options: WaitForEventOptions = {}): Promise<QmpEvent> {
+    const { signal, isMeant = () => true } = options;
     let stop = (): void => {};
     try {
       return await withAbort(
-        new Promise<QmpEvent>((resolve) => {
-          stop = this.onEvent((event) => {
-            if (event.event === name) resolve(event);
+        new Promise<QmpEvent>((resolve, reject) => {
+          if (this.#closed !== undefined) reject(this.#closed);
+          this.#closing.add(reject);
+          const forget = this.onEvent((event) => {
+            if (event.event === name && isMeant(event.data)) resolve(event);
           });
+          stop = () => {
+            forget();
+            this.#closing.delete(reject);
+          };
         }),
         signal,
       );
@@ -158,6 +158,7 @@ export class QmpClient {
     this.#closed = new QemuError("qmp.closed", "the control channel of QEMU is closed", { cause });
     this.#greeting?.reject(this.#closed);
     for (const waiter of this.#waiting.values()) waiter.reject(this.#closed);
+    for (const reject of [...this.#closing]) reject(this.#closed);
   }
 }
 

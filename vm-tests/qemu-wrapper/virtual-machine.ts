@@ -1,8 +1,10 @@
 import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { type MachineShape, makeArguments } from "./argv.ts";
+import { type MachineShape, makeArguments, SLOT } from "./argv.ts";
 import { QemuError } from "./errors.ts";
+import { type Nic, netdevProperties, nicProperties } from "./nics.ts";
+import { qemuProgram } from "./platforms.ts";
 import { type QemuExit, QemuProcess } from "./process.ts";
 import { QmpClient } from "./qmp.ts";
 
@@ -58,7 +60,7 @@ export class VirtualMachine {
         console: pathOf("console"),
         ports: (shape.ports ?? []).map((name) => ({ name, socket: pathOf(name) })),
       });
-      const running = await QemuProcess.start(options.qemu ?? `qemu-system-${shape.architecture}`, args);
+      const running = await QemuProcess.start(options.qemu ?? qemuProgram(shape.architecture), args);
       qemu = running;
       const sockets = await connected(doors, running, options.signal);
       const console = sockets.get("console") as Socket;
@@ -80,6 +82,27 @@ export class VirtualMachine {
     } finally {
       for (const door of doors) door.close();
     }
+  }
+
+  /**
+   * Put a network card into a free slot while the machine runs. The guest finds it when its kernel handles hot-plug.
+   *
+   * @param slot Index below the shape's `freeSlots`.
+   * @throws {QemuError} `qmp.refused` when the slot is taken or not there, or the backend cannot be made.
+   */
+  async plugNic(nic: Nic, slot: number): Promise<void> {
+    await this.qmp.command("netdev_add", netdevProperties(nic));
+    try {
+      await this.qmp.command("device_add", nicProperties(nic, `${SLOT}${slot}`));
+    } catch (error) {
+      await this.qmp.command("netdev_del", { id: nic.id }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Take the plug out of a network card, or put it back. */
+  async setLink(nicId: string, up: boolean): Promise<void> {
+    await this.qmp.command("set_link", { name: nicId, up });
   }
 
   /** End QEMU in an orderly way (its images are flushed), by force when that takes more than five seconds. */

@@ -1,0 +1,212 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  type Architecture,
+  checkMigratable,
+  chooseCloningMethod,
+  CLONING_METHODS,
+  countFault,
+  countingGuest,
+  createOverlay,
+  deleteSnapshot,
+  findProgram,
+  loadSnapshot,
+  makeRunDirectory,
+  probe,
+  probeCloning,
+  readCounts,
+  restoreState,
+  saveSnapshot,
+  saveState,
+  tinyGuestShape,
+  VirtualMachine,
+} from "./index.ts";
+import { HAS_QEMU } from "./testing.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "qemu-cloning-test-"));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+const withQemu = HAS_QEMU ? test : test.skip;
+const hasArm = findProgram("qemu-system-aarch64") !== undefined;
+if (!hasArm) console.log("skipped guests of aarch64: qemu-system-aarch64 is not installed");
+
+const PLATFORMS: readonly Architecture[] = hasArm ? ["x86_64", "aarch64"] : ["x86_64"];
+
+async function failure(work: Promise<unknown>): Promise<{ code: string; message: string }> {
+  return work.then(
+    () => assert.unreachable("it should have failed"),
+    (error) => error,
+  );
+}
+
+withQemu("probe() runs the twin for aarch64, too", async () => {
+  for (const architecture of PLATFORMS) assert.is((await probe({ accelerator: "tcg", architecture })).kind, "ran");
+});
+
+withQemu(
+  "probeCloning() finds that copies go on where a machine was frozen, with each method on each platform",
+  async () => {
+    for (const architecture of PLATFORMS)
+      for (const method of CLONING_METHODS) {
+        const { usable, reason } = await probeCloning({ architecture, accelerator: "tcg", method });
+        assert.ok(usable, `${architecture}: ${reason}`);
+      }
+  },
+);
+
+withQemu("probeCloning() finds that a program that does not run machines is not usable", async () => {
+  const program = join(folder, "no-qemu");
+  writeFileSync(program, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  const options = { architecture: "x86_64", accelerator: "tcg", qemu: program } as const;
+  assert.is((await probeCloning({ ...options, method: "shared-memory" })).usable, false);
+  const none = await chooseCloningMethod({ ...options, cacheFile: join(folder, "none") });
+  assert.is(none.method, undefined);
+  assert.match(none.reason, /shared-memory: .*whole-state: /);
+});
+
+withQemu("chooseCloningMethod() remembers, and falls to the next method", async () => {
+  const options = { architecture: "x86_64", accelerator: "tcg", cacheFile: join(folder, "verdict") } as const;
+  assert.is((await chooseCloningMethod(options)).method, "shared-memory");
+  const kept = JSON.parse(readFileSync(`${options.cacheFile}-shared-memory`, "utf8")) as Record<string, unknown>;
+  writeFileSync(
+    `${options.cacheFile}-shared-memory`,
+    JSON.stringify({ ...kept, usable: false, reason: "memory was lost" }),
+  );
+  const next = await chooseCloningMethod(options);
+  assert.is(next.method, "whole-state");
+  assert.match(next.reason, "shared-memory: memory was lost");
+  assert.is((await chooseCloningMethod({ ...options, reprobe: true })).method, "shared-memory");
+});
+
+test("countFault() tells a count that begins anew, memory that was lost, and noise", () => {
+  assert.equal(readCounts(".AAAB\n.AAAC\n!AAAD\n.AA"), [1, 2, "!AAAD"]);
+  assert.is(countFault(".AAAB\n.AAAC\n"), undefined);
+  assert.match(countFault(".AAAB\n.AAAC\n.AAAB\n") ?? "", "says 1 where it should have counted to 3");
+  assert.match(countFault(".AAAB\n!AAAC\n") ?? "", '"!AAAC"');
+});
+
+test("checkMigratable() refuses a machine with a shared folder before it is started", () => {
+  const shape = { name: "web", architecture: "x86_64", accelerator: "tcg", memoryMiB: 64, cpus: 1 } as const;
+  checkMigratable(shape);
+  assert.throws(
+    () => checkMigratable({ ...shape, folders: [{ tag: "store", path: "/srv" }] }),
+    (error: { code: string; message: string }) =>
+      error.code === "qemu.not-migratable" && error.message.includes("/srv"),
+  );
+});
+
+withQemu("saveState() and restoreState() say why they cannot", async () => {
+  const run = makeRunDirectory();
+  const file = join(folder, "guest");
+  const guest = countingGuest("x86_64");
+  writeFileSync(file, guest.bytes);
+  const shape = { name: "tiny", architecture: "x86_64", accelerator: "tcg", ...tinyGuestShape(guest, file) } as const;
+  const start = (more: object) =>
+    VirtualMachine.start({ shape: { ...shape, ...more }, folder: run.path, onConsole: () => {} });
+  const running = await start({});
+  const lost = await failure(saveState(running.qmp, { file: "/no/such/folder/state", withoutMemory: false }));
+  assert.is(lost.code, "qemu.not-frozen");
+  await running.cutPower();
+  const waiting = await start({ incoming: true });
+  const state = join(folder, "broken-state");
+  for (const [contents, why] of [
+    [undefined, /no such file/],
+    ["", /is empty/],
+    ["no state of any machine, and long enough to be read", /./],
+  ] as const) {
+    if (contents !== undefined) writeFileSync(state, contents);
+    const broken = await failure(restoreState(waiting.qmp, { file: state, withoutMemory: false }));
+    assert.is(broken.code, "qemu.not-restored");
+    assert.match(broken.message, why);
+  }
+  await waiting.cutPower();
+  run.remove();
+});
+
+withQemu("saveSnapshot() and loadSnapshot() bring a machine back within one process", async () => {
+  const run = makeRunDirectory();
+  const file = join(folder, "guest");
+  const base = join(folder, "disk.img");
+  const disk = join(folder, "disk.qcow2");
+  const guest = countingGuest("x86_64");
+  writeFileSync(file, guest.bytes);
+  writeFileSync(base, Buffer.alloc(1 << 20));
+  createOverlay({ backing: base, file: disk });
+  let text = "";
+  const machine = await VirtualMachine.start({
+    shape: {
+      name: "tiny",
+      architecture: "x86_64",
+      accelerator: "tcg",
+      ...tinyGuestShape(guest, file),
+      disks: [{ file: disk, format: "qcow2" }],
+      freeSlots: 1,
+    },
+    folder: run.path,
+    onConsole: (data) => (text += data.toString()),
+  });
+  const counted = async (): Promise<number> => {
+    const before = text.length;
+    while (text.slice(before).split("\n").length < 3) await sleep(10);
+    return readCounts(text).at(-1) as number;
+  };
+  const first = await counted();
+  await saveSnapshot(machine.qmp, "first");
+  const later = await counted();
+  await machine.qmp.command("stop");
+  await loadSnapshot(machine.qmp, "first");
+  text = "";
+  await machine.qmp.command("cont");
+  const again = await counted();
+  assert.ok(first < later && again <= later + 3, `${first}, ${later}, ${again}`);
+  await deleteSnapshot(machine.qmp, "first");
+  assert.is((await failure(loadSnapshot(machine.qmp, "first"))).code, "qemu.no-snapshot");
+  assert.is((await failure(saveSnapshot(machine.qmp, "a b"))).code, "qemu.no-snapshot");
+  // A card that is plugged in, one whose slot is taken, and the link of the first.
+  await machine.plugNic({ id: "lan", mac: "52:54:00:00:00:01", backend: { kind: "user", restricted: true } }, 0);
+  const taken = machine.plugNic({ id: "wan", mac: "52:54:00:00:00:02", backend: { kind: "user" } }, 0);
+  assert.is((await failure(taken)).code, "qmp.refused");
+  await machine.setLink("lan", false);
+  await machine.quit();
+  run.remove();
+});
+
+withQemu("machines start with network cards of every kind", async () => {
+  const run = makeRunDirectory();
+  const file = join(folder, "guest");
+  const guest = countingGuest("x86_64");
+  writeFileSync(file, guest.bytes);
+  const { createServer } = await import("node:net");
+  const socket = join(run.path, "switch.sock");
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  const machine = await VirtualMachine.start({
+    shape: {
+      name: "tiny",
+      architecture: "x86_64",
+      accelerator: "tcg",
+      ...tinyGuestShape(guest, file),
+      nics: [
+        { id: "a", mac: "52:54:00:00:00:01", backend: { kind: "stream", socket } },
+        {
+          id: "b",
+          mac: "52:54:00:00:00:02",
+          backend: { kind: "cable", local: join(run.path, "b1"), remote: join(run.path, "b2") },
+        },
+        { id: "c", mac: "52:54:00:00:00:03", backend: { kind: "user", forwards: [{ hostPort: 0, guestPort: 80 }] } },
+      ],
+    },
+    folder: run.path,
+    onConsole: () => {},
+  });
+  const cards = await machine.qmp.command("human-monitor-command", { "command-line": "info network" });
+  for (const id of ["a", "b", "c"]) assert.match(cards, new RegExp(`^ \\\\ ${id}: |^${id}-card: `, "m"));
+  await machine.quit();
+  server.close();
+  run.remove();
+});
+
+test.run();

@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { tinyGuestShape } from "./accelerator.ts";
+import { QemuError } from "./errors.ts";
+import { restoreState, saveState } from "./migration.ts";
+import { type Accelerator, type Architecture, qemuProgram } from "./platforms.ts";
+import { getProgram } from "./programs.ts";
+import { countingGuest, readCounts } from "./rom.ts";
+import { makeRunDirectory } from "./run-directory.ts";
+import { defaultVerdictFile, programIdentity, readVerdict, rememberVerdict, type Verdict } from "./verdicts.ts";
+import { VirtualMachine, type VirtualMachineShape } from "./virtual-machine.ts";
+
+/**
+ * How machines can be copied, the best way first.
+ *
+ * - `shared-memory`: the memory is a file that each copy maps privately, so that a copy costs what it writes. It relies on QEMU leaving
+ *   out shared memory from a state (`x-ignore-shared`), and on a private mapping of the same file where the state is read.
+ * - `whole-state`: the memory is in the state file, and each copy reads all of it.
+ */
+export type CloningMethod = "shared-memory" | "whole-state";
+
+export const CLONING_METHODS: readonly CloningMethod[] = ["shared-memory", "whole-state"];
+
+export interface ProbeCloningOptions {
+  readonly architecture: Architecture;
+  readonly accelerator: Accelerator;
+  readonly method: CloningMethod;
+  readonly qemu?: string;
+  readonly deadlineMs?: number;
+}
+
+/** Rounds that each machine has to count, so that it is seen to run and to write. */
+const ROUNDS = 3;
+
+/**
+ * Freeze a guest that counts, let two copies of it count on at the same time, and look whether both went on where it stopped, their
+ * memory is as it was, and the frozen memory has not changed by it.
+ */
+export async function probeCloning(options: ProbeCloningOptions): Promise<Verdict> {
+  const { architecture, method } = options;
+  const run = makeRunDirectory();
+  const machines: CountingMachine[] = [];
+  const withoutMemory = method === "shared-memory";
+  const memory = join(run.path, "ram");
+  const state = join(run.path, "state");
+  const signal = AbortSignal.timeout(options.deadlineMs ?? 15_000);
+  const start = async (shape: Partial<VirtualMachineShape>): Promise<CountingMachine> => {
+    const machine = await CountingMachine.start(options, run.path, shape, signal);
+    machines.push(machine);
+    return machine;
+  };
+  try {
+    await writeFile(join(run.path, "guest"), countingGuest(architecture).bytes);
+    const original = await start(withoutMemory ? { memoryFile: { file: memory, shared: true } } : {});
+    await original.counted(ROUNDS, signal);
+    await saveState(original.machine.qmp, { file: state, withoutMemory, signal });
+    await original.machine.quit();
+    const before = withoutMemory ? digestOf(memory) : "";
+    const incoming = { incoming: true, ...(withoutMemory ? { memoryFile: { file: memory, shared: false } } : {}) };
+    const copies = await Promise.all([start(incoming), start(incoming)]);
+    for (const [index, copy] of copies.entries()) {
+      await restoreState(copy.machine.qmp, { file: state, withoutMemory, signal });
+      await copy.machine.qmp.command("cont", undefined, signal);
+      await copy.counted(ROUNDS, signal);
+      const fault = countFault(original.text + copy.text);
+      if (fault !== undefined) return { usable: false, reason: `copy ${index + 1} ${fault}` };
+    }
+    if (withoutMemory && digestOf(memory) !== before)
+      return { usable: false, reason: "what a copy wrote got into the frozen memory" };
+    return { usable: true, reason: `two copies of a guest went on where it was frozen (${method})` };
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === "qemu.missing") throw error;
+    return { usable: false, reason: message };
+  } finally {
+    for (const { machine } of machines) await machine.cutPower();
+    run.remove();
+  }
+}
+
+/** A probe of the ways to copy machines, remembered for as long as QEMU's program is the same. */
+export async function chooseCloningMethod(options: {
+  readonly architecture: Architecture;
+  readonly accelerator: Accelerator;
+  readonly qemu?: string;
+  readonly cacheFile?: string;
+  readonly reprobe?: boolean;
+}): Promise<{ readonly method: CloningMethod | undefined; readonly reason: string }> {
+  const { architecture, accelerator } = options;
+  const qemu = options.qemu ?? getProgram(qemuProgram(architecture));
+  const reasons: string[] = [];
+  for (const method of CLONING_METHODS) {
+    const name = `vm-cloning-${architecture}-${accelerator}-${method}`;
+    const file = options.cacheFile === undefined ? defaultVerdictFile(name) : `${options.cacheFile}-${method}`;
+    const key = programIdentity(qemu);
+    const known = options.reprobe === true ? undefined : readVerdict(file, key);
+    const verdict = known ?? (await probeCloning({ architecture, accelerator, method, qemu }));
+    if (known === undefined) rememberVerdict(file, key, verdict);
+    if (verdict.usable) return { method, reason: [verdict.reason, ...reasons].join("; ") };
+    reasons.push(`${method}: ${verdict.reason}`);
+  }
+  return { method: undefined, reason: reasons.join("; ") };
+}
+
+/** Whether counts follow one another from 1 on; what is wrong with them when they do not. */
+export function countFault(text: string): string | undefined {
+  for (const [index, count] of readCounts(text).entries())
+    if (count !== index + 1) return `says ${JSON.stringify(count)} where it should have counted to ${index + 1}`;
+  return undefined;
+}
+
+class CountingMachine {
+  readonly machine: VirtualMachine;
+  readonly #said: { text: string; wake(): void };
+
+  private constructor(machine: VirtualMachine, said: { text: string; wake(): void }) {
+    this.machine = machine;
+    this.#said = said;
+  }
+
+  static async start(
+    { architecture, accelerator, qemu }: ProbeCloningOptions,
+    folder: string,
+    shape: Partial<VirtualMachineShape>,
+    signal: AbortSignal,
+  ): Promise<CountingMachine> {
+    const said = { text: "", wake: () => {} };
+    const sockets = makeRunDirectory(folder);
+    const machine = await VirtualMachine.start({
+      shape: {
+        name: "counting",
+        architecture,
+        accelerator,
+        ...tinyGuestShape(countingGuest(architecture), join(folder, "guest")),
+        ...shape,
+      },
+      folder: sockets.path,
+      onConsole: (data) => {
+        said.text += data.toString("latin1");
+        said.wake();
+      },
+      signal,
+      ...(qemu === undefined ? {} : { qemu }),
+    });
+    return new CountingMachine(machine, said);
+  }
+
+  get text(): string {
+    return this.#said.text;
+  }
+
+  /** Wait until it has printed that many whole lines, whatever they say. */
+  async counted(rounds: number, signal: AbortSignal): Promise<void> {
+    while (this.text.split("\n").length <= rounds) {
+      await new Promise<void>((resolve, reject) => {
+        this.#said.wake = resolve;
+        signal.addEventListener("abort", () => reject(notCounting(this.text)), { once: true });
+        if (signal.aborted) reject(notCounting(this.text));
+      });
+    }
+  }
+}
+
+function notCounting(said: string): QemuError {
+  return new QemuError("qemu.not-counting", `Cannot hear a guest count: it said ${JSON.stringify(said)}`);
+}
+
+function digestOf(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
+}
