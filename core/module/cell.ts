@@ -2,7 +2,8 @@ import { CodedError, type Diagnostic } from "../base/index.ts";
 import { type Definition, declaredDefault, diagnose, isWarning, showDefinitions } from "./definition.ts";
 import type { Module } from "./module.ts";
 import type { OptionNode } from "./option-tree.ts";
-import { mergeDefinitions } from "./option-type.ts";
+import { mergeDefinitions, mergeEqual } from "./option-type.ts";
+import { PRIORITY_DECLARED } from "./priority.ts";
 import type { OptionState, RuleRun } from "./rule-run.ts";
 import { sameValue } from "./value.ts";
 
@@ -15,12 +16,41 @@ export interface Source {
 /** An option during an evaluation: who defines it, who reads it, and what it is at this moment. */
 export class Cell {
   readonly node: OptionNode;
-  readonly definitions = new Map<Source, readonly Definition[]>();
-  readonly readers = new Set<Source>();
+  // Most options are defined and read by nobody.
+  #definitions: Map<Source, readonly Definition[]> | undefined;
+  #readers: Set<Source> | undefined;
   #state: OptionState | undefined;
 
   constructor(node: OptionNode) {
     this.node = node;
+  }
+
+  get definitions(): ReadonlyMap<Source, readonly Definition[]> {
+    return this.#definitions ?? NO_DEFINITIONS;
+  }
+
+  get readers(): ReadonlySet<Source> {
+    return this.#readers ?? NO_READERS;
+  }
+
+  /** Let a source define the option as it says, in the place of what it said before. */
+  define(source: Source, definitions: readonly Definition[]): void {
+    this.#definitions ??= new Map();
+    this.#definitions.set(source, definitions);
+  }
+
+  /** Let a source define the option no more. */
+  withdraw(source: Source): void {
+    this.#definitions?.delete(source);
+  }
+
+  addReader(source: Source): void {
+    this.#readers ??= new Set();
+    this.#readers.add(source);
+  }
+
+  removeReader(source: Source): void {
+    this.#readers?.delete(source);
   }
 
   /** Worked out when it is first asked for. */
@@ -50,16 +80,28 @@ export class Cell {
   }
 
   /** All definitions, weak ones included, without the declared default. */
-  all(): Definition[] {
-    return [...this.definitions.values()].flat();
+  all(): readonly Definition[] {
+    const lists = this.#definitions;
+    if (lists === undefined) return NOTHING;
+    if (lists.size !== 1) return [...lists.values()].flat();
+    const [only = NOTHING] = lists.values();
+    return only;
   }
 }
 
+const NOTHING: readonly Definition[] = [];
+const NO_DEFINITIONS: ReadonlyMap<Source, readonly Definition[]> = new Map();
+const NO_READERS: ReadonlySet<Source> = new Set();
 const NONE: OptionState = { kind: "none" };
 
 function stateOf(node: OptionNode, definitions: readonly Definition[]): OptionState {
   const { option, path } = node;
-  if (definitions.length === 0 && !option.hasDefault) return NONE;
+  if (definitions.length === 0) {
+    if (!option.hasDefault) return NONE;
+    const { type, default: value } = option;
+    // Nothing to merge: by far most options of a configuration.
+    if (type.merge === mergeEqual && type.mismatch(value) === undefined) return { kind: "value", value };
+  }
   const diagnostics: Diagnostic[] = [];
   if (option.readOnly && definitions.length + (option.isDefaultDeclared ? 1 : 0) > 1) {
     diagnostics.push(
@@ -70,10 +112,11 @@ function stateOf(node: OptionNode, definitions: readonly Definition[]): OptionSt
       ),
     );
   }
-  // The declared default takes part like any other definition, and is checked like one.
-  const all = option.hasDefault
-    ? [...definitions, declaredDefault(option.default, () => node.declaredAt)]
-    : definitions;
+  // The declared default takes part like any other definition, and is checked like one, where no stronger one hides it.
+  const all =
+    option.hasDefault && definitions.every(({ priority }) => priority >= PRIORITY_DECLARED)
+      ? [...definitions, declaredDefault(option.default, () => node.declaredAt)]
+      : definitions;
   const value = mergeSafely(node, all, diagnostics);
   if (diagnostics.length === 0) return { kind: "value", value };
   const faults = diagnostics.filter((diagnostic) => !isWarning(diagnostic));

@@ -6,7 +6,11 @@ type Vertex = Source | Cell;
 
 interface Visit {
   readonly vertex: Vertex;
+  readonly number: number;
   readonly next: Iterator<Vertex>;
+  /** The lowest number that can be reached from here. */
+  lowest: number;
+  isOpen: boolean;
 }
 
 /** Rules that feed each other, or one that feeds nobody who feeds it. */
@@ -24,44 +28,45 @@ export interface Component {
  * modules can be longer than a stack is deep.
  */
 export function componentsOf(rules: readonly Source[], cellOf: (node: OptionNode) => Cell): Component[] {
-  const numbers = new Map<Vertex, number>();
-  const lowest = new Map<Vertex, number>();
-  const open: Vertex[] = [];
-  const isOpen = new Set<Vertex>();
+  const visited = new Map<Vertex, Visit>();
+  const open: Visit[] = [];
   const found: Component[] = [];
 
   const enter = (vertex: Vertex): Visit => {
-    numbers.set(vertex, numbers.size);
-    lowest.set(vertex, numbers.size - 1);
-    open.push(vertex);
-    isOpen.add(vertex);
-    return { vertex, next: followers(vertex, cellOf) };
+    const number = visited.size;
+    const visit = { vertex, number, next: followers(vertex, cellOf), lowest: number, isOpen: true };
+    visited.set(vertex, visit);
+    open.push(visit);
+    return visit;
   };
-  const lower = (vertex: Vertex, to: number) => lowest.set(vertex, Math.min(lowest.get(vertex) as number, to));
 
-  const leave = (vertex: Vertex) => {
-    if (lowest.get(vertex) !== numbers.get(vertex)) return;
-    const members = open.splice(open.lastIndexOf(vertex));
-    for (const member of members) isOpen.delete(member);
-    const own = members.filter((member) => "run" in member);
-    if (own.length > 0) found.push({ rules: own, isCircle: members.length > 1 });
+  const leave = (visit: Visit) => {
+    if (visit.lowest !== visit.number) return;
+    const own: Source[] = [];
+    let size = 0;
+    for (let member = open.pop(); member !== undefined; member = member === visit ? undefined : open.pop()) {
+      member.isOpen = false;
+      size += 1;
+      if ("run" in member.vertex) own.push(member.vertex);
+    }
+    if (own.length > 0) found.push({ rules: own.reverse(), isCircle: size > 1 });
   };
 
   for (const rule of rules) {
-    if (numbers.has(rule)) continue;
+    if (visited.has(rule)) continue;
     const visits = [enter(rule)];
     for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
       const step = visit.next.next();
       if (step.done === true) {
         visits.pop();
-        leave(visit.vertex);
-        const parent = visits.at(-1)?.vertex;
-        if (parent !== undefined) lower(parent, lowest.get(visit.vertex) as number);
-      } else if (!numbers.has(step.value)) {
-        visits.push(enter(step.value));
-      } else if (isOpen.has(step.value)) {
-        lower(visit.vertex, numbers.get(step.value) as number);
+        leave(visit);
+        const parent = visits.at(-1);
+        if (parent !== undefined && visit.lowest < parent.lowest) parent.lowest = visit.lowest;
+        continue;
       }
+      const known = visited.get(step.value);
+      if (known === undefined) visits.push(enter(step.value));
+      else if (known.isOpen && known.number < visit.lowest) visit.lowest = known.number;
     }
   }
   return found.reverse();
@@ -71,10 +76,10 @@ export function componentsOf(rules: readonly Source[], cellOf: (node: OptionNode
  * How many rules at most stand one behind the other before a rule; rules that feed each other are on one level. When
  * lower levels run first, most rules see what they read as it stays.
  */
-export function levelsOf(rules: readonly Source[], cellOf: (node: OptionNode) => Cell): Map<Source, number> {
+export function levelsOf(components: readonly Component[]): Map<Source, number> {
   const ofOptions = new Map<OptionNode, number>();
   const levels = new Map<Source, number>();
-  for (const { rules: own } of componentsOf(rules, cellOf)) {
+  for (const { rules: own } of components) {
     let level = 0;
     for (const { run } of own) for (const node of run.reads) level = Math.max(level, ofOptions.get(node) ?? 0);
     for (const source of own) {
@@ -86,8 +91,13 @@ export function levelsOf(rules: readonly Source[], cellOf: (node: OptionNode) =>
   return levels;
 }
 
-/** From a rule to the options it defines, from an option to the rules that read it. */
+/** From a rule to the options it defines and somebody reads, from an option to the rules that read it. */
 function followers(vertex: Vertex, cellOf: (node: OptionNode) => Cell): Iterator<Vertex> {
   if (!("run" in vertex)) return vertex.readers.values();
-  return vertex.run.definitions.keys().map(cellOf);
+  const read: Cell[] = [];
+  for (const node of vertex.run.definitions.keys()) {
+    const cell = cellOf(node);
+    if (cell.readers.size > 0) read.push(cell);
+  }
+  return read.values();
 }

@@ -1,5 +1,5 @@
 import { type Diagnostic, type SourceLocation, compareText } from "../base/index.ts";
-import { ORDER_PLAIN, PRIORITY_DECLARED, PRIORITY_PLAIN, unmark } from "./priority.ts";
+import { ORDER_PLAIN, PRIORITY_DECLARED, PRIORITY_PLAIN, isMarked, unmark } from "./priority.ts";
 import { contentText, showValue } from "./value.ts";
 
 /** One module's value for one option. */
@@ -32,32 +32,39 @@ class PlacedDefinition implements Definition {
   readonly value: unknown;
   readonly priority: number;
   readonly order: number;
-  readonly module: string;
-  readonly index: number;
-  readonly place: () => SourceLocation | undefined;
+  /** One for all parts of what was written in one place. */
+  readonly origin: DefinitionOrigin;
 
-  constructor(value: unknown, priority: number, order: number, { module, index, place }: DefinitionOrigin) {
+  constructor(value: unknown, priority: number, order: number, origin: DefinitionOrigin) {
     this.value = value;
     this.priority = priority;
     this.order = order;
-    this.module = module;
-    this.index = index;
-    this.place = place;
+    this.origin = origin;
+  }
+
+  get module(): string {
+    return this.origin.module;
+  }
+
+  get index(): number {
+    return this.origin.index;
   }
 
   get at(): SourceLocation | undefined {
-    return this.place();
+    return this.origin.place();
   }
 }
 
 /** Make the definition of a part of another one: own marks first, then those of the whole. */
 export function partOf(whole: Definition, value: unknown): Definition {
+  if (!isMarked(value)) return new PlacedDefinition(value, PRIORITY_PLAIN, whole.order, originOf(whole));
   const { value: bare, priority, order } = unmark(value);
   return new PlacedDefinition(bare, priority ?? PRIORITY_PLAIN, order ?? whole.order, originOf(whole));
 }
 
 /** Like {@link partOf} for a group of options: a mark on the group holds for all in it. */
 export function memberOf(group: Definition, value: unknown): Definition {
+  if (!isMarked(value)) return new PlacedDefinition(value, group.priority, group.order, originOf(group));
   const { value: bare, priority, order } = unmark(value);
   return new PlacedDefinition(bare, priority ?? group.priority, order ?? group.order, originOf(group));
 }
@@ -85,14 +92,14 @@ export function declaredDefault(value: unknown, place: DefinitionOrigin["place"]
 
 function originOf(definition: Definition): DefinitionOrigin {
   return definition instanceof PlacedDefinition
-    ? definition
+    ? definition.origin
     : { place: () => definition.at, module: definition.module, index: definition.index };
 }
 
 /** The definitions whose priority is the strongest among them, in a canonical order. */
-export function strongest(definitions: readonly Definition[]): Definition[] {
+export function strongest(definitions: readonly Definition[]): readonly Definition[] {
   let lowest = Number.POSITIVE_INFINITY;
-  if (definitions.length === 1) return [...definitions];
+  if (definitions.length === 1) return definitions;
   for (const { priority } of definitions) lowest = Math.min(lowest, priority);
   return definitions.filter(({ priority }) => priority === lowest).sort(compareDefinitions);
 }

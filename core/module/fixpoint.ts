@@ -1,6 +1,6 @@
 import { CodedError } from "../base/index.ts";
 import { Cell, type Source } from "./cell.ts";
-import { componentsOf, levelsOf } from "./circles.ts";
+import { type Component, componentsOf, levelsOf } from "./circles.ts";
 import { type Change, describeCycle } from "./cycle.ts";
 import { showPlace } from "./definition.ts";
 import type { Module } from "./module.ts";
@@ -50,11 +50,13 @@ class Fixpoint {
   readonly sources: readonly Source[];
   readonly #rules: readonly Source[];
   readonly #runner: RuleRunner;
+  /** Which rules feed each other; `undefined` once a rule reads or defines something else. */
+  #components: readonly Component[] | undefined;
   /** Which rules run before which, by what they have read and defined so far. */
   #levels: ReadonlyMap<Source, number> = new Map();
   /** The level that ran last. */
   #reached = Number.POSITIVE_INFINITY;
-  /** Whether a rule has read or defined something else than before since the levels were worked out. */
+  /** Whether a rule has read or defined something more than before since the levels were worked out. */
   #isNewGraph = true;
   /** How often rules began again because they went in a circle. */
   #beginnings = 0;
@@ -65,7 +67,7 @@ class Fixpoint {
     this.sources = [...literals, ...this.#rules];
     this.#runner = new RuleRunner(root, (node) => this.#cell(node).state, given);
     for (const literal of literals) {
-      for (const [node, list] of literal.run.definitions) this.#cell(node).definitions.set(literal, list);
+      for (const [node, list] of literal.run.definitions) this.#cell(node).define(literal, list);
     }
   }
 
@@ -143,12 +145,17 @@ class Fixpoint {
     const levelOf = (source: Source) => this.#levels.get(source) ?? 0;
     let lowest = lowestOf(due, levelOf);
     if (lowest < this.#reached && this.#isNewGraph) {
-      this.#levels = levelsOf(this.#rules, (node) => this.#cell(node));
+      this.#levels = levelsOf(this.#currentComponents());
       this.#isNewGraph = false;
       lowest = lowestOf(due, levelOf);
     }
     this.#reached = lowest;
     return [due.filter((source) => levelOf(source) === lowest), due.filter((source) => levelOf(source) !== lowest)];
+  }
+
+  #currentComponents(): readonly Component[] {
+    this.#components ??= componentsOf(this.#rules, (node) => this.#cell(node));
+    return this.#components;
   }
 
   /** Merge options anew. @returns Those that are something else now. */
@@ -165,26 +172,37 @@ class Fixpoint {
   #take(source: Source, run: RuleRun, touched: Set<Cell>): void {
     const last = source.run;
     source.run = run;
-    for (const node of last.reads) if (!run.reads.has(node)) this.#cell(node).readers.delete(source);
+    for (const node of last.reads) {
+      if (run.reads.has(node)) continue;
+      this.#cell(node).removeReader(source);
+      this.#components = undefined;
+    }
     for (const node of run.reads) {
       if (last.reads.has(node)) continue;
-      this.#cell(node).readers.add(source);
-      this.#isNewGraph = true;
+      this.#cell(node).addReader(source);
+      this.#haveNewEdge();
     }
     for (const node of last.definitions.keys()) {
       if (run.definitions.has(node)) continue;
       const cell = this.#cell(node);
-      cell.definitions.delete(source);
+      cell.withdraw(source);
       touched.add(cell);
+      this.#components = undefined;
     }
     for (const [node, list] of run.definitions) {
       const cell = this.#cell(node);
-      if (!last.definitions.has(node)) this.#isNewGraph = true;
+      const before = last.definitions.get(node);
+      if (before === undefined) this.#haveNewEdge();
       // What says the same as before stays the very same, so that merging can tell at a glance.
-      if (sameDefinitions(list, cell.definitions.get(source))) continue;
-      cell.definitions.set(source, list);
+      else if (sameDefinitions(list, before)) continue;
+      cell.define(source, list);
       touched.add(cell);
     }
+  }
+
+  #haveNewEdge(): void {
+    this.#components = undefined;
+    this.#isNewGraph = true;
   }
 
   /**
@@ -197,7 +215,7 @@ class Fixpoint {
    * @returns `undefined` when all came again; else the rules to run next.
    */
   #restartCircles(checked: Set<Source>): Iterable<Source> | undefined {
-    for (const { rules: circle, isCircle } of componentsOf(this.#rules, (node) => this.#cell(node))) {
+    for (const { rules: circle, isCircle } of this.#currentComponents()) {
       if (!isCircle) continue;
       const [single] = circle;
       if (single !== undefined && circle.length === 1 && this.#comesAgain(single)) {
@@ -228,10 +246,10 @@ class Fixpoint {
   #comesAgain(source: Source): boolean {
     const own = [...source.run.definitions].filter(([node]) => source.run.reads.has(node));
     const cells = own.map(([node]) => this.#cell(node));
-    for (const cell of cells) cell.definitions.delete(source);
+    for (const cell of cells) cell.withdraw(source);
     this.#update(cells);
     const again = this.#runner.run(source.module, true);
-    for (const [node, list] of own) this.#cell(node).definitions.set(source, list);
+    for (const [node, list] of own) this.#cell(node).define(source, list);
     this.#update(cells);
     if (!sameRun(source.run, again)) return false;
     this.#adopt(source, { ...again, reads: source.run.reads });
@@ -256,7 +274,7 @@ class Fixpoint {
   /** Take over a run that gave the same as the last one, for the places it knows. */
   #adopt(source: Source, run: RuleRun): void {
     source.run = run;
-    for (const [node, list] of run.definitions) this.#cell(node).definitions.set(source, list);
+    for (const [node, list] of run.definitions) this.#cell(node).define(source, list);
   }
 
   #cell(node: OptionNode): Cell {

@@ -80,8 +80,8 @@ export function defineModule<const Group extends OptionGroup = Record<never, nev
   const declaration = "kind" in head ? head : undefined;
   const own: ModuleCompany = "kind" in head ? {} : head;
   const key = "kind" in head ? head.path.join(".") : head.key;
-  const caller = captureCaller(defineModule);
-  const place = () => declaration?.at ?? caller();
+  const caller = declaration === undefined ? captureCaller(defineModule) : undefined;
+  const place = () => (caller === undefined ? declaration?.at : caller());
   const disabledModules = [...(own.disabledModules ?? []), ...(more.disabledModules ?? [])];
   return {
     kind: "module",

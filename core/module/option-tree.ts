@@ -1,9 +1,9 @@
-import { type Diagnostic, type SourceLocation, compareText } from "../base/index.ts";
+import { type Diagnostic, type SourceLocation, sortedText } from "../base/index.ts";
 import { showMember } from "./collection-types.ts";
 import { type Definition, type Report, diagnose, memberOf, showPlace, withValue } from "./definition.ts";
 import { type FormerName, type Module, importsDepend } from "./module.ts";
 import { type AnyOption, type OptionGroup, type OptionType, isOption } from "./option-type.ts";
-import { groupParts, unknownOption } from "./unknown-option.ts";
+import { isGroupPart, unknownOption } from "./unknown-option.ts";
 import { showValue } from "./value.ts";
 
 /** One declared option at its place in the configuration. */
@@ -13,6 +13,28 @@ export interface OptionNode {
   readonly option: AnyOption;
   readonly declaredBy: string;
   readonly declaredAt: SourceLocation | undefined;
+}
+
+/** Where its module stands is worked out when somebody wants to know. */
+class DeclaredOption implements OptionNode {
+  readonly kind = "option";
+  readonly path: string;
+  readonly option: AnyOption;
+  readonly #module: Module;
+
+  constructor(path: string, option: AnyOption, module: Module) {
+    this.path = path;
+    this.option = option;
+    this.#module = module;
+  }
+
+  get declaredBy(): string {
+    return this.#module.key;
+  }
+
+  get declaredAt(): SourceLocation | undefined {
+    return this.#module.at;
+  }
 }
 
 /** A level of the configuration that is not an option itself. */
@@ -77,9 +99,11 @@ function freeNode(path: string, type: OptionType): OptionNode {
 
 /** A rule may go through the names of a group, so their order must not be that of modules. */
 function sortMembers({ members }: GroupNode): void {
-  const sorted = [...members].sort(([a], [b]) => compareText(a, b));
+  const names = sortedText(members.keys());
+  const sorted = names.map((name) => members.get(name) as OptionNode | GroupNode);
   members.clear();
-  for (const [name, member] of sorted) {
+  for (const [index, name] of names.entries()) {
+    const member = sorted[index] as OptionNode | GroupNode;
     members.set(name, member);
     if (member.kind === "group") sortMembers(member);
   }
@@ -121,15 +145,7 @@ function addOptions(group: GroupNode, options: OptionGroup, module: Module, repo
     }
     const found = group.members.get(name);
     if (found === undefined) {
-      group.members.set(name, {
-        kind: "option",
-        path: showMember(group.path, name),
-        option: member,
-        declaredBy: module.key,
-        get declaredAt() {
-          return module.at;
-        },
-      });
+      group.members.set(name, new DeclaredOption(showMember(group.path, name), member, module));
     } else {
       report(declaredTwice(found, module));
     }
@@ -214,16 +230,15 @@ export function takeApart(
   take: TakeDefinition,
 ): void {
   const { report } = options;
-  if (groupParts(group.path === "" ? "the configuration" : group.path, [definition], report).length === 0) return;
+  if (!isGroupPart(group.path === "" ? "the configuration" : group.path, definition, report)) return;
   const given = definition.value as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(given)) {
     const value = given[name];
     if (value === undefined) continue;
     const member = group.members.get(name);
-    const former = group.formerly.get(name);
-    const part = memberOf(definition, value);
+    const former = member === undefined ? group.formerly.get(name) : undefined;
     if (former !== undefined) {
-      takeFormer(former, part, options, take);
+      takeFormer(former, memberOf(definition, value), options, take);
     } else if (member === undefined && group.free !== undefined) {
       // Its marks stay on the value, since priorities count for each free name alone.
       take(group.free, withValue(definition, { [name]: value }));
@@ -234,9 +249,9 @@ export function takeApart(
           : unknownOption(group.path, name, [...group.members.keys()], definition.at),
       );
     } else if (member.kind === "option") {
-      take(member, part);
+      take(member, memberOf(definition, value));
     } else {
-      takeApart(member, part, options, take);
+      takeApart(member, memberOf(definition, value), options, take);
     }
   }
 }

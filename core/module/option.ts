@@ -160,7 +160,7 @@ export const option = {
   boolByOr: (settings?: OptionSettings<boolean>): Option<boolean> => optionOfType(flagType, settings),
 
   /** A whole number. Definitions have to be equal. */
-  int: ({ min, max, ...settings }: NumberSettings = {}): Option<number> => optionOfType(intType(min, max), settings),
+  int: (settings: NumberSettings = {}): Option<number> => optionOfType(intType(settings.min, settings.max), settings),
 
   /** A whole number from 0. */
   unsigned: whole(0, undefined),
@@ -180,15 +180,15 @@ export const option = {
   s32: whole(-0x80000000, 0x7fffffff),
 
   /** A finite number. Definitions have to be equal. */
-  number: ({ min, max, ...settings }: NumberSettings = {}): Option<number> =>
-    optionOfType(numberType(min, max), settings),
+  number: (settings: NumberSettings = {}): Option<number> =>
+    optionOfType(numberType(settings.min, settings.max), settings),
 
   /** A TCP or UDP port: a whole number from 0 to 65535. */
   port: whole(0, 0xffff),
 
   /** Text. Definitions have to be equal. */
-  str: ({ pattern, shape, ...settings }: TextSettings = {}): Option<string> =>
-    optionOfType(strType(pattern, shape), settings),
+  str: (settings: TextSettings = {}): Option<string> =>
+    optionOfType(strType(settings.pattern, settings.shape), settings),
 
   /** Text that the pattern matches as a whole. */
   strMatching: (pattern: RegExp, settings?: OptionSettings<string>): Option<string> =>

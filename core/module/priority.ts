@@ -95,6 +95,11 @@ export interface Unmarked {
   readonly order: number | undefined;
 }
 
+/** Whether a value carries a mark. */
+export function isMarked(value: unknown): boolean {
+  return value instanceof Marked;
+}
+
 /** Take the marks off a value; with several marks of one kind the outermost counts. */
 export function unmark(value: unknown): Unmarked {
   if (!(value instanceof Marked)) return { value, priority: undefined, order: undefined };

@@ -18,6 +18,11 @@ export const flagType: OptionType = {
 
 /** A whole number between two bounds, both included. */
 export function intType(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): OptionType {
+  if (min === Number.MIN_SAFE_INTEGER && max === Number.MAX_SAFE_INTEGER) return anyInt;
+  return boundedInt(min, max);
+}
+
+function boundedInt(min: number, max: number): OptionType {
   const bounds =
     min === Number.MIN_SAFE_INTEGER
       ? max === Number.MAX_SAFE_INTEGER
@@ -32,6 +37,8 @@ export function intType(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INT
   );
 }
 
+const anyInt = boundedInt(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+
 /** A finite number between two bounds, both included. */
 export function numberType(min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY): OptionType {
   const from = min === Number.NEGATIVE_INFINITY ? "" : ` from ${min}`;
@@ -44,13 +51,15 @@ export function numberType(min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE
 
 /** Text, whole-matched by a pattern if one is given. */
 export function strType(pattern?: RegExp, shape?: string): OptionType {
-  if (pattern === undefined) return scalar("text", (value) => typeof value === "string");
+  if (pattern === undefined) return anyText;
   const whole = new RegExp(`^(?:${pattern.source})$`, pattern.flags);
   return scalar(
     shape ?? `text of the form ${pattern.source}`,
     (value) => typeof value === "string" && whole.test(value),
   );
 }
+
+const anyText: OptionType = scalar("text", (value) => typeof value === "string");
 
 /** Text of which several definitions are joined by a separator, in order. */
 export function joinedType(name: string, separator: string): OptionType {

@@ -20,7 +20,7 @@ import {
 } from "./option-type.ts";
 import { PRIORITY_DECLARED } from "./priority.ts";
 import { mergeByRule } from "./submodule-rule.ts";
-import { groupParts, unknownOption } from "./unknown-option.ts";
+import { isGroupPart, unknownOption } from "./unknown-option.ts";
 import { isPlainObject } from "./value.ts";
 
 /** What the rule of a submodule receives. It sees nothing but the submodule. */
@@ -123,7 +123,12 @@ function mergeMember(
   report: Report,
 ): unknown {
   if (!isOption(member)) {
-    return mergeGroup(path, member, groupParts(path, parts, report), { report, free: undefined });
+    return mergeGroup(
+      path,
+      member,
+      parts.filter((part) => isGroupPart(path, part, report)),
+      { report, free: undefined },
+    );
   }
   if (member.readOnly && parts.length + (member.isDefaultDeclared ? 1 : 0) > 1)
     report(diagnose("option.read-only", `Cannot define option "${path}": it is read-only`, parts[0]?.at));

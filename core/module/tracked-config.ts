@@ -14,7 +14,9 @@ export type ReadOption = (option: OptionNode) => unknown;
 export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: GroupNode = group): object {
   const groups = new Map<string, object>();
   const memberOf = (name: string): unknown => {
-    const member = group.members.get(name) ?? findFormer(root, group, name);
+    const own = group.members.get(name);
+    if (own === undefined && LANGUAGE_NAMES.has(name)) return undefined;
+    const member = own ?? findFormer(root, group, name);
     if (member === undefined && group.free !== undefined)
       return (read(group.free) as Readonly<Record<string, unknown>>)[name];
     if (member === undefined) return unknownRead(group, name);
@@ -26,7 +28,7 @@ export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: Grou
     return made;
   };
   return new Proxy(Object.create(null) as object, {
-    get: (_target, name) => (typeof name === "symbol" || !isAsked(group, name) ? undefined : memberOf(name)),
+    get: (_target, name) => (typeof name === "symbol" ? undefined : memberOf(name)),
     has: (_target, name) => typeof name === "string" && group.members.has(name),
     ownKeys: () => [...group.members.keys()],
     getOwnPropertyDescriptor: (_target, name) =>
@@ -40,10 +42,6 @@ export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: Grou
 }
 
 const LANGUAGE_NAMES = new Set(["then", "toJSON", "constructor", "toString", "valueOf", "outPath"]);
-
-function isAsked(group: GroupNode, name: string): boolean {
-  return group.members.has(name) || !LANGUAGE_NAMES.has(name);
-}
 
 function unknownRead(group: GroupNode, name: string): never {
   const { code, message, hint } = unknownOption(group.path, name, [...group.members.keys()], undefined, "read");

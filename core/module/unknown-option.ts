@@ -3,21 +3,19 @@ import { showMember } from "./collection-types.ts";
 import { type Definition, type Report, diagnose } from "./definition.ts";
 import { isPlainObject, showKind } from "./value.ts";
 
-/** The definitions of a group that are attribute sets; the others are reported. */
-export function groupParts(path: string, parts: readonly Definition[], report: Report): Definition[] {
-  return parts.filter((part) => {
-    const { value } = part;
-    if (isPlainObject(value)) return true;
-    report(
-      diagnose(
-        "option.wrong-type",
-        `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
-        part.at,
-        `Write the options of it: { ${path.split(".").at(-1) ?? path}: { … } }.`,
-      ),
-    );
-    return false;
-  });
+/** Whether a definition of a group is an attribute set; if not, that is reported. */
+export function isGroupPart(path: string, part: Definition, report: Report): boolean {
+  const { value } = part;
+  if (isPlainObject(value)) return true;
+  report(
+    diagnose(
+      "option.wrong-type",
+      `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
+      part.at,
+      `Write the options of it: { ${path.split(".").at(-1) ?? path}: { … } }.`,
+    ),
+  );
+  return false;
 }
 
 /** The diagnostic for a name that no module declares, with the closest one that some does. */

@@ -75,6 +75,7 @@ function showWhole(value: unknown, depth: number): string {
 
 /** A frozen copy of plain data; packages and other objects are themselves. Data that holds itself is left as it is. */
 export function frozenCopy<Value>(value: Value): Value {
+  if (typeof value !== "object") return value;
   return holdsItself(value) ? value : (copyFrozen(value) as Value);
 }
 

@@ -67,6 +67,13 @@ test("evaluate() imports JSON with its type", async () => {
   assert.equal((await ask(flakeIn(folder), "pins")).value, { a: [1] });
 });
 
+test("evaluate() takes a text that would be JavaScript, too, for TypeScript", async () => {
+  // As JavaScript the first member compares twice, and gives false.
+  const head = "const pick = (value) => value;\nconst text = 0;";
+  const folder = makeFolder({ "flake.config.ts": flakeText('{ a: [pick<text>("yes"), 1 <= 2] }', head) });
+  assert.equal((await ask(flakeIn(folder), "a")).value, ["yes", true]);
+});
+
 test("evaluate() names what is near a missing attribute", async () => {
   const folder = makeFolder({
     "flake.config.ts": flakeText('{ packages: { "x86_64-linux": { hello: 1 } }, systems: { web: 2 } }'),

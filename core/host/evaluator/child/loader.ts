@@ -45,6 +45,12 @@ type Place = NonNullable<ErrorReport["at"]>;
 /** Largest module, in bytes: types of larger ones would take longer to strip than an evaluation may last. */
 export const MAX_MODULE_BYTES = 4 * 1024 * 1024;
 
+/**
+ * What a text needs that is JavaScript as it stands and yet means something else as TypeScript: `f<T>(x)` compares in the one and calls
+ * in the other. All other syntax of types is none in JavaScript, so a text without this that compiles has no types to take away.
+ */
+const MAY_HAVE_TYPE_ARGUMENTS = /<(?!=)/;
+
 /** What helps who wrote what nobody can read. */
 const SYNTAX_HINT = "A bracket, quote or comma is missing or too many, there or shortly before.";
 
@@ -242,9 +248,23 @@ export class Loader {
   }
 
   #compile(identifier: string, text: string, sha256: string): SourceTextModule {
+    if (/\.(m?js)$/.test(identifier)) return this.#compileScript(identifier, text);
+    const { engine, known } = this.#options.stripped;
+    const ready = engine[sha256] ?? known[sha256];
+    if (ready === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
+      try {
+        return this.#compileScript(identifier, text);
+      } catch (error) {
+        // What is wrong with it, if anything, is told once its types are gone.
+        if ((error as Error).name !== "SyntaxError") throw error;
+      }
+    }
+    return this.#compileScript(identifier, this.#strip(identifier, text, sha256));
+  }
+
+  #compileScript(identifier: string, code: string): SourceTextModule {
     const { context, engine, refuseImport } = this.#options;
     const isEngine = identifier.startsWith(`${engine.path}/core/`);
-    const code = /\.(m?js)$/.test(identifier) ? text : this.#strip(identifier, text, sha256);
     try {
       return new SourceTextModule(code, {
         context,
