@@ -4,12 +4,13 @@ import type { CodedError } from "../base/index.ts";
 import { mergeBuildSettings, parseBuildSettings } from "./build-settings.ts";
 
 test("parseBuildSettings() reads hooks, isolation and limits, and nothing else", () => {
-  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"maxProcessMemory":"2G","maxMemory":7,"mirrors":{}}`;
+  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"impureDerivations":false,"maxProcessMemory":"2G","maxMemory":7,"mirrors":{}}`;
   assert.equal(parseBuildSettings(text, "test"), {
     postBuildHook: "/a",
     diffHook: "",
     sandbox: "relaxed",
     allowNewPrivileges: true,
+    impureDerivations: false,
     maxProcessMemoryBytes: 2 ** 31,
     maxMemoryBytes: 7,
   });
@@ -21,6 +22,7 @@ test("parseBuildSettings() refuses other shapes", () => {
     `"diffHook":1`,
     `"sandbox":"strict"`,
     `"allowNewPrivileges":"no"`,
+    `"impureDerivations":1`,
     `"maxProcessMemory":"much"`,
     `"maxMemory":true`,
   ];

@@ -11,6 +11,8 @@ export interface BuildSettings {
   readonly sandbox?: SandboxMode | undefined;
   /** Let programs a builder runs gain rights by their set-id bits. Default false. */
   readonly allowNewPrivileges?: boolean | undefined;
+  /** Build derivations that are impure. Default false. */
+  readonly impureDerivations?: boolean | undefined;
   /** Memory that each process of a builder may fill with data of its own, in bytes. Default any. */
   readonly maxProcessMemoryBytes?: number | undefined;
   /** Memory that all processes of one build may use together, in bytes. Default any. */
@@ -21,12 +23,12 @@ export interface BuildSettings {
  * Read the part of a settings file that is about building; other keys belong to others.
  *
  * Shape: `{ "postBuildHook": "/etc/floe/upload", "diffHook": "/etc/floe/compare", "sandbox": "relaxed", "allowNewPrivileges": false,
- * "maxProcessMemory": "4G", "maxMemory": "8G" }`.
+ * "impureDerivations": false, "maxProcessMemory": "4G", "maxMemory": "8G" }`.
  *
  * @param from Name of the file, for errors.
  * @throws {CodedError} `build.settings-malformed`
  *
- * Source: Nix manual, `post-build-hook`, `diff-hook`, `sandbox`, `allow-new-privileges`.
+ * Source: Nix manual, `post-build-hook`, `diff-hook`, `sandbox`, `allow-new-privileges`, `impure-derivations`.
  */
 export function parseBuildSettings(text: string, from: string): BuildSettings {
   let fields: unknown;
@@ -36,16 +38,15 @@ export function parseBuildSettings(text: string, from: string): BuildSettings {
     throw malformed(from, "it is not JSON", cause);
   }
   if (!isRecord(fields)) throw malformed(from, "expected an object");
-  const { sandbox, allowNewPrivileges } = fields;
+  const { sandbox } = fields;
   if (sandbox !== undefined && typeof sandbox !== "boolean" && sandbox !== "relaxed")
     throw malformed(from, `expected true, false or "relaxed" for "sandbox"`);
-  if (allowNewPrivileges !== undefined && typeof allowNewPrivileges !== "boolean")
-    throw malformed(from, `expected true or false for "allowNewPrivileges"`);
   return {
     postBuildHook: program(fields, "postBuildHook", from),
     diffHook: program(fields, "diffHook", from),
     sandbox,
-    allowNewPrivileges,
+    allowNewPrivileges: flag(fields, "allowNewPrivileges", from),
+    impureDerivations: flag(fields, "impureDerivations", from),
     maxProcessMemoryBytes: size(fields, "maxProcessMemory", from),
     maxMemoryBytes: size(fields, "maxMemory", from),
   };
@@ -60,9 +61,16 @@ export function mergeBuildSettings(parts: readonly BuildSettings[]): BuildSettin
     diffHook: first("diffHook"),
     sandbox: first("sandbox"),
     allowNewPrivileges: first("allowNewPrivileges"),
+    impureDerivations: first("impureDerivations"),
     maxProcessMemoryBytes: first("maxProcessMemoryBytes"),
     maxMemoryBytes: first("maxMemoryBytes"),
   };
+}
+
+function flag(fields: Record<string, unknown>, key: string, from: string): boolean | undefined {
+  const value = fields[key];
+  if (value === undefined || typeof value === "boolean") return value;
+  throw malformed(from, `expected true or false for "${key}"`);
 }
 
 function size(fields: Record<string, unknown>, key: string, from: string): number | undefined {

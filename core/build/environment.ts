@@ -1,6 +1,7 @@
 import { CodedError, hashBytes, sortedText, toBase32 } from "../base/index.ts";
 import { type Derivation, fixedOutputOf, placeholder } from "../derivation/index.ts";
 import type { StorePath } from "../store/index.ts";
+import { sharesNetwork } from "./isolation.ts";
 import { formatGraphText, graphObjects, graphPaths, type GraphSource } from "./reference-graph.ts";
 import { attributesOf, structuredAttributes } from "./structured-attributes.ts";
 
@@ -12,7 +13,7 @@ export interface BuildEnvironmentOptions {
   readonly cores: number;
   /** The build directory as the builder sees it. Default `/build`. */
   readonly buildDirectory?: string;
-  /** The environment of the caller; read only for `impureEnvVars` of fixed outputs. */
+  /** The environment of the caller; read only for `impureEnvVars` of fixed and impure outputs. */
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -81,10 +82,8 @@ export function buildEnvironment(options: BuildEnvironmentOptions): BuildEnviron
   }
 
   for (const name of ["NIX_BUILD_TOP", "TMPDIR", "TEMPDIR", "TMP", "TEMP", "PWD"]) env.set(name, top);
-  if (fixedOutputOf(drv) !== undefined) {
-    env.set("NIX_OUTPUT_CHECKED", "1");
-    for (const name of words(drv.env["impureEnvVars"] ?? "")) env.set(name, callerEnvironment[name] ?? "");
-  }
+  if (fixedOutputOf(drv) !== undefined) env.set("NIX_OUTPUT_CHECKED", "1");
+  if (sharesNetwork(drv)) for (const name of impureVariables(drv)) env.set(name, callerEnvironment[name] ?? "");
   env.set("NIX_LOG_FD", "2");
   env.set("TERM", "xterm-256color");
 
@@ -95,6 +94,13 @@ export function buildEnvironment(options: BuildEnvironmentOptions): BuildEnviron
     environment: sortedText(rewritten.keys()).map((name) => [name, rewritten.get(name) ?? ""] as const),
     files,
   };
+}
+
+function impureVariables(drv: Derivation): string[] {
+  const attributes = attributesOf(drv);
+  if (attributes === undefined) return words(drv.env["impureEnvVars"] ?? "");
+  const stated = attributes["impureEnvVars"];
+  return Array.isArray(stated) ? stated.filter((name) => typeof name === "string") : [];
 }
 
 function placeholderRewriter(drv: Derivation): (text: string) => string {

@@ -1,5 +1,5 @@
 import { CodedError } from "../base/index.ts";
-import type { Derivation } from "../derivation/index.ts";
+import { type Derivation, fixedOutputOf, isImpure } from "../derivation/index.ts";
 import { attributesOf } from "./structured-attributes.ts";
 
 /** Whether builders run in a sandbox: all of them, none, or all but those whose derivation asks out. */
@@ -27,6 +27,11 @@ export function runsOutside(drv: Derivation, mode: SandboxMode): boolean {
       exitCode: 100,
     },
   );
+}
+
+/** Whether a builder shares the network of the machine: what it makes has a declared hash, or is called impure. */
+export function sharesNetwork(drv: Derivation): boolean {
+  return fixedOutputOf(drv) !== undefined || isImpure(drv);
 }
 
 function asksOut(drv: Derivation): boolean {

@@ -89,6 +89,34 @@ test("planBuild() asks for the wanted outputs alone", () => {
   assert.is(job && showReason(job.why), "missing output dev");
 });
 
+const asKind = (drv: Derivation, hash: string, path = ""): Derivation => ({
+  ...drv,
+  outputs: { out: { path, hashAlgorithm: "r:sha256", hash } },
+});
+
+test("planBuild() builds what is impure each time, and only for what is impure or fixed", () => {
+  const read = (path: StorePath): Derivation => {
+    const drv = graph({ again: ["random"], fixed: ["random"], pure: ["random"], random: ["pure-input"] })(path);
+    if (drv.name === "random" || drv.name === "again") return asKind(drv, "impure");
+    return drv.name === "fixed" ? asKind(drv, "00".repeat(32), out("fixed")) : drv;
+  };
+  const plan = (name: string, valid: readonly string[] = []): string[] => {
+    const isValid = (path: StorePath): boolean => valid.some((each) => out(each) === path);
+    const findOutput = ({ drvPath }: OutputName) => (drvPath === drv("random") ? out("random") : undefined);
+    return names(
+      planBuild({ targets: [{ drvPath: drv(name) }], readDerivation: read, isValid, findOutput, impure: true }).jobs,
+    );
+  };
+  assert.equal(plan("again"), ["pure-input", "random", "again"]);
+  assert.equal(plan("again", ["pure-input", "random", "again"]), ["random", "again"]);
+  assert.equal(plan("fixed", ["pure-input"]), ["random", "fixed"]);
+  assert.equal(plan("fixed", ["fixed"]), []);
+  assert.throws(
+    () => plan("pure"),
+    (error: { code?: string }) => error.code === "build.impure-input",
+  );
+});
+
 test("planBuild() refuses an output that does not exist, an impure one, and a cycle", () => {
   const code = (expected: string) => (error: { code?: string }) => error.code === expected;
   const isValid = (): boolean => false;

@@ -1,5 +1,5 @@
 import { CodedError, sortedText } from "../base/index.ts";
-import { type Derivation, outputKind, outputNames } from "../derivation/index.ts";
+import { type Derivation, fixedOutputOf, isImpure, outputNames } from "../derivation/index.ts";
 import { attributesOf } from "./structured-attributes.ts";
 import type { StorePath } from "../store/index.ts";
 import type { BuildJob, Offer, PlanJob } from "./jobs.ts";
@@ -47,6 +47,8 @@ export interface PlanBuildOptions extends PlanSource {
   readonly paths?: readonly StorePath[];
   /** Build the targets themselves again, and compare. */
   readonly rebuild?: boolean;
+  /** Whether impure derivations may be built. Default false. */
+  readonly impure?: boolean | undefined;
 }
 
 /** What other stores have to be asked before the plan can be finished; all at once. */
@@ -85,12 +87,32 @@ function checkOutput(drvPath: StorePath, drv: Derivation, output: string): void 
       `Cannot build output "${output}" of "${drvPath}": it has the outputs ${outputNames(drv).join(", ")}`,
     );
   }
-  if (outputKind(found) === "impure") {
-    throw new CodedError(
-      "build.impure",
-      `Cannot build "${drvPath}": it is impure, expected outputs that depend on nothing but the inputs`,
-    );
-  }
+}
+
+/** @throws {CodedError} `build.impure` */
+function checkMayBeImpure(drvPath: StorePath, drv: Derivation, allowed: boolean | undefined): void {
+  if (allowed === true || !isImpure(drv)) return;
+  throw new CodedError(
+    "build.impure",
+    `Cannot build "${drvPath}": it is impure, expected outputs that depend on nothing but the inputs`,
+    { hint: 'Allow such derivations by --impure-derivations or the setting "impureDerivations": true.' },
+  );
+}
+
+/**
+ * What is pure follows from its inputs; only a declared hash makes up for one that is different each time.
+ *
+ * @throws {CodedError} `build.impure-input`
+ *
+ * Source: Nix, `DerivationGoal::gaveUpOnSubstitution`.
+ */
+function checkMayNeed(node: Pick<Node, "drvPath" | "drv">, input: Pick<Node, "drvPath" | "drv">): void {
+  if (!isImpure(input.drv) || isImpure(node.drv) || fixedOutputOf(node.drv) !== undefined) return;
+  throw new CodedError(
+    "build.impure-input",
+    `Cannot build "${node.drvPath}": it is pure and depends on "${input.drvPath}", which is impure`,
+    { hint: "Declare the hash of its output, or make it impure too." },
+  );
 }
 
 /** {@link planSteps} when there are no other stores to ask. Errors as there. */
@@ -107,7 +129,7 @@ export function planBuild(options: PlanBuildOptions): BuildPlan {
  * all valid is not looked into. The graph is walked without recursion, so its depth has no limit.
  *
  * @throws {CodedError} `build.cycle` when derivations need each other (possible only in a damaged store), `build.no-such-output`,
- *   `build.impure`, `build.no-substitute` for a wanted path that nobody has.
+ *   `build.impure`, `build.impure-input`, `build.no-substitute` for a wanted path that nobody has.
  */
 export function* planSteps(
   options: PlanBuildOptions & {
@@ -225,6 +247,7 @@ class Planner {
         dependencies: new Set(),
         decision: "done",
       };
+      checkMayBeImpure(drvPath, node.drv, this.#options.impure);
       this.#nodes.set(drvPath, node);
     }
     const before = node.missing.size;
@@ -245,15 +268,18 @@ class Planner {
   }
 
   #pathOf(drvPath: StorePath, output: string): StorePath | undefined {
-    const stated = this.#options.readDerivation(drvPath).outputs[output]?.path ?? "";
+    const drv = this.#options.readDerivation(drvPath);
+    // What an earlier build made of it is not what is asked for.
+    if (isImpure(drv)) return undefined;
+    const stated = drv.outputs[output]?.path ?? "";
     return stated === "" ? this.#options.findOutput?.({ drvPath, output }) : (stated as StorePath);
   }
 
   /** Decide on one derivation, or give what other stores have to be asked first. */
   #decideOne(node: Node): PlanQuestion | undefined {
     const { substitute, rebuild } = this.#options;
-    if (substitute === false || (rebuild === true && node.isTarget) || !allowsSubstitutes(node.drv))
-      return this.#build(node);
+    const isBuilt = (rebuild === true && node.isTarget) || isImpure(node.drv) || !allowsSubstitutes(node.drv);
+    if (substitute === false || isBuilt) return this.#build(node);
     const paths: StorePath[] = [];
     const outputs: OutputName[] = [];
     for (const [output, path] of node.missing) {
@@ -275,13 +301,16 @@ class Planner {
   #build(node: Node): undefined {
     node.decision = "build";
     for (const [input, outputs] of node.drv.inputDerivations) {
-      node.dependencies.add(this.#want(input, outputs, node.drvPath));
+      const needed = this.#want(input, outputs, node.drvPath);
+      checkMayNeed(node, needed);
+      node.dependencies.add(needed);
     }
     return undefined;
   }
 }
 
-function outputId({ drvPath, output }: OutputName): string {
+/** One text for one output: `<derivation>!<output>`. */
+export function outputId({ drvPath, output }: OutputName): string {
   return `${drvPath}!${output}`;
 }
 

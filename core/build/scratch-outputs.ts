@@ -1,4 +1,4 @@
-import { type Derivation, makeScratchPath, outputKind } from "../derivation/index.ts";
+import { type Derivation, type DerivationOutput, makeScratchPath, outputKind } from "../derivation/index.ts";
 import type { StorePath } from "../store/index.ts";
 
 /**
@@ -8,12 +8,16 @@ import type { StorePath } from "../store/index.ts";
 export function withScratchOutputs(drvPath: StorePath, drv: Derivation): Derivation {
   const outputs = Object.entries(drv.outputs).map(([name, output]) => [
     name,
-    outputKind(output) === "floating" ? { ...output, path: makeScratchPath(drvPath, name) } : output,
+    followsContent(output) ? { ...output, path: makeScratchPath(drvPath, name) } : output,
   ]);
   return { ...drv, outputs: Object.fromEntries(outputs) };
 }
 
 /** Whether the paths of the outputs follow from what is in them. */
 export function isFloating(drv: Derivation): boolean {
-  return Object.values(drv.outputs).some((output) => outputKind(output) === "floating");
+  return Object.values(drv.outputs).some(followsContent);
+}
+
+function followsContent(output: DerivationOutput): boolean {
+  return ["floating", "impure"].includes(outputKind(output));
 }

@@ -87,6 +87,11 @@ export function fixedOutputOf(derivation: Derivation): FixedOutput | undefined {
   return { ...parseOutputAlgorithm(out.hashAlgorithm), digest: fromBase16(out.hash), path: out.path };
 }
 
+/** Whether nothing is promised of the outputs but that a builder made them: each build is a new one. */
+export function isImpure(derivation: Derivation): boolean {
+  return Object.values(derivation.outputs).some((output) => outputKind(output) === "impure");
+}
+
 /** Output names in byte order. */
 export function outputNames(derivation: Derivation): string[] {
   return sortedText(Object.keys(derivation.outputs));

@@ -38,6 +38,12 @@ export interface DerivationOptions {
    * placeholder until then. The variables `outputHashAlgo` and `outputHashMode` are set unless `env` has them.
    */
   readonly contentAddressed?: boolean | { readonly method: ContentAddressMethod; readonly algorithm: HashAlgorithm };
+  /**
+   * The builder may use the network and give something else each time: it runs whenever the outputs are asked for, where the
+   * machine allows that. Only fixed outputs and other impure derivations may depend on it. `contentAddressed` may say by which method
+   * the outputs are addressed. Default false.
+   */
+  readonly impure?: boolean;
   /** Pass all attributes as JSON instead of variables; these are joined with those of `env`. */
   readonly structuredAttrs?: object;
 }
@@ -126,12 +132,12 @@ function outputRule(options: DerivationOptions, hash: Hash | undefined): OutputR
     const names = outputs ?? ["out"];
     return floating === undefined
       ? { kind: "input-addressed", outputs: names }
-      : { kind: "floating", outputs: names, ...floating };
+      : { kind: options.impure === true ? "impure" : "floating", outputs: names, ...floating };
   }
   if (floating !== undefined) {
     throw new CodedError(
       "derivation.fixed-outputs",
-      `Cannot make the derivation "${name}": its content is fixed, so it is not for the builder to say ("contentAddressed")`,
+      `Cannot make the derivation "${name}": its content is fixed, so it is not for the builder to say ("${options.impure === true ? "impure" : "contentAddressed"}")`,
     );
   }
   if (outputs !== undefined && (outputs.length !== 1 || outputs[0] !== "out")) {
@@ -143,8 +149,8 @@ function outputRule(options: DerivationOptions, hash: Hash | undefined): OutputR
   return { kind: "fixed", method: fixed.method, hash };
 }
 
-function contentAddressing({ contentAddressed = false }: DerivationOptions): ContentAddressing | undefined {
-  if (contentAddressed === false) return undefined;
+function contentAddressing({ impure, contentAddressed = impure }: DerivationOptions): ContentAddressing | undefined {
+  if (contentAddressed === undefined || contentAddressed === false) return undefined;
   return contentAddressed === true ? { method: "recursive", algorithm: "sha256" } : contentAddressed;
 }
 

@@ -6,6 +6,7 @@ export interface BuildSettingsFlags {
   readonly sandbox?: boolean | undefined;
   readonly relaxedSandbox?: boolean | undefined;
   readonly allowNewPrivileges?: boolean | undefined;
+  readonly impureDerivations?: boolean | undefined;
   readonly maxProcessMemory?: number | undefined;
   readonly maxMemory?: number | undefined;
   readonly postBuildHook?: string | undefined;
@@ -18,6 +19,7 @@ export function buildSettings(flags: BuildSettingsFlags): BuildSettings {
   return {
     sandbox: flags.relaxedSandbox === true ? "relaxed" : (flags.sandbox ?? settings.sandbox),
     allowNewPrivileges: flags.allowNewPrivileges ?? settings.allowNewPrivileges,
+    impureDerivations: flags.impureDerivations ?? settings.impureDerivations,
     maxProcessMemoryBytes: flags.maxProcessMemory ?? settings.maxProcessMemoryBytes,
     maxMemoryBytes: flags.maxMemory ?? settings.maxMemoryBytes,
     postBuildHook: flags.postBuildHook ?? settings.postBuildHook,

@@ -173,6 +173,7 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly sandbox?: boolean;
   readonly relaxedSandbox: boolean;
   readonly allowNewPrivileges?: boolean;
+  readonly impureDerivations?: boolean;
   readonly maxProcessMemory?: number;
   readonly maxMemory?: number;
   readonly postBuildHook?: string;
@@ -243,6 +244,11 @@ export const buildFlags = {
     kind: "boolean",
     optional: true,
     brief: "Let programs of builders gain rights, by set-id bits for instance; not by default",
+  },
+  impureDerivations: {
+    kind: "boolean",
+    optional: true,
+    brief: "Build derivations that are impure: with the network, and anew each time",
   },
   maxProcessMemory: {
     kind: "parsed",

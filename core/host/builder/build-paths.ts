@@ -1,5 +1,12 @@
 import { CodedError } from "../../base/index.ts";
-import { type BuildEvent, type BuildPlan, type BuildTarget, exitCodeOf, type SandboxMode } from "../../build/index.ts";
+import {
+  type BuildEvent,
+  type BuildPlan,
+  type BuildTarget,
+  exitCodeOf,
+  outputId,
+  type SandboxMode,
+} from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 import type { CollectionSettings, PathInfo, SecretKey, StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -51,6 +58,7 @@ export interface BuildOptions {
   readonly postBuildHook?: string | undefined;
   readonly diffHook?: string | undefined;
   readonly allowNewPrivileges?: boolean | undefined;
+  readonly impureDerivations?: boolean | undefined;
   readonly maxProcessMemoryBytes?: number | undefined;
   readonly maxMemoryBytes?: number | undefined;
   readonly events?: ((event: BuildEvent) => void) | undefined;
@@ -70,6 +78,8 @@ export interface BuildReport {
   readonly plan: BuildPlan;
   /** Wanted output paths in the order of the targets; all are valid when `exitCode` is 0. */
   readonly outputs: readonly StorePath[];
+  /** Where wanted outputs lie that only this run knows of: those of impure derivations, by {@link outputId}. */
+  readonly impure: ReadonlyMap<string, StorePath>;
   readonly built: readonly StorePath[];
   /** Objects that came from other stores. */
   readonly substituted: readonly StorePath[];
@@ -111,6 +121,7 @@ export async function buildPaths({
   for (const target of targets) store.addTempRoot(target.drvPath);
   const report = { built: [], substituted: [], failures: [], dependencyFailed: [] } as Collected;
   const refused = new Set<StorePath>();
+  const impure = new Map<string, StorePath>();
   let plan: BuildPlan;
   for (;;) {
     const made = await makePlan({ store, targets, derivations: given, paths, options, refused });
@@ -127,6 +138,10 @@ export async function buildPaths({
     report.substituted.push(...run.substituted);
     report.failures.push(...run.failures);
     report.dependencyFailed.push(...run.dependencyFailed);
+    for (const wanted of plan.wanted) {
+      const path = run.impureOutput(wanted);
+      if (path !== undefined) impure.set(outputId(wanted), path);
+    }
     if (run.notTransferred.length === 0 || options.signal?.aborted === true) break;
     if (run.failures.length > 0 && options.keepGoing !== true) break;
     for (const path of run.notTransferred) refused.add(path);
@@ -138,8 +153,12 @@ export async function buildPaths({
     plan,
     outputs: plan.wanted.flatMap(
       ({ drvPath, output, path }) =>
-        path ?? store.findOutput(given?.get(drvPath) ?? store.readDerivation(drvPath), output) ?? [],
+        path ??
+        impure.get(outputId({ drvPath, output })) ??
+        store.findOutput(given?.get(drvPath) ?? store.readDerivation(drvPath), output) ??
+        [],
     ),
+    impure,
     ...report,
     cancelled,
     exitCode: cancelled ? 130 : exitCodeOf(report.failures.map((failure) => failure.error)),

@@ -9,10 +9,11 @@ import {
   isFloating,
   outputPath,
   runsOutside,
+  sharesNetwork,
   shortName,
   withScratchOutputs,
 } from "../../build/index.ts";
-import { type Derivation, fixedOutputOf, makeInputHashes, outputNames } from "../../derivation/index.ts";
+import { type Derivation, makeInputHashes, outputNames } from "../../derivation/index.ts";
 import { type PathInfo, type SecretKey, signPathInfo, type StorePath, withSignatures } from "../../store/index.ts";
 import { ed25519 } from "../signing/index.ts";
 import { compareOutputs } from "./compare.ts";
@@ -228,8 +229,7 @@ export class LocalExecutor implements Executor {
     const known = new Set<StorePath>(valid.values());
     const missing = outputs.filter((path) => !known.has(path));
     // Without a sandbox there is nothing to keep it from the network.
-    if (isPlain && this.#options.offline === true && fixedOutputOf(drv) !== undefined)
-      throw offline(request.askedAs ?? drvPath, drv);
+    if (isPlain && this.#options.offline === true && sharesNetwork(drv)) throw offline(request.askedAs ?? drvPath, drv);
     if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.realPath(path));
     const workspace = prepared ?? (await openWorkspace(store.realStoreDirectory, drvPath, drv.name));
     let ran: BuilderEnd | undefined;
@@ -326,7 +326,7 @@ export class LocalExecutor implements Executor {
   async #finishedDirectory(drv: Derivation, workspace: Workspace): Promise<string> {
     if (drv.builder.startsWith("builtin:")) return workspace.storeDirectory;
     const isOutside = runsOutside(drv, this.#options.sandbox);
-    if (!isOutside && fixedOutputOf(drv) === undefined) return workspace.storeDirectory;
+    if (!isOutside && !sharesNetwork(drv)) return workspace.storeDirectory;
     // An accomplice outside may hold files open for writing, by the shared network or because there was no sandbox at all, but not those
     // of a copy. Nor has a copy the extended attributes that only a sandbox keeps builders from setting.
     const directory = `${workspace.topDirectory}/copies`;
@@ -346,7 +346,7 @@ export class LocalExecutor implements Executor {
 
   /** A builder that was to fetch something had no network. */
   #explain(error: CodedError, { drv, drvPath, askedAs = drvPath }: BuildRequest): CodedError {
-    const isFetch = this.#options.offline === true && fixedOutputOf(drv) !== undefined;
+    const isFetch = this.#options.offline === true && sharesNetwork(drv);
     return isFetch && error.code === "build.failed" ? offline(askedAs, drv, error) : error;
   }
 

@@ -45,6 +45,7 @@ export async function makePlan({
     targets,
     paths,
     rebuild: rebuild === true,
+    impure: options.impureDerivations,
     substitute: substituters !== undefined && !substituters.isEmpty,
     isValid(path) {
       if (valid.has(path)) return true;

@@ -1,4 +1,4 @@
-import { type Derivation, mustResolve, outputNames, resolveDerivation } from "../../derivation/index.ts";
+import { type Derivation, isImpure, mustResolve, outputNames, resolveDerivation } from "../../derivation/index.ts";
 import {
   dependentRealisations,
   type Realisation,
@@ -67,8 +67,9 @@ export class RealisedOutputs {
     return [...inputs.values(), ...list, ...this.#of(asked, outputs, inputs)];
   }
 
-  /** Whether something is to be recorded about a build at all: plain derivations need it only where others do. */
+  /** Whether something is to be recorded about a build at all: plain derivations need it only where others do, impure ones never. */
   isRecorded(drv: Derivation): boolean {
+    if (isImpure(drv)) return false;
     return this.#store.hasRealisations || outputNames(drv).some((name) => drv.outputs[name]?.path === "");
   }
 
@@ -98,6 +99,7 @@ export class RealisedOutputs {
   #inputs(drv: Derivation): Map<string, Realisation> {
     const found = new Map<string, Realisation>();
     for (const [input, names] of drv.inputDerivations) {
+      if (isImpure(this.#read(input))) continue;
       const ids = this.#store.realisationIds(this.#read(input));
       for (const name of names) {
         const id = ids.get(name) as string;

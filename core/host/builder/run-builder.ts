@@ -7,9 +7,9 @@ import {
   buildEnvironment,
   runsOutside,
   type SandboxMode,
+  sharesNetwork,
   shortName,
 } from "../../build/index.ts";
-import { fixedOutputOf } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
 import { removeTree } from "../files/index.ts";
@@ -72,9 +72,9 @@ export interface BuilderRunnerOptions {
   readonly maxMemoryBytes?: number | undefined;
   /** Told when a builder has begun to run. */
   readonly spareTime: SpareTime;
-  /** Give builders of fixed outputs no network either. Default false. */
+  /** Give no builder a network. Default false. */
   readonly offline?: boolean;
-  /** Environment for `impureEnvVars` of fixed outputs. */
+  /** Environment for `impureEnvVars`. */
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>;
   /** How to find out whether builds can be isolated. Default: look at this machine. */
   readonly support?: () => SandboxSupport;
@@ -289,7 +289,7 @@ export class BuilderRunner {
     const { request, workspace, environment, receive } = prepared;
     const { drv, inputClosure } = request;
     const { store } = this.#options;
-    const network = fixedOutputOf(drv) !== undefined && this.#options.offline !== true;
+    const network = sharesNetwork(drv) && this.#options.offline !== true;
     const devices = requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [];
     const deviceGroup = devices.map(groupOfDevice).find((found) => found !== undefined);
     this.#filter ??= makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64");

@@ -7,12 +7,13 @@ import {
   type BuildPlan,
   type BuildRequest,
   type JobsSettled,
+  type OutputName,
   Schedule,
   showReason,
   type StartedJob,
   type SubstituteJob,
 } from "../../build/index.ts";
-import { type Derivation, outputNames } from "../../derivation/index.ts";
+import { type Derivation, isImpure, outputNames } from "../../derivation/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
@@ -264,6 +265,12 @@ export class Run {
     this.#wake();
   }
 
+  /** What an impure derivation became in this run. */
+  impureOutput({ drvPath, output }: OutputName): StorePath | undefined {
+    const job = this.#plan.jobs.find(({ id }) => id === drvPath);
+    return job?.kind === "build" && isImpure(job.drv) ? this.#outputs.find(drvPath, output) : undefined;
+  }
+
   async #execute(job: BuildJob, cores: number, emit: (event: BuildEvent) => void): Promise<Ended> {
     const { drvPath, drv, mode } = job;
     let resolved: Derivation | undefined;
@@ -295,7 +302,7 @@ export class Run {
       return outcome;
     }
     if (outcome.kind !== "built") return outcome;
-    const differing = await this.#compareRounds(request, outcome, emit);
+    const differing = isImpure(drv) ? undefined : await this.#compareRounds(request, outcome, emit);
     if (differing !== undefined) return differing;
     const outputs = new Map([...outcome.outputs].map(([name, info]) => [name, info.path]));
     let told = outcome;

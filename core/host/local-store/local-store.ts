@@ -8,6 +8,7 @@ import {
   formatDerivation,
   hashDerivationModulo,
   type InputHashes,
+  isImpure,
   makeInputHashes,
   parseDerivation,
 } from "../../derivation/index.ts";
@@ -162,10 +163,11 @@ export class LocalStore implements Store {
     return new Map([...hashes].map(([output, hash]) => [output, makeRealisationId(hash, output)]));
   }
 
-  /** Where an output lies: what the derivation states, else what an earlier build found out. */
+  /** Where an output lies: what the derivation states, else what an earlier build found out. Impure ones are made anew each time. */
   findOutput(derivation: Derivation, output: string): StorePath | undefined {
     const stated = derivation.outputs[output]?.path ?? "";
     if (stated !== "") return stated as StorePath;
+    if (isImpure(derivation)) return undefined;
     const id = this.hasRealisations ? this.realisationIds(derivation).get(output) : undefined;
     return id === undefined ? undefined : this.#realisations.find(id)?.outPath;
   }

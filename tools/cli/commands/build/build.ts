@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
-import { type PlanJob, shortName, showReason } from "../../../../core/build/index.ts";
+import { outputId, type PlanJob, shortName, showReason } from "../../../../core/build/index.ts";
 import { showUrl } from "../../../../core/fetch/index.ts";
+import type { BuildReport } from "../../../../core/host/builder/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
@@ -18,7 +19,7 @@ export default async function build(this: CliContext, flags: BuildCommandFlags, 
   const targets = resolved.flatMap((each) => each.targets);
   const paths = resolved.flatMap((each) => each.paths);
   const report = await realise(targets, { context: this, store, flags, paths, dryRun: flags.dryRun });
-  const groups = resolved.map((each) => results(store, each));
+  const groups = resolved.map((each) => results(store, each, report));
   if (flags.dryRun) {
     const { jobs } = report.plan;
     if (flags.json) return this.printJson(jobs.map(jobJson));
@@ -44,12 +45,12 @@ function jobJson(job: PlanJob): Record<string, unknown> {
 }
 
 /** The store paths an installable stands for, with the names of their outputs. */
-function results(store: LocalStore, { targets, paths }: Resolved): LinkedResult[] {
+function results(store: LocalStore, { targets, paths }: Resolved, { impure }: BuildReport): LinkedResult[] {
   const built = targets.flatMap(({ drvPath, outputs }) => {
     const drv = store.readDerivation(drvPath);
     return (outputs ?? Object.keys(drv.outputs)).map((output) => ({
       output,
-      path: store.findOutput(drv, output) as LinkedResult["path"],
+      path: (impure.get(outputId({ drvPath, output })) ?? store.findOutput(drv, output)) as LinkedResult["path"],
     }));
   });
   return [...built, ...paths.map((path) => ({ output: "out", path }))];

@@ -1,4 +1,5 @@
 import { CodedError } from "../../../../core/base/index.ts";
+import { outputId } from "../../../../core/build/index.ts";
 import type { BuildReport } from "../../../../core/host/builder/index.ts";
 import { formatAttribute, locateOutput, platformOf, type ResolvedInputs } from "../../../../core/flake/index.ts";
 import { type AskedOutput, FLAKE_FILE_NAME, realisePlan } from "../../../../core/host/evaluator/index.ts";
@@ -140,14 +141,14 @@ async function buildFaults(context: CliContext, options: BuildChecksOptions): Pr
 function buildError(
   attribute: string,
   drvPath: ReturnType<typeof parseStorePath>,
-  { failures }: BuildReport,
+  { failures, impure }: BuildReport,
   store: LocalStore,
 ): CodedError | undefined {
   const own = failures.find((failure) => failure.drvPath === drvPath)?.error;
   if (own !== undefined) return new CodedError(own.code, `Cannot build "${attribute}": ${own.message}`);
   const drv = store.readDerivation(drvPath);
   const isBuilt = Object.keys(drv.outputs).every((name) => {
-    const output = store.findOutput(drv, name);
+    const output = impure.get(outputId({ drvPath, output: name })) ?? store.findOutput(drv, name);
     return output !== undefined && store.isValid(output);
   });
   if (isBuilt) return undefined;

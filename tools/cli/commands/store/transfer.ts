@@ -1,5 +1,8 @@
 import { CodedError } from "../../../../core/base/index.ts";
+import { outputId } from "../../../../core/build/index.ts";
+import { isImpure } from "../../../../core/derivation/index.ts";
 import { BinaryCacheStore } from "../../../../core/host/binary-cache/index.ts";
+import type { BuildReport } from "../../../../core/host/builder/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { type AnyStore, copyPaths, copyRealisations } from "../../../../core/host/stores/index.ts";
 import { forgetLookups } from "../../../../core/host/substitute/index.ts";
@@ -105,9 +108,14 @@ export async function pathsOf(texts: readonly string[], options: PathsOfOptions)
   const others = [...files, ...resolved.flatMap((each) => each.paths)];
   if (flags.derivation)
     return { paths: [...others, ...targets.map(({ drvPath }) => parseStorePath(drvPath))], ids: [] };
+  let impure: BuildReport["impure"] | undefined;
   if (build && targets.length > 0) {
     const { realise } = await import("../../realise.ts");
-    await realise(targets, { context, store, flags: { ...BUILD, quiet: flags.quiet, offline: flags.offline } });
+    ({ impure } = await realise(targets, {
+      context,
+      store,
+      flags: { ...BUILD, quiet: flags.quiet, offline: flags.offline },
+    }));
   }
   const outputs: StorePath[] = [];
   const ids: string[] = [];
@@ -115,8 +123,8 @@ export async function pathsOf(texts: readonly string[], options: PathsOfOptions)
     const derivation = store.readDerivation(drvPath);
     for (const name of names ?? Object.keys(derivation.outputs)) {
       const isStated = derivation.outputs[name]?.path !== "";
-      const id = isStated ? undefined : store.realisationIds(derivation).get(name);
-      const known = store.findOutput(derivation, name);
+      const id = isStated || isImpure(derivation) ? undefined : store.realisationIds(derivation).get(name);
+      const known = impure?.get(outputId({ drvPath, output: name })) ?? store.findOutput(derivation, name);
       const path = known ?? (id === undefined ? undefined : (await options.findRealisation?.(id))?.outPath);
       if (path === undefined) throw noPath(name, drvPath);
       outputs.push(path);
