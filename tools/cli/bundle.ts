@@ -13,6 +13,7 @@ import { dirname, join, relative } from "node:path";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
 import { engineModulesFile, type EngineModules } from "../../core/host/evaluator/index.ts";
 import { replaceBuiltinImports } from "./bundle-builtins.ts";
+import { nothingHappens } from "./bundle-program.ts";
 import { INPUTS_NAME } from "./stale.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -43,21 +44,6 @@ const ownSources = (lean: boolean): Plugin => ({
     });
   },
 });
-
-/**
- * Nothing happens when a file of core or a module of Node is loaded, so what is not used need not be: without this, a command that
- * wants one error class of core/base would load all of it, and Node's cryptography with it.
- */
-const nothingHappens: Plugin = {
-  name: "nothing-happens",
-  setup(builder) {
-    builder.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true, sideEffects: false }));
-    builder.onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-      const file = join(resolveDir, path);
-      return file.startsWith(`${ROOT}/core/`) ? { path: file, sideEffects: false } : undefined;
-    });
-  },
-};
 
 /**
  * Files that most commands load, imported by every lazily loaded file that needs one of them: files with the same

@@ -3,29 +3,21 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildSync } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { removeTree } from "../../core/host/files/index.ts";
 import { openLocalStore } from "../../core/host/local-store/index.ts";
 import { Ledger } from "../../core/host/maintenance/testing-work.ts";
 import { verifyStore } from "../../core/host/maintenance/verify.ts";
+import { bundlePrograms } from "./bundle-program.ts";
 
 const test = suite("faults of a disk");
 const folder = mkdtempSync(join(tmpdir(), "floe-faults-"));
-const script = join(folder, "steps.mjs");
+const script = join(folder, "store-steps.mjs");
 const environment = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled"), NIX_REMOTE: "" };
 const STEPS = ["add", "import", "build", "advance", "optimise", "add", "advance", "forget", "drop", "collect"];
 
-buildSync({
-  entryPoints: [join(import.meta.dirname, "testdata/store-steps.ts")],
-  outfile: script,
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  banner: { js: 'import { createRequire as __r } from "node:module"; const require = __r(import.meta.url);' },
-  logLevel: "error",
-});
+await bundlePrograms([join(import.meta.dirname, "testdata/store-steps.ts")], folder);
 spawnSync(process.execPath, [script], { env: environment });
 test.after(() => removeTree(folder));
 

@@ -14,7 +14,7 @@ const RUN_FILE = join(import.meta.dirname, "run-file.ts");
 const FILE_TIMEOUT_SECONDS = 180;
 /** Files with more to do. */
 const LONGER_SECONDS: Readonly<Record<string, number>> = {
-  // Five hundred kills take a minute and a half of two idle processors, and have them to themselves nowhere.
+  // Five hundred kills take a minute of two idle processors, and have them to themselves nowhere.
   "core/host/maintenance/kill-loop.test.ts": 420,
   // A hundred and twenty runs of the program.
   "tools/cli/gallery/gallery.test.ts": 360,

@@ -12,7 +12,6 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { buildSync } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findBusybox } from "../builder/testdata/busybox.ts";
@@ -22,11 +21,14 @@ import type { StorePath } from "../../store/index.ts";
 import { openLocalStore } from "../local-store/index.ts";
 import { findSandboxSupport } from "../sandbox/index.ts";
 import { recoverStore, settle, verifyStore } from "./index.ts";
+import { bundlePrograms } from "../../../tools/cli/bundle-program.ts";
 import { Ledger } from "./testing-work.ts";
 
 /** Kills in all; more with FLOE_TEST_KILLS. */
 const KILLS = Number(process.env["FLOE_TEST_KILLS"] ?? 500);
 const SEED = Number(process.env["FLOE_TEST_SEED"] ?? Date.now() % 1_000_000);
+/** Stores, each with workers of its own: who waits for a lock of one leaves the processors to the other. */
+const STORES = 2;
 const WORKERS = 3;
 /** All stop and the store is looked at, so many times. */
 const LOOKS = 5;
@@ -37,7 +39,7 @@ if (!nixPresent) console.log("skipped in part: nix-store is not on the PATH, so 
 // In memory where that is possible: a killed process loses nothing that it gave to the kernel, so waiting for a disk would only
 // make the kills rarer. What a power cut loses is the story of vm-tests/store-power-cut.ts.
 const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "floe-kills-"));
-const root = join(folder, "root");
+const roots = Array.from({ length: STORES }, (_, i) => join(folder, `root-${i}`));
 const script = join(folder, "work.mjs");
 const ENVIRONMENT = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled") };
 /** With the program that setup compiled to isolate builds, as a bundle elsewhere does not find it by itself. */
@@ -67,6 +69,7 @@ async function findTools(): Promise<string | undefined> {
 
 /** One worker after another in one slot, each killed at a random instant. */
 class Slot {
+  readonly root: string;
   readonly ledger: Ledger;
   readonly #tools: string | undefined;
   #words = "";
@@ -74,7 +77,8 @@ class Slot {
   #stepMs = 100;
   #lastLine = 0;
 
-  constructor(name: string, tools: string | undefined) {
+  constructor(root: string, name: string, tools: string | undefined) {
+    this.root = root;
     this.ledger = new Ledger(name);
     this.#tools = tools;
   }
@@ -83,7 +87,7 @@ class Slot {
   async kill(): Promise<void> {
     const words = [
       script,
-      root,
+      this.root,
       this.ledger.slot,
       String(random(1_000_000)),
       ...(this.#tools === undefined ? [] : [this.#tools]),
@@ -94,10 +98,10 @@ class Slot {
       env: this.ledger.slot === "0" ? ENVIRONMENT : NATIVE,
     });
     const ended = this.#follow(child);
-    // Most of the time from its first words on; sometimes while it starts.
+    // Most of the time in its first step or the one after it, which begins with what the first one left open; sometimes while it starts.
     if (random(20) > 0) await Promise.race([this.#hear(child), ended]);
-    for (let more = random(2); more > 0; more--) await Promise.race([this.#hear(child), pause(10_000), ended]);
-    await Promise.race([pause(random(2 * this.#stepMs)), ended]);
+    if (random(3) === 0) await Promise.race([this.#hear(child), pause(10_000), ended]);
+    await Promise.race([pause(random(1.5 * this.#stepMs)), ended]);
     child.kill("SIGKILL");
     const { code, complaints } = await ended;
     assert.is(code, null, `a worker ended by itself: ${complaints}`);
@@ -130,7 +134,7 @@ class Slot {
   }
 }
 
-async function look(slots: readonly Slot[], { nix }: { readonly nix: boolean }): Promise<void> {
+async function look(root: string, slots: readonly Slot[], { nix }: { readonly nix: boolean }): Promise<void> {
   using store = openLocalStore({ root });
   const findings = await verifyStore(store, { contents: true, threads: 1 });
   assert.equal(findings.faults, [], `seed ${SEED}`);
@@ -151,26 +155,18 @@ async function look(slots: readonly Slot[], { nix }: { readonly nix: boolean }):
   assert.not.match(stderr, /modified|missing|disappeared|error/);
 }
 
-function allPaths(): StorePath[] {
+function allPaths(root: string): StorePath[] {
   using store = openLocalStore({ root, readOnly: true });
   return store.allPaths();
 }
 
 test(`${KILLS} kills at random instants leave the store whole and lose nothing that was told`, async () => {
   console.log(`seed ${SEED}`);
-  buildSync({
-    entryPoints: [join(import.meta.dirname, "testdata/work.ts")],
-    outfile: script,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    banner: { js: 'import { createRequire as __r } from "node:module"; const require = __r(import.meta.url);' },
-    logLevel: "error",
-  });
+  await bundlePrograms([join(import.meta.dirname, "testdata/work.ts")], folder);
   // A process that is killed leaves no compiled code for the next one; one that ends does, and halves what a start costs.
   spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", script], { env: ENVIRONMENT });
   const tools = await findTools();
-  const slots = Array.from({ length: WORKERS }, (_, i) => new Slot(String(i), tools));
+  const slots = roots.flatMap((root) => Array.from({ length: WORKERS }, (_, i) => new Slot(root, String(i), tools)));
   let kills = 0;
   for (let round = 1; round <= LOOKS; round++) {
     const until = Math.ceil((KILLS * round) / LOOKS);
@@ -182,24 +178,33 @@ test(`${KILLS} kills at random instants leave the store whole and lose nothing t
         }
       }),
     );
-    await look(slots, { nix: round % 2 === 1 });
+    for (const root of roots) await look(root, slotsOf(slots, root), { nix: round % 2 === 1 });
   }
   const done = slots.reduce((sum, { ledger }) => sum + ledger.done, 0);
   console.log(`${kills} kills, ${done} things done between them`);
   assert.ok(kills >= KILLS && done > KILLS / 5, `only ${done} things were done`);
 
+  for (const root of roots) await lookAtTheEnd(root, slotsOf(slots, root));
+});
+
+function slotsOf(slots: readonly Slot[], root: string): Slot[] {
+  return slots.filter((slot) => slot.root === root);
+}
+
+async function lookAtTheEnd(root: string, slots: readonly Slot[]): Promise<void> {
   // The journal knows as much as the database does.
-  const known = allPaths();
+  const known = allPaths(root);
   rmSync(join(root, "nix/var/nix/db/db.sqlite"));
   const report = await recoverStore({ root });
   assert.equal([report.lost, report.journalDamageBytes], [[], 0], `seed ${SEED}`);
   assert.ok(report.recovered.journal >= known.length);
   // What a worker had written and not yet registered may certify itself.
+  const recovered = new Set(allPaths(root));
   assert.equal(
-    known.filter((path) => !new Set(allPaths()).has(path)),
+    known.filter((path) => !recovered.has(path)),
     [],
   );
-  await look(slots, { nix: true });
+  await look(root, slots, { nix: true });
   // Nothing is in the way of a collection, and it leaves nothing half done.
   await collectGarbage({ root });
   const left = readdirSync(join(root, "nix/store")).filter((name) => name !== ".links");
@@ -209,6 +214,6 @@ test(`${KILLS} kills at random instants leave the store whole and lose nothing t
     store.allPaths().map((path) => path.slice("/nix/store/".length)),
   );
   assert.ok(readFileSync(join(root, "nix/var/nix/db/schema"), "utf8") === "10");
-});
+}
 
 test.run();

@@ -181,8 +181,9 @@ class Worker {
       });
     }
     await this.#store.batch(async () => {
-      for (const [, source] of evaluation.sources)
-        if (source.kind !== "text") await this.#store.addTree({ name: source.name, from: source.from });
+      for (const [expected, source] of evaluation.sources)
+        if (source.kind !== "text")
+          await this.#store.addTree({ name: source.name, from: source.from, expected: expected as StorePath });
       for (const [path, term] of evaluation.derivations) this.#store.addDerivationText(path, term);
     });
     const targets = [{ drvPath: value.drvPath as StorePath }];

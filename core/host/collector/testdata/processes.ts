@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import * as assert from "uvu/assert";
+import { bundlePrograms } from "../../../../tools/cli/bundle-program.ts";
 import { storePathBaseName } from "../../../store/index.ts";
 import { hashTree } from "../../files/index.ts";
 import type { LocalStore } from "../../local-store/index.ts";
@@ -11,15 +11,10 @@ import type { LocalStore } from "../../local-store/index.ts";
 const folder = mkdtempSync(join(tmpdir(), "floe-collector-programs-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 // One file each, since they start often: most of their time would go into reading a hundred.
-await build({
-  entryPoints: ["collector", "importer"].map((name) => join(import.meta.dirname, `${name}.ts`)),
-  outdir: folder,
-  outExtension: { ".js": ".mjs" },
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node24",
-});
+await bundlePrograms(
+  ["collector", "importer"].map((name) => join(import.meta.dirname, `${name}.ts`)),
+  folder,
+);
 
 /** Run one of the programs beside this file. */
 export function start(name: "collector" | "importer", ...words: string[]) {
