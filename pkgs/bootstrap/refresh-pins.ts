@@ -16,6 +16,7 @@ import { gunzipSync } from "node:zlib";
 import type { SourcePin } from "../source-pin.ts";
 import { SOURCES } from "../sources.ts";
 import type { SeedPin } from "./pins.ts";
+import { SEED_AARCH64 } from "./seed.aarch64.ts";
 import { SEED_X86_64 } from "./seed.x86_64.ts";
 
 const SEED_SUITE = "bookworm";
@@ -106,18 +107,19 @@ function rewrite(file: string, text: string, open: RegExp, close: string, body: 
 }
 
 const suites = [...new Set(Object.values(SOURCES).map(({ suite }) => suite))];
-const [packages, ...sourceIndexes] = await Promise.all([
+const [packages, packagesOfAarch64, ...sourceIndexes] = await Promise.all([
   readIndex(`${SEED_SUITE}/main/binary-amd64/Packages`),
+  readIndex(`${SEED_SUITE}/main/binary-arm64/Packages`),
   ...suites.map((suite) => readIndex(`${suite}/main/source/Sources`)),
 ]);
 const sourcesOf = new Map(suites.map((suite, i) => [suite as string, sourceIndexes[i] as Map<string, Stanza>]));
 
-const seed = Object.entries(SEED_X86_64).map(
-  ([group, pins]) => [group, pins.map((pin) => seedPin(packages, pin))] as const,
-);
-const seedBody = seed
-  .map(([group, pins]) => `  ${group}: [\n${pins.map((pin) => `    ${literal(pin)},\n`).join("")}  ],`)
-  .join("\n");
+const seedBody = (seed: Readonly<Record<string, readonly SeedPin[]>>, index: Map<string, Stanza>): string =>
+  Object.entries(seed)
+    .map(
+      ([group, pins]) => `  ${group}: [\n${pins.map((pin) => `    ${literal(seedPin(index, pin))},\n`).join("")}  ],`,
+    )
+    .join("\n");
 const sourceBody = Object.entries(SOURCES)
   .map(
     ([name, pin]) =>
@@ -126,7 +128,8 @@ const sourceBody = Object.entries(SOURCES)
   .join("\n");
 
 for (const [name, open, body] of [
-  ["seed.x86_64.ts", /^export const SEED_X86_64.*\{$/m, seedBody],
+  ["seed.x86_64.ts", /^export const SEED_X86_64.*\{$/m, seedBody(SEED_X86_64, packages)],
+  ["seed.aarch64.ts", /^export const SEED_AARCH64.*\{$/m, seedBody(SEED_AARCH64, packagesOfAarch64)],
   ["../sources.ts", /^export const SOURCES = \{$/m, sourceBody],
 ] as const) {
   const file = fileURLToPath(new URL(name, import.meta.url));
