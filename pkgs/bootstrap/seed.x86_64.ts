@@ -6,7 +6,7 @@ import type { SeedPin } from "./pins.ts";
  * Written by `node pkgs/bootstrap/refresh-pins.ts`, which keeps the names and looks up the rest.
  */
 // biome-ignore format: a table, one pin a line.
-export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "crossAarch64" | "firmwareAarch64", readonly SeedPin[]>> = {
+export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "qemu" | "crossAarch64" | "firmwareAarch64", readonly SeedPin[]>> = {
   busybox: [
     { package: "busybox-static", version: "1:1.35.0-4+deb12u1+b1", path: "pool/main/b/busybox/busybox-static_1.35.0-4+deb12u1+b1_amd64.deb", hash: "sha256-PT/b6R1GYMhz4UsJLCE/6BwdpjYtqiNusl0BcesQh0Q=" },
   ],
@@ -135,5 +135,43 @@ export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "au
   ],
   firmwareAarch64: [
     { package: "qemu-efi-aarch64", version: "2022.11-6+deb12u2", path: "pool/main/e/edk2/qemu-efi-aarch64_2022.11-6+deb12u2_all.deb", hash: "sha256-mlXHuU/fE6KJKDWad9QuU2SqOuLlWL0f1TYZVb9HnYE=" },
+  ],
+  qemu: [
+    { package: "qemu-system-x86", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-system-x86_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-+vF+LMcyOsuza71jKbYQgOfq0Ou5LTMVX0GxfY22/hU=" },
+    { package: "qemu-system-arm", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-system-arm_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-eMSt8WFSu4rhmUeE6WY2USjK4E2K43vBYbsLZhfBfZw=" },
+    { package: "qemu-system-data", version: "1:7.2+dfsg-7+deb12u18", path: "pool/main/q/qemu/qemu-system-data_7.2+dfsg-7+deb12u18_all.deb", hash: "sha256-jXZHNwVz/phxlJrPYNDAAFRsLAiQCKcKzLPQFXgea/E=" },
+    { package: "qemu-utils", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-utils_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-U63+rez6zeSQExvtocDy3e26L5TtLkSGfqwGGvL7/jI=" },
+    { package: "seabios", version: "1.16.2-1", path: "pool/main/s/seabios/seabios_1.16.2-1_all.deb", hash: "sha256-COWz92E3nxemBRcxyvoD6XaGBJ4swbi9zMWpEGRuLY4=" },
+    { package: "libaio1", version: "0.3.113-4", path: "pool/main/liba/libaio/libaio1_0.3.113-4_amd64.deb", hash: "sha256-0UduS+qz2F+KfTHelMJ0cnEe0+85nOcHCOJLJZQmEls=" },
+    { package: "libbpf1", version: "1:1.1.2-0+deb12u1", path: "pool/main/libb/libbpf/libbpf1_1.1.2-0+deb12u1_amd64.deb", hash: "sha256-XnUF73fryErQIDQR5K/euKmPQPt/ePATqk3YcQ5J+O0=" },
+    { package: "libcapstone4", version: "4.0.2-5", path: "pool/main/c/capstone/libcapstone4_4.0.2-5_amd64.deb", hash: "sha256-QSd/A4gYT247n8Au2jGEr7yZkxSyW3ftdegElCi9/l4=" },
+    { package: "libdaxctl1", version: "76.1-1", path: "pool/main/n/ndctl/libdaxctl1_76.1-1_amd64.deb", hash: "sha256-r1+f/mQq4lMB64j9svqePAbc/F4TH7zudXWt8K3Mmrs=" },
+    { package: "libfdt1", version: "1.6.1-4+b1", path: "pool/main/d/device-tree-compiler/libfdt1_1.6.1-4+b1_amd64.deb", hash: "sha256-5zErYSZ5eaWK4fqeNHRtB3cHVgyVX2RV0Cqf8Pj6eZU=" },
+    { package: "libfuse3-3", version: "3.14.0-4", path: "pool/main/f/fuse3/libfuse3-3_3.14.0-4_amd64.deb", hash: "sha256-v1Nc7F6WWCP9AxmbQCn56fOVIRHrEoJLXSuWyMyhqRg=" },
+    { package: "libglib2.0-0", version: "2.74.6-2+deb12u9", path: "pool/main/g/glib2.0/libglib2.0-0_2.74.6-2+deb12u9_amd64.deb", hash: "sha256-f/hRl2hdieFQ40Kymlmqsb7uQABQun2nPegc2Zn/7lo=" },
+    { package: "libgnutls30", version: "3.7.9-2+deb12u7", path: "pool/main/g/gnutls28/libgnutls30_3.7.9-2+deb12u7_amd64.deb", hash: "sha256-MKvsjIJP6x0tfpAAo0CDzM0Z0TliXhshVH46xTuSL44=" },
+    { package: "libhogweed6", version: "3.8.1-2", path: "pool/main/n/nettle/libhogweed6_3.8.1-2_amd64.deb", hash: "sha256-7YGFwosstRl0SlpGLc1yDTszLJuIodAALqwG3IVQy5Q=" },
+    { package: "libibverbs1", version: "44.0-2", path: "pool/main/r/rdma-core/libibverbs1_44.0-2_amd64.deb", hash: "sha256-NQVIFSWf7kYXMkAlQkbQO2c6XNXFKKqslv0VrEKKjVk=" },
+    { package: "libidn2-0", version: "2.3.3-1+b1", path: "pool/main/libi/libidn2/libidn2-0_2.3.3-1+b1_amd64.deb", hash: "sha256-1QcW1YJAg9ZnQngX1Qa0XT9Z3HfhylLeAA8/YtSRivo=" },
+    { package: "libjpeg62-turbo", version: "1:2.1.5-2", path: "pool/main/libj/libjpeg-turbo/libjpeg62-turbo_2.1.5-2_amd64.deb", hash: "sha256-lewwFAeJo0Kt2Pg3HtAYkk3lG1OQVlIrZvIHsly6nK0=" },
+    { package: "libmount1", version: "2.38.1-5+deb12u3", path: "pool/main/u/util-linux/libmount1_2.38.1-5+deb12u3_amd64.deb", hash: "sha256-9G4tawBpUYJa3el1d5C2YJ18ZsdwD5to89uRPqrDI8M=" },
+    { package: "libndctl6", version: "76.1-1", path: "pool/main/n/ndctl/libndctl6_76.1-1_amd64.deb", hash: "sha256-NlTdOgoF/cKK+LzTBxCexBqeqSIYvymBb/RnqMXn1X8=" },
+    { package: "libnettle8", version: "3.8.1-2", path: "pool/main/n/nettle/libnettle8_3.8.1-2_amd64.deb", hash: "sha256-RZIubiif/ZLw+S0ruRWehCNv8gLVUqRhvxDlM1s/AmE=" },
+    { package: "libnl-3-200", version: "3.7.0-0.2+b1", path: "pool/main/libn/libnl3/libnl-3-200_3.7.0-0.2+b1_amd64.deb", hash: "sha256-0fw+nrjnm0yWsKZMPYyeBori9mXKtxvRn0F//QRTqJA=" },
+    { package: "libnl-route-3-200", version: "3.7.0-0.2+b1", path: "pool/main/libn/libnl3/libnl-route-3-200_3.7.0-0.2+b1_amd64.deb", hash: "sha256-D9zEJa4pgniMCFx2p8sO2j49uZ1BvRzlYILuGOnx4h8=" },
+    { package: "libnuma1", version: "2.0.16-1", path: "pool/main/n/numactl/libnuma1_2.0.16-1_amd64.deb", hash: "sha256-Y54atr1m6tQNuKIsMy1xmWefoi2yYcrDRETrjrTBfdo=" },
+    { package: "libp11-kit0", version: "0.24.1-2", path: "pool/main/p/p11-kit/libp11-kit0_0.24.1-2_amd64.deb", hash: "sha256-JRMw+t2/AT8GD820H0sMA3yKbom6fAmwS/zE4/CAeyI=" },
+    { package: "libpixman-1-0", version: "0.42.2-1", path: "pool/main/p/pixman/libpixman-1-0_0.42.2-1_amd64.deb", hash: "sha256-ntde+BtrHrqeE1f4sM4B0xESsOB7K2hb7iz2J6iTKJI=" },
+    { package: "libpmem1", version: "1.12.1-2", path: "pool/main/p/pmdk/libpmem1_1.12.1-2_amd64.deb", hash: "sha256-Y+0Aghrs21U3tRtvN4z1cRRNAqw68vlRQb+g45c1mnY=" },
+    { package: "libpng16-16", version: "1.6.39-2+deb12u5", path: "pool/main/libp/libpng1.6/libpng16-16_1.6.39-2+deb12u5_amd64.deb", hash: "sha256-pW1kv6qdoSqvuDNHkJ5i5v1f0lHms0wZQGWRGjA1mXg=" },
+    { package: "librdmacm1", version: "44.0-2", path: "pool/main/r/rdma-core/librdmacm1_44.0-2_amd64.deb", hash: "sha256-FrGGJYNDcdAjuBR3gjB06g00xHjVjb7z8BEHmE9H0DQ=" },
+    { package: "libsasl2-2", version: "2.1.28+dfsg-10", path: "pool/main/c/cyrus-sasl2/libsasl2-2_2.1.28+dfsg-10_amd64.deb", hash: "sha256-Ee4ZCtOfjXr0QdLINHOIuUSUNMc6zGe0s3JEWsQVLvo=" },
+    { package: "libseccomp2", version: "2.5.4-1+deb12u1", path: "pool/main/libs/libseccomp/libseccomp2_2.5.4-1+deb12u1_amd64.deb", hash: "sha256-EI/meVfKfPm6UdgBEYobN9QEvqe242UCXNAHeenso40=" },
+    { package: "libslirp0", version: "4.7.0-1", path: "pool/main/libs/libslirp/libslirp0_4.7.0-1_amd64.deb", hash: "sha256-4h4Z8OmeV/JUFi9hQW6oLwDLxquetr6tT1paiUTt4n4=" },
+    { package: "libtasn1-6", version: "4.19.0-2+deb12u1", path: "pool/main/libt/libtasn1-6/libtasn1-6_4.19.0-2+deb12u1_amd64.deb", hash: "sha256-LCfGE7ab4kjQlDKDnqPTOC9u4n+rqmWYeqLYhM0Ar9o=" },
+    { package: "libudev1", version: "252.39-1~deb12u2", path: "pool/main/s/systemd/libudev1_252.39-1~deb12u2_amd64.deb", hash: "sha256-b34I8RxICdLlmYx3X3tCOrXsLOAwlJS0omFQNwUiReI=" },
+    { package: "libunistring2", version: "1.0-2", path: "pool/main/libu/libunistring/libunistring2_1.0-2_amd64.deb", hash: "sha256-1Ga7/gEddk15PB2dd3ytnHz2W5OOEVmPJ0CBca2VqVE=" },
+    { package: "liburing2", version: "2.3-3", path: "pool/main/libu/liburing/liburing2_2.3-3_amd64.deb", hash: "sha256-wjB342QObLS4GcE0s/QdXPIbPtrAmWVLG0FCwwaaOaM=" },
+    { package: "libvdeplug2", version: "4.0.1-4", path: "pool/main/v/vdeplug4/libvdeplug2_4.0.1-4_amd64.deb", hash: "sha256-Gs6OZXEAm7S448Xgk2CfMPP/ypZXjTXWEQDx5z/SEQ0=" },
   ],
 };

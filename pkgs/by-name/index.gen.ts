@@ -27,6 +27,7 @@ import linuxHeaders from "../bootstrap/linux-headers/package.ts";
 import nginx from "./ng/nginx/package.ts";
 import nodejs from "./no/nodejs/package.ts";
 import pcre2 from "./pc/pcre2/package.ts";
+import qemu from "./qe/qemu/package.ts";
 import seed from "../bootstrap/seed/package.ts";
 import seedAutotools from "../bootstrap/seed-autotools/package.ts";
 import seedBusybox from "../bootstrap/seed-busybox/package.ts";
@@ -68,6 +69,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   nginx,
   nodejs,
   pcre2,
+  qemu,
   seed,
   "seed-autotools": seedAutotools,
   "seed-busybox": seedBusybox,
@@ -110,6 +112,7 @@ declare module "#floe/package" {
     readonly nginx: Package;
     readonly nodejs: Package;
     readonly pcre2: Package;
+    readonly qemu: Package;
     readonly seed: Package;
     readonly "seed-autotools": Package;
     readonly "seed-busybox": Package;
