@@ -25,6 +25,13 @@ export interface MachineManifest {
   readonly generations: { readonly base: GenerationManifest; readonly [name: string]: GenerationManifest };
 }
 
+/** What runs a test that is a build, as store paths. */
+export interface ProgramsManifest {
+  readonly node: string;
+  /** Folders for the search path. */
+  readonly path: readonly string[];
+}
+
 /** A machine test as an evaluation hands it to the driver. */
 export interface VmTestManifest {
   readonly type: "vmTest";
@@ -35,4 +42,5 @@ export interface VmTestManifest {
   /** Platforms it can run on. */
   readonly platforms: readonly string[];
   readonly machines: Readonly<Record<string, MachineManifest>>;
+  readonly programs: ProgramsManifest;
 }

@@ -6,7 +6,13 @@ import agent from "../modules/testing/agent.ts";
 import { makePkgs, type Pkgs } from "../pkgs/index.ts";
 import { makeRecordedImage, makeRootImage, makeStoreImage } from "./machine-image.ts";
 import type { Machine, StoryTools } from "./machine.ts";
-import type { Architecture, GenerationManifest, MachineManifest, VmTestManifest } from "./manifest.ts";
+import type {
+  Architecture,
+  GenerationManifest,
+  MachineManifest,
+  ProgramsManifest,
+  VmTestManifest,
+} from "./manifest.ts";
 
 /** One machine of a story. */
 export interface MachineSpecification {
@@ -66,6 +72,16 @@ const UNDER_TEST: Defs = {
 const UNPACKED_KERNEL: Defs = { boot: { kernel: { file: defaults("vmlinux") } } };
 
 let ownPkgs: Pkgs | undefined;
+let programs: ProgramsManifest | undefined;
+
+/** QEMU, what the driver calls, and what runs the driver itself. */
+function makePrograms(pkgs: Pkgs): ProgramsManifest {
+  const { qemu, nodejs, coreutils, bash, "util-linux": utilLinux, "image-tools": imageTools } = pkgs;
+  return {
+    node: `${nodejs}/bin/node`,
+    path: [qemu, utilLinux, imageTools, coreutils, bash].map((each) => `${each}/bin`),
+  };
+}
 
 /**
  * Declare a machine test.
@@ -107,6 +123,10 @@ export function vmTest<const Names extends string>(options: VmTestOptions<Names>
       get machines() {
         made ??= makeMachines(options, platform);
         return made;
+      },
+      get programs() {
+        programs ??= makePrograms(pkgsFor(PLATFORM, options.pkgs));
+        return programs;
       },
     };
   }

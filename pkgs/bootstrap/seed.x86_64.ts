@@ -139,11 +139,13 @@ export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "au
   qemu: [
     { package: "qemu-system-x86", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-system-x86_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-+vF+LMcyOsuza71jKbYQgOfq0Ou5LTMVX0GxfY22/hU=" },
     { package: "qemu-system-arm", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-system-arm_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-eMSt8WFSu4rhmUeE6WY2USjK4E2K43vBYbsLZhfBfZw=" },
+    { package: "qemu-system-common", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-system-common_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-zGu+LV4LntYwbwVACJZ7BWTcBrJVjqUUJZD1IszKmys=" },
     { package: "qemu-system-data", version: "1:7.2+dfsg-7+deb12u18", path: "pool/main/q/qemu/qemu-system-data_7.2+dfsg-7+deb12u18_all.deb", hash: "sha256-jXZHNwVz/phxlJrPYNDAAFRsLAiQCKcKzLPQFXgea/E=" },
     { package: "qemu-utils", version: "1:7.2+dfsg-7+deb12u18+b3", path: "pool/main/q/qemu/qemu-utils_7.2+dfsg-7+deb12u18+b3_amd64.deb", hash: "sha256-U63+rez6zeSQExvtocDy3e26L5TtLkSGfqwGGvL7/jI=" },
     { package: "seabios", version: "1.16.2-1", path: "pool/main/s/seabios/seabios_1.16.2-1_all.deb", hash: "sha256-COWz92E3nxemBRcxyvoD6XaGBJ4swbi9zMWpEGRuLY4=" },
     { package: "libaio1", version: "0.3.113-4", path: "pool/main/liba/libaio/libaio1_0.3.113-4_amd64.deb", hash: "sha256-0UduS+qz2F+KfTHelMJ0cnEe0+85nOcHCOJLJZQmEls=" },
     { package: "libbpf1", version: "1:1.1.2-0+deb12u1", path: "pool/main/libb/libbpf/libbpf1_1.1.2-0+deb12u1_amd64.deb", hash: "sha256-XnUF73fryErQIDQR5K/euKmPQPt/ePATqk3YcQ5J+O0=" },
+    { package: "libblkid1", version: "2.38.1-5+deb12u3", path: "pool/main/u/util-linux/libblkid1_2.38.1-5+deb12u3_amd64.deb", hash: "sha256-Wggzd/KRkcr83w+R7BJDSbSniVtTFVZjOhNuQ8bVOUM=" },
     { package: "libcapstone4", version: "4.0.2-5", path: "pool/main/c/capstone/libcapstone4_4.0.2-5_amd64.deb", hash: "sha256-QSd/A4gYT247n8Au2jGEr7yZkxSyW3ftdegElCi9/l4=" },
     { package: "libdaxctl1", version: "76.1-1", path: "pool/main/n/ndctl/libdaxctl1_76.1-1_amd64.deb", hash: "sha256-r1+f/mQq4lMB64j9svqePAbc/F4TH7zudXWt8K3Mmrs=" },
     { package: "libfdt1", version: "1.6.1-4+b1", path: "pool/main/d/device-tree-compiler/libfdt1_1.6.1-4+b1_amd64.deb", hash: "sha256-5zErYSZ5eaWK4fqeNHRtB3cHVgyVX2RV0Cqf8Pj6eZU=" },

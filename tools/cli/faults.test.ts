@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { removeTree } from "../../core/host/files/index.ts";
 import { openLocalStore } from "../../core/host/local-store/index.ts";
-import { Ledger } from "../../core/host/maintenance/testing-work.ts";
+import { Ledger } from "../../core/host/maintenance/testing-ledger.ts";
 import { verifyStore } from "../../core/host/maintenance/verify.ts";
 import { bundlePrograms } from "./bundle-program.ts";
 

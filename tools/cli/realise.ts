@@ -1,5 +1,5 @@
 import { CodedError } from "../../core/base/index.ts";
-import type { BuildTarget } from "../../core/build/index.ts";
+import type { BuildEvent, BuildTarget } from "../../core/build/index.ts";
 import { type BuildReport, buildPaths, reportError } from "../../core/host/builder/index.ts";
 import type { LocalStore } from "../../core/host/local-store/index.ts";
 import { readSigningKeys } from "../../core/host/signing/index.ts";
@@ -10,7 +10,7 @@ import { buildSettings } from "./build-settings.ts";
 import { collectionSettings } from "./collection-settings.ts";
 import { checkValid } from "./resolve.ts";
 import { openSubstituteStores } from "./substitute.ts";
-import { makeBuildProgress } from "./ui/build-progress.ts";
+import { type BuildProgress, makeBuildProgress } from "./ui/build-progress.ts";
 
 export interface RealiseOptions {
   readonly context: CliContext;
@@ -18,6 +18,8 @@ export interface RealiseOptions {
   readonly flags: Omit<BuildFlags, "store" | "locked">;
   /** Only plan; see the report's `plan`. Default false. */
   readonly dryRun?: boolean;
+  /** Hears of what happens, in place of people. */
+  readonly events?: (event: BuildEvent) => void;
   /** Store objects to have besides; only other stores can give them. Default none. */
   readonly paths?: readonly StorePath[];
 }
@@ -44,17 +46,8 @@ export async function realise(targets: readonly BuildTarget[], options: RealiseO
  */
 export async function tryRealise(targets: readonly BuildTarget[], options: RealiseOptions): Promise<BuildReport> {
   const { context, store, flags, dryRun = false, paths = [] } = options;
-  const { terminal, process } = context;
-  const progress = makeBuildProgress({
-    write: (text) => void process.stderr.write(text),
-    interactive: terminal.interactive,
-    color: terminal.color,
-    columns: terminal.columns,
-    quiet: flags.quiet,
-    plan: !dryRun,
-    logs: flags.verbose,
-    logDirectory: store.logDirectory,
-  });
+  const { events } = options;
+  const progress = events === undefined ? makeProgress(options) : { event: events, end: () => {} };
   const warn = (message: string): void => progress.event({ kind: "warning", message });
   const substituters = await openSubstituteStores(context, flags, warn);
   let report: BuildReport;
@@ -92,4 +85,18 @@ export async function tryRealise(targets: readonly BuildTarget[], options: Reali
   progress.end(report);
   context.signal.throwIfAborted();
   return report;
+}
+
+function makeProgress({ context, store, flags, dryRun = false }: RealiseOptions): BuildProgress {
+  const { terminal, process } = context;
+  return makeBuildProgress({
+    write: (text) => void process.stderr.write(text),
+    interactive: terminal.interactive,
+    color: terminal.color,
+    columns: terminal.columns,
+    quiet: flags.quiet,
+    plan: !dryRun,
+    logs: flags.verbose,
+    logDirectory: store.logDirectory,
+  });
 }

@@ -12,19 +12,21 @@ export interface ReportStream {
 
 const REDRAW_MS = 500;
 
-/** Shows a run while it happens: one line per finished step, and on a terminal a live line for the one that is running. */
+/** Shows a run (and which, by a label at each line) while it happens: one line per finished step, and on a terminal a live line for the one that is running. */
 export class Reporter {
   readonly #stream: ReportStream;
   readonly #verbose: boolean;
+  readonly #label: string;
   readonly #steps: { readonly name: string; readonly begin: number }[] = [];
   readonly #begin = performance.now();
   #activity = "";
   #live = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(stream: ReportStream, options: { readonly verbose?: boolean } = {}) {
+  constructor(stream: ReportStream, options: { readonly verbose?: boolean; readonly label?: string } = {}) {
     this.#stream = stream;
     this.#verbose = options.verbose === true;
+    this.#label = options.label === undefined ? "" : `${options.label}: `;
     if (stream.interactive) {
       this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
       this.#timer.unref();
@@ -104,7 +106,7 @@ export class Reporter {
   }
 
   #line(text: string): void {
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${this.#label}${text}\n`);
   }
 
   #paint(code: number, text: string): string {

@@ -2,6 +2,9 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
+/** The failure of a run as it was shown. */
+export const ERROR_FILE = "error.txt";
+
 /**
  * What one run leaves behind: `events.ndjson`, `report.html`, and for each machine a folder with `console.log`, `journal.log`, both
  * with times in `lines.ndjson`, what it used in `samples.ndjson`, `argv.txt` and the files a story copied out. Everything is written as it happens, so that it survives the run's end in whatever way.
@@ -9,9 +12,12 @@ import { join } from "node:path";
 export class RunFolder {
   readonly path: string;
   readonly #begin = performance.now();
+  readonly #onEntry: (file: string, entry: object) => void;
 
-  constructor(path: string) {
+  /** @param onEntry Told every entry, with its time and the path of its file in the folder. */
+  constructor(path: string, onEntry: (file: string, entry: object) => void = () => {}) {
     this.path = path;
+    this.#onEntry = onEntry;
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, "events.ndjson"), "");
   }
@@ -26,8 +32,14 @@ export class RunFolder {
   /** Add one entry to a file of lines of JSON; `at` is seconds since the run began. */
   record(file: string, entry: object): void {
     const at = Math.round(performance.now() - this.#begin) / 1000;
-    appendFileSync(join(this.path, file), `${JSON.stringify({ at, ...entry })}\n`);
+    appendEntry(this.path, file, { at, ...entry });
+    this.#onEntry(file, { at, ...entry });
   }
+}
+
+/** Add an entry as it is. */
+export function appendEntry(folder: string, file: string, entry: object): void {
+  appendFileSync(join(folder, file), `${JSON.stringify(entry)}\n`);
 }
 
 /** Where runs of a test go by default: `$XDG_STATE_HOME/floe/vm-tests/<name>/<time>`, the time in UTC. */

@@ -1,3 +1,5 @@
+import type { SourceLocation } from "../../core/base/index.ts";
+
 /** What happens in a run, in the words of the report. Durations are in seconds on the host's clock. */
 export type RunEvent =
   | {
@@ -39,7 +41,22 @@ export type RunEvent =
     }
   | { readonly kind: "trouble"; readonly machine: string; readonly line: string }
   | { readonly kind: "note"; readonly text: string }
-  | { readonly kind: "result"; readonly ok: boolean; readonly seconds: number; readonly error?: string };
+  | RunResultEvent;
+
+/** The last event. */
+export interface RunResultEvent {
+  readonly kind: "result";
+  readonly ok: boolean;
+  readonly seconds: number;
+  /** The failure's first line, and the rest of it. */
+  readonly error?: string;
+  readonly failure?: {
+    readonly code: string;
+    readonly hint: string | undefined;
+    readonly at: SourceLocation | undefined;
+    readonly details: readonly string[] | undefined;
+  };
+}
 
 /** Receives events as they happen. */
 export type RunLog = (event: RunEvent) => void;

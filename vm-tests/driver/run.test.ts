@@ -96,8 +96,15 @@ function manifest(): VmTestManifest {
     rootImage: image,
     generations: { base },
   } as const;
-  const platforms = ["x86_64-linux"];
-  return { type: "vmTest", name: "example", description: "", story: "", platforms, machines: { machine } };
+  return {
+    type: "vmTest",
+    name: "example",
+    description: "",
+    story: "",
+    platforms: ["x86_64-linux"],
+    machines: { machine },
+    programs: { node: "", path: [] },
+  };
 }
 
 async function runStory(script: Script, options: { timeoutSeconds?: number; signal?: AbortSignal } = {}) {

@@ -9,8 +9,8 @@ import { storyAssert } from "./assert.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { GuestMachine } from "./guest-machine.ts";
 import { MachineHost, RECORD, RECORDED_DISK } from "./machine-host.ts";
-import { RunFolder } from "./run-folder.ts";
-import type { RunLog } from "./run-log.ts";
+import { ERROR_FILE, RunFolder } from "./run-folder.ts";
+import type { RunLog, RunResultEvent } from "./run-log.ts";
 
 /** A story's script, called with its machines by name and {@link StoryTools}. */
 export type Script = (tools: StoryTools & Readonly<Record<string, Machine>>) => Promise<void>;
@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly realPath: (storePath: string) => string;
   /** Folder that receives the records. */
   readonly folder: string;
+  /** Told every record, as {@link RunFolder} is. */
+  readonly onEntry?: (file: string, entry: object) => void;
   /** Keep the machines' disks. */
   readonly keep?: boolean;
   /** Wall time after which the whole run is given up, in seconds. */
@@ -34,9 +36,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly log: RunLog;
 }
-
-/** The page of a run, in its folder. */
-export const REPORT_FILE = "report.html";
 
 /** How a run ended. */
 export interface RunResult {
@@ -50,7 +49,7 @@ export interface RunResult {
 export async function runVmTest(options: RunOptions): Promise<RunResult> {
   const { manifest } = options;
   const begin = performance.now();
-  const folder = new RunFolder(options.folder);
+  const folder = new RunFolder(options.folder, options.onEntry);
   const log: RunLog = (event) => {
     folder.record("events.ndjson", event);
     options.log(event);
@@ -86,7 +85,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     checkConsoles(hosts, options.allowConsole ?? []);
   } catch (caught) {
     error = explain(caught, steps, hosts, options.storyFile);
-    writeFileSync(join(options.folder, "error.txt"), `${[error.message, ...(error.details ?? [])].join("\n")}\n`);
+    writeFileSync(join(options.folder, ERROR_FILE), `${[error.message, ...(error.details ?? [])].join("\n")}\n`);
   } finally {
     for (const host of hosts) {
       await host.dispose();
@@ -95,10 +94,12 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     }
   }
   const seconds = (performance.now() - begin) / 1000;
-  log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : { error: error.message }) });
-  const { makeReportRun, readRunRecord, writeReport } = await import("./report/index.ts");
-  writeReport(join(options.folder, REPORT_FILE), [makeReportRun(readRunRecord(options.folder))]);
+  log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : showFailure(error)) });
   return { ok: error === undefined, seconds, folder: options.folder, ...(error === undefined ? {} : { error }) };
+}
+
+function showFailure({ code, message, hint, at, details }: CodedError): Pick<RunResultEvent, "error" | "failure"> {
+  return { error: message, failure: { code, hint, at, details } };
 }
 
 /** The digest of a story's file, by which a report tells whether it is as it was. */

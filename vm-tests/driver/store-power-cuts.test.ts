@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { removeTree } from "../../core/host/files/index.ts";
 import { openLocalStore } from "../../core/host/local-store/index.ts";
-import { rootsOf } from "../../core/host/maintenance/testing-work.ts";
+import { rootsOf } from "../../core/host/maintenance/testing-ledger.ts";
 import { symlinkAtomic } from "../../core/host/files/index.ts";
 import { storeAfterPowerCuts } from "./store-power-cuts.ts";
 

@@ -17,7 +17,7 @@ import { seededRandom } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import { removeTree } from "../../core/host/files/index.ts";
 import { openLocalStore } from "../../core/host/local-store/index.ts";
-import { Ledger } from "../../core/host/maintenance/testing-work.ts";
+import { Ledger } from "../../core/host/maintenance/testing-ledger.ts";
 import { verifyStore } from "../../core/host/maintenance/verify.ts";
 import type { PowerCutOptions, PowerCutReport } from "../machine.ts";
 import { type LoggedWrite, readWriteLog } from "./write-log.ts";

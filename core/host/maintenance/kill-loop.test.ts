@@ -22,7 +22,7 @@ import { openLocalStore } from "../local-store/index.ts";
 import { findSandboxSupport } from "../sandbox/index.ts";
 import { recoverStore, settle, verifyStore } from "./index.ts";
 import { bundlePrograms } from "../../../tools/cli/bundle-program.ts";
-import { Ledger } from "./testing-work.ts";
+import { Ledger } from "./testing-ledger.ts";
 
 /** Kills in all; more with FLOE_TEST_KILLS. */
 const KILLS = Number(process.env["FLOE_TEST_KILLS"] ?? 500);

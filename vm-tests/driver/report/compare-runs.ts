@@ -12,19 +12,27 @@ const NOTABLE_SECONDS = 2;
  * The last run of the same test before this one that passed, among the folders beside it; their names are times, so their order is.
  */
 export function findLastPassed(record: RunRecord): RunRecord | undefined {
-  const parent = dirname(record.folder);
-  const own = basename(record.folder);
   const test = eventOf(record, "run")?.name;
-  if (test === undefined || !existsSync(parent)) return undefined;
-  const earlier = readdirSync(parent)
-    .filter((name) => name < own && existsSync(join(parent, name, "events.ndjson")))
+  return runsBefore(record.folder).find(
+    (found) => eventOf(found, "run")?.name === test && eventOf(found, "result")?.ok === true,
+  );
+}
+
+/** The folder of the last run that passed, among those beside and before a run's folder. */
+export function findLastRun(folder: string): string | undefined {
+  return runsBefore(folder).find((found) => eventOf(found, "result")?.ok === true)?.folder;
+}
+
+/** The last one first. */
+function runsBefore(folder: string): IteratorObject<RunRecord> {
+  const parent = dirname(folder);
+  const names = existsSync(parent) ? readdirSync(parent) : [];
+  return names
+    .filter((name) => name < basename(folder) && existsSync(join(parent, name, "events.ndjson")))
     .sort()
-    .reverse();
-  for (const name of earlier) {
-    const found = readRunRecord(join(parent, name));
-    if (eventOf(found, "run")?.name === test && eventOf(found, "result")?.ok === true) return found;
-  }
-  return undefined;
+    .reverse()
+    .values()
+    .map((name) => readRunRecord(join(parent, name)));
 }
 
 /** What a reader of a failure asks first: what is not as it was when this passed? */

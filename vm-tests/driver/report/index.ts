@@ -1,3 +1,4 @@
+export { findLastRun } from "./compare-runs.ts";
 export * from "./junit.ts";
 export * from "./make-report.ts";
 export * from "./report-data.ts";

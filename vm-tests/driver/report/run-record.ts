@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { CodedError } from "../../../core/base/index.ts";
+import { ERROR_FILE } from "../run-folder.ts";
 import type { RunEvent } from "../run-log.ts";
 
 /** An event as it lies in `events.ndjson`: with the second of the run at which it happened. */
@@ -61,7 +62,7 @@ export function readRunRecord(folder: string): RunRecord {
       },
     );
   }
-  const error = join(folder, "error.txt");
+  const error = join(folder, ERROR_FILE);
   const events = readLines<RecordedEvent>(file);
   const machines = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())

@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 import { formatJunit } from "./junit.ts";
 import type { ReportData, ReportRun } from "./report-data.ts";
 
+/** Name of the page of a run, in its folder. */
+export const REPORT_FILE = "report.html";
+
 const PAGE = new URL("./page/", import.meta.url);
 
 /**

@@ -19,6 +19,8 @@ export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime"> 
   readonly timeout: number;
   readonly accel: AcceleratorFlag;
   readonly platform?: PlatformFlag;
+  readonly rerun: boolean;
+  readonly direct: boolean;
   readonly junit?: string;
 }
 
@@ -87,6 +89,19 @@ const run = buildCommand<RunFlags, string[], CliContext>({
         optional: true,
         brief: "Run on machines of this platform (default: the first one the test declares)",
       },
+      rerun: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Run also what has passed and not changed since",
+      },
+      direct: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief:
+          "Run outside of the sandbox, with the machine's own QEMU; the result is not kept (implied by --keep and --accel)",
+      },
       accel: {
         kind: "enum",
         values: ["auto", "kvm", "tcg"],
@@ -104,8 +119,9 @@ const run = buildCommand<RunFlags, string[], CliContext>({
   docs: {
     brief: "Build the machines of tests, boot them, and tell their stories",
     fullDescription:
-      "Evaluate vmTests.NAME, build its machines' images, and run its story against real virtual machines. The records " +
-      "(console, journal, events) stay in a folder that is named at the beginning and at the end.\n\n" +
+      "Evaluate vmTests.NAME, build its machines' images, and run its story against real virtual machines, as a build: in the " +
+      "sandbox, several at once (--max-jobs), and only when its systems or the files of its story have changed since it passed. " +
+      "The records (console, journal, events, report) stay in a folder that is named at the end.\n\n" +
       "Exit codes: 0 all passed, 1 a test failed; those of `floe build` when an image could not be built.",
   },
 });

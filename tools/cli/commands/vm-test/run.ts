@@ -1,166 +1,118 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { CodedError } from "../../../../core/base/index.ts";
-import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import type { CodedError } from "../../../../core/base/index.ts";
 import {
   checkHost,
   defaultRunFolder,
+  findLastRun,
   makeReportRun,
   REPORT_FILE,
   Reporter,
   readRunRecord,
-  type RunResult,
-  runVmTest,
   showSeconds,
   writeJunit,
   writeReport,
 } from "../../../../vm-tests/driver/index.ts";
-import type { VmTestManifest } from "../../../../vm-tests/index.ts";
 import type { CliContext } from "../../context.ts";
 import { showError } from "../../errors.ts";
-import { realise } from "../../realise.ts";
-import { resolveInstallables } from "../../resolve.ts";
 import { openStore } from "../../store.ts";
 import type { RunFlags } from "./index.ts";
-import { isVmTest, loadStory } from "./load-story.ts";
+import { type PreparedTest, prepareTest } from "./prepare.ts";
 
-/** `floe vm-test run`: evaluate, build, boot, tell. One test after the other; a failed one does not hide the next. */
+/** How a test ended. */
+export interface TestOutcome {
+  /** `unchanged`: it passed before, and nothing it depends on has changed since. */
+  readonly kind: "passed" | "failed" | "unchanged";
+  readonly seconds: number;
+  /** Its records, when it ran. */
+  readonly folder?: string;
+  readonly error?: CodedError;
+}
+
+/** `floe vm-test run`: evaluate, build, boot, tell. A test that failed does not hide the others. */
 export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
-  checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
+  const direct = flags.direct || flags.keep || flags.accel !== "auto";
+  if (direct) checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
   using store = openStore(flags);
   // All names first: a slip in the last one shall not come to light after the first one's minutes.
-  const prepared: Prepared[] = [];
-  for (const name of names) prepared.push(await prepare(this, flags, store, name));
-  const failed: string[] = [];
-  const records: string[] = [];
-  for (const one of prepared) {
-    const result = await runOne(this, flags, store, one);
-    this.signal.throwIfAborted();
-    records.push(result.folder);
-    if (!result.ok) failed.push(one.name);
+  const tests: PreparedTest[] = [];
+  for (const name of names) {
+    const begin = performance.now();
+    const test = await prepareTest(this, flags, store, name);
+    tests.push(test);
+    if (!flags.quiet) this.say(`evaluated ${test.attribute} (${showSeconds((performance.now() - begin) / 1000)})`);
   }
-  reportAll(this, flags, records);
-  if (names.length > 1) this.say(`${names.length - failed.length} passed, ${failed.length} failed`);
-  if (failed.length > 0) this.exitWith(1);
-}
-
-/** One page for all tests; a single one has its own. */
-function reportAll(context: CliContext, flags: RunFlags, records: readonly string[]): void {
-  if (records.length < 2 && flags.junit === undefined) return;
-  const runs = records.map((folder) => makeReportRun(readRunRecord(folder)));
-  if (flags.junit !== undefined) writeJunit(resolve(context.cwd, flags.junit), runs);
-  if (records.length < 2) return;
-  const file = flags.output === undefined ? `${records[0]}/all.html` : resolve(context.cwd, flags.output, REPORT_FILE);
-  writeReport(file, runs);
-  context.say(`report of all: ${file}`);
-}
-
-/** A test that was found and evaluated. */
-interface Prepared {
-  readonly name: string;
-  readonly manifest: VmTestManifest;
-  readonly targets: Parameters<typeof realise>[0];
-}
-
-async function prepare(context: CliContext, flags: RunFlags, store: LocalStore, name: string): Promise<Prepared> {
-  const phases = new Phases(context, flags.quiet);
-  const [resolved] = await resolveInstallables([installable(flags, name)], { context, store, flags }).catch(
-    (error: unknown) => {
-      throw explainPlatform(error, flags, name);
-    },
-  );
-  const manifest = resolved?.value;
-  if (resolved === undefined || !isVmTest(manifest)) {
-    throw new CodedError("vm-test.not-a-test", `Cannot run "${name}": it is not a machine test`, {
-      hint: "See all of them with: floe vm-test list",
-    });
-  }
-  phases.done(`evaluated ${resolved.attribute ?? name}`);
-  const { onHost = String } = resolved;
-  return { name, manifest: { ...manifest, story: onHost(manifest.story) }, targets: resolved.targets };
-}
-
-async function runOne(
-  context: CliContext,
-  flags: RunFlags,
-  store: LocalStore,
-  { name, manifest, targets }: Prepared,
-): Promise<RunResult> {
-  const phases = new Phases(context, flags.quiet);
-  await realise(targets, { context, store, flags });
-  phases.done("images are there");
-  const story = await loadStory(manifest, context.cwd);
-
-  const { terminal, process } = context;
-  const reporter = new Reporter(
-    {
-      write: (text) => void process.stderr.write(text),
-      interactive: terminal.interactive && !flags.quiet,
-      color: terminal.color,
-      columns: terminal.columns,
-    },
-    { verbose: flags.verbose },
-  );
-  const folder =
+  const { terminal, process } = this;
+  // Two tests that draw on one terminal would draw over each other.
+  const alone = direct || tests.length === 1;
+  const reporterOf = (test: PreparedTest): Reporter =>
+    new Reporter(
+      {
+        write: (text) => void (flags.quiet || process.stderr.write(text)),
+        interactive: terminal.interactive && !flags.quiet && alone,
+        color: terminal.color,
+        columns: terminal.columns,
+      },
+      { verbose: flags.verbose, ...(alone ? {} : { label: test.name }) },
+    );
+  const folderOf = (test: PreparedTest): string =>
     flags.output === undefined
-      ? defaultRunFolder(name, new Date(), context.env)
-      : resolve(context.cwd, flags.output, manifest.name);
-  const result = await runVmTest({
-    manifest,
-    storyFile: story.file,
-    script: story.script,
-    allowConsole: story.allowConsole,
-    realPath: (path) => store.realPath(path),
-    folder,
-    keep: flags.keep,
-    timeoutSeconds: flags.timeout,
-    accelerator: flags.accel,
-    signal: context.signal,
-    log: flags.quiet ? () => {} : reporter.log,
-  });
-  reporter.close();
-  if (result.error !== undefined && !context.signal.aborted) {
-    context.say(showError(result.error, { cwd: context.cwd, color: terminal.color }));
+      ? defaultRunFolder(test.name, new Date(), this.env)
+      : resolve(this.cwd, flags.output, test.name);
+
+  const outcomes: TestOutcome[] = [];
+  if (direct) {
+    const { runDirect } = await import("./run-direct.ts");
+    for (const test of tests) {
+      const reporter = reporterOf(test);
+      const options = { context: this, store, flags, folder: folderOf(test), reporter };
+      outcomes.push(await runDirect(test, options).finally(() => reporter.close()));
+      tell(this, test, outcomes.at(-1) as TestOutcome);
+    }
+  } else {
+    const { runBuilds } = await import("./run-builds.ts");
+    outcomes.push(...(await runBuilds(tests, { context: this, store, flags, folderOf, reporterOf })));
+    for (const [index, test] of tests.entries()) tell(this, test, outcomes[index] as TestOutcome);
   }
-  context.say(`records: ${result.folder}`);
-  context.say(`report: ${join(result.folder, REPORT_FILE)}`);
+  report(this, flags, tests, outcomes);
+  const failed = outcomes.filter(({ kind }) => kind === "failed").length;
+  if (tests.length > 1) this.say(`${tests.length - failed} passed, ${failed} failed`);
+  if (failed > 0) this.exitWith(1);
+}
+
+function tell(context: CliContext, { name }: PreparedTest, outcome: TestOutcome): void {
+  const { kind, seconds, folder, error } = outcome;
+  if (error !== undefined && !context.signal.aborted) {
+    context.say(showError(error, { cwd: context.cwd, color: context.terminal.color }));
+  }
+  if (folder !== undefined) {
+    const page = join(folder, REPORT_FILE);
+    writeReport(page, [makeReportRun(readRunRecord(folder))]);
+    context.say(`records: ${folder}`);
+    context.say(`report: ${page}`);
+  }
   // A test that was interrupted has neither passed nor failed.
   context.signal.throwIfAborted();
-  context.print(`${result.ok ? "passed" : "failed"} ${manifest.name} (${showSeconds(result.seconds)})`);
-  return result;
+  context.print(kind === "unchanged" ? `passed ${name} (unchanged)` : `${kind} ${name} (${showSeconds(seconds)})`);
 }
 
-/** `rollback` is `FLAKE#vmTests.rollback`; what has a `#` is taken as it is. A platform is a member of the test. */
-function installable({ flake, platform }: RunFlags, name: string): string {
-  const of = platform === undefined ? "" : `.on.${platform}`;
-  if (name.includes("#")) return `${name}${of}`;
-  return `${flake}#${name.startsWith("vmTests.") ? name : `vmTests.${name}`}${of}`;
-}
-
-/** A test that does not declare the platform looks to an evaluation like one that is not there. */
-function explainPlatform(error: unknown, { platform }: RunFlags, name: string): unknown {
-  if (platform === undefined || !(error instanceof CodedError) || error.code !== "flake.attribute-missing")
-    return error;
-  return new CodedError(
-    "vm-test.no-platform",
-    `Cannot run "${name}" on ${platform}: found no machine test of this name that declares the platform`,
-    { hint: "`floe vm-test list` shows tests with their platforms; a story names them in `platforms`.", cause: error },
-  );
-}
-
-/** Says what is finished and how long it took. */
-class Phases {
-  readonly #context: CliContext;
-  readonly #quiet: boolean;
-  #begin = performance.now();
-
-  constructor(context: CliContext, quiet: boolean) {
-    this.#context = context;
-    this.#quiet = quiet;
-  }
-
-  done(what: string): void {
-    const now = performance.now();
-    if (!this.#quiet) this.#context.say(`${what} (${showSeconds((now - this.#begin) / 1000)})`);
-    this.#begin = now;
-  }
+/** One page for all tests, beside the own one of each; of a test that did not run, the records of its last run. */
+function report(
+  context: CliContext,
+  flags: RunFlags,
+  tests: readonly PreparedTest[],
+  outcomes: readonly TestOutcome[],
+): void {
+  if (tests.length < 2 && flags.junit === undefined) return;
+  const folders = tests.flatMap(({ name }, index) => {
+    const folder = outcomes[index]?.folder ?? findLastRun(defaultRunFolder(name, new Date(), context.env));
+    return folder === undefined || !existsSync(folder) ? [] : [folder];
+  });
+  const runs = folders.map((folder) => makeReportRun(readRunRecord(folder)));
+  if (flags.junit !== undefined) writeJunit(resolve(context.cwd, flags.junit), runs);
+  const [first] = folders;
+  if (tests.length < 2 || first === undefined) return;
+  const file = flags.output === undefined ? join(first, "all.html") : resolve(context.cwd, flags.output, REPORT_FILE);
+  writeReport(file, runs);
+  context.say(`report of all: ${file}`);
 }

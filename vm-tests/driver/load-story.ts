@@ -1,9 +1,9 @@
-import { registerHooks } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { CodedError } from "../../../../core/base/index.ts";
-import type { Script } from "../../../../vm-tests/driver/index.ts";
-import type { VmTestManifest } from "../../../../vm-tests/index.ts";
+import { CodedError } from "../../core/base/index.ts";
+import type { VmTestManifest } from "../manifest.ts";
+import { useOwnModules } from "./own-modules.ts";
+import type { Script } from "./run.ts";
 
 /** What the driver needs of a story's file. */
 export interface Story {
@@ -19,24 +19,6 @@ export function isVmTest(value: unknown): value is VmTestManifest {
   return type === "vmTest" && typeof machines === "object";
 }
 
-/** Where the running Floe says in its `package.json` what `#floe/…` names. */
-const OWN_PACKAGE = new URL("../../../../package.json", import.meta.url).href;
-
-let resolvesFloe = false;
-
-/**
- * From now on `#floe/…` means the running Floe in every file that is imported, as it does in an evaluation: Node alone would
- * look for it in the package of the file, which a flake elsewhere need not have.
- */
-function resolveFloe(): void {
-  if (resolvesFloe) return;
-  resolvesFloe = true;
-  registerHooks({
-    resolve: (specifier, context, next) =>
-      next(specifier, specifier.startsWith("#floe/") ? { ...context, parentURL: OWN_PACKAGE } : context),
-  });
-}
-
 /**
  * Import the file of a story and take its script: evaluations give data, and a script is none.
  *
@@ -44,7 +26,7 @@ function resolveFloe(): void {
  */
 export async function loadStory(manifest: VmTestManifest, flakeFolder: string): Promise<Story> {
   const file = isAbsolute(manifest.story) ? manifest.story : join(flakeFolder, manifest.story);
-  resolveFloe();
+  useOwnModules();
   const exported = await importDefault(manifest.name, file);
   const { name, script, allowConsole } = (exported ?? {}) as {
     name?: unknown;

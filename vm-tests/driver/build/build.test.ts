@@ -1,0 +1,180 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { openTemporaryStore } from "../../../core/host/local-store/testing.ts";
+import type { VmTestManifest } from "../../manifest.ts";
+import { readSourceClosure } from "./source-closure.ts";
+import { addTestDerivation } from "./test-derivation.ts";
+import { formatWireEntry, parseWireEntry, type WireEntry } from "./wire.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "floe-test-build-"));
+test.after(() => rmSync(directory, { recursive: true, force: true }));
+
+const manifest: VmTestManifest = {
+  type: "vmTest",
+  name: "first",
+  description: "It shows the first thing.",
+  story: "",
+  platforms: ["x86_64-linux"],
+  machines: {},
+  programs: { node: "/bin/node", path: ["/bin"] },
+};
+
+/** A flake's folder with files. */
+function flakeWith(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(directory, "flake-"));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, ".."), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+const STORY = `import { vmTest } from "#floe/vm-test";
+import { wanted } from "./wanted.ts";
+export default vmTest({ name: "first", description: "", machines: {}, async script({ step, assert }) {
+  await step("it is as wanted", () => assert.equal(1 + 1, wanted));
+} });
+`;
+
+function closureOf(folder: string, entry = "story.ts"): string[] {
+  const roots = [{ directory: folder, name: "flake" }];
+  const floe = { directory: join(import.meta.dirname, "../../.."), name: "floe" };
+  return readSourceClosure({ entries: [join(folder, entry)], roots: [...roots, floe] }).map(({ place }) => place);
+}
+
+const code = (wanted: string) => (error: { code: string }) => error.code === wanted;
+
+test("readSourceClosure() follows what is imported, now and later, and leaves types alone", () => {
+  const folder = flakeWith({
+    "story.ts": `import { a } from "./lib/a.ts"; import type { T } from "./types.ts"; import data from "./data.json" with { type: "json" };
+import { vmTest } from "#floe/vm-test"; import { readFileSync } from "node:fs";
+export const later = () => import("./later.mjs"); export const b: T = a;`,
+    "lib/a.ts": `export * from "../later.mjs";`,
+    "later.mjs": `import "./story.ts";`,
+    "data.json": "{}",
+    "types.ts": "export type T = string;",
+    "unused.ts": "",
+  });
+  assert.equal(closureOf(folder), [
+    "flake/data.json",
+    "flake/later.mjs",
+    "flake/lib/a.ts",
+    "flake/story.ts",
+    "floe/vm-tests/story.ts",
+  ]);
+});
+
+test("readSourceClosure() refuses what a build cannot have", () => {
+  assert.throws(() => closureOf(flakeWith({ "story.ts": `import "left-pad";` })), code("vm-test.import"));
+  assert.throws(() => closureOf(flakeWith({ "story.ts": `import "./none.ts";` })), code("vm-test.import"));
+  const outside = flakeWith({ "other.ts": "" });
+  const folder = flakeWith({ "story.ts": `import "../${outside.split("/").at(-1)}/other.ts";` });
+  assert.throws(() => closureOf(folder), code("vm-test.import"));
+});
+
+test("readSourceClosure() of the driver needs no libraries, so that a test is a build of few files", () => {
+  const root = join(import.meta.dirname, "../../..");
+  const files = readSourceClosure({
+    entries: [join(import.meta.dirname, "inside.ts")],
+    roots: [{ directory: root, name: "floe" }],
+  });
+  assert.ok(files.some(({ place }) => place === "floe/vm-tests/driver/store-power-cuts.ts"));
+  assert.not.ok(files.some(({ place }) => place.startsWith("floe/pkgs/") || place.startsWith("floe/modules/")));
+});
+
+test("addTestDerivation() changes with the story's files, and with nothing else", async () => {
+  const { store } = await openTemporaryStore();
+  const drvOf = async (files: Readonly<Record<string, string>>, changes: Partial<VmTestManifest> = {}) => {
+    const flakeFolder = flakeWith({ "story.ts": STORY, "wanted.ts": "export const wanted = 2;", ...files });
+    const storyFile = join(flakeFolder, "story.ts");
+    const options = { store, manifest: { ...manifest, ...changes }, targets: [], storyFile, flakeFolder };
+    return (await addTestDerivation(options)).drvPath;
+  };
+  const first = await drvOf({});
+  assert.match(first, /-vm-test-first\.drv$/);
+  assert.is(await drvOf({ "unused.ts": "export {};" }, { description: "In other words.", story: "/elsewhere" }), first);
+  assert.is.not(await drvOf({ "wanted.ts": "export const wanted = 3;" }), first);
+  assert.is.not(await drvOf({}, { programs: { node: "/other/node", path: ["/bin"] } }), first);
+  const derivation = store.readDerivation(first);
+  assert.equal(JSON.parse(derivation.env["__json"] ?? "").requiredSystemFeatures, ["nixos-test"]);
+});
+
+test("addTestDerivation() knows places of its sources on this machine", async () => {
+  const { store } = await openTemporaryStore();
+  const flakeFolder = flakeWith({ "story.ts": STORY, "wanted.ts": "export const wanted = 2;" });
+  const storyFile = join(flakeFolder, "story.ts");
+  const made = await addTestDerivation({ store, manifest, targets: [], storyFile, flakeFolder });
+  const [source] = store.readDerivation(made.drvPath).inputSources;
+  assert.is(made.onHost(`${source}/flake/story.ts:3:5 and ${source}`), `${storyFile}:3:5 and ${source}`);
+  assert.is(made.onHost(`${source}/floe/vm-tests/story.ts`), join(import.meta.dirname, "../../story.ts"));
+});
+
+/** What the builder does, in a folder of its own. */
+function inside(wanted: number): { status: number | null; entries: WireEntry[]; rest: string[]; output?: string } {
+  const folder = flakeWith({ "story.ts": STORY, "wanted.ts": `export const wanted = ${wanted};` });
+  const out = join(folder, "out");
+  writeFileSync(join(folder, "attrs.json"), JSON.stringify({ manifest, outputs: { out } }));
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "inside.ts"), join(folder, "story.ts")],
+    { cwd: folder, encoding: "utf8", env: { NIX_ATTRS_JSON_FILE: join(folder, "attrs.json") } },
+  );
+  const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
+  const entries = lines.map(parseWireEntry);
+  return {
+    status,
+    entries: entries.filter((entry) => entry !== undefined),
+    rest: lines.filter((_, index) => entries[index] === undefined),
+    ...(status === 0 ? { output: readFileSync(out, "utf8") } : {}),
+  };
+}
+
+test("the builder tells what happens, and leaves the same output each time", () => {
+  const { status, entries, rest, output } = inside(2);
+  assert.equal(rest, []);
+  assert.is(status, 0);
+  assert.is(output, "passed first\n");
+  const kinds = entries.map(({ file, entry }) => `${file}: ${(entry as { kind: string }).kind}`);
+  assert.equal(
+    kinds,
+    ["run", "step-begin", "step-end", "result"].map((kind) => `events.ndjson: ${kind}`),
+  );
+});
+
+test("the builder of a story that fails has no output, and tells the failure with its place", () => {
+  const { status, entries } = inside(3);
+  assert.is(status, 1);
+  const result = entries
+    .map(({ entry }) => entry as { kind?: string; failure?: { code: string; at: { line: number } } })
+    .find((entry) => entry?.kind === "result");
+  assert.is(result?.failure?.at.line, 4);
+  const error = entries.find(({ file }) => file === "error.txt");
+  assert.match(Buffer.from(error?.base64 ?? "", "base64").toString(), "step: it is as wanted");
+});
+
+test("parseWireEntry() reads what formatWireEntry() wrote, and trusts no path", () => {
+  const entry: WireEntry = { file: "web/files/a b.png", base64: "AAAA" };
+  assert.equal(parseWireEntry(formatWireEntry(entry)), entry);
+  assert.equal(parseWireEntry(formatWireEntry({ file: "events.ndjson", entry: { at: 1 } })), {
+    file: "events.ndjson",
+    entry: { at: 1 },
+  });
+  for (const file of ["../x", "/etc/x", "a/../../x", "a//x", "", "a/./x", "a\0"]) {
+    assert.is(parseWireEntry(formatWireEntry({ file, base64: "" })), undefined, file);
+  }
+  for (const line of [
+    "hello",
+    "@floe-vm-test",
+    "@floe-vm-test {",
+    "@floe-vm-test null",
+    '@floe-vm-test {"file":"a"}',
+  ]) {
+    assert.is(parseWireEntry(line), undefined, line);
+  }
+});
+
+test.run();
