@@ -6,13 +6,11 @@
  * Every file keeps its own `import.meta.url`, `filename` and `dirname`, so code finds its neighbours (the evaluator's
  * entry, data files) whether it runs bundled or not.
  */
-import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { stripTypeScriptTypes } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
-import { engineModulesFile, type EngineModules } from "../../core/host/evaluator/index.ts";
 import { replaceBuiltinImports } from "./bundle-builtins.ts";
+import { bundleEngineImage, bundleStripper, compileEngineImage } from "./bundle-engine.ts";
 import { nothingHappens } from "./bundle-program.ts";
 import { INPUTS_NAME } from "./stale.ts";
 
@@ -23,27 +21,24 @@ const ENTRY = join(DIST, "floe.mjs");
 /** Chunks of earlier bundles stay this long: a program that runs now may still load one of them. */
 const OLD_CHUNK_MS = 24 * 60 * 60 * 1000;
 
-/** @param lean Whether Node's own modules are asked for late. */
-const ownSources = (lean: boolean): Plugin => ({
+const ownSources: Plugin = {
   name: "own-sources",
   setup(builder) {
     builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, "utf8");
       if (path.includes("/node_modules/")) return { contents: text, loader: "ts" };
-      const source = `${lean ? replaceBuiltinImports(text) : text}${needCommon.has(path) ? IMPORT_COMMON : ""}`;
+      const source = `${replaceBuiltinImports(text)}${needCommon.has(path) ? IMPORT_COMMON : ""}`;
       if (!source.includes("import.meta.")) return { contents: source, loader: "ts" };
       const here = (place: string) => `new URL(${JSON.stringify(`../${relative(ROOT, place)}`)}, import.meta.url)`;
       const contents = source.replace(/import\.meta\.(url|filename|dirname)\b/g, (_, what: string) => {
         if (what === "url") return `${here(path)}.href`;
         return `__fileURLToPath(${here(what === "filename" ? path : dirname(path))})`;
       });
-      const start = lean
-        ? `const { fileURLToPath: __fileURLToPath } = process.getBuiltinModule("node:url");`
-        : `import { fileURLToPath as __fileURLToPath } from "node:url";`;
+      const start = `const { fileURLToPath: __fileURLToPath } = process.getBuiltinModule("node:url");`;
       return { contents: `${start} ${contents}`, loader: "ts" };
     });
   },
-});
+};
 
 /**
  * Files that most commands load, imported by every lazily loaded file that needs one of them: files with the same
@@ -69,20 +64,22 @@ const settings = {
   legalComments: "none",
   // CommonJS libraries inside the bundle ask for Node's own modules through `require`, and for nothing else.
   banner: { js: "const require = process.getBuiltinModule;" },
-  plugins: [nothingHappens, ownSources(true)],
+  plugins: [nothingHappens, ownSources],
 } satisfies BuildOptions;
 
 const { metafile } = await build({ ...settings, metafile: true });
 for (const file of findLazy(metafile.inputs)) needCommon.add(join(ROOT, file));
 const result = await build(settings);
-// The process of an evaluation: without it, Node would strip the types of its sources each time. What the user's code must not have
-// is taken away there, `process` too, so its modules come at once.
+// The process of an evaluation: without it, Node would strip the types of its sources each time. Not an ES module, because the part
+// of Node that loads those takes time to start.
 const evaluator = await build({
   ...settings,
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-  plugins: [nothingHappens, ownSources(false)],
+  outExtension: { ".js": ".cjs" },
+  format: "cjs",
+  splitting: false,
+  define: { "import.meta.url": "__here" },
+  banner: { js: "const __here = `file://${encodeURI(__filename)}`;" },
+  plugins: [nothingHappens, ownSources],
   metafile: true,
   entryPoints: [{ in: join(ROOT, "core/host/evaluator/child/main.ts"), out: "evaluator" }],
 });
@@ -93,9 +90,10 @@ for (const file of [...result.outputFiles, ...evaluator.outputFiles]) {
   current.add(file.path);
   if (file.path !== ENTRY) await writeFile(file.path, file.contents);
 }
-await writeFile(`${engineModulesFile(ROOT)}.new`, JSON.stringify(await stripEngine()));
-await rename(`${engineModulesFile(ROOT)}.new`, engineModulesFile(ROOT));
-const inputs = [metafile, evaluator.metafile].flatMap((each) => Object.keys(each.inputs));
+const engine = await bundleEngineImage(ROOT);
+await bundleStripper(ROOT);
+await compileEngineImage(ROOT);
+const inputs = [...[metafile, evaluator.metafile].flatMap((each) => Object.keys(each.inputs)), ...engine];
 const ours = [...new Set(inputs)].filter((file) => !file.startsWith("node_modules/")).sort();
 await writeFile(join(DIST, INPUTS_NAME), `${ours.join("\n")}\n`);
 // The entry comes last and at once; it is as old as the sources it was made from, so a later edit is seen as newer.
@@ -108,18 +106,6 @@ for (const name of await readdir(DIST)) {
   const path = join(DIST, name);
   if (current.has(path) || !name.startsWith("chunk-")) continue;
   if (started.getTime() - (await stat(path)).mtimeMs > OLD_CHUNK_MS) await rm(path);
-}
-
-/** The floors of core, and what is inside of every evaluation: an evaluation loads them as text. */
-async function stripEngine(): Promise<EngineModules> {
-  const modules: Record<string, string> = {};
-  for (const name of (await readdir(join(ROOT, "core"), { recursive: true })).sort()) {
-    const isInside = !name.startsWith("host/") || name.startsWith("host/evaluator/inside/");
-    if (!isInside || !name.endsWith(".ts") || /\.(test|contract|d)\.ts$/.test(name)) continue;
-    const text = await readFile(join(ROOT, "core", name), "utf8");
-    modules[createHash("sha256").update(text).digest("hex")] = stripTypeScriptTypes(text, { mode: "strip" });
-  }
-  return { node: process.version, modules };
 }
 
 /** Lazily loaded files that need one of the common files besides those the start of the program loads. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CodedError } from "../../base/index.ts";
+import { bundleFiles } from "./bundle-files.ts";
 
 let found: string | undefined;
 
@@ -42,6 +43,11 @@ let current: boolean | undefined;
 export function isBundleCurrent(): boolean {
   current ??= compareBundle(findEngine());
   return current;
+}
+
+/** Whether evaluations get the engine from its bundle: where that is not older than a source of it. */
+export function hasEngineImage(): boolean {
+  return isBundleCurrent() && existsSync(bundleFiles(findEngine()).image);
 }
 
 function compareBundle(engine: string): boolean {

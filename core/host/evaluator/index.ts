@@ -1,11 +1,10 @@
 export { evaluate, type EvaluateOptions, type EvaluationResult, type Json, type LockNeeded } from "./evaluate.ts";
+export { bundleFiles } from "./bundle-files.ts";
 export { findEngine, isBundleCurrent } from "./engine.ts";
 export { FLAKE_FILE_NAME, type FlakeLocation, type LockedFlake, type Question } from "./locked-flake.ts";
 export type { EvaluationPlan, PlanSource } from "./plan.ts";
 export {
   type AskedOutput,
-  engineModulesFile,
-  type EngineModules,
   type FileRead,
   type OutlinedOutputs,
   type Expression,
@@ -16,3 +15,4 @@ export { defaultRecordsFolder, Records } from "./record.ts";
 export type { RunChildOptions } from "./run-child.ts";
 export type { Isolation } from "./sandbox.ts";
 export { EXPRESSION_OUTPUTS } from "./inside/expression-place.ts";
+export { warmUp } from "./warm-up.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { LockedSource, LockFile, ResolvedInputs, SourceInfo } from "../../flake/index.ts";
-import { ENGINE_FOLDERS, findEngine } from "./engine.ts";
+import { ENGINE_FOLDERS, findEngine, hasEngineImage } from "./engine.ts";
 import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
 import type { AgentQuestion, EvaluatorQuestion, Expression, InputNode, Mount, Want } from "./protocol.ts";
 
@@ -72,6 +72,7 @@ export function makeQuestion(
   };
   return {
     engine: findEngine(),
+    bundled: hasEngineImage(),
     configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`,
     mounts,
     agent,

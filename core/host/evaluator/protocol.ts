@@ -68,6 +68,10 @@ export interface EvaluatorQuestion {
   readonly mounts: readonly Mount[];
   readonly agent: AgentQuestion;
   readonly expression?: Expression;
+  /** Whether the engine comes from its bundle, and not from its sources. */
+  readonly bundled: boolean;
+  /** Say after the answer what of the engine's bundle was compiled, in base64. Default false. */
+  readonly tellCode?: boolean;
   /** Look where the evaluation is after so many milliseconds, in place of an answer: an error with that place, if one is found. */
   readonly watchMs?: number;
 }
@@ -196,17 +200,4 @@ export interface TreeHash {
   readonly narHash: string;
   readonly narSize: number;
   readonly files?: readonly string[];
-}
-
-/** Code of the engine's modules without types, made with its bundle. */
-export interface EngineModules {
-  /** The version of the Node that took the types away; another one may do so otherwise. */
-  readonly node: string;
-  /** Code by the sha256 of the source text. */
-  readonly modules: Readonly<Record<string, string>>;
-}
-
-/** Where they are, as JSON. */
-export function engineModulesFile(engine: string): string {
-  return `${engine}/dist/engine-modules.json`;
 }

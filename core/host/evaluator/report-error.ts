@@ -1,4 +1,4 @@
-import { CodedError, formatLocation, type SourceLocation } from "../../base/index.ts";
+import { CodedError, compareText, formatLocation, type SourceLocation } from "../../base/index.ts";
 import type { Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
 import { refinePlaces } from "./refine-places.ts";
@@ -34,7 +34,7 @@ export function toCodedError(reported: ErrorReport, options: ReportErrorOptions)
   const frames = userFrames(report.stack, places);
   const coded = report.code !== undefined && /^[a-z0-9-]+\.[a-z0-9-]+$/.test(report.code);
   const message = coded ? report.message : `Cannot evaluate ${subject}: ${report.name}: ${report.message}`;
-  const own = isPlaceIn(report.at, places) ? report.at : frames[0]?.at;
+  const own = isPlaceIn(report.at, places) ? report.at : firstPlace(report, frames);
   // What was asked for and is not there has no place in the flake.
   const at = own ?? (coded && report.code?.startsWith("flake.attribute-") ? undefined : near);
   const rest = frames.filter((frame) => frame.at.file !== at?.file || frame.at.line !== at.line);
@@ -51,6 +51,18 @@ export function toCodedError(reported: ErrorReport, options: ReportErrorOptions)
       ? {}
       : { cause: toCodedError(cause, { places, subject }) }),
   });
+}
+
+const OVERFLOW = "Maximum call stack size exceeded";
+
+/** Where an error without a place of its own comes from. Which of functions that call each other met the end is a matter of bytes. */
+function firstPlace(
+  { message }: ErrorReport,
+  frames: readonly { readonly at: SourceLocation }[],
+): SourceLocation | undefined {
+  const places = frames.map(({ at }) => at);
+  if (message !== OVERFLOW) return places[0];
+  return places.sort((a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column)[0];
 }
 
 /** Functions that call each other give the same lines over and over. */
@@ -74,8 +86,7 @@ function adviceOn({ name, message }: ErrorReport): string {
   if (/is not defined$/.test(message)) return "Check how it is spelt, or import it at the top of the file.";
   if (/read.only|not extensible|Cannot (?:assign|define|add|delete) /.test(message))
     return "Values that others see cannot be changed; make a new one: { ...old, name: value }.";
-  if (message === "Maximum call stack size exceeded")
-    return "Functions call each other without end: one of them needs a case that stops.";
+  if (message === OVERFLOW) return "Functions call each other without end: one of them needs a case that stops.";
   if (/^(?:Syntax|Type|Range|Reference|URI)Error$/.test(name))
     return "console.log(…) there prints the values on the way.";
   return "The configuration throws this itself, at the place shown; console.log(…) there prints the values on the way.";

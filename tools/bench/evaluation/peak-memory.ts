@@ -28,7 +28,7 @@ function peakOf(pid: string): number | undefined {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
     const isEvaluator =
-      command.includes("--permission") && /\/(evaluator\.mjs|child\/main\.ts)$/.test(command.at(-2) ?? "");
+      command.includes("--permission") && /\/(evaluator\.cjs|child\/main\.ts)$/.test(command.at(-2) ?? "");
     // bubblewrap has it among its arguments.
     if (!isEvaluator || command[0]?.endsWith("/node") !== true) return undefined;
     return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);

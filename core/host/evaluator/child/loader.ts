@@ -1,11 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { readdirSync } from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
 import { didYouMean } from "../../../base/index.ts";
 import { EXPRESSION_OUTPUTS, EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import type { ErrorReport, Expression, Mount } from "../protocol.ts";
+import type { EngineImage } from "./engine-image.ts";
 import { type Mounts, SourceRefused } from "./mounts.ts";
+import type { StripTypes } from "./strip-types.ts";
 
 /** A module that cannot be loaded, with the place in the importing or faulty file. */
 export class LoadError extends Error {
@@ -19,8 +20,6 @@ export class LoadError extends Error {
 
 /** Code of modules without their types, by the sha256 of their text. Stripping is most of what loading costs. */
 export interface StrippedModules {
-  /** Of the engine, made with its bundle. */
-  readonly engine: Readonly<Record<string, string>>;
   /** Of earlier evaluations. */
   readonly known: Readonly<Record<string, string>>;
   /** Of this one. */
@@ -36,6 +35,9 @@ export interface LoaderOptions {
   readonly engine: Mount;
   readonly hostCalls: Readonly<Record<string, unknown>>;
   readonly stripped: StrippedModules;
+  readonly stripTypes: StripTypes;
+  /** Absent where the engine is loaded from its sources. */
+  readonly image?: EngineImage | undefined;
   /** Called for `import(…)`; throws an error of the realm. */
   readonly refuseImport: (specifier: string) => never;
 }
@@ -64,7 +66,7 @@ export class Loader {
   readonly #options: LoaderOptions;
   readonly #loaded = new Map<string, Loaded>();
   readonly #host: Module;
-  #floors: SourceTextModule[] = [];
+  #floors: Module[] = [];
   #partNames: readonly string[] | undefined;
   readonly #inside: string;
 
@@ -92,7 +94,7 @@ export class Loader {
   }
 
   /** Run a loaded file, once; throws what it throws. */
-  run(module: SourceTextModule): Module {
+  run(module: Module): Module {
     // Without waiting at the top level, all of it has run when the call returns.
     void module.evaluate().catch(() => {});
     if (module.status === "errored") throw module.error;
@@ -108,7 +110,7 @@ export class Loader {
     const { text, before } = expressionModule(expression);
     let code: string;
     try {
-      code = strip(EXPRESSION_PLACE, text);
+      code = this.#stripTypes(EXPRESSION_PLACE, text);
     } catch (error) {
       throw error instanceof LoadError ? new LoadError(movedUp(error.report, before)) : error;
     }
@@ -131,7 +133,7 @@ export class Loader {
   }
 
   /** Parts of the engine that were imported as `#floe/…` since this was last asked. */
-  takeFloors(): SourceTextModule[] {
+  takeFloors(): Module[] {
     const floors = this.#floors;
     this.#floors = [];
     return floors;
@@ -221,9 +223,11 @@ export class Loader {
         );
         throw refuse("there is no such part of Floe", near ?? `The parts are ${parts.join(", ")}.`);
       }
+      const part = this.#part(floor);
+      if (part !== undefined) return part;
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
       const module = this.#load(path, engine, place);
-      this.#floors.push(module as SourceTextModule);
+      this.#floors.push(module);
       return module;
     }
     if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
@@ -244,14 +248,21 @@ export class Loader {
       throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
     if (target.endsWith(".json") && type !== "json")
       throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
-    return this.#load(target, source, place);
+    // Floe's own flake may reach its parts by their files.
+    const name = /^\/core\/([^/]+)\/index\.ts$/.exec(source === engine ? target.slice(engine.path.length) : "")?.[1];
+    return (name === undefined ? undefined : this.#part(name)) ?? this.#load(target, source, place);
+  }
+
+  /** A part of the engine out of its bundle; `undefined` where there is none. */
+  #part(name: string): Module | undefined {
+    const part = this.#options.image?.part(name);
+    if (part !== undefined) this.#floors.push(part);
+    return part;
   }
 
   #compile(identifier: string, text: string, sha256: string): SourceTextModule {
     if (/\.(m?js)$/.test(identifier)) return this.#compileScript(identifier, text);
-    const { engine, known } = this.#options.stripped;
-    const ready = engine[sha256] ?? known[sha256];
-    if (ready === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
+    if (this.#options.stripped.known[sha256] === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
       try {
         return this.#compileScript(identifier, text);
       } catch (error) {
@@ -284,15 +295,40 @@ export class Loader {
 
   #strip(identifier: string, text: string, sha256: string): string {
     const { stripped } = this.#options;
-    const ready = stripped.engine[sha256];
-    if (ready !== undefined) return ready;
     let code = stripped.known[sha256];
     if (code === undefined) {
-      code = strip(identifier, text);
+      code = this.#stripTypes(identifier, text);
       stripped.fresh = true;
     }
     stripped.used[sha256] = code;
     return code;
+  }
+
+  /** Blank out types; what the library says against a text is told with its place. */
+  #stripTypes(identifier: string, text: string): string {
+    try {
+      return this.#options.stripTypes(text);
+    } catch (error) {
+      const { name, stack = "", message, code } = error as Error & { code?: string };
+      if (name === "RangeError" || name === "RuntimeError") throw tooDeep(identifier);
+      const excerpt = /^:(\d+)\n([\s\S]*?)\n\n/.exec(stack);
+      const lines = excerpt?.[2]?.split("\n") ?? [];
+      const caret = lines.findIndex((line) => /^\s*\^+$/.test(line));
+      const source = caret > 0 ? (lines[caret - 1] as string) : undefined;
+      const line = Number(excerpt?.[1] ?? 1);
+      const column = caret > 0 ? (lines[caret] as string).indexOf("^") + 1 : 1;
+      throw new LoadError({
+        code: "evaluation.syntax",
+        message: `Cannot load "${identifier}": ${message}`,
+        at: { file: identifier, line, column },
+        ...(source === undefined ? {} : { details: [source, `${" ".repeat(column - 1)}^`] }),
+        ...(code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
+          ? {
+              hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors.",
+            }
+          : { hint: SYNTAX_HINT }),
+      });
+    }
   }
 
   #loadJson(identifier: string, text: string, mount: Mount): Module {
@@ -332,33 +368,6 @@ function expressionModule({ kind, text, declarations = [] }: Expression): { text
 
 function movedUp({ at, ...report }: ErrorReport, lines: number): ErrorReport {
   return at === undefined ? report : { ...report, at: { ...at, line: Math.max(1, at.line - lines) } };
-}
-
-/** Blank out types; every position stays what it was. */
-function strip(identifier: string, text: string): string {
-  try {
-    return stripTypeScriptTypes(text, { mode: "strip" });
-  } catch (error) {
-    const { name, stack = "", message, code } = error as Error & { code?: string };
-    if (name === "RangeError" || name === "RuntimeError") throw tooDeep(identifier);
-    const excerpt = /^:(\d+)\n([\s\S]*?)\n\n/.exec(stack);
-    const lines = excerpt?.[2]?.split("\n") ?? [];
-    const caret = lines.findIndex((line) => /^\s*\^+$/.test(line));
-    const source = caret > 0 ? (lines[caret - 1] as string) : undefined;
-    const line = Number(excerpt?.[1] ?? 1);
-    const column = caret > 0 ? (lines[caret] as string).indexOf("^") + 1 : 1;
-    throw new LoadError({
-      code: "evaluation.syntax",
-      message: `Cannot load "${identifier}": ${message}`,
-      at: { file: identifier, line, column },
-      ...(source === undefined ? {} : { details: [source, `${" ".repeat(column - 1)}^`] }),
-      ...(code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
-        ? {
-            hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors.",
-          }
-        : { hint: SYNTAX_HINT }),
-    });
-  }
 }
 
 function tooDeep(identifier: string): LoadError {

@@ -2,22 +2,16 @@
  * The process of one evaluation.
  *
  * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
- * that were used (empty when all were known), a line with the answer.
+ * that were used (empty when all were known), a line with the answer, a line with compiled code where that was asked for.
  */
 import { readFileSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
-import {
-  type AgentAnswer,
-  type EngineModules,
-  engineModulesFile,
-  type EvaluatorAnswer,
-  type EvaluatorQuestion,
-  GREETING,
-  type Mount,
-} from "../protocol.ts";
+import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
+import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts } from "./mounts.ts";
 import { guardCalls, makeHostCalls, makeRealm } from "./realm.ts";
+import { makeStripTypes, type StripTypes } from "./strip-types.ts";
 import { Trees } from "./trees.ts";
 import { watch } from "./watch.ts";
 import { writeAll } from "./write.ts";
@@ -35,14 +29,14 @@ function main(): void {
   const [questionJson, strippedJson] = readFileSync(0, "utf8").split("\n", 2) as [string, string];
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
   const stripped: StrippedModules = {
-    engine: readEngineModules(question.engine),
     known: JSON.parse(strippedJson) as Record<string, string>,
     used: {},
     fresh: false,
   };
   const mounts = new Mounts(question.mounts);
   const trees = new Trees(mounts);
-  const answer = evaluate(question, mounts, trees, stripped);
+  const kept: { image?: EngineImage } = {};
+  const answer = evaluate(question, mounts, trees, stripped, kept);
   const whole: EvaluatorAnswer = {
     answer,
     files: [...mounts.reads.values()],
@@ -51,22 +45,16 @@ function main(): void {
     ...(answer.kind === "error" ? { near: placeOfOutputs(question, mounts) } : {}),
   };
   writeAll(1, `${JSON.stringify(whole)}\n`);
+  if (question.tellCode === true) writeAll(1, `${kept.image?.code().toString("base64") ?? ""}\n`);
 }
 
-/** None where there is no bundle, or one made by another Node. */
-function readEngineModules(engine: string): EngineModules["modules"] {
-  let text: string;
-  try {
-    text = readFileSync(engineModulesFile(engine), "utf8");
-  } catch {
-    // Where there is no folder of bundles it is not among those that may be read, and asking is refused.
-    return {};
-  }
-  const { node, modules } = JSON.parse(text) as EngineModules;
-  return node === process.version ? modules : {};
-}
-
-function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, stripped: StrippedModules): AgentAnswer {
+function evaluate(
+  question: EvaluatorQuestion,
+  mounts: Mounts,
+  trees: Trees,
+  stripped: StrippedModules,
+  kept: { image?: EngineImage },
+): AgentAnswer {
   /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
   let broken: { readonly error: unknown } | undefined;
   const loadFlake = (id: string): unknown => {
@@ -88,17 +76,20 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
   let thrown: unknown;
   const engine = question.mounts.find((mount) => mount.folders !== undefined) as Mount;
   const context = makeRealm();
+  const hostCalls = guardCalls(context, makeHostCalls({ trees, loadFlake, thrown: () => thrown }));
+  const image = question.bundled ? new EngineImage({ context, engine, hostCalls }) : undefined;
+  if (image !== undefined) kept.image = image;
   const loader = new Loader({
     context,
     mounts,
     engine,
     stripped,
-    hostCalls: guardCalls(context, makeHostCalls({ trees, loadFlake, thrown: () => thrown })),
+    stripTypes: lazily(() => makeStripTypes(question.engine)),
+    image,
+    hostCalls,
     refuseImport: (specifier) => agent.refuseImport(`${specifier}`),
   });
-  const inside = `${engine.path}/core/host/evaluator/inside`;
-  loader.run(loader.load(`${inside}/prelude.ts`));
-  const agent = loader.run(loader.load(`${inside}/agent.ts`)).namespace as unknown as Agent;
+  const agent = (image?.agent ?? loadAgent(loader, engine)) as Agent;
   agent.begin();
   /** Before code of a flake runs: no flake can change a part of the engine under another one. */
   const hardenEngine = (): void => {
@@ -143,6 +134,19 @@ function evaluate(question: EvaluatorQuestion, mounts: Mounts, trees: Trees, str
   const answer = run();
   if (broken !== undefined) throw broken.error;
   return answer;
+}
+
+/** The agent from its sources, after what makes the realm the one of evaluations. */
+function loadAgent(loader: Loader, engine: Mount): unknown {
+  const inside = `${engine.path}/core/host/evaluator/inside`;
+  loader.run(loader.load(`${inside}/prelude.ts`));
+  return loader.run(loader.load(`${inside}/agent.ts`)).namespace;
+}
+
+/** Loaded when the first module has types to take away. */
+function lazily(make: () => StripTypes): StripTypes {
+  let made: StripTypes | undefined;
+  return (text) => (made ??= make())(text);
 }
 
 /** A place found by watching, with the column where its line begins. */
