@@ -4,7 +4,7 @@ import type { CodedError } from "../base/index.ts";
 import { mergeBuildSettings, parseBuildSettings } from "./build-settings.ts";
 
 test("parseBuildSettings() reads hooks, isolation and limits, and nothing else", () => {
-  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"impureDerivations":false,"maxProcessMemory":"2G","maxMemory":7,"mirrors":{}}`;
+  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"impureDerivations":false,"maxProcessMemory":"2G","maxMemory":7,"memoryBudget":"3G","mirrors":{}}`;
   assert.equal(parseBuildSettings(text, "test"), {
     postBuildHook: "/a",
     diffHook: "",
@@ -13,6 +13,7 @@ test("parseBuildSettings() reads hooks, isolation and limits, and nothing else",
     impureDerivations: false,
     maxProcessMemoryBytes: 2 ** 31,
     maxMemoryBytes: 7,
+    memoryBudgetBytes: 3 * 2 ** 30,
   });
 });
 
@@ -25,6 +26,7 @@ test("parseBuildSettings() refuses other shapes", () => {
     `"impureDerivations":1`,
     `"maxProcessMemory":"much"`,
     `"maxMemory":true`,
+    `"memoryBudget":"all"`,
   ];
   for (const text of ["", "[]", ...values.map((value) => `{${value}}`)])
     assert.throws(

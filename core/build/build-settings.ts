@@ -17,13 +17,15 @@ export interface BuildSettings {
   readonly maxProcessMemoryBytes?: number | undefined;
   /** Memory that all processes of one build may use together, in bytes. Default any. */
   readonly maxMemoryBytes?: number | undefined;
+  /** Memory that builds at once may need together, as far as it is known, in bytes. Default that of the machine. */
+  readonly memoryBudgetBytes?: number | undefined;
 }
 
 /**
  * Read the part of a settings file that is about building; other keys belong to others.
  *
  * Shape: `{ "postBuildHook": "/etc/floe/upload", "diffHook": "/etc/floe/compare", "sandbox": "relaxed", "allowNewPrivileges": false,
- * "impureDerivations": false, "maxProcessMemory": "4G", "maxMemory": "8G" }`.
+ * "impureDerivations": false, "maxProcessMemory": "4G", "maxMemory": "8G", "memoryBudget": "24G" }`.
  *
  * @param from Name of the file, for errors.
  * @throws {CodedError} `build.settings-malformed`
@@ -49,6 +51,7 @@ export function parseBuildSettings(text: string, from: string): BuildSettings {
     impureDerivations: flag(fields, "impureDerivations", from),
     maxProcessMemoryBytes: size(fields, "maxProcessMemory", from),
     maxMemoryBytes: size(fields, "maxMemory", from),
+    memoryBudgetBytes: size(fields, "memoryBudget", from),
   };
 }
 
@@ -64,6 +67,7 @@ export function mergeBuildSettings(parts: readonly BuildSettings[]): BuildSettin
     impureDerivations: first("impureDerivations"),
     maxProcessMemoryBytes: first("maxProcessMemoryBytes"),
     maxMemoryBytes: first("maxMemoryBytes"),
+    memoryBudgetBytes: first("memoryBudgetBytes"),
   };
 }
 

@@ -29,6 +29,8 @@ export type BuildOutcome =
       readonly outputs: ReadonlyMap<string, PathInfo>;
       readonly elapsedMs: number;
       readonly logPath: string | undefined;
+      /** The most memory it used, where that was counted. */
+      readonly peakMemoryBytes?: number | undefined;
       /** Fulfilled when the outputs are durable and registered. Builds that need them may begin before. */
       readonly registered: Promise<void>;
     }

@@ -7,6 +7,7 @@ export * from "./hash-mismatch.ts";
 export * from "./isolation.ts";
 export * from "./jobs.ts";
 export * from "./output-checks.ts";
+export * from "./memory.ts";
 export * from "./plan.ts";
 export * from "./provenance.ts";
 export * from "./reference-graph.ts";

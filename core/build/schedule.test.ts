@@ -55,6 +55,67 @@ test("Schedule.upcoming() gives no more than run, and no downloads", () => {
   );
 });
 
+/** Needs in some unit, by name. */
+const memory = (totalBytes: number, needs: Record<string, number>): Partial<ScheduleLimits> => ({
+  maxJobs: 10,
+  memory: { totalBytes, of: ({ id }) => needs[shortName(id)] ?? 0 },
+});
+
+test("Schedule.start() does not start builds together that need more memory than there is", () => {
+  const plan = schedule({ top: ["a", "b", "c"] }, memory(10, { a: 6, b: 4, c: 1 }));
+  assert.equal(names(plan.start()), ["a", "b"]);
+  assert.equal(names(plan.start()), []);
+  plan.finish(drv("b"), true);
+  assert.equal(names(plan.start()), ["c"]);
+});
+
+test("Schedule.start() always starts one build, however much it needs", () => {
+  const plan = schedule({ top: ["a", "b"] }, memory(10, { a: 50, b: 50, top: 50 }));
+  assert.equal(names(plan.start()), ["a"]);
+  assert.equal(names(plan.start()), []);
+  plan.finish(drv("a"), true);
+  assert.equal(names(plan.start()), ["b"]);
+  plan.finish(drv("b"), false);
+  assert.ok(plan.isIdle);
+});
+
+test("Schedule.start() lets what needs no memory go ahead of what waits for some, and nothing else", () => {
+  const plan = schedule({ top: ["a", "b", "c", "d"] }, memory(10, { a: 9, b: 5, c: 1 }));
+  assert.equal(names(plan.start()), ["a", "d"]);
+  plan.finish(drv("d"), true);
+  assert.equal(names(plan.start()), []);
+  plan.finish(drv("a"), true);
+  assert.equal(names(plan.start()), ["b", "c"]);
+});
+
+test("Schedule.start() does not let what needs too much wait for builds that need nothing", () => {
+  const plan = schedule({ top: ["z", "a"], a: ["a1"], a1: [] }, { ...memory(10, { z: 50 }), maxJobs: 2 });
+  assert.equal(names(plan.start()), ["a1", "z"]);
+});
+
+test("Schedule never has more memory promised than there is, unless one build runs alone, and comes to its end", () => {
+  const needs = fc.array(fc.nat(12), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(needs, fc.array(fc.nat(100)), (list, picks) => {
+      const name = (i: number): string => `j${i}`;
+      const all = list.map((_, i) => name(i));
+      const of = Object.fromEntries(list.map((need, i) => [name(i), need]));
+      const plan = schedule({ top: all }, memory(10, of));
+      const running: string[] = [];
+      const left = [...picks];
+      for (let ended = 0; ended < all.length + 1; ended++) {
+        running.push(...names(plan.start()));
+        const used = running.reduce((sum, each) => sum + (of[each] ?? 0), 0);
+        assert.ok(used <= 10 || running.filter((each) => (of[each] ?? 0) > 0).length === 1, `${running}`);
+        assert.ok(running.length > 0);
+        const [next] = running.splice((left.pop() ?? 0) % running.length, 1);
+        plan.finish(drv(next as string), true);
+      }
+      assert.ok(plan.isIdle);
+    }),
+  );
+});
+
 test("Schedule.start() divides the processors when they are limited", () => {
   const plan = schedule({ top: ["a", "b", "c"] }, { maxJobs: 3, cores: 4, totalCores: 6 });
   assert.equal(

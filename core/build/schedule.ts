@@ -11,6 +11,11 @@ export interface ScheduleLimits {
   readonly cores: number;
   /** Processors all builds together may use. Default: `maxJobs` × `cores`, which never holds a build back. */
   readonly totalCores?: number | undefined;
+  /**
+   * Memory that builds at once may need together, and how much one needs: 0 where nobody knows. A build that needs more than is left
+   * waits, unless nobody else needs any. Default: any.
+   */
+  readonly memory?: { readonly totalBytes: number; readonly of: (job: BuildJob) => number } | undefined;
   /** Downloads at once that derivations describe; they have their own slots. Default 6. */
   readonly maxFetches?: number | undefined;
   /** Transfers from other stores at once. Default 16. */
@@ -24,6 +29,9 @@ export interface StartedJob {
   readonly job: PlanJob;
   readonly cores: number;
 }
+
+/** What a job is given while it runs; a build that waits for memory lets those go ahead that need none. */
+type Grant = { readonly cores: number; readonly memoryBytes: number } | "no slot" | "no memory";
 
 /** What the end of one job means for others. */
 export interface JobsSettled {
@@ -54,11 +62,12 @@ export class Schedule {
   readonly #state = new Map<StorePath, JobState>();
   readonly #open = new Map<StorePath, number>();
   readonly #dependents = new Map<StorePath, StorePath[]>();
-  readonly #running = new Map<StorePath, StartedJob>();
+  readonly #running = new Map<StorePath, StartedJob & { readonly memoryBytes: number }>();
   /** What could start now, by kind; the most urgent last. */
   readonly #ready: Readonly<Record<PlanJob["kind"], PlanJob[]>> = { build: [], fetch: [], substitute: [] };
   readonly #runningCount: Record<PlanJob["kind"], number> = { build: 0, fetch: 0, substitute: 0 };
   #usedCores = 0;
+  #usedMemory = 0;
   #stopped = false;
 
   constructor(plan: BuildPlan, limits: ScheduleLimits) {
@@ -92,20 +101,27 @@ export class Schedule {
     if (this.#stopped) return started;
     for (const kind of ["substitute", "fetch", "build"] as const) {
       const ready = this.#ready[kind];
-      for (let job = ready.at(-1); job !== undefined; job = ready.at(-1)) {
+      let lacksMemory = false;
+      for (let at = ready.length - 1; at >= 0; at--) {
+        const job = ready[at] as PlanJob;
         if (this.#state.get(job.id) !== "waiting") {
-          ready.pop();
+          ready.splice(at, 1);
           continue;
         }
-        const cores = this.#grant(job);
-        if (cores === undefined) break;
-        ready.pop();
-        const entry = { job, cores };
-        this.#running.set(job.id, entry);
+        const grant = this.#grant(job);
+        if (grant === "no slot") break;
+        if (grant === "no memory" || (lacksMemory && grant.memoryBytes > 0)) {
+          lacksMemory = true;
+          continue;
+        }
+        ready.splice(at, 1);
+        const { cores, memoryBytes } = grant;
+        this.#running.set(job.id, { job, cores, memoryBytes });
         this.#state.set(job.id, "running");
         this.#runningCount[kind]++;
         if (kind === "build") this.#usedCores += cores;
-        started.push(entry);
+        this.#usedMemory += memoryBytes;
+        started.push({ job, cores });
       }
     }
     return started;
@@ -128,9 +144,10 @@ export class Schedule {
 
   /** Report the end of a job; for a transfer, that the object has come. */
   finish(id: StorePath, succeeded: boolean): JobsSettled {
-    const { job, cores } = this.#running.get(id) as StartedJob;
+    const { job, cores, memoryBytes } = this.#running.get(id) as StartedJob & { readonly memoryBytes: number };
     this.#running.delete(id);
     this.#runningCount[job.kind]--;
+    this.#usedMemory -= memoryBytes;
     if (job.kind === "build") this.#usedCores -= cores;
     if (this.#state.get(id) === "dependency-failed") return { done: [], lost: [] };
     if (succeeded) {
@@ -164,14 +181,17 @@ export class Schedule {
     return Object.values(this.#ready).some((jobs) => jobs.some((job) => this.#state.get(job.id) === "waiting"));
   }
 
-  #grant({ kind }: PlanJob): number | undefined {
-    const { maxJobs, maxFetches, maxSubstitutions, totalCores, cores } = this.#limits;
-    const running = this.#runningCount[kind];
-    if (kind === "substitute") return running < maxSubstitutions ? 1 : undefined;
-    if (kind === "fetch") return running < maxFetches ? 1 : undefined;
+  #grant(job: PlanJob): Grant {
+    const { maxJobs, maxFetches, maxSubstitutions, totalCores, cores, memory } = this.#limits;
+    const running = this.#runningCount[job.kind];
+    if (job.kind === "substitute") return running < maxSubstitutions ? { cores: 1, memoryBytes: 0 } : "no slot";
+    if (job.kind === "fetch") return running < maxFetches ? { cores: 1, memoryBytes: 0 } : "no slot";
     const free = totalCores - this.#usedCores;
-    if (running >= maxJobs || (free < 1 && running > 0)) return undefined;
-    return Math.max(1, Math.min(cores, free));
+    if (running >= maxJobs || (free < 1 && running > 0)) return "no slot";
+    const memoryBytes = memory?.of(job) ?? 0;
+    const left = memory === undefined || this.#usedMemory === 0 ? memoryBytes : memory.totalBytes - this.#usedMemory;
+    if (memoryBytes > 0 && memoryBytes > left) return "no memory";
+    return { cores: Math.max(1, Math.min(cores, free)), memoryBytes };
   }
 
   /** Mark a job as done, then the transfers that waited for nothing else. */

@@ -9,6 +9,7 @@ export interface BuildSettingsFlags {
   readonly impureDerivations?: boolean | undefined;
   readonly maxProcessMemory?: number | undefined;
   readonly maxMemory?: number | undefined;
+  readonly memoryBudget?: number | undefined;
   readonly postBuildHook?: string | undefined;
   readonly diffHook?: string | undefined;
 }
@@ -22,6 +23,7 @@ export function buildSettings(flags: BuildSettingsFlags): BuildSettings {
     impureDerivations: flags.impureDerivations ?? settings.impureDerivations,
     maxProcessMemoryBytes: flags.maxProcessMemory ?? settings.maxProcessMemoryBytes,
     maxMemoryBytes: flags.maxMemory ?? settings.maxMemoryBytes,
+    memoryBudgetBytes: flags.memoryBudget ?? settings.memoryBudgetBytes,
     postBuildHook: flags.postBuildHook ?? settings.postBuildHook,
     diffHook: flags.diffHook ?? settings.diffHook,
   };

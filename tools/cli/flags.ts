@@ -176,6 +176,7 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly impureDerivations?: boolean;
   readonly maxProcessMemory?: number;
   readonly maxMemory?: number;
+  readonly memoryBudget?: number;
   readonly postBuildHook?: string;
   readonly diffHook?: string;
   readonly timeout?: number;
@@ -263,6 +264,14 @@ export const buildFlags = {
     optional: true,
     placeholder: "SIZE",
     brief: "Most memory that all processes of one builder may use together (8G)",
+  },
+  memoryBudget: {
+    kind: "parsed",
+    parse: parseSize,
+    optional: true,
+    placeholder: "SIZE",
+    brief:
+      "Memory that builds at once may need together, as they say or as was seen (all of the machine when left out)",
   },
   postBuildHook: {
     kind: "parsed",

@@ -23,6 +23,8 @@ export interface BuildOptions {
   readonly cores?: number | undefined;
   /** Processors all builds together may use. Default: no limit besides `maxJobs` and `cores`. */
   readonly totalCores?: number | undefined;
+  /** Memory that builds at once may need together, as far as it is known, in bytes. Default: that of the machine. */
+  readonly memoryBudgetBytes?: number | undefined;
   /** Downloads at once. Default 6. */
   readonly maxFetches?: number | undefined;
   /** Stores that outputs may be taken from. Default none. */

@@ -114,6 +114,16 @@ export class BuildGroup {
     return Number(count ?? 0) > 0;
   }
 
+  /** The most memory its processes used together, in bytes; `undefined` where this kernel does not say. */
+  get peakBytes(): number | undefined {
+    const file = this.#version === 2 ? "memory.peak" : "memory.max_usage_in_bytes";
+    try {
+      return Number(readFileSync(`${this.#directory}/${file}`, "utf8"));
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Remove it; the kernel lets go of its processes a moment after their end. */
   async close(): Promise<void> {
     for (let tries = 0; ; tries++) {

@@ -136,6 +136,7 @@ export class LocalExecutor implements Executor {
         outputs: built.all,
         elapsedMs: performance.now() - started,
         logPath: built.logPath,
+        peakMemoryBytes: built.peakMemoryBytes,
         registered: this.#completed(drvPath, [registration, built.tidied]).finally(() => releaseAll(held)),
       };
     } catch (error) {
@@ -216,6 +217,7 @@ export class LocalExecutor implements Executor {
         all: ReadonlyMap<string, PathInfo>;
         fresh: PathInfo[];
         logPath: string | undefined;
+        peakMemoryBytes: number | undefined;
         /** Fulfilled when the log is written and nothing else is left of the build. */
         tidied: Promise<void>;
       }
@@ -269,6 +271,7 @@ export class LocalExecutor implements Executor {
       const inputs = makeInputHashes((path) => store.readDerivation(path));
       for (const info of Object.values(infos)) checkDerivationOutput(info, hostPlace(directory, info.path), inputs);
       const all = new Map(Object.entries(infos).map(([name, info]) => [name, this.#signed(info)]));
+      const told = { logPath: ran?.logPath, peakMemoryBytes: ran?.peakMemoryBytes };
       if (request.mode === "compare") {
         const names = new Map([...all].map(([name, info]) => [info, name]));
         const error = await compareOutputs({
@@ -282,7 +285,7 @@ export class LocalExecutor implements Executor {
         });
         if (error !== undefined) return { kind: "failed", error, logPath: ran?.logPath };
         for (const info of all.values()) await this.#options.onRebuilt?.(info, hostPlace(directory, info.path));
-        return { kind: "built", all, fresh: [], logPath: ran?.logPath, tidied: Promise.resolve() };
+        return { kind: "built", all, fresh: [], ...told, tidied: Promise.resolve() };
       }
       const settled = [...all.values()].map((info) => info.path);
       if (isFloating(drv)) {
@@ -295,7 +298,7 @@ export class LocalExecutor implements Executor {
       moveOutputs(directory, (path) => store.realPath(path), fresh);
       closures.add(fresh);
       isDone = true;
-      return { kind: "built", all, fresh, logPath: ran?.logPath, tidied: this.#spareTime.add(tidy) };
+      return { kind: "built", all, fresh, ...told, tidied: this.#spareTime.add(tidy) };
     } finally {
       if (!isDone) await tidy();
     }

@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { CodedError } from "../../base/index.ts";
-import { attributesOf } from "../../build/index.ts";
+import { attributesOf, declaredMemory } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
 
 /** What this machine can run. */
@@ -33,8 +33,10 @@ export function requiredFeatures(drv: Derivation): string[] {
   return Array.isArray(stated) ? stated.map(String) : [];
 }
 
-/** @throws {CodedError} `build.wrong-system`, `build.missing-feature`, `build.attributes-malformed` */
+/** @throws {CodedError} `build.wrong-system`, `build.missing-feature`, `build.bad-memory`, `build.attributes-malformed` */
 export function checkPlatform(drv: Derivation, platform: Platform): void {
+  // How much it is matters to who starts builds; here, that it can be read.
+  declaredMemory(drv);
   if (!drv.builder.startsWith("builtin:") && !platform.systems.includes(drv.system)) {
     throw new CodedError(
       "build.wrong-system",

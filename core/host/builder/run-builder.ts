@@ -88,6 +88,8 @@ export interface BuilderEnd {
   readonly finishLog: () => Promise<void>;
   /** Whether the build directory is to be kept. */
   readonly keptDirectory: boolean;
+  /** The most memory it used, where that was counted. */
+  readonly peakMemoryBytes: number | undefined;
   /** Number of the user that made the outputs, when it is not ours. */
   readonly uid: number | undefined;
 }
@@ -177,6 +179,7 @@ export class BuilderRunner {
     let user: HeldUser | undefined;
     let group: BuildGroup | undefined;
     let ranOut = false;
+    let peakMemoryBytes: number | undefined;
     try {
       const opened = isOutside ? undefined : await this.#open();
       if (opened?.hasUsers === true && (this.#hasUsers ??= canHaveBuildUsers())) {
@@ -190,6 +193,8 @@ export class BuilderRunner {
       this.#options.spareTime.use();
       end = await running.ended;
       ranOut = group?.ranOut === true;
+      // All together, or at least the largest one.
+      peakMemoryBytes = group?.peakBytes ?? running.peakMemoryBytes;
     } catch (error) {
       await log.close();
       throw error;
@@ -200,7 +205,7 @@ export class BuilderRunner {
       lines.end();
     }
     const stopped = guard.stoppedBy();
-    const ended = { logPath: log.path, finishLog: () => log.close(), uid: user?.uid };
+    const ended = { logPath: log.path, finishLog: () => log.close(), uid: user?.uid, peakMemoryBytes };
     if (stopped === undefined && end.kind === "exited" && end.code === 0 && !signal.aborted)
       return { ...ended, error: undefined, keptDirectory: false };
 

@@ -1,4 +1,5 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
+import { constrainedMemory } from "node:process";
 import { CodedError } from "../../base/index.ts";
 import {
   type BuildEvent,
@@ -22,6 +23,7 @@ import { Closures } from "./closures.ts";
 import { FreeSpace } from "./free-space.ts";
 import { runPostBuildHook } from "./hooks.ts";
 import { LocalExecutor } from "./local-executor.ts";
+import { PeakMemory } from "./peak-memory.ts";
 import { RealisedOutputs } from "./realised-outputs.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { type Arrived, Transfers } from "./transfers.ts";
@@ -52,6 +54,7 @@ export class Run {
   readonly #arrived = new Map<StorePath, Arrived & { readonly job: SubstituteJob }>();
   readonly #fallback: boolean;
   readonly #logLines: number;
+  readonly #memory: PeakMemory;
   readonly #rounds: number;
   readonly #postBuildHook: string | undefined;
   readonly #registered: Promise<void>[] = [];
@@ -73,10 +76,15 @@ export class Run {
     this.#rounds = options.rounds ?? 1;
     this.#postBuildHook = options.postBuildHook || undefined;
     const processors = availableParallelism();
+    this.#memory = new PeakMemory(store.stateDirectory);
     this.#schedule = new Schedule(plan, {
       maxJobs: Math.max(1, options.maxJobs ?? processors),
       cores: options.cores === undefined || options.cores === 0 ? processors : options.cores,
       totalCores: options.totalCores,
+      memory: {
+        totalBytes: options.memoryBudgetBytes ?? Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY),
+        of: (job) => this.#memory.of(job),
+      },
       maxFetches: options.maxFetches,
       maxSubstitutions: options.maxSubstitutions,
       keepGoing: options.keepGoing === true,
@@ -130,6 +138,7 @@ export class Run {
       this.#executor.hurry();
       await Promise.allSettled(this.#registered);
       this.#dropArrived();
+      this.#memory.save();
       await this.#executor.close();
       await this.#freeSpace?.stop();
     }
@@ -302,6 +311,7 @@ export class Run {
       return outcome;
     }
     if (outcome.kind !== "built") return outcome;
+    this.#memory.note(drv, outcome.peakMemoryBytes);
     const differing = isImpure(drv) ? undefined : await this.#compareRounds(request, outcome, emit);
     if (differing !== undefined) return differing;
     const outputs = new Map([...outcome.outputs].map(([name, info]) => [name, info.path]));

@@ -8,8 +8,8 @@ export type NativeAnswer =
   | { readonly kind: "ready"; readonly isRoot: boolean; readonly refused: string | undefined }
   | { readonly kind: "started"; readonly id: number; readonly pid: number }
   | { readonly kind: "output"; readonly id: number; readonly chunk: Buffer }
-  /** Status as `wait` gives it. */
-  | { readonly kind: "ended"; readonly id: number; readonly status: number }
+  /** Status as `wait` gives it; the most memory one of its processes used, which an older program does not say. */
+  | { readonly kind: "ended"; readonly id: number; readonly status: number; readonly peakKib?: number | undefined }
   | { readonly kind: "failed" | "not-run"; readonly id: number; readonly errno: number; readonly text: string }
   | { readonly kind: "lock"; readonly id: number; readonly errno: number }
   | { readonly kind: "removed"; readonly id: number; readonly errno: number };
@@ -80,7 +80,7 @@ function parseAnswer(answer: Buffer): NativeAnswer {
     case "o":
       return { kind: "output", id, chunk: Buffer.from(rest) };
     case "e":
-      return { kind: "ended", id, status: number() };
+      return { kind: "ended", id, status: number(), peakKib: rest.length >= 8 ? rest.readUInt32LE(4) : undefined };
     case "f":
     case "x":
       return {

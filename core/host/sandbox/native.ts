@@ -22,6 +22,7 @@ interface Pending {
   readonly resolve: (end: ProcessEnd) => void;
   readonly reject: (error: unknown) => void;
   pid: number;
+  peakMemoryBytes?: number | undefined;
 }
 
 /**
@@ -93,15 +94,20 @@ export class NativeSandbox implements Sandbox {
   async start(options: RunInSandboxOptions): Promise<RunningProcess> {
     const { isRoot } = await this.#ready;
     const id = ++this.#lastId;
+    let run: Pending | undefined;
     const ended = new Promise<ProcessEnd>((resolve, reject) => {
-      if (this.#isLost) resolve({ kind: "not-started", found: "floe-sandbox is gone" });
-      else this.#runs.set(id, { receive: options.receive, resolve, reject, pid: 0 });
+      if (this.#isLost) return resolve({ kind: "not-started", found: "floe-sandbox is gone" });
+      run = { receive: options.receive, resolve, reject, pid: 0 };
+      this.#runs.set(id, run);
     });
     this.#send(formatRun(id, options, isRoot), { now: true });
     return {
       ended,
       kill: () => {
         if (this.#runs.has(id)) this.#send(formatRequest(["kill", String(id)]));
+      },
+      get peakMemoryBytes() {
+        return run?.peakMemoryBytes;
       },
     };
   }
@@ -191,7 +197,10 @@ export class NativeSandbox implements Sandbox {
   }
 
   #settle(run: Pending, answer: Extract<NativeAnswer, { kind: "ended" | "failed" | "not-run" }>): void {
-    if (answer.kind === "ended") return run.resolve(decodeStatus(answer.status));
+    if (answer.kind === "ended") {
+      run.peakMemoryBytes = answer.peakKib === undefined ? undefined : answer.peakKib * 1024;
+      return run.resolve(decodeStatus(answer.status));
+    }
     if (answer.errno === constants.errno.E2BIG) {
       return run.reject(Object.assign(new Error(answer.text), { code: "E2BIG" }));
     }

@@ -23,6 +23,8 @@ export interface RunningProcess {
   readonly ended: Promise<ProcessEnd>;
   /** End it and everything it started, at once. May be called more than once. */
   kill(): void;
+  /** The most memory one process of it used, in bytes; known after its end, where somebody counts. */
+  readonly peakMemoryBytes?: number | undefined;
 }
 
 /** Something that runs builders in sandboxes. Its implementations share one contract suite. */

@@ -21,7 +21,7 @@
  *   h  ready; or, with text, not able to make sandboxes, and that is why
  *   s  the process number of a run that begins (32 bits)
  *   o  bytes the builder wrote
- *   e  the status it ended with (32 bits, as of wait())
+ *   e  the status it ended with (32 bits, as of wait()), the most memory one of its processes used (32 bits, KiB)
  *   f  errno (32 bits), then text: its sandbox could not be made
  *   x  errno (32 bits), then text: its program could not be run
  *   l  errno (32 bits), 0 when the lock is ours, EWOULDBLOCK when it is somebody else's
@@ -124,6 +124,7 @@ struct run {
   int users;    /* its user name space; -1 when it is yet to be opened */
   int mounts;   /* its mount name space, kept so that it is not taken down before the end is told; -1 when it is not */
   int ended, status, failed;
+  uint32_t peak; /* KiB, of its largest process */
   int silent;   /* its terminal has no writer any more */
 };
 
@@ -902,7 +903,8 @@ static int is_untouched(int network) {
 static void tell_end(struct run **place) {
   struct run *run = *place;
   if (run->channel >= 0) hear(run);
-  if (!run->failed) answer_number('e', run->id, run->status);
+  uint32_t ending[2] = {run->status, run->peak};
+  if (!run->failed) answer('e', run->id, ending, sizeof ending);
   *place = run->next;
   run->next = ended_runs;
   ended_runs = run;
@@ -930,9 +932,10 @@ static void reap(void) {
   }
   int status;
   pid_t pid;
-  while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+  struct rusage used;
+  while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
     for (struct run *run = runs; run != NULL; run = run->next)
-      if (run->pid == pid) run->ended = 1, run->status = status;
+      if (run->pid == pid) run->ended = 1, run->status = status, run->peak = used.ru_maxrss;
     if (spare.run != NULL && spare.run->pid == pid) {
       spare.run->ended = 1;
       drop_spare();
