@@ -22,18 +22,22 @@ export default defineFlake({
   },
   outputs({ inputs }) {
     /** A machine that serves the pages of the input on port 80. */
-    const web = makeSystem({
-      name: "web",
-      pkgs,
-      modules,
-      config: {
-        services: { nginx: { enable: true, virtualHosts: { localhost: { root: `${inputs.pages}`, default: true } } } },
-      },
-    });
+    const makeWeb = (set: typeof pkgs) =>
+      makeSystem({
+        name: "web",
+        pkgs: set,
+        modules,
+        config: {
+          services: {
+            nginx: { enable: true, virtualHosts: { localhost: { root: `${inputs.pages}`, default: true } } },
+          },
+        },
+      });
+    const web = makeWeb(pkgs);
     return {
       packages: { "x86_64-linux": pkgs, "aarch64-linux": pkgs.cross.aarch64 },
       modules,
-      systems: { web },
+      systems: { web, "web-aarch64": makeWeb(pkgs.cross.aarch64) },
       vmTests: { boot, nginx, "power-cut": powerCut, rollback, "store-power-cut": storePowerCut, switch: switching },
       templates: {
         default: {

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { makeSourceHost } from "../core/host/files/source-host.ts";
 import type { CodedError } from "../core/base/index.ts";
 import { beginEvaluation, currentEvaluation } from "../core/derivation/index.ts";
-import { type Defs, documentOptions, force } from "../core/module/index.ts";
+import { type Defs, defaults, documentOptions, force } from "../core/module/index.ts";
 import { type System, formatActivationScript, makeSystem } from "../core/system/index.ts";
 import { makePkgs } from "../pkgs/index.ts";
 import { modules } from "./index.ts";
@@ -250,6 +250,23 @@ test("every option has a description, or a name that is one", () => {
     bare.map(({ path }) => path),
     [],
   );
+});
+
+test("a system of a cross set is made for its platform, by programs of this one", () => {
+  const set = makePkgs({ platform: "aarch64-linux" });
+  const make = (config: Defs) => makeSystem({ name: "web", pkgs: set, modules, config }).config;
+  const { system, boot, services } = make({});
+  assert.is(system.platform, "aarch64-linux");
+  assert.match(system.build.kernel, /-linux-[\d.]+\/Image$/);
+  assert.equal([boot.consoles, services.getty.serial], [["ttyAMA0,115200"], ["ttyAMA0"]]);
+  // A definition takes their place, as it does with any default.
+  assert.equal(make({ services: { getty: { serial: defaults([]) } } }).services.getty.serial, []);
+  assert.is(system.build.shell, `${set.bash}`);
+  const initrd = [...currentEvaluation().derivations.values()].find((text) =>
+    text.includes(`"out","${system.build.initrd}"`),
+  );
+  assert.match(initrd ?? "", `${pkgs.bash}/bin/bash`);
+  assert.match(initrd ?? "", `${set.busybox}/bin/busybox`);
 });
 
 test.run();

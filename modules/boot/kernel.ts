@@ -1,6 +1,7 @@
 import { type Read, type Write, declare, defaults, defineModule, option } from "#floe/module";
 import { makeInitrd } from "#floe/system";
 import { buildersOf } from "../builders-of.ts";
+import { platformDefault } from "../platform-default.ts";
 
 const options = declare("boot", {
   kernel: {
@@ -44,7 +45,7 @@ declare module "#floe/module" {
 export default defineModule(options, ({ cfg, pkgs, define }) => {
   define({ boot: { kernel: { package: defaults(pkgs.linux) } } });
   if (pkgs.platform.processor === "aarch64")
-    define({ boot: { kernel: { file: defaults("Image") }, consoles: defaults(["ttyAMA0,115200"]) } });
+    define({ boot: { kernel: { file: platformDefault("Image") }, consoles: platformDefault(["ttyAMA0,115200"]) } });
   const initrd = makeInitrd({ ...buildersOf(pkgs), busybox: pkgs.busybox, files: cfg.initrd.files });
   define({ system: { build: { initrd, kernelParams: cfg.kernelParams } } });
   define({ boot: { kernelParams: cfg.consoles.map((console) => `console=${console}`) } });

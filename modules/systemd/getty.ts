@@ -1,4 +1,5 @@
-import { type Read, type Write, declare, defaults, defineModule, option } from "#floe/module";
+import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { platformDefault } from "../platform-default.ts";
 
 const options = declare("services.getty", {
   serial: option.listOf(option.str(), {
@@ -24,7 +25,7 @@ declare module "#floe/module" {
 }
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
-  if (pkgs.platform.processor === "aarch64") define({ services: { getty: { serial: defaults(["ttyAMA0"]) } } });
+  if (pkgs.platform.processor === "aarch64") define({ services: { getty: { serial: platformDefault(["ttyAMA0"]) } } });
   const agetty = `${pkgs["util-linux"]}/bin/agetty`;
   // Without a login program, which needs PAM, a line asks for the password of root.
   const program = cfg.autologinRoot ? `${pkgs.bash}/bin/bash -o "-l"` : `${pkgs["util-linux"]}/bin/sulogin`;
