@@ -21,6 +21,48 @@ export interface RunningCommand {
   kill(): void;
 }
 
+/** How a program in the guest answered a request over HTTP. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface HttpOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: `GET`. */
+  readonly method?: string;
+  readonly body?: string;
+}
+
+export interface PathOptions {
+  /** What has to lie there; links are followed except where one is asked for. Default: anything. */
+  readonly type?: "file" | "directory" | "symlink" | "socket" | "fifo" | "device";
+  /** Wait until it is gone. */
+  readonly gone?: boolean;
+}
+
+/** A port of the host's loopback that leads into the guest. */
+export interface ForwardedPort {
+  readonly host: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** A connection into the guest: what comes from there, and what goes there. */
+export interface Connection extends AsyncIterable<Uint8Array> {
+  write(data: string | Uint8Array): unknown;
+  /** Say that nothing more will be written. */
+  end(): unknown;
+  destroy(): unknown;
+}
+
+/** Memory of the guest that something holds. */
+export interface MemoryHold {
+  /** Give it back. */
+  release(): Promise<void>;
+}
+
 /** Which boot of a machine: the default generation, or one chosen at the boot prompt. */
 export interface BootOptions {
   /** Number of the generation to boot. */
@@ -64,6 +106,66 @@ export interface Systems {
   readonly [generation: string]: string;
 }
 
+/** A value of systemd as data: 64-bit integers that no number holds exactly are bigint. */
+export type UnitValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | readonly UnitValue[]
+  | { readonly [key: string]: UnitValue };
+
+/** One unit of a guest's systemd. */
+export interface Unit {
+  readonly name: string;
+  /** All its properties, by the names and in the types of org.freedesktop.systemd1(5): `MainPID` is a number, `After` a list. */
+  properties(): Promise<Readonly<Record<string, UnitValue>>>;
+  /** One of them; one that there is not fails. */
+  property(name: string): Promise<UnitValue>;
+  /** Run a job for it; it fails unless systemd calls the job done. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  restart(): Promise<void>;
+  reload(): Promise<void>;
+}
+
+/** What a machine shows, and the keys it is given. Text consoles are read as text; pictures are for what is drawn. */
+export interface Screen {
+  /** Press keys together, by QEMU's names joined with dashes: `a`, `ret`, `ctrl-alt-delete`. Several chords come one after the other. */
+  press(...chords: string[]): Promise<void>;
+  /** Type a text on a US keyboard; `\n` is the return key. */
+  type(text: string): Promise<void>;
+  /** Text on one of Linux' consoles, line by line. Default: the first. */
+  text(console?: number): Promise<string>;
+  /** Wait until a text console shows it. @returns the line. */
+  waitForText(pattern: RegExp | string, console?: number): Promise<string>;
+  /** Keep what is shown as a PNG in the run folder. @returns where it lies on the host. */
+  screenshot(name?: string): Promise<string>;
+  /** Read the picture by tesseract, a program of the host. */
+  readPicture(): Promise<string>;
+  /** Wait until the picture, as tesseract reads it, shows it. */
+  waitForPicture(pattern: RegExp | string): Promise<string>;
+}
+
+/** A disk of a machine that is running. What is done to it lasts until this boot ends, or until it is undone. */
+export interface Disk {
+  readonly name: string;
+  /** Where the guest has it, such as `/dev/vdc`. */
+  readonly path: string;
+  /** Let it move no more than this, for reads and writes together; nothing said is no limit. */
+  slow(limit: { readonly bytesPerSecond?: number; readonly operationsPerSecond?: number }): Promise<void>;
+  /** Answer every read, write, or both (the default) with an error. Not for the root disk. */
+  break(what?: "reads" | "writes" | "both"): Promise<void>;
+  /** Undo {@link break}. */
+  heal(): Promise<void>;
+  /** Pull it out while the machine runs, and wait until the guest has let go. Not for the root disk. */
+  detach(): Promise<void>;
+  /** Put it back in. */
+  attach(): Promise<void>;
+  /** Fill the file system at this place until so many KiB are left (default: none). @returns what takes the filling away again. */
+  fill(mountPoint: string, leaveKiB?: number): Promise<() => Promise<void>>;
+}
+
 /**
  * One virtual machine, seen from a story.
  *
@@ -84,6 +186,15 @@ export interface Machine {
   reboot(options?: BootOptions): Promise<void>;
   /** Cut the power. Disks keep what the guest had flushed. */
   crash(): Promise<void>;
+  /** Reboot into the generation with that number, which does not become the default. */
+  bootGeneration(number: number): Promise<void>;
+  /** Ask the system to sleep, and wait until the machine does. Nothing in it runs until {@link wake}. */
+  suspend(): Promise<void>;
+  /** Wake the machine, and wait until its agent answers. */
+  wake(): Promise<void>;
+  /** Stop the machine's processors, as a host does that has no time for it; {@link resume} lets them go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /**
    * Cut the power of the recorded disk at random instants of what has happened to it, and look at the store each of them would have
    * left: its file system is recovered, every object is verified, and all that `floe-store-work` had told by then has to be there. The
@@ -97,16 +208,28 @@ export interface Machine {
   fail(parts: TemplateStringsArray, ...holes: Hole[]): Promise<CommandResult>;
   /** Run a command, whatever it ends with. */
   execute(parts: TemplateStringsArray, ...holes: Hole[]): Promise<CommandResult>;
-  /** Start a command and go on. */
+  /** Start a command and go on. The story has to look at how it ends, or to end it. */
   spawn(parts: TemplateStringsArray, ...holes: Hole[]): RunningCommand;
 
   /** Wait until a unit is active; fails at once when it has failed, does not exist, or is inactive with no job to start it. */
   waitForUnit(unit: string): Promise<void>;
-  /** Wait until something accepts TCP connections. `address` is seen from the guest, by default 127.0.0.1. */
+  /**
+   * Wait until something accepts TCP connections. `address` is seen from the guest, by default 127.0.0.1; a port of the guest's own loopback is
+   * looked up among its sockets, any other is connected to.
+   */
   waitForPort(port: number, address?: string): Promise<void>;
   /** Wait until nothing accepts TCP connections any more. */
   waitForClosedPort(port: number, address?: string): Promise<void>;
+  /** Wait until there is anything at that absolute path. */
   waitForFile(path: string): Promise<void>;
+  /** Wait until there is something of one kind at that absolute path, or nothing any more. */
+  waitForPath(path: string, options?: PathOptions): Promise<void>;
+  /** Wait until somebody listens on a socket of the file system. */
+  waitForSocket(path: string): Promise<void>;
+  /** Wait until a process has that text in its command line (arguments apart by one space), or until none has any more. */
+  waitForProcess(text: string, options?: { readonly gone?: boolean }): Promise<void>;
+  /** Repeat a request from within the guest until its answer is a success (200 to 299), or has the status that is asked for. */
+  waitForUrl(url: string, options?: HttpOptions & { readonly status?: number }): Promise<HttpAnswer>;
   /** Repeat a command until it succeeds. @returns its standard output. */
   waitUntilSucceeds(parts: TemplateStringsArray, ...holes: Hole[]): Promise<string>;
   waitUntilFails(parts: TemplateStringsArray, ...holes: Hole[]): Promise<CommandResult>;
@@ -114,11 +237,15 @@ export interface Machine {
   waitForConsoleText(pattern: RegExp | string): Promise<string>;
   /** Wait for a line of the journal of this boot. */
   waitForJournal(pattern: RegExp | string): Promise<string>;
-  /** The same machine with another deadline for every wait and command. */
+  /** The same machine with another deadline, in seconds of the guest, for every wait and command. */
   within(seconds: number): Machine;
+  /** The same machine, where commands run as this user: name or number. */
+  as(user: string): Machine;
 
   /** `systemctl` with these arguments, whatever it ends with. */
   systemctl(...args: string[]): Promise<CommandResult>;
+  /** One unit: what systemd knows of it, and jobs for it. */
+  unit(name: string): Unit;
   /** Names of the units that have failed. */
   failedUnits(): Promise<string[]>;
   /** Switch to a declared generation with `floe system`. */
@@ -130,9 +257,9 @@ export interface Machine {
   /** Identity of this boot of the kernel. */
   bootId(): Promise<string>;
 
-  /** Copy one file of the host into the guest. A relative host path starts at the story's folder. */
+  /** Copy a file or a folder of the host into the guest. A relative host path starts at the story's folder. Links stay links. */
   copyTo(hostPath: string, guestPath: string): Promise<void>;
-  /** Copy one file of the guest into the run folder. @returns where it lies on the host. */
+  /** Copy a file or a folder of the guest into the run folder. @returns where it lies on the host. */
   copyFrom(guestPath: string, name?: string): Promise<string>;
   writeFile(guestPath: string, text: string, mode?: number): Promise<void>;
   readFile(guestPath: string): Promise<string>;
@@ -140,6 +267,31 @@ export interface Machine {
   journal(): string;
   /** Serial console of this boot so far. */
   consoleText(): string;
+  /** Lines of the serial console of this boot, from its first on, for as long as it runs. */
+  consoleLines(): AsyncIterable<string>;
+  /** Lines of the journal of this boot, from the first on, for as long as it runs. */
+  journalLines(): AsyncIterable<string>;
+  /** Type into the serial console. */
+  sendConsole(text: string): void;
+
+  /** Screen and keyboard; for machines with `screen: true`. */
+  readonly screen: Screen;
+  /** A disk of the machine: `root`, or one that its specification names. */
+  disk(name: string): Disk;
+
+  /** Ask a server, as a program in the guest would: no network of the host is used. */
+  fetch(url: string, options?: HttpOptions): Promise<HttpAnswer>;
+  /** A connection to a port as the guest sees it, or to a socket of its file system. */
+  connect(to: number | string): Promise<Connection>;
+  /** Let programs of the host connect to a port as the guest sees it, until it is closed or the test ends. */
+  forwardPort(guestPort: number, address?: string): Promise<ForwardedPort>;
+
+  /** Set the guest's clock ahead (or back, with less than 0) of what it says now. */
+  skewClock(seconds: number): Promise<void>;
+  /** The guest's clock. */
+  clock(): Promise<Date>;
+  /** Have a process of the guest hold that much of its memory. */
+  useMemory(mebibytes: number): Promise<MemoryHold>;
 }
 
 /** Questions a story asks of values; a false one ends the story with what was found and what was expected. */

@@ -21,6 +21,10 @@ export interface MachineManifest {
   readonly rootImage: string;
   /** Image of a disk whose writes are recorded; third disk, when the machine has one. */
   readonly recordedImage?: string;
+  /** Further disks by name, empty, in MiB; they come after the others, in this order. */
+  readonly disks?: Readonly<Record<string, number>>;
+  /** It has a screen and a keyboard. */
+  readonly screen?: boolean;
   /** By name; `base` is generation 1 and the one that boots first. */
   readonly generations: { readonly base: GenerationManifest; readonly [name: string]: GenerationManifest };
 }

@@ -1,4 +1,4 @@
-import { callerLocation, CodedError } from "#floe/base";
+import { callerLocation, CodedError, compareText } from "#floe/base";
 import { type Defs, defaults, type Module } from "#floe/module";
 import { makeSystem, type System } from "#floe/system";
 import { modules as baseModules } from "../modules/index.ts";
@@ -24,6 +24,13 @@ export interface MachineSpecification {
   readonly modules?: readonly Module[];
   /** Give it `/dev/vdc`, a disk with an empty file system whose writes are recorded; see `Machine.storeAfterPowerCuts`. */
   readonly recordedDisk?: boolean;
+  /**
+   * Further disks by name, empty, with their sizes in MiB; see `Machine.disk`. They are /dev/vdc and on (/dev/vdd with a recorded disk), in the
+   * order of their names.
+   */
+  readonly disks?: Readonly<Record<string, number>>;
+  /** Give it a screen and a keyboard; see `Machine.screen`. Its kernel then boots by way of the firmware, which costs a second. */
+  readonly screen?: boolean;
   /** Default: 1024. */
   readonly memoryMiB?: number;
   /** Default: 2. */
@@ -70,6 +77,10 @@ const UNDER_TEST: Defs = {
 
 /** Uncompressed: an emulated processor takes a second to unpack what the host reads at once. Others have one form alone. */
 const UNPACKED_KERNEL: Defs = { boot: { kernel: { file: defaults("vmlinux") } } };
+/** A kernel that the firmware has not started knows nothing of a screen. */
+const WITH_SCREEN: Defs = { boot: { kernel: { file: "bzImage" }, kernelParams: ["console=tty0"] } };
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => compareText(a, b);
 
 let ownPkgs: Pkgs | undefined;
 let programs: ProgramsManifest | undefined;
@@ -154,10 +165,11 @@ function makeMachines(options: VmTestOptions<string>, platform: string): Readonl
 
 function makeMachine(name: string, specification: MachineSpecification, pkgs: Pkgs): MachineManifest {
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
+  const { disks = {}, screen = false } = specification;
   const { processor } = pkgs.platform;
-  const underTest = processor === "x86_64" ? [UNDER_TEST, UNPACKED_KERNEL] : [UNDER_TEST];
+  const kernel = screen ? [WITH_SCREEN] : processor === "x86_64" ? [UNPACKED_KERNEL] : [];
   const system = (own: Defs): System =>
-    makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [...underTest, own] });
+    makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [UNDER_TEST, ...kernel, own] });
   const systems = Object.entries({ base: config, ...generations }).map(([key, own]) => [key, system(own)] as const);
   const toplevels = systems.map(([, { toplevel }]) => toplevel);
   return {
@@ -166,6 +178,8 @@ function makeMachine(name: string, specification: MachineSpecification, pkgs: Pk
     cpus,
     storeImage: `${makeStoreImage({ name, pkgs, toplevels })}`,
     rootImage: `${makeRootImage({ name, pkgs, toplevels })}`,
+    ...(Object.keys(disks).length === 0 ? {} : { disks: Object.fromEntries(Object.entries(disks).sort(byName)) }),
+    ...(screen ? { screen } : {}),
     ...(recordedDisk ? { recordedImage: `${makeRecordedImage({ name, pkgs, toplevels })}` } : {}),
     generations: Object.fromEntries(
       systems.map(([key, each]) => [key, makeGeneration(each)]),

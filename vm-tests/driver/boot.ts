@@ -5,6 +5,7 @@ import { type Accelerator, type Architecture, type Disk, VirtualMachine } from "
 import { CodedError } from "../../core/base/index.ts";
 import { AgentClient, type Hello } from "./agent-client.ts";
 import { type ConsoleTrouble, judgeConsoleLine } from "./console-trouble.ts";
+import { SERVICE_MANAGER_SOCKET, ServiceManager } from "./service-manager.ts";
 import { Deadline, type GuestClock, qemuClock } from "./deadline.ts";
 import { LineRecorder } from "./line-recorder.ts";
 import { withDeadline } from "./wait.ts";
@@ -28,6 +29,7 @@ export interface BootSpecification {
   readonly kernel?: { readonly image: string; readonly initrd: string; readonly commandLine: string };
   readonly firmware?: string;
   readonly disks: readonly Disk[];
+  readonly screen?: boolean;
   /** Folder for sockets. */
   readonly socketFolder: string;
   /** Folder for console.log and journal.log, which are appended to. */
@@ -43,6 +45,8 @@ export interface BootSpecification {
 export class Boot {
   readonly machine: VirtualMachine;
   readonly agent: AgentClient;
+  /** The guest's systemd. */
+  readonly manager: ServiceManager;
   readonly console: LineRecorder;
   readonly journal: LineRecorder;
   readonly clock: GuestClock;
@@ -50,6 +54,7 @@ export class Boot {
   readonly troubles: ConsoleTrouble[] = [];
   readonly #name: string;
   readonly #end = new AbortController();
+  readonly #over = new AbortController();
   #ending = false;
   #fatal: CodedError | undefined;
 
@@ -66,9 +71,11 @@ export class Boot {
     this.journal = journal;
     this.clock = qemuClock(machine.process.pid);
     this.agent = new AgentClient(agentPort, specification.number, { explainEnd: () => this.#explainEnd() });
+    this.manager = new ServiceManager(() => this.agent.connect({ path: SERVICE_MANAGER_SOCKET }));
     for (const line of console.lines()) this.#judge(line);
     console.onLine((line) => this.#judge(line));
     void machine.process.exited.then((exit) => {
+      this.#over.abort();
       if (this.#ending) return;
       const words = exit.words === "" ? [] : ["QEMU said:", ...exit.words.split("\n")];
       const how = exit.signal ?? (exit.status === 0 ? "it powered off or asked for a reboot" : `status ${exit.status}`);
@@ -95,6 +102,7 @@ export class Boot {
         memoryMiB,
         cpus,
         disks,
+        ...(specification.screen === true ? { screen: true } : {}),
         ports: [AGENT_PORT, JOURNAL_PORT],
         ...(kernel === undefined ? {} : { kernel }),
         ...(firmware === undefined ? {} : { firmware }),
@@ -119,6 +127,11 @@ export class Boot {
   /** Aborted, with the reason, when the guest cannot go on. */
   get signal(): AbortSignal {
     return this.#end.signal;
+  }
+
+  /** Aborted when QEMU has ended, in whatever way. */
+  get ended(): AbortSignal {
+    return this.#over.signal;
   }
 
   get running(): boolean {

@@ -7,6 +7,8 @@ const SHOWN_LINES = 20;
 
 /** The statuses with which a shell says that it could not run a program. */
 const NOT_RUN = [126, 127];
+/** Signals have numbers up to this; a shell reports a program that one has ended as 128 and the number. */
+const LAST_SIGNAL = 64;
 
 /** A command's text as one short line. */
 export function showCommand(command: string): string {
@@ -51,7 +53,7 @@ export function checkFailed(machine: string, command: string, result: CommandRes
       },
     );
   }
-  if (result.signal !== undefined || NOT_RUN.includes(result.status)) {
+  if (wasNotAnswered(result)) {
     throw new CodedError(
       "command.not-run",
       `Cannot see "${showCommand(command)}" fail on "${machine}": it did not come to an answer (${result.signal ?? `status ${result.status}`})`,
@@ -59,6 +61,11 @@ export function checkFailed(machine: string, command: string, result: CommandRes
     );
   }
   return result;
+}
+
+/** Whether a command ended without having said no: nothing ran, or a signal ended it or the program its shell waited for. */
+function wasNotAnswered({ status, signal }: CommandResult): boolean {
+  return signal !== undefined || NOT_RUN.includes(status) || (status > 128 && status <= 128 + LAST_SIGNAL);
 }
 
 /** The last lines of both streams. */

@@ -1,55 +1,71 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { CodedError } from "../../core/base/index.ts";
 import type {
   BootOptions,
   CommandResult,
+  Connection,
+  Disk,
+  ForwardedPort,
   Hole,
+  HttpAnswer,
+  HttpOptions,
   Machine,
+  MemoryHold,
+  PathOptions,
   PowerCutOptions,
   PowerCutReport,
   RunningCommand,
+  Screen,
   SwitchOptions,
   Systems,
+  Unit,
 } from "../machine.ts";
 import type { Boot } from "./boot.ts";
-import { callSite, withPlace } from "./call-site.ts";
-import { checkFailed, checkSucceeded, showCommand, showOutput, toResult } from "./commands.ts";
-import { Deadline } from "./deadline.ts";
-import type { LineRecorder } from "./line-recorder.ts";
+import type { ExecOptions } from "./agent-exec.ts";
+import { checkFailed, checkSucceeded, toResult } from "./commands.ts";
+import { GuestContext, type GuestSettings, shell } from "./guest-context.ts";
+import { GuestDisk } from "./guest-disk.ts";
+import { copyFrom, copyTo, nameOf } from "./guest-files.ts";
+import { fetchThrough } from "./guest-http.ts";
+import { forwardPort } from "./guest-ports.ts";
+import { cutPower, leave, suspend, wake } from "./guest-power.ts";
+import { GuestScreen } from "./guest-screen.ts";
+import { GuestUnit, waitForUnit } from "./guest-units.ts";
+import { untilResult, waitForPath, waitForPort, waitForUrl } from "./guest-waits.ts";
 import type { MachineHost } from "./machine-host.ts";
-import { command, quote } from "./shell.ts";
-import { judgeUnit, parseUnitState, UNIT_PROPERTIES } from "./units.ts";
-import { type Attempt, waitUntil, withDeadline } from "./wait.ts";
+import { command } from "./shell.ts";
 
-/** Seconds of the guest that a wait or a command may take. */
-const DEFAULT_SECONDS = 60;
 /** A switch stops, starts and settles units, and may be the guest's largest piece of work. */
 const SWITCH_SECONDS = 300;
-const POWER_OFF_SECONDS = 90;
-/** A unit is looked at this often when the journal says nothing about it, which a journal that is not there does too. */
-const UNIT_LOOK_MS = 3000;
+/** The agent, by whatever path it runs from, for what it can do beside speaking. */
+const AGENT_PROGRAM = `"$(readlink /proc/$PPID/exe)"`;
 
 /** A machine as stories see it: {@link MachineHost} makes it run, the agent in it does what is asked. */
 export class GuestMachine implements Machine {
   readonly name: string;
   readonly systems: Systems;
+  readonly screen: Screen;
   readonly #host: MachineHost;
-  readonly #seconds: number | undefined;
+  readonly #context: GuestContext;
 
-  constructor(host: MachineHost, seconds?: number) {
+  constructor(host: MachineHost, settings: GuestSettings = {}) {
     this.#host = host;
-    this.#seconds = seconds;
+    this.#context = new GuestContext(host, settings);
     this.name = host.name;
     this.systems = host.systems;
+    this.screen = new GuestScreen(this.#context, host.calls);
   }
 
   within(seconds: number): Machine {
-    return new GuestMachine(this.#host, seconds);
+    return new GuestMachine(this.#host, { ...this.#context.settings, seconds });
+  }
+
+  as(user: string): Machine {
+    return new GuestMachine(this.#host, { ...this.#context.settings, user });
   }
 
   start(options: BootOptions = {}): Promise<void> {
-    return placed(async () => {
+    return this.#call("start", async () => {
       if (this.#host.running)
         throw new CodedError("machine.running", `Cannot start the machine "${this.name}": it runs already`);
       await this.#host.boot(options);
@@ -57,148 +73,145 @@ export class GuestMachine implements Machine {
   }
 
   shutdown(): Promise<void> {
-    return placed(() => this.#leave("poweroff"));
+    return this.#call("shutdown", () => leave(this.#context, "poweroff"));
   }
 
   reboot(options: BootOptions = {}): Promise<void> {
-    return placed(async () => {
-      await this.#leave("reboot");
+    return this.#call("reboot", async () => {
+      await leave(this.#context, "reboot");
       await this.#host.boot(options);
     });
   }
 
+  bootGeneration(number: number): Promise<void> {
+    return this.reboot({ generation: number });
+  }
+
   crash(): Promise<void> {
-    return placed(async () => {
-      const boot = this.#boot();
-      boot.expectEnd();
-      boot.agent.close();
-      await boot.machine.cutPower();
-      this.#host.log({ kind: "machine", machine: this.name, text: "power cut", state: "off" });
-    });
+    return this.#call("crash", () => cutPower(this.#context));
+  }
+
+  suspend(): Promise<void> {
+    return this.#call("suspend", () => suspend(this.#context));
+  }
+
+  wake(): Promise<void> {
+    return this.#call("wake", () => wake(this.#context));
+  }
+
+  pause(): Promise<void> {
+    return this.#call("pause", async () => void (await this.#boot().machine.qmp.command("stop")));
+  }
+
+  resume(): Promise<void> {
+    return this.#call("resume", async () => void (await this.#boot().machine.qmp.command("cont")));
   }
 
   storeAfterPowerCuts(options: PowerCutOptions): Promise<PowerCutReport> {
-    return placed(async () => {
+    return this.#call("storeAfterPowerCuts", async () => {
       const { storeAfterPowerCuts } = await import("./store-power-cuts.ts");
       return storeAfterPowerCuts({ ...this.#host.getRecord(), folder: this.#host.folder, ...options });
     });
   }
 
   succeed(parts: TemplateStringsArray, ...holes: Hole[]): Promise<string> {
-    return placed(async () => {
-      const text = command(parts, holes);
-      return checkSucceeded(this.name, text, await this.#run(text)).stdout;
-    });
+    const text = command(parts, holes);
+    return this.#call(text, async () => checkSucceeded(this.name, text, await this.#context.run(text)).stdout);
   }
 
   fail(parts: TemplateStringsArray, ...holes: Hole[]): Promise<CommandResult> {
-    return placed(async () => {
-      const text = command(parts, holes);
-      return checkFailed(this.name, text, await this.#run(text));
-    });
+    const text = command(parts, holes);
+    return this.#call(text, async () => checkFailed(this.name, text, await this.#context.run(text)));
   }
 
   execute(parts: TemplateStringsArray, ...holes: Hole[]): Promise<CommandResult> {
-    return placed(() => this.#run(command(parts, holes)));
+    const text = command(parts, holes);
+    return this.#call(text, () => this.#context.run(text));
   }
 
   spawn(parts: TemplateStringsArray, ...holes: Hole[]): RunningCommand {
-    const execution = this.#boot().agent.exec(shell(command(parts, holes)));
-    const result = placed(async () => toResult(await execution.result));
+    const { user } = this.#context.settings;
+    const options: ExecOptions = user === undefined ? {} : { user };
+    const execution = this.#boot().agent.exec(shell(command(parts, holes)), options);
+    const result = execution.result.then(toResult);
     result.catch(() => {});
     return { result, kill: () => execution.kill() };
   }
 
   waitForUnit(unit: string): Promise<void> {
-    return placed(async () => {
-      const boot = this.#boot();
-      const show = ["systemctl", "show", `--property=${UNIT_PROPERTIES}`, unit];
-      let description = unit;
-      try {
-        await waitUntil({
-          what: `wait for the unit "${unit}" on "${this.name}"`,
-          deadline: this.#deadline(),
-          signal: boot.signal,
-          // The journal tells when there is news of the unit, so that a guest at work is not asked in vain.
-          pause: () => boot.journal.next(description, UNIT_LOOK_MS, boot.signal),
-          attempt: async () => {
-            const shown = await this.#exec(show);
-            description = parseUnitState(shown.stdout).description || unit;
-            return judgeUnit(this.name, unit, shown);
-          },
-        });
-      } catch (error) {
-        throw await this.#withUnitStatus(error, unit);
-      }
-    });
+    return this.#call(`waitForUnit ${unit}`, () => waitForUnit(this.#context, unit));
   }
 
   waitForPort(port: number, address = "127.0.0.1"): Promise<void> {
-    return placed(async () => {
-      await this.#until(`wait for port ${port}`, async () =>
-        (await this.#connects(port, address))
-          ? { value: true }
-          : { seen: `nobody accepts connections to ${address}:${port}` },
-      );
-    });
+    return this.#call(`waitForPort ${port}`, () => waitForPort(this.#context, port, address, false));
   }
 
   waitForClosedPort(port: number, address = "127.0.0.1"): Promise<void> {
-    return placed(async () => {
-      await this.#until(`wait for port ${port} to close`, async () =>
-        (await this.#connects(port, address)) ? { seen: `${address}:${port} accepts connections` } : { value: true },
-      );
-    });
+    return this.#call(`waitForClosedPort ${port}`, () => waitForPort(this.#context, port, address, true));
   }
 
   waitForFile(path: string): Promise<void> {
-    return placed(async () => {
-      await this.#until(`wait for the file "${path}"`, async () =>
-        (await this.#run(`test -e ${quote(path)}`)).status === 0 ? { value: true } : { seen: "no such file" },
-      );
-    });
+    return this.waitForPath(path);
+  }
+
+  waitForPath(path: string, options: PathOptions = {}): Promise<void> {
+    return this.#call(`waitForPath ${path}`, () => waitForPath(this.#context, path, options));
+  }
+
+  waitForSocket(path: string): Promise<void> {
+    return this.#call(`waitForSocket ${path}`, () =>
+      this.#context.watch(`wait for the socket "${path}"`, { kind: "unix", path }),
+    );
+  }
+
+  waitForProcess(text: string, options: { readonly gone?: boolean } = {}): Promise<void> {
+    const what = options.gone === true ? `wait for the end of the process "${text}"` : `wait for the process "${text}"`;
+    return this.#call(what, () => this.#context.watch(what, { kind: "process", text }, options));
+  }
+
+  waitForUrl(url: string, options: HttpOptions & { readonly status?: number } = {}): Promise<HttpAnswer> {
+    return this.#call(`waitForUrl ${url}`, () => waitForUrl(this.#context, url, options));
   }
 
   waitUntilSucceeds(parts: TemplateStringsArray, ...holes: Hole[]): Promise<string> {
-    return placed(async () => {
-      const text = command(parts, holes);
-      const result = await this.#untilResult(`see "${showCommand(text)}" succeed`, text, (found) => found.status === 0);
+    const text = command(parts, holes);
+    return this.#call(text, async () => {
+      const result = await untilResult(this.#context, "succeed", text, ({ status }) => status === 0);
       return result.stdout;
     });
   }
 
   waitUntilFails(parts: TemplateStringsArray, ...holes: Hole[]): Promise<CommandResult> {
-    return placed(() => {
-      const text = command(parts, holes);
-      return this.#untilResult(`see "${showCommand(text)}" fail`, text, (found) => found.status !== 0);
-    });
+    const text = command(parts, holes);
+    return this.#call(text, () => untilResult(this.#context, "fail", text, ({ status }) => status !== 0));
   }
 
   waitForConsoleText(pattern: RegExp | string): Promise<string> {
-    return placed(() => this.#untilLine(`see ${pattern} on the console`, this.#boot().console, pattern));
+    const what = `see ${pattern} on the console`;
+    return this.#call(what, () => this.#context.untilLine(what, this.#boot().console, pattern));
   }
 
   waitForJournal(pattern: RegExp | string): Promise<string> {
-    return placed(() => this.#untilLine(`see ${pattern} in the journal`, this.#boot().journal, pattern));
+    const what = `see ${pattern} in the journal`;
+    return this.#call(what, () => this.#context.untilLine(what, this.#boot().journal, pattern));
   }
 
   systemctl(...args: string[]): Promise<CommandResult> {
-    return placed(() => this.#exec(["systemctl", ...args]));
+    return this.#call(`systemctl ${args.join(" ")}`, () => this.#context.exec(["systemctl", ...args]));
+  }
+
+  unit(name: string): Unit {
+    return new GuestUnit(name, this.#context, this.#host.calls);
   }
 
   failedUnits(): Promise<string[]> {
-    return placed(async () => {
-      const argv = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"];
-      const { stdout } = checkSucceeded(this.name, argv.join(" "), await this.#exec(argv));
-      return stdout
-        .split("\n")
-        .map((line) => line.trim().split(/\s+/)[0] ?? "")
-        .filter((unit) => unit !== "");
-    });
+    return this.#call("failedUnits", () =>
+      this.#context.limited(this.#boot().manager.list("failed"), "list the units that have failed"),
+    );
   }
 
   switchTo(generation: string, options: SwitchOptions = {}): Promise<CommandResult> {
-    return placed(async () => {
+    return this.#call(`switchTo ${generation}`, async () => {
       const toplevel = this.systems[generation];
       if (toplevel === undefined) {
         throw new CodedError(
@@ -212,52 +225,44 @@ export class GuestMachine implements Machine {
   }
 
   rollback(): Promise<CommandResult> {
-    return placed(() => this.#expect(["floe", "system", "rollback"], "success"));
+    return this.#call("rollback", () => this.#expect(["floe", "system", "rollback"], "success"));
   }
 
   defaultGeneration(): Promise<number> {
-    return placed(async () => {
+    return this.#call("defaultGeneration", async () => {
       const link = "/nix/var/nix/profiles/system";
-      const { stdout } = checkSucceeded(this.name, `readlink ${link}`, await this.#exec(["readlink", link]));
-      const number = /^system-(\d+)-link$/.exec(stdout.trim())?.[1];
+      const found = (await this.#context.succeed(["readlink", link])).trim();
+      const number = /^system-(\d+)-link$/.exec(found)?.[1];
       if (number !== undefined) return Number(number);
-      throw new CodedError(
-        "machine.bad-profile",
-        `Cannot read the generation from "${link}": it points to "${stdout.trim()}"`,
-      );
+      throw new CodedError("machine.bad-profile", `Cannot read the generation from "${link}": it points to "${found}"`);
     });
   }
 
   bootId(): Promise<string> {
-    return placed(async () => (await this.#boot().agent.hello).bootId);
+    return this.#call("bootId", async () => (await this.#boot().agent.hello).bootId);
   }
 
   copyTo(hostPath: string, guestPath: string): Promise<void> {
-    return placed(async () => {
-      const data = await readFile(resolve(this.#host.storyFolder, hostPath));
-      await this.#limited(this.#boot().agent.put(guestPath, data), `copy to "${guestPath}"`);
-    });
+    return this.#call(`copyTo ${guestPath}`, () =>
+      copyTo(this.#context, resolve(this.#host.storyFolder, hostPath), guestPath),
+    );
   }
 
-  copyFrom(guestPath: string, name = basename(guestPath)): Promise<string> {
-    return placed(async () => {
-      const { data, mode } = await this.#limited(this.#boot().agent.get(guestPath), `copy from "${guestPath}"`);
-      const file = join(this.#host.folder, "files", name);
-      await mkdir(join(this.#host.folder, "files"), { recursive: true });
-      await writeFile(file, data, { mode: mode | 0o600 });
-      return file;
-    });
+  copyFrom(guestPath: string, name = nameOf(guestPath)): Promise<string> {
+    return this.#call(`copyFrom ${guestPath}`, () =>
+      copyFrom(this.#context, guestPath, join(this.#host.folder, "files", name)),
+    );
   }
 
   writeFile(guestPath: string, text: string, mode = 0o644): Promise<void> {
-    return placed(() =>
-      this.#limited(this.#boot().agent.put(guestPath, Buffer.from(text), mode), `write "${guestPath}"`),
+    return this.#call(`writeFile ${guestPath}`, () =>
+      this.#context.limited(this.#boot().agent.put(guestPath, Buffer.from(text), mode), `write "${guestPath}"`),
     );
   }
 
   readFile(guestPath: string): Promise<string> {
-    return placed(async () => {
-      const { data } = await this.#limited(this.#boot().agent.get(guestPath), `read "${guestPath}"`);
+    return this.#call(`readFile ${guestPath}`, async () => {
+      const { data } = await this.#context.limited(this.#boot().agent.get(guestPath), `read "${guestPath}"`);
       return data.toString();
     });
   }
@@ -270,151 +275,94 @@ export class GuestMachine implements Machine {
     return this.#boot().console.text();
   }
 
-  #boot(): Boot {
-    return this.#host.current();
+  consoleLines(): AsyncIterable<string> {
+    const { console, ended } = this.#boot();
+    return console.follow(ended);
   }
 
-  #deadline(seconds: number = this.#seconds ?? DEFAULT_SECONDS): Deadline {
-    return new Deadline(this.#seconds ?? seconds, this.#boot().clock);
+  journalLines(): AsyncIterable<string> {
+    const { journal, ended } = this.#boot();
+    return journal.follow(ended);
   }
 
-  #run(text: string): Promise<CommandResult> {
-    return this.#exec(shell(text), text);
+  sendConsole(text: string): void {
+    this.#boot().machine.console.write(text);
   }
 
-  /** Run a program under the machine's deadline, and record it. */
-  async #exec(argv: readonly string[], shown = argv.join(" "), seconds?: number): Promise<CommandResult> {
-    const boot = this.#boot();
-    const deadline = this.#deadline(seconds);
-    const begin = performance.now();
-    const soFar = { stdout: "", stderr: "" };
-    const execution = boot.agent.exec(argv, {
-      onOutput: (stream, data) => {
-        soFar[stream] += data.toString();
-      },
-    });
-    const raw = await withDeadline(execution.result, deadline, boot.signal, () => {
-      execution.kill();
-      return new CodedError(
-        "command.timeout",
-        `Cannot run "${showCommand(shown)}" on "${this.name}": not done after ${deadline.show()}`,
-        { details: showOutput(soFar), hint: "Give it more time with within(seconds)." },
-      );
-    });
-    const result = toResult(raw);
-    const entry = { command: shown, status: result.status, seconds: (performance.now() - begin) / 1000 };
-    this.#host.log({ kind: "command", machine: this.name, ...entry, stdout: result.stdout, stderr: result.stderr });
-    return result;
+  disk(name: string): Disk {
+    return new GuestDisk(name, this.#context, this.#host.calls);
   }
 
-  async #expect(argv: readonly string[], expected: NonNullable<SwitchOptions["expect"]>): Promise<CommandResult> {
-    const result = await this.#exec(argv, argv.join(" "), SWITCH_SECONDS);
-    if (expected === "success") checkSucceeded(this.name, argv.join(" "), result);
-    if (expected === "failure") checkFailed(this.name, argv.join(" "), result);
-    return result;
+  fetch(url: string, options: HttpOptions = {}): Promise<HttpAnswer> {
+    return this.#call(`fetch ${url}`, () => fetchThrough(this.#context, url, options));
   }
 
-  #limited<T>(work: Promise<T>, what: string): Promise<T> {
-    const deadline = this.#deadline();
-    return withDeadline(
-      work,
-      deadline,
-      this.#boot().signal,
-      () => new CodedError("command.timeout", `Cannot ${what} on "${this.name}": not done after ${deadline.show()}`),
-    );
-  }
-
-  #until<T>(what: string, attempt: () => Promise<Attempt<T>>): Promise<T> {
-    return waitUntil({
-      what: `${what} on "${this.name}"`,
-      deadline: this.#deadline(),
-      signal: this.#boot().signal,
-      attempt,
+  connect(to: number | string): Promise<Connection> {
+    return this.#call(`connect to ${to}`, () => {
+      const { agent } = this.#boot();
+      const connecting = agent.connect(typeof to === "number" ? { address: "127.0.0.1", port: to } : { path: to });
+      return this.#context.limited(connecting, `connect to ${to}`);
     });
   }
 
-  #untilResult(what: string, text: string, good: (result: CommandResult) => boolean): Promise<CommandResult> {
-    return this.#until(what, async () => {
-      const result = await this.#run(text);
-      if (good(result)) return { value: result };
+  forwardPort(guestPort: number, address = "127.0.0.1"): Promise<ForwardedPort> {
+    return this.#call(`forwardPort ${guestPort}`, () => forwardPort(this.#context, guestPort, address));
+  }
+
+  skewClock(seconds: number): Promise<void> {
+    return this.#call(`skewClock ${seconds}`, async () => {
+      const now = await this.#now();
+      const { agent } = this.#boot();
+      await this.#context.limited(agent.setClock(new Date(now.getTime() + seconds * 1000)), "set the clock");
+    });
+  }
+
+  clock(): Promise<Date> {
+    return this.#call("clock", () => this.#now());
+  }
+
+  useMemory(mebibytes: number): Promise<MemoryHold> {
+    return this.#call(`useMemory ${mebibytes}`, async () => {
+      const { agent } = this.#boot();
+      let hold = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        hold = resolve;
+      });
+      const argv = shell(`exec ${AGENT_PROGRAM} --hold ${mebibytes}`);
+      const execution = agent.exec(argv, { onOutput: (stream) => stream === "stdout" && hold() });
+      const refused = execution.result.then((result) => {
+        const { signal, stderr } = toResult(result);
+        const why = signal === undefined ? stderr.trim() : `${signal} ended what held it`;
+        throw new CodedError("machine.no-memory", `Cannot hold ${mebibytes} MiB on "${this.name}": ${why}`);
+      });
+      refused.catch(() => {});
+      await this.#context.limited(Promise.race([held, refused]), `hold ${mebibytes} MiB`);
       return {
-        seen: [
-          `status ${result.status}`,
-          ...showOutput(result)
-            .slice(-6)
-            .map((line) => line.trim()),
-        ].join("; "),
+        release: () =>
+          this.#call("release memory", async () => {
+            execution.kill();
+            await execution.result;
+          }),
       };
     });
   }
 
-  #untilLine(what: string, recorder: LineRecorder, pattern: RegExp | string): Promise<string> {
-    return this.#until(what, async () => {
-      const line = recorder.find(pattern);
-      return line === undefined ? { seen: recorder.last(1)[0] ?? "nothing" } : { value: line };
-    });
+  #boot(): Boot {
+    return this.#context.boot();
   }
 
-  async #connects(port: number, address: string): Promise<boolean> {
-    return (await this.#exec(["bash", "-c", `exec 3<>/dev/tcp/${address}/${port}`])).status === 0;
+  #call<T>(what: string, body: () => Promise<T>): Promise<T> {
+    return this.#host.calls.call(what, body);
   }
 
-  /** What systemd says about a unit, below the error about it. */
-  async #withUnitStatus(error: unknown, unit: string): Promise<unknown> {
-    if (!(error instanceof CodedError) || this.#boot().signal.aborted) return error;
-    const status = await this.#exec(["systemctl", "status", "--no-pager", "--full", "--lines=20", unit]).catch(
-      () => undefined,
-    );
-    const { code, message, hint } = error;
-    return new CodedError(code, message, { hint, details: status?.stdout.trimEnd().split("\n") ?? [] });
+  async #now(): Promise<Date> {
+    return new Date(Number(await this.#context.succeed(["date", "+%s%3N"])));
   }
 
-  /** Leave the running system through systemd; QEMU ends in either case, because a reboot is a new process. */
-  async #leave(verb: "poweroff" | "reboot"): Promise<void> {
-    const boot = this.#boot();
-    const deadline = this.#deadline(POWER_OFF_SECONDS);
-    boot.expectEnd();
-    const asked = boot.agent.exec(["systemctl", "--no-block", verb]).result.catch(() => undefined);
-    await withDeadline(
-      Promise.race([
-        boot.machine.process.exited,
-        asked.then((result) => {
-          if (result !== undefined && result.status !== 0)
-            throw checkSucceeded(this.name, `systemctl ${verb}`, toResult(result));
-          return boot.machine.process.exited;
-        }),
-      ]),
-      deadline,
-      new AbortController().signal,
-      () => {
-        boot.machine.process.kill();
-        return new CodedError(
-          "machine.does-not-stop",
-          `Cannot ${verb} the machine "${this.name}": still on after ${deadline.show()}`,
-          {
-            details: boot.lastWords(),
-          },
-        );
-      },
-    );
-    boot.agent.close();
-    this.#host.log({
-      kind: "machine",
-      machine: this.name,
-      text: verb === "reboot" ? "left for a reboot" : "powered off",
-      state: "off",
-    });
+  async #expect(argv: readonly string[], expected: NonNullable<SwitchOptions["expect"]>): Promise<CommandResult> {
+    const result = await this.#context.exec(argv, { seconds: SWITCH_SECONDS });
+    if (expected === "success") checkSucceeded(this.name, argv.join(" "), result);
+    if (expected === "failure") checkFailed(this.name, argv.join(" "), result);
+    return result;
   }
-}
-
-function shell(text: string): string[] {
-  return ["bash", "-c", `set -euo pipefail\n${text}`];
-}
-
-/** Run a method of the interface; a failure carries the line of the story that called it. */
-function placed<T>(body: () => Promise<T>): Promise<T> {
-  const at = callSite();
-  return body().catch((error: unknown) => {
-    throw withPlace(error, at);
-  });
 }

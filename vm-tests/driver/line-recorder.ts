@@ -1,10 +1,10 @@
 import { StringDecoder } from "node:string_decoder";
-import { setTimeout as sleep } from "node:timers/promises";
 
 /** Bytes of one boot's console or journal, kept as lines. */
 export class LineRecorder {
   readonly #decoder = new StringDecoder("utf8");
   readonly #listeners = new Set<(line: string) => void>();
+  readonly #changes = new Set<() => void>();
   readonly #lines: string[] = [];
   #rest = "";
 
@@ -17,6 +17,7 @@ export class LineRecorder {
       this.#lines.push(line);
       for (const listener of [...this.#listeners]) listener(line);
     }
+    for (const listener of [...this.#changes]) listener();
   }
 
   /** All lines so far; the last may be incomplete. */
@@ -37,26 +38,60 @@ export class LineRecorder {
       .slice(-count);
   }
 
-  /** First line that a pattern is found in. */
-  find(pattern: RegExp | string): string | undefined {
-    return this.lines().find((line) =>
-      typeof pattern === "string" ? line.includes(pattern) : line.search(pattern) >= 0,
-    );
+  /** First line that a pattern is found in, of those from that index on. */
+  find(pattern: RegExp | string, from = 0): string | undefined {
+    const fits = (line: string): boolean =>
+      typeof pattern === "string" ? line.includes(pattern) : line.search(pattern) >= 0;
+    for (let at = from; at < this.#lines.length; at++) if (fits(this.#lines[at] as string)) return this.#lines[at];
+    const last = clean(this.#rest);
+    return this.#rest !== "" && fits(last) ? last : undefined;
   }
 
-  /** Wait for a line from now on that has this text in it; gives up in silence after that time, or when `signal` says so. */
-  async next(text: string, milliseconds: number, signal: AbortSignal): Promise<void> {
-    const found = new AbortController();
-    const stop = this.onLine((line) => {
-      if (line.includes(text)) found.abort();
+  /** The first line that a pattern is found in, now or later; rejects with the reason of `signal`. */
+  await(pattern: RegExp | string, signal: AbortSignal): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        stop();
+        reject(signal.reason);
+      };
+      let from = 0;
+      const look = (): void => {
+        const line = this.find(pattern, from);
+        from = this.#lines.length;
+        if (line === undefined) return;
+        stop();
+        signal.removeEventListener("abort", abort);
+        resolve(line);
+      };
+      // Also at every piece of a line: a prompt is one that does not end.
+      const stop = this.onChange(look);
+      if (signal.aborted) return abort();
+      signal.addEventListener("abort", abort, { once: true });
+      look();
     });
-    try {
-      await sleep(milliseconds, undefined, { signal: AbortSignal.any([found.signal, signal]) });
-    } catch {
-      // Either it was found, or there is nothing to wait for any more.
-    } finally {
-      stop();
+  }
+
+  /** All lines from the first on, as they come, until `signal` says that there will be no more. */
+  async *follow(signal: AbortSignal): AsyncGenerator<string, void> {
+    for (let at = 0; ; ) {
+      while (at < this.#lines.length) yield this.#lines[at++] as string;
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        const end = (): void => {
+          stop();
+          signal.removeEventListener("abort", end);
+          resolve();
+        };
+        const stop = this.onLine(end);
+        signal.addEventListener("abort", end, { once: true });
+      });
     }
+  }
+
+  /** Call `listener` after all bytes that come. */
+  onChange(listener: () => void): () => void {
+    this.#changes.add(listener);
+    return () => this.#changes.delete(listener);
   }
 
   /** Call `listener` for every whole line from now on; the result ends that. */

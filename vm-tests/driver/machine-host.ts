@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { chmod, copyFile, writeFile } from "node:fs/promises";
+import { chmod, copyFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -15,6 +15,7 @@ import type { BootOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
+import { GuestCalls } from "./guest-calls.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
 import { readUsage } from "./usage.ts";
 
@@ -62,6 +63,9 @@ export class MachineHost {
   readonly log: RunLog;
   /** Toplevels by generation name. */
   readonly systems: Systems;
+  /** What the story has asked of this machine. */
+  readonly calls: GuestCalls;
+  readonly #ends = new Set<() => Promise<void>>();
   readonly #options: MachineHostOptions;
   readonly #sockets: RunDirectory = makeRunDirectory();
   #disks: readonly Disk[] | undefined;
@@ -80,6 +84,7 @@ export class MachineHost {
     this.folder = options.folder;
     this.storyFolder = options.storyFolder;
     this.log = options.log;
+    this.calls = new GuestCalls(options.name);
     this.systems = Object.fromEntries(
       Object.entries(options.manifest.generations).map(([name, generation]) => [name, generation.toplevel]),
     ) as Systems;
@@ -87,6 +92,30 @@ export class MachineHost {
 
   get running(): boolean {
     return this.#boot?.running === true;
+  }
+
+  get hasScreen(): boolean {
+    return this.#options.manifest.screen === true;
+  }
+
+  /** The disks by their places, /dev/vda first. Those the story has named can be taken out while the machine runs. */
+  get disks(): readonly { readonly name: string; readonly removable: boolean }[] {
+    const { recordedImage, disks = {} } = this.#options.manifest;
+    const own = ["root", "store", ...(recordedImage === undefined ? [] : ["recorded"])];
+    return [
+      ...own.map((name) => ({ name, removable: false })),
+      ...Object.keys(disks).map((name) => ({ name, removable: true })),
+    ];
+  }
+
+  /** Have something done when the test is over. */
+  atEnd(end: () => Promise<void>): void {
+    this.#ends.add(end);
+  }
+
+  /** It is done already. */
+  forget(end: () => Promise<void>): void {
+    this.#ends.delete(end);
   }
 
   /** The last boot, running or not; `undefined` before the first. */
@@ -180,6 +209,7 @@ export class MachineHost {
         commandLine: `${base.kernelParameters} ${DRIVER_PARAMETERS[manifest.architecture]}${chosen}`.trim(),
       },
       disks: this.#disks ?? [],
+      ...(this.hasScreen ? { screen: true } : {}),
       socketFolder: this.#sockets.path,
       folder: this.folder,
       number: ++this.#boots,
@@ -191,6 +221,7 @@ export class MachineHost {
   async dispose(): Promise<void> {
     this.#disposed = true;
     await this.#starting;
+    for (const end of [...this.#ends]) await end();
     if (this.#boot !== undefined) {
       this.#boot.expectEnd();
       this.#boot.agent.close();
@@ -207,7 +238,18 @@ export class MachineHost {
       { file, format: "qcow2" },
       { file: realPath(manifest.storeImage), format: "raw", readOnly: true },
       ...(manifest.recordedImage === undefined ? [] : [await this.#makeRecordedDisk(realPath(manifest.recordedImage))]),
+      ...(await Promise.all(
+        Object.entries(manifest.disks ?? {}).map(([name, mebibytes]) => this.#makeDisk(name, mebibytes)),
+      )),
     ];
+  }
+
+  /** An empty disk, which takes no room before it is written to. */
+  async #makeDisk(name: string, mebibytes: number): Promise<Disk> {
+    const file = join(this.folder, `disk-${name}.img`);
+    await writeFile(file, "");
+    await truncate(file, mebibytes * 2 ** 20);
+    return { file, format: "raw", removable: true };
   }
 
   /** A copy: the recorder works below no other format. */

@@ -82,6 +82,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     const machines = Object.fromEntries(hosts.map((host) => [host.name, new GuestMachine(host)]));
     const tools = makeTools(log, steps);
     await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options);
+    for (const host of hosts) host.calls.checkAwaited();
     checkConsoles(hosts, options.allowConsole ?? []);
   } catch (caught) {
     error = explain(caught, steps, hosts, options.storyFile);

@@ -7,7 +7,8 @@ import { LineRecorder } from "./line-recorder.ts";
 import { defaultRunFolder } from "./run-folder.ts";
 import { showSeconds } from "./run-log.ts";
 import { command, quote } from "./shell.ts";
-import { judgeUnit } from "./units.ts";
+import { keysFor, parseChord } from "./keyboard.ts";
+import { judgeUnit, readUnitState } from "./units.ts";
 
 const sh = (parts: TemplateStringsArray, ...holes: Parameters<typeof command>[1]) => command(parts, holes);
 const result = (status: number, stdout = "", stderr = "") => ({ status, stdout, stderr, durationMs: 1 });
@@ -51,6 +52,16 @@ test("checkSucceeded() and checkFailed() tell success, a no, and a program that 
     codeOf(() => checkFailed("m", "x", { ...result(139), signal: "SIGSEGV" })),
     "command.not-run",
   );
+  // A shell says so of a program it waited for that a signal ended.
+  assert.is(
+    codeOf(() => checkFailed("m", "x | y", result(137))),
+    "command.not-run",
+  );
+  assert.is(checkFailed("m", "ssh nowhere", result(255)).status, 255);
+  assert.is(
+    codeOf(() => checkFailed("m", "x", result(126))),
+    "command.not-run",
+  );
 });
 
 test("showCommand() makes one short line", () => {
@@ -59,33 +70,35 @@ test("showCommand() makes one short line", () => {
 });
 
 test("judgeUnit() waits for what may come and refuses what never will", () => {
-  const shown = (load: string, active: string, job: string, rest = "") =>
-    result(
-      0,
-      `LoadState=${load}\nActiveState=${active}\nSubState=sub\n${job === "" ? "" : `Job=${job}\n`}Result=${rest}\n`,
-    );
-  assert.equal(judgeUnit("m", "a.service", shown("loaded", "active", "")), { value: undefined });
-  assert.equal(judgeUnit("m", "a.service", shown("loaded", "inactive", "17")), {
+  const state = (load: string, active: string, job = 0) =>
+    readUnitState({ Id: "a.service", LoadState: load, ActiveState: active, SubState: "sub", Job: [job, "/job"] });
+  assert.equal(judgeUnit("m", "a.service", state("loaded", "active")), { value: undefined });
+  assert.equal(judgeUnit("m", "a.service", state("loaded", "inactive", 17)), {
     seen: "inactive (sub), with a job queued",
   });
-  assert.equal(judgeUnit("m", "a.service", shown("loaded", "activating", "17")), {
-    seen: "activating (sub), with a job queued",
-  });
-  assert.equal(judgeUnit("m", "a.service", result(1, "", "Failed to connect to bus\n")), {
-    seen: "Failed to connect to bus",
-  });
+  assert.equal(judgeUnit("m", "a.service", state("loaded", "activating")), { seen: "activating (sub)" });
+  const refused = (load: string, active: string) => codeOf(() => judgeUnit("m", "a.service", state(load, active)));
+  assert.is(refused("loaded", "failed"), "unit.failed");
+  assert.is(refused("not-found", "inactive"), "unit.not-found");
+  assert.is(refused("masked", "inactive"), "unit.not-found");
+  assert.is(refused("loaded", "inactive"), "unit.inactive");
+});
+
+test("keysFor() and parseChord() name QEMU's keys", () => {
+  assert.equal([..."aZ1!?\n "].map(keysFor), [
+    ["a"],
+    ["shift", "z"],
+    ["1"],
+    ["shift", "1"],
+    ["shift", "slash"],
+    ["ret"],
+    ["spc"],
+  ]);
   assert.is(
-    codeOf(() => judgeUnit("m", "a.service", shown("loaded", "failed", "", "exit-code"))),
-    "unit.failed",
+    codeOf(() => keysFor("ü")),
+    "screen.no-key",
   );
-  assert.is(
-    codeOf(() => judgeUnit("m", "a.service", shown("not-found", "inactive", ""))),
-    "unit.not-found",
-  );
-  assert.is(
-    codeOf(() => judgeUnit("m", "a.service", shown("loaded", "inactive", ""))),
-    "unit.inactive",
-  );
+  assert.equal(parseChord("ctrl-alt-delete"), ["ctrl", "alt", "delete"]);
 });
 
 test("judgeConsoleLine() knows what kills a kernel and what only hurts it", () => {

@@ -46,6 +46,8 @@ export interface MachineShape {
   readonly freeSlots?: number;
   readonly folders?: readonly SharedFolder[];
   readonly ports?: readonly Port[];
+  /** Give it a screen and a keyboard. */
+  readonly screen?: boolean;
   /** Unix sockets on which the host listens for the machine's control channel and its serial console. */
   readonly control?: string;
   readonly console?: string;
@@ -146,6 +148,7 @@ export function makeArguments(shape: MachineShape): string[] {
     ...nicArguments(shape.nics ?? []),
     ...slotArguments(shape.freeSlots ?? 0),
     ...folderArguments(shape.folders ?? []),
+    ...(shape.screen === true ? ["-device", "VGA"] : []),
     ...(shape.debugExit === true ? ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"] : []),
     ...(shape.incoming === true ? ["-incoming", "defer"] : []),
     ...(shape.paused === true ? ["-S"] : []),

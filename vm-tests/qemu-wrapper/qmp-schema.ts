@@ -28,7 +28,10 @@ export interface QmpCommands {
   "query-chardev": Plain<undefined, readonly { readonly label: string; readonly "frontend-open": boolean }[]>;
   "human-monitor-command": Plain<{ readonly "command-line": string }, string>;
   screendump: Plain<{ readonly filename: string; readonly format?: "png" | "ppm" }>;
-  "send-key": Plain<{ readonly keys: readonly { readonly type: "qcode"; readonly data: string }[] }>;
+  "send-key": Plain<{
+    readonly keys: readonly { readonly type: "qcode"; readonly data: string }[];
+    readonly "hold-time"?: number;
+  }>;
   "dump-guest-memory": Plain<{ readonly paging: boolean; readonly protocol: string }>;
   "inject-nmi": Plain;
   cont: Plain;
