@@ -1,163 +1,439 @@
-# A module system in small, for comparison: nested options with types, defaults and descriptions; definitions of many
-# files with their places; conditions, priorities and order; freeform mistakes told with their files; one fixpoint.
+# A module system for comparison, with the work that ours does and no more: modules from files, each once; declarations
+# joined to one tree, those of equal type merged; conditions, priorities and orders of groups brought down to their
+# options; a declared default as the weakest definition; the strongest definitions checked by type, ordered and merged;
+# freeform names; submodules; what nobody declares told with its file and line; one fixpoint.
 let
   inherit (builtins)
     all
+    any
     attrNames
+    attrValues
     concatLists
     concatMap
     concatStringsSep
     elem
+    elemAt
     filter
     foldl'
-    groupBy
+    genericClosure
     head
+    intersectAttrs
     isAttrs
+    isBool
+    isFunction
     isInt
+    isList
+    isString
     length
     listToAttrs
-    map
     mapAttrs
+    removeAttrs
     sort
+    tail
+    toString
+    typeOf
     unsafeGetAttrPos
+    zipAttrsWith
     ;
 
-  isOption = value: isAttrs value && (value._type or "") == "option";
-  kindOf = value: if isAttrs value then value._type or "" else "";
+  markOf = value: if isAttrs value then value._type or "" else "";
+  isOption = value: markOf value == "option";
+  showPath = concatStringsSep ".";
+  last = list: elemAt list (length list - 1);
 
-  # Conditions and merges at any level come down to the options below them.
-  flatten =
+  showPlace =
+    { file, at, ... }: if at == null then "`${file}'" else "`${at.file}', line ${toString at.line}";
+  showDefinitions = concatMap (definition: [ "\n- In ${showPlace definition}" ]);
+  showAll = definitions: concatStringsSep "" (showDefinitions definitions);
+
+  # --- modules ---------------------------------------------------------------------------------------------------------
+
+  parts = [
+    "_file"
+    "config"
+    "disabledModules"
+    "freeformType"
+    "imports"
+    "key"
+    "options"
+  ];
+
+  # A module in its whole form, from a file, a function or a set.
+  load =
+    arguments: module:
+    let
+      fromFile = !(isAttrs module || isFunction module);
+      loaded = if fromFile then import module else module;
+      made = if isFunction loaded then loaded arguments else loaded;
+      file = made._file or (if fromFile then toString module else "<an expression>");
+      isWhole = made ? config || made ? options;
+      stray = attrNames (removeAttrs made parts);
+    in
+    if isWhole && stray != [ ] then
+      throw "The module `${file}' has an unsupported attribute `${head stray}': move it into `config'."
+    else
+      {
+        inherit file;
+        key = made.key or file;
+        imports = made.imports or [ ];
+        disabled = made.disabledModules or [ ];
+        options = made.options or { };
+        config = if isWhole then made.config or { } else removeAttrs made parts;
+        freeform = made.freeformType or null;
+      };
+
+  # All modules that a list brings in, each once, without those that are disabled and what only they import.
+  collect =
+    arguments: modules:
+    let
+      entries =
+        prefix: list:
+        builtins.genList (
+          index:
+          let
+            module = load arguments (elemAt list index);
+          in
+          {
+            key = if module.file == "<an expression>" then "${prefix}:${toString index}" else module.key;
+            inherit module;
+          }
+        ) (length list);
+      reach =
+        isOut:
+        genericClosure {
+          startSet = filter (entry: !isOut entry) (entries "" modules);
+          operator = { key, module }: filter (entry: !isOut entry) (entries key module.imports);
+        };
+      everything = reach (_: false);
+      disabled = concatMap ({ module, ... }: map toString module.disabled) everything;
+    in
+    map ({ module, ... }: module) (
+      if disabled == [ ] then everything else reach ({ key, ... }: elem key disabled)
+    );
+
+  # --- definitions -----------------------------------------------------------------------------------------------------
+
+  # What is said of a group as a whole holds for each member.
+  pushDown =
     value:
-    if kindOf value == "merge" then
-      concatMap flatten value.contents
-    else if kindOf value == "if" then
-      (if value.condition then flatten value.content else [ ])
+    let
+      mark = markOf value;
+      within = wrap: map (mapAttrs (_: wrap)) (pushDown value.content);
+    in
+    if mark == "merge" then
+      concatMap pushDown value.contents
+    else if mark == "if" then
+      within (mkIf value.condition)
+    else if mark == "override" then
+      within (mkOverride value.priority)
+    else if mark == "order" then
+      within (mkOrder value.order)
     else
       [ value ];
 
-  # Every option of a tree, with its path.
-  optionsIn =
-    file: path: tree:
-    concatMap (
-      name:
-      let
-        member = tree.${name};
-        here = path ++ [ name ];
-      in
-      if isOption member then
-        [
-          {
-            inherit file;
-            path = here;
-            name = concatStringsSep "." here;
-            option = member;
-            at = unsafeGetAttrPos name tree;
-          }
-        ]
-      else
-        optionsIn file here member
-    ) (attrNames tree);
-
-  # Every definition of a tree, taken apart where options are declared.
-  definitionsIn =
-    known: file: path: value:
-    concatMap (
-      tree:
-      concatMap (
-        name:
-        let
-          here = path ++ [ name ];
-          dotted = concatStringsSep "." here;
-        in
-        if known ? ${dotted} then
-          [
-            {
-              inherit file;
-              name = dotted;
-              at = unsafeGetAttrPos name tree;
-              value = tree.${name};
-            }
-          ]
-        else if isAttrs tree.${name} then
-          definitionsIn known file here tree.${name}
-        else
-          throw "The option `${dotted}' in `${file}' does not exist. Did you mean one of: ${
-            concatStringsSep ", " (filter (other: head path == other) (attrNames known))
-          }"
-      ) (attrNames tree)
-    ) (flatten value);
-
-  withPriority =
+  # The bare values of a definition whose conditions hold, with what they weigh.
+  discharge =
     definition:
-    if kindOf definition.value == "override" then
-      definition
-      // {
-        inherit (definition.value) priority;
-        value = definition.value.content;
-      }
+    let
+      inherit (definition) value;
+      mark = markOf value;
+      inner = content: discharge (definition // { value = content; });
+    in
+    if mark == "merge" then
+      concatMap inner value.contents
+    else if mark == "if" then
+      (if value.condition then inner value.content else [ ])
+    else if mark == "override" then
+      discharge (
+        definition
+        // {
+          value = value.content;
+          priority = definition.priority or value.priority;
+        }
+      )
+    else if mark == "order" then
+      discharge (
+        definition
+        // {
+          value = value.content;
+          order = definition.order or value.order;
+        }
+      )
     else
-      definition // { priority = 100; };
+      [ definition ];
 
-  withOrder =
-    definition:
-    if kindOf definition.value == "order" then
-      definition
-      // {
-        inherit (definition.value) order;
-        value = definition.value.content;
-      }
-    else
-      definition // { order = 1000; };
+  priorityOf = definition: definition.priority or 100;
+  orderOf = definition: definition.order or 1000;
 
-  showDefinitions = concatMap (
-    { file, at, ... }: [ "\n- In `${file}'${if at == null then "" else ", line ${toString at.line}"}" ]
-  );
-
-  mergeOption =
-    { name, option, ... }:
+  strongest =
     definitions:
     let
-      # Only here, since which definitions there are must not depend on what they are.
-      whole = concatMap (definition: map (value: definition // { inherit value; }) (flatten definition.value)) definitions;
-      told = map withPriority whole;
-      strongest = foldl' (lowest: { priority, ... }: if priority < lowest then priority else lowest) 9999 told;
-      winning = map withOrder (filter ({ priority, ... }: priority == strongest) told);
-      ordered = if length winning == 1 then winning else sort (a: b: a.order < b.order) winning;
-      wrong = filter ({ value, ... }: !(option.type.check value)) ordered;
+      lowest = foldl' (
+        lowest: definition:
+        let
+          priority = priorityOf definition;
+        in
+        if priority < lowest then priority else lowest
+      ) 9999 definitions;
     in
-    if whole == [ ] then
-      option.default or (throw "The option `${name}' is used but not defined.")
-    else if wrong != [ ] then
-      throw "A definition for option `${name}' is not of type `${option.type.name}'. Definition values:${concatStringsSep "" (showDefinitions wrong)}"
-    else if (option.readOnly or false) && length ordered > 1 then
-      throw "The option `${name}' is read-only, but it's set multiple times:${concatStringsSep "" (showDefinitions ordered)}"
+    if length definitions == 1 then
+      definitions
     else
-      (option.apply or (value: value)) (option.type.merge name ordered);
+      filter (definition: priorityOf definition == lowest) definitions;
+
+  inOrder =
+    definitions:
+    if any (definition: definition ? order) definitions then
+      sort (a: b: orderOf a < orderOf b) definitions
+    else
+      definitions;
+
+  # One value from definitions of any weight, of which there is at least one.
+  mergeDefinitions =
+    path: type: definitions:
+    let
+      chosen = inOrder (strongest definitions);
+      wrong = filter ({ value, ... }: !(type.check value)) chosen;
+    in
+    if wrong != [ ] then
+      throw "A definition for option `${showPath path}' is not of type `${type.name}':${showAll wrong}"
+    else
+      type.merge path chosen;
+
+  # --- options ---------------------------------------------------------------------------------------------------------
+
+  # One option from all its declarations.
+  joinDeclarations =
+    path: declarations:
+    foldl' (
+      known:
+      { file, option }:
+      let
+        type = known.type.join option.type;
+        twice = attrNames (intersectAttrs (removeAttrs option [ "_type" "type" ]) known);
+      in
+      if type == null || twice != [ ] then
+        throw "The option `${showPath path}' in `${file}' is already declared in `${head known.declarations}'."
+      else
+        known
+        // option
+        // {
+          inherit type;
+          declarations = known.declarations ++ [ file ];
+        }
+    ) ((head declarations).option // { declarations = [ (head declarations).file ]; }) (tail declarations);
+
+  evalOption =
+    path: option: given:
+    let
+      weakest = {
+        file = head option.declarations;
+        at = null;
+        value = option.default;
+        priority = 1500;
+      };
+      # Which definitions there are is asked only with the value, since conditions may read other options.
+      definitions = concatMap discharge given ++ (if option ? default then [ weakest ] else [ ]);
+      merged = mergeDefinitions path option.type definitions;
+    in
+    if definitions == [ ] then
+      throw "The option `${showPath path}' is used but not defined."
+    else if option.readOnly or false && length definitions > 1 then
+      throw "The option `${showPath path}' is read-only, but it's set multiple times:${showAll definitions}"
+    else
+      (if option ? apply then option.apply merged else merged);
+
+  # The values of a group, and the definitions of names that nobody declares.
+  evalGroup =
+    path: declarations: definitions:
+    let
+      declared = zipAttrsWith (_: found: found) (
+        map ({ file, options }: mapAttrs (_: option: { inherit file option; }) options) declarations
+      );
+      given = zipAttrsWith (_: found: found) (
+        concatMap (
+          { file, value, ... }:
+          map (
+            group:
+            mapAttrs (name: value: {
+              inherit file value;
+              at = unsafeGetAttrPos name group;
+            }) group
+          ) (pushDown value)
+        ) definitions
+      );
+      members = mapAttrs (
+        name: found:
+        let
+          here = path ++ [ name ];
+          own = given.${name} or [ ];
+          options = filter ({ option, ... }: isOption option) found;
+        in
+        if options == [ ] then
+          evalGroup here (map ({ file, option }: {
+            inherit file;
+            options = option;
+          }) found) own
+        else if length options < length found then
+          throw "The option `${showPath here}' in `${(head options).file}' is a group of options elsewhere."
+        else
+          {
+            value = evalOption here (joinDeclarations here found) own;
+            unmatched = [ ];
+          }
+      ) declared;
+      strays = attrNames (removeAttrs given (attrNames declared));
+    in
+    {
+      value = mapAttrs (_: member: member.value) members;
+      unmatched =
+        concatMap (name: map (definition: definition // { path = path ++ [ name ]; }) given.${name}) strays
+        ++ concatMap (member: member.unmatched) (attrValues members);
+      names = attrNames declared;
+    };
+
+  # --- types -----------------------------------------------------------------------------------------------------------
+
+  mkType =
+    type:
+    let
+      self = {
+        merge = mergeEqual;
+        join = other: if other.name == type.name then self else null;
+      } // type;
+    in
+    self;
 
   mergeEqual =
-    name: definitions:
+    path: definitions:
     let
       first = (head definitions).value;
     in
-    if all ({ value, ... }: value == first) definitions then
+    if length definitions == 1 || all ({ value, ... }: value == first) (tail definitions) then
       first
     else
-      throw "The option `${name}' has conflicting definition values:${concatStringsSep "" (showDefinitions definitions)}";
+      throw "The option `${showPath path}' has conflicting definition values:${showAll definitions}";
 
-  # The tree of values that options with their paths make.
-  nest =
-    depth: options:
-    mapAttrs (
-      _: members:
-      if length (head members).path == depth + 1 then (head members).value else nest (depth + 1) members
-    ) (groupBy ({ path, ... }: builtins.elemAt path depth) options);
-in
-rec {
-  types.int = {
-    name = "signed integer";
-    check = isInt;
-    merge = mergeEqual;
+  # A part of a definition keeps its place.
+  part = definition: value: { inherit (definition) file at; inherit value; };
+
+  types = rec {
+    bool = mkType {
+      name = "boolean";
+      check = isBool;
+    };
+    int = mkType {
+      name = "signed integer";
+      check = isInt;
+    };
+    between =
+      low: high:
+      mkType {
+        name = "integer between ${toString low} and ${toString high}";
+        check = value: isInt value && value >= low && value <= high;
+      };
+    str = mkType {
+      name = "string";
+      check = isString;
+    };
+    lines = mkType {
+      name = "strings concatenated with \"\\n\"";
+      check = isString;
+      merge = _: definitions: concatStringsSep "\n" (map ({ value, ... }: value) definitions);
+    };
+    enum =
+      choices:
+      mkType {
+        name = "one of ${concatStringsSep ", " (map toString choices)}";
+        check = value: elem value choices;
+      };
+    nullOr =
+      inner:
+      mkType {
+        name = "null or ${inner.name}";
+        check = value: value == null || inner.check value;
+        merge =
+          path: definitions:
+          if any ({ value, ... }: value == null) definitions then
+            mergeEqual path definitions
+          else
+            inner.merge path definitions;
+      };
+    listOf =
+      element:
+      mkType {
+        name = "list of ${element.name}";
+        check = isList;
+        merge =
+          path: definitions:
+          concatMap (
+            definition:
+            map (value: mergeDefinitions (path ++ [ "*" ]) element (discharge (part definition value))) definition.value
+          ) definitions;
+      };
+    attrsOf =
+      element:
+      mkType {
+        name = "attribute set of ${element.name}";
+        check = isAttrs;
+        merge =
+          path: definitions:
+          let
+            found = zipAttrsWith (_: concatLists) (
+              map (definition: mapAttrs (_: value: discharge (part definition value)) definition.value) definitions
+            );
+            kept = filter (name: found.${name} != [ ]) (attrNames found);
+          in
+          listToAttrs (
+            map (name: {
+              inherit name;
+              value = mergeDefinitions (path ++ [ name ]) element found.${name};
+            }) kept
+          );
+      };
+    submodule =
+      module:
+      let
+        of =
+          modules:
+          mkType {
+            name = "submodule";
+            check = value: isAttrs value || isFunction value;
+            merge =
+              path: definitions:
+              evalWith {
+                inherit path;
+                modules =
+                  modules
+                  ++ map ({ file, value, ... }: if isFunction value then value else { _file = file; config = value; }) definitions;
+                arguments = {
+                  name = last path;
+                };
+              };
+            inherit modules;
+            join = other: if other.name == "submodule" then of (modules ++ other.modules) else null;
+          };
+      in
+      of [ module ];
+    anything = mkType {
+      name = "anything";
+      check = _: true;
+      merge =
+        path: definitions:
+        let
+          kinds = map ({ value, ... }: typeOf value) definitions;
+        in
+        if all (kind: kind == "set") kinds then
+          (attrsOf anything).merge path definitions
+        else if all (kind: kind == "list") kinds then
+          (listOf anything).merge path definitions
+        else
+          mergeEqual path definitions;
+    };
   };
+
+  # --- the configuration -----------------------------------------------------------------------------------------------
+
   mkOption = attributes: attributes // { _type = "option"; };
   mkIf = condition: content: {
     _type = "if";
@@ -176,42 +452,52 @@ rec {
     inherit order content;
   };
 
-  evalModules =
-    modules:
+  evalWith =
+    {
+      modules,
+      path ? [ ],
+      arguments ? { },
+    }:
     let
-      arguments = {
-        inherit config mkOption types mkIf mkMerge mkOverride mkOrder;
+      given = arguments // {
+        inherit
+          config
+          mkOption
+          types
+          mkIf
+          mkMerge
+          mkOverride
+          mkOrder
+          ;
+        mkForce = mkOverride 50;
+        mkDefault = mkOverride 1000;
+        mkBefore = mkOrder 500;
+        mkAfter = mkOrder 1500;
       };
-      collect =
-        seen: files:
-        concatMap (
-          file:
-          let
-            module = (import file) arguments;
-          in
-          if elem file seen then
-            [ ]
-          else
-            [
-              {
-                file = toString file;
-                options = module.options or { };
-                config = module.config or { };
-              }
-            ]
-            ++ (if module ? imports then collect (seen ++ [ file ]) module.imports else [ ])
-        ) files;
-      collected = collect [ ] modules;
-      options = concatMap (module: optionsIn module.file [ ] module.options) collected;
-      byName = groupBy ({ name, ... }: name) options;
-      twice = filter (name: length byName.${name} > 1) (attrNames byName);
-      definitions = groupBy ({ name, ... }: name) (
-        concatMap (module: definitionsIn byName module.file [ ] module.config) collected
+      collected = collect given modules;
+      group = evalGroup path (map (module: { inherit (module) file options; }) collected) (
+        map (module: {
+          inherit (module) file;
+          at = null;
+          value = module.config;
+        }) collected
       );
-      config = nest 0 (map (option: option // { value = mergeOption option (definitions.${option.name} or [ ]); }) options);
+      freeforms = filter ({ freeform, ... }: freeform != null) collected;
+      stray = head group.unmatched;
+      free = (types.attrsOf (head freeforms).freeform).merge path (
+        map (definition: definition // { value = { ${last definition.path} = definition.value; }; }) group.unmatched
+      );
+      config =
+        if group.unmatched == [ ] then
+          group.value
+        else if freeforms != [ ] then
+          free // group.value
+        else
+          throw "The option `${showPath stray.path}' does not exist. Definition in ${showPlace stray}. Did you mean one of: ${concatStringsSep ", " group.names}?";
     in
-    if twice != [ ] then
-      throw "The option `${head twice}' is already declared in `${(head byName.${head twice}).file}'."
-    else
-      config;
+    config;
+in
+{
+  inherit types mkOption;
+  evalModules = modules: evalWith { inherit modules; };
 }
