@@ -119,7 +119,7 @@ class Fixpoint {
       }
       const places = round > enough;
       const [now, later] = only === undefined && round > 0 ? this.#lowest(due) : [due, []];
-      const runs = now.map((source) => ({ source, run: this.#runner.run(source.module, places) }));
+      const runs = now.map((source) => ({ source, run: this.#runner.run(source.module, places ? "all" : "none") }));
       const touched = new Set<Cell>();
       for (const { source, run } of runs) this.#take(source, run, touched);
       const changed = this.#update(touched, before, mark.states);
@@ -248,7 +248,7 @@ class Fixpoint {
     const cells = own.map(([node]) => this.#cell(node));
     for (const cell of cells) cell.withdraw(source);
     this.#update(cells);
-    const again = this.#runner.run(source.module, true);
+    const again = this.#runner.run(source.module, "all");
     for (const [node, list] of own) this.#cell(node).define(source, list);
     this.#update(cells);
     if (!sameRun(source.run, again)) return false;
@@ -259,7 +259,7 @@ class Fixpoint {
   /** A rule that has a memory or a dice of its own cannot be at rest. */
   #checkStable(source: Source): void {
     const { module, run } = source;
-    const again = this.#runner.run(module, true);
+    const again = this.#runner.run(module, "at-rest");
     if (sameRun(run, again)) return this.#adopt(source, again);
     throw new CodedError(
       "module.unstable",

@@ -56,19 +56,34 @@ export class RuleRunner {
     this.#config = makeTrackedConfig(root, read);
   }
 
-  /**
-   * Run a module's rule once. Never throws: what goes wrong is part of the outcome.
-   *
-   * @param places Whether what it says has the place where it is said, or that of the module, which costs nothing.
-   */
-  run(module: Module, places: boolean): RuleRun {
-    const record = new RunRecord(this.#root, module, places);
+  /** Run a module's rule once. Never throws: what goes wrong is part of the outcome. */
+  run(module: Module, places: Places): RuleRun {
+    const record = new RunRecord(this.#root, module, places === "at-rest" ? this.#findPlaces(module) : places);
     const reads = new Set<OptionNode>();
-    this.#reads = reads;
-    const outcome = this.#outcomeOf(module, record);
-    this.#reads = undefined;
+    const outcome = this.#record(module, record, reads);
     const { definitions, diagnostics, warnings } = record;
     return { outcome, reads, definitions, diagnostics, warnings };
+  }
+
+  /** Where each `define` of a rule stands: worked out together, by a run of its own, when somebody asks for the first one. */
+  #findPlaces(module: Module): FindPlace {
+    let found: readonly FindPlace[] | undefined;
+    return (index) => {
+      if (found === undefined) {
+        const record = new RunRecord(this.#root, module, "all");
+        this.#record(module, record, new Set());
+        found = record.places;
+      }
+      return found[index]?.(index);
+    };
+  }
+
+  #record(module: Module, record: RunRecord, reads: Set<OptionNode>): Outcome {
+    const before = this.#reads;
+    this.#reads = reads;
+    const outcome = this.#outcomeOf(module, record);
+    this.#reads = before;
+    return outcome;
   }
 
   #outcomeOf(module: Module, record: RunRecord): Outcome {
@@ -125,6 +140,15 @@ function returnedSomething(module: Module, returned: object): CodedError {
   );
 }
 
+/** Works out where the define call of a number, counted from 0, stands. */
+type FindPlace = (index: number) => Definition["at"];
+
+/**
+ * Whose places a run knows: `none` takes that of the module for each, which costs nothing; `all` writes each down; `at-rest` does so
+ * for all but definitions, whose places another run finds later, as long as the configuration stays what it is.
+ */
+export type Places = "none" | "all" | "at-rest";
+
 const NOWHERE = () => undefined;
 
 /** Collects what a rule says while it runs. */
@@ -134,11 +158,13 @@ export class RunRecord {
   readonly warnings: Diagnostic[] = [];
   readonly #root: GroupNode;
   readonly #module: Module;
-  readonly #places: boolean;
+  /** Of each define call so far, when it was written down. */
+  readonly places: FindPlace[] = [];
+  readonly #places: "none" | "all" | FindPlace;
   readonly #takeApart: TakeApartOptions;
   #index = 0;
 
-  constructor(root: GroupNode, module: Module, places = true) {
+  constructor(root: GroupNode, module: Module, places: "none" | "all" | FindPlace = "all") {
     this.#root = root;
     this.#module = module;
     this.#places = places;
@@ -148,8 +174,10 @@ export class RunRecord {
   }
 
   readonly define = (value: unknown): void => {
-    const caller = this.#places ? captureCaller(this.define) : NOWHERE;
-    this.add(value, () => caller() ?? this.#module.at);
+    const index = this.#index;
+    const find = this.#places === "none" ? NOWHERE : this.#places === "all" ? captureCaller(this.define) : this.#places;
+    if (this.#places === "all") this.places.push(find);
+    this.add(value, () => find(index) ?? this.#module.at);
   };
 
   readonly check = (holds: boolean, message: string, hint?: string): void => {
@@ -182,7 +210,7 @@ export class RunRecord {
   };
 
   #placeOf(call: Function): Definition["at"] {
-    return (this.#places ? callerLocation(call) : undefined) ?? this.#module.at;
+    return (this.#places === "none" ? undefined : callerLocation(call)) ?? this.#module.at;
   }
 }
 

@@ -379,7 +379,11 @@ function tooDeep(identifier: string): LoadError {
 }
 
 function resolve(importer: string, specifier: string): string {
-  const parts = importer.split("/").slice(0, -1);
+  const folder = importer.slice(0, importer.lastIndexOf("/"));
+  // Beside the importer, as most are.
+  if (specifier.startsWith("./") && !/\/\.{0,2}(?:\/|$)/.test(specifier.slice(1)))
+    return `${folder}/${specifier.slice(2)}`;
+  const parts = folder.split("/");
   for (const part of specifier.split("/")) {
     if (part === "..") parts.pop();
     else if (part !== ".") parts.push(part);

@@ -1,5 +1,15 @@
-import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { hash as digestOf } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+} from "node:fs";
 import { didYouMean } from "../../../base/index.ts";
 import type { FileRead, Mount, WayRead } from "../protocol.ts";
 import { isYoung } from "../tree-fingerprint.ts";
@@ -33,6 +43,8 @@ export class Mounts {
   readonly #listed = new Map<Mount, ReadonlySet<string>>();
   /** Host folders known to be real folders and not links. */
   readonly #folders = new Set<string>();
+  /** The parts of where folders really are, relative to their mount, by the mount and where they seem to be. */
+  readonly #resolved = new Map<string, readonly string[]>();
   /** Targets of the symbolic links that were followed, by their host path. */
   readonly #links = new Map<string, string>();
 
@@ -105,13 +117,13 @@ export class Mounts {
         throw refuse("not-a-file", `it is ${stat.isDirectory() ? "a folder" : "no file"}, expected a file`);
       if (Number(stat.size) > maxBytes)
         throw refuse("too-large", `it has ${stat.size} bytes, expected at most ${maxBytes}`);
-      const bytes = readFileSync(descriptor);
+      const bytes = readBytes(descriptor, Number(stat.size));
       this.reads.set(hostPath, {
         path: hostPath,
         size: bytes.length,
         ctimeNs: isYoung(stat.ctimeNs) ? "" : String(stat.ctimeNs),
         ino: String(stat.ino),
-        sha256: createHash("sha256").update(bytes).digest("hex"),
+        sha256: digestOf("sha256", bytes, "hex"),
       });
       return bytes;
     } finally {
@@ -137,14 +149,29 @@ export class Mounts {
   }
 
   #resolveLinks(mount: Mount, path: string): string {
+    const below = path.slice(mount.path.length);
+    const slash = below.lastIndexOf("/");
+    const folder = below.slice(0, Math.max(0, slash));
+    // Of a folder with many files the way there is walked once.
+    const key = `${mount.hostPath}\0${folder}`;
+    let above = this.#resolved.get(key);
+    if (above === undefined) {
+      above = this.#walk(mount, path, folder.split("/"), []);
+      this.#resolved.set(key, above);
+    }
+    return this.#walk(mount, path, [below.slice(slash + 1)], above).join("/");
+  }
+
+  /** Go on from a real folder of a mount, over symbolic links. */
+  #walk(mount: Mount, path: string, parts: readonly string[], from: readonly string[]): readonly string[] {
     const escape = (): SourceRefused =>
       new SourceRefused(
         "source.symlink-escape",
         `Cannot read "${path}": a symbolic link on the way leaves the source "${mount.path}"`,
         "Make the link relative and keep its target inside the source.",
       );
-    const pending = path.slice(mount.path.length).split("/").reverse();
-    const done: string[] = [];
+    const pending = [...parts].reverse();
+    const done = [...from];
     let links = 0;
     for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
       if (part === "" || part === ".") continue;
@@ -174,8 +201,22 @@ export class Mounts {
       if (stat.isDirectory()) this.#folders.add(hostPath);
       done.push(part);
     }
-    return done.join("/");
+    return done;
   }
+}
+
+/** Bytes of a file up to the size that it had when it was opened. */
+function readBytes(descriptor: number, size: number): Buffer {
+  // Files that the kernel makes up have none.
+  if (size === 0) return readFileSync(descriptor);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let length = 0;
+  while (length < size) {
+    const read = readSync(descriptor, bytes, length, size - length, null);
+    if (read === 0) break;
+    length += read;
+  }
+  return bytes.subarray(0, length);
 }
 
 function inside(path: string, folder: string): boolean {

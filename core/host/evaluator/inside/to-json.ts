@@ -74,7 +74,8 @@ export class Converter {
     for (const key of Object.keys(value)) {
       this.#grow(8 + key.length, path);
       const item = (value as Record<string, unknown>)[key];
-      if (item !== undefined) entries.push([key, this.#convert(item, [...path, key], around)]);
+      if (item === undefined) continue;
+      entries.push([key, isBare(item) ? item : this.#convert(item, [...path, key], around)]);
     }
     return Object.fromEntries(entries);
   }
@@ -83,7 +84,8 @@ export class Converter {
     const list: unknown[] = [];
     for (let i = 0; i < value.length; i++) {
       this.#grow(8, path);
-      list.push(this.#convert(value[i] ?? null, [...path, String(i)], around));
+      const item: unknown = value[i] ?? null;
+      list.push(isBare(item) ? item : this.#convert(item, [...path, String(i)], around));
     }
     return list;
   }
@@ -152,6 +154,11 @@ export class Converter {
 export function isDerivation(value: unknown): value is DerivationLike {
   const { drvPath, outPath } = (value ?? {}) as { drvPath?: unknown; outPath?: unknown };
   return typeof drvPath === "string" && typeof outPath === "string";
+}
+
+/** Whether a value is in JSON what it is, and refers to nothing. */
+function isBare(value: unknown): boolean {
+  return typeof value === "boolean" || value === null || (typeof value === "number" && Number.isFinite(value));
 }
 
 function notJson(path: readonly string[], found: string): CodedError {
