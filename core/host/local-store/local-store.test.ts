@@ -104,7 +104,7 @@ test("addTree() records what an object refers to, where its address can hold tha
   assert.is(await store.addTree({ ...options, method: "text" }), store.addText("text", lib, [lib]));
   await rejects("content-address.references", store.addTree({ ...options, method: "flat" }));
   await rejects("content-address.references", store.addTree({ ...options, algorithm: "sha1" }));
-  await rejects("content-address.references", store.addTree({ name: "t", from, method: "text", algorithm: "md5" }));
+  await rejects("content-address.algorithm", store.addTree({ name: "t", from, method: "text", algorithm: "md5" }));
   const absent = makeTextPath("absent", "x", []);
   await rejects("store.reference-not-valid", store.addTree({ ...options, references: [absent] }));
   assert.equal(store.allPaths().length, 3);
