@@ -86,10 +86,13 @@ export function fromBase32(text: string, sizeBytes = Math.floor((text.length * 5
   return bytes;
 }
 
+/** Of each byte. */
+const BASE16_PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** Lower-case hexadecimal. */
 export function toBase16(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += (BASE16_ALPHABET[byte >> 4] as string) + BASE16_ALPHABET[byte & 15];
+  for (const byte of bytes) text += BASE16_PAIRS[byte] as string;
   return text;
 }
 

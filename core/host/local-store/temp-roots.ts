@@ -33,7 +33,7 @@ export class TempRoots {
 
   /** @throws {CodedError} `store.collector-silent`, `store.no-flock` */
   add(paths: Iterable<string>): void {
-    const fresh = [...new Set(paths)].filter((path) => !this.#known.has(path));
+    const fresh = this.#unknown(paths);
     if (fresh.length === 0) return;
     this.#file ??= this.#create();
     // Written before anybody is told: a collection that begins right after the one we told reads it here.
@@ -43,6 +43,13 @@ export class TempRoots {
     const told = this.#client.isOpen && this.#client.tell(fresh, this.#patienceMs);
     if (!told && !this.#holdCollectorLock()) this.#tellCollector(fresh);
     this.#remember(fresh);
+  }
+
+  /** Most are asked for again and again: nothing is made for these. */
+  #unknown(paths: Iterable<string>): string[] {
+    let fresh: Set<string> | undefined;
+    for (const path of paths) if (!this.#known.has(path)) (fresh ??= new Set()).add(path);
+    return fresh === undefined ? [] : [...fresh];
   }
 
   #remember(paths: readonly string[]): void {

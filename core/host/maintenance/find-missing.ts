@@ -18,8 +18,12 @@ export async function findMissing(store: LocalStore): Promise<MissingObjects> {
   return compareNames(text, await reading);
 }
 
+/** So many names are compared at once. */
+const BLOCK = 256;
+
 /**
- * Both are sorted, so one walk along both is enough; a set of all names takes four times as long.
+ * Both are sorted, so one walk along both is enough; a set of all names takes four times as long. Where nothing is missing and little
+ * else lies there, the walk makes steps of {@link BLOCK} names, each of which is one comparison of texts.
  *
  * @param text Store paths, sorted, one to a line.
  * @param names Names in the store directory, sorted.
@@ -28,20 +32,28 @@ export function compareNames(text: string, names: readonly string[]): MissingObj
   const missing: StorePath[] = [];
   let checked = 0;
   let next = 0;
-  for (let start = 0; start < text.length; checked++) {
-    const nameAt = start + STORE_DIRECTORY.length + 1;
-    // Nearly always it is the next one, which is seen without making a string.
-    const here = names[next];
-    if (here !== undefined && text.startsWith(here, nameAt) && isEnd(text, nameAt + here.length)) {
-      start = nameAt + here.length + 1;
-      next += 1;
-      continue;
+  /** Until here it goes name by name, since a block that began before was not found. */
+  let slowUntil = 0;
+  for (let start = 0; start < text.length; ) {
+    if (next >= slowUntil) {
+      const block = names.slice(next, next + BLOCK);
+      const lines = `${STORE_DIRECTORY}/${block.join(`\n${STORE_DIRECTORY}/`)}`;
+      if (block.length > 0 && text.startsWith(lines, start) && isEnd(text, start + lines.length)) {
+        start += lines.length + 1;
+        next += block.length;
+        checked += block.length;
+        continue;
+      }
+      slowUntil = next + BLOCK;
     }
+    const nameAt = start + STORE_DIRECTORY.length + 1;
     const end = endOfLine(text, nameAt);
     const name = text.slice(nameAt, end);
     while (next < names.length && (names[next] as string) < name) next += 1;
-    if (names[next] !== name) missing.push(text.slice(start, end) as StorePath);
+    if (names[next] === name) next += 1;
+    else missing.push(text.slice(start, end) as StorePath);
     start = end + 1;
+    checked += 1;
   }
   return { checked, missing };
 }
