@@ -4,6 +4,7 @@ import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
+import network from "./vm-tests/network.ts";
 import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
@@ -38,7 +39,15 @@ export default defineFlake({
       packages: { "x86_64-linux": pkgs, "aarch64-linux": pkgs.cross.aarch64 },
       modules,
       systems: { web, "web-aarch64": makeWeb(pkgs.cross.aarch64) },
-      vmTests: { boot, nginx, "power-cut": powerCut, rollback, "store-power-cut": storePowerCut, switch: switching },
+      vmTests: {
+        boot,
+        network,
+        nginx,
+        "power-cut": powerCut,
+        rollback,
+        "store-power-cut": storePowerCut,
+        switch: switching,
+      },
       templates: {
         default: {
           path: local("./templates/package"),

@@ -100,6 +100,34 @@ export interface PowerCutReport {
   readonly faults: readonly string[];
 }
 
+/** How well a cable does, in both directions alike; one without any figure is perfect. */
+export interface LinkQuality {
+  /** How long a frame is under way, in milliseconds of the host. */
+  readonly delayMs?: number;
+  /** A random time of up to so many milliseconds is added for each frame. */
+  readonly jitterMs?: number;
+  /** Share of the frames that get lost, from 0 to 1. */
+  readonly loss?: number;
+  /** Share of the frames that arrive twice, from 0 to 1. */
+  readonly duplicate?: number;
+  /** What goes through. */
+  readonly bytesPerSecond?: number;
+}
+
+/** A network of a story, in which machines reach each other by name. All that they send is in `NAME.pcap` among the records. */
+export interface Network {
+  readonly name: string;
+  /** Cut it into groups that don't reach each other; machines of no group reach all. */
+  partition(...groups: readonly (readonly Machine[])[]): void;
+  /** Take the cuts of {@link partition} back. */
+  heal(): void;
+  /** Take a machine's cable out: nothing passes, and the machine sees no difference. See `Machine.block` for what it sees. */
+  unplug(machine: Machine): void;
+  plug(machine: Machine): void;
+  /** Make a machine's cable worse, or perfect again with `{}`. */
+  setQuality(machine: Machine, quality: LinkQuality): void;
+}
+
 /** Store paths of systems by the names of their generations. */
 export interface Systems {
   readonly base: string;

@@ -10,6 +10,13 @@ export interface GenerationManifest {
 /** Processor of a machine. */
 export type Architecture = "x86_64" | "aarch64";
 
+/** A network card of a machine. */
+export interface NicManifest {
+  /** Name of the network it is plugged into; the interface has the same. */
+  readonly network: string;
+  readonly mac: string;
+}
+
 /** What the driver needs to make one machine: the evaluation's answer, once its store paths are built. */
 export interface MachineManifest {
   readonly architecture: Architecture;
@@ -25,6 +32,8 @@ export interface MachineManifest {
   readonly disks?: Readonly<Record<string, number>>;
   /** It has a screen and a keyboard. */
   readonly screen?: boolean;
+  /** Its cards; a machine of no network has none. */
+  readonly nics?: readonly NicManifest[];
   /** By name; `base` is generation 1 and the one that boots first. */
   readonly generations: { readonly base: GenerationManifest; readonly [name: string]: GenerationManifest };
 }

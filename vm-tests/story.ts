@@ -8,8 +8,8 @@ export type * from "./machine.ts";
 export type * from "./manifest.ts";
 export type { MachineSpecification, VmTest, VmTestOptions } from "./vm-test.ts";
 
-export function vmTest<const Names extends string>(
-  options: VmTestOptions<Names>,
+export function vmTest<const Names extends string, const Networks extends string = never>(
+  options: VmTestOptions<Names, Networks>,
 ): Pick<VmTest, "name" | "script" | "allowConsole"> {
   const { name, script, allowConsole = [] } = options;
   return { name, script, allowConsole };

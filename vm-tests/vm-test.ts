@@ -5,7 +5,7 @@ import { modules as baseModules } from "../modules/index.ts";
 import agent from "../modules/testing/agent.ts";
 import { makePkgs, type Pkgs } from "../pkgs/index.ts";
 import { makeRecordedImage, makeRootImage, makeStoreImage } from "./machine-image.ts";
-import type { Machine, StoryTools } from "./machine.ts";
+import type { Machine, Network, StoryTools } from "./machine.ts";
 import type {
   Architecture,
   GenerationManifest,
@@ -13,6 +13,7 @@ import type {
   ProgramsManifest,
   VmTestManifest,
 } from "./manifest.ts";
+import { type NetworkSpecification, planNetworks } from "./plan-networks.ts";
 
 /** One machine of a story. */
 export interface MachineSpecification {
@@ -31,6 +32,8 @@ export interface MachineSpecification {
   readonly disks?: Readonly<Record<string, number>>;
   /** Give it a screen and a keyboard; see `Machine.screen`. Its kernel then boots by way of the firmware, which costs a second. */
   readonly screen?: boolean;
+  /** Networks it is in, in the order of its cards. Default: all that the story declares. */
+  readonly networks?: readonly string[];
   /** Default: 1024. */
   readonly memoryMiB?: number;
   /** Default: 2. */
@@ -38,11 +41,13 @@ export interface MachineSpecification {
 }
 
 /** What {@link vmTest} takes. */
-export interface VmTestOptions<Names extends string> {
+export interface VmTestOptions<Names extends string, Networks extends string = never> {
   readonly name: string;
   /** What the story shows, in a sentence. */
   readonly description: string;
   readonly machines: Readonly<Record<Names, MachineSpecification>>;
+  /** Networks of its machines, which can reach each other by name in them, and nobody else. Default: none. */
+  readonly networks?: Readonly<Record<Networks, NetworkSpecification>>;
   /** Console lines that are no fault here, such as those of a service that is meant to crash. */
   readonly allowConsole?: readonly RegExp[];
   /** Platforms of its machines, each of which it can run on; the first one is meant where none is named. Default: x86_64-linux. */
@@ -50,7 +55,11 @@ export interface VmTestOptions<Names extends string> {
   /** Package set of the machines, or the one whose cross sets they take. Default: Floe's own. */
   readonly pkgs?: Pkgs;
   /** The story. It runs on the host, in plain Node; the rest of this value only ever describes. */
-  script(tools: StoryTools & { readonly [name in NoInfer<Names>]: Machine }): Promise<void>;
+  script(
+    tools: StoryTools & { readonly [name in NoInfer<Names>]: Machine } & {
+      readonly [name in NoInfer<Networks>]: Network;
+    },
+  ): Promise<void>;
 }
 
 /**
@@ -110,7 +119,9 @@ function makePrograms(pkgs: Pkgs): ProgramsManifest {
  *   },
  * });
  */
-export function vmTest<const Names extends string>(options: VmTestOptions<Names>): VmTest {
+export function vmTest<const Names extends string, const Networks extends string = never>(
+  options: VmTestOptions<Names, Networks>,
+): VmTest {
   const { name, description, script, allowConsole = [], platforms = [PLATFORM] } = options;
   const story = callerLocation(vmTest)?.file ?? "";
   const [first = PLATFORM] = platforms;
@@ -156,20 +167,52 @@ function pkgsFor(platform: string, given: Pkgs | undefined): Pkgs {
   );
 }
 
-function makeMachines(options: VmTestOptions<string>, platform: string): Readonly<Record<string, MachineManifest>> {
+function makeMachines(
+  options: VmTestOptions<string, string>,
+  platform: string,
+): Readonly<Record<string, MachineManifest>> {
   const pkgs = pkgsFor(platform, options.pkgs);
+  const { networks = {} } = options;
+  const machines = Object.entries(options.machines);
+  const twice = machines.find(([name]) => Object.hasOwn(networks, name))?.[0];
+  if (twice !== undefined) {
+    throw new CodedError("vm-test.network", `Cannot make the network "${twice}": a machine has its name`, {
+      hint: "A story takes both by their names, so each needs one of its own.",
+    });
+  }
+  const joined = machines.map(([name, { networks: own = Object.keys(networks) }]) => [name, own] as const);
+  const planned = planNetworks({ networks, machines: Object.fromEntries(joined) });
   return Object.fromEntries(
-    Object.entries(options.machines).map(([name, machine]) => [name, makeMachine(name, machine, pkgs)]),
+    machines.map(([name, machine]) => {
+      const { nics = [], config = {} } = planned[name] ?? {};
+      const made = makeMachine(name, machine, { pkgs, underTest: config });
+      return [name, nics.length === 0 ? made : { ...made, nics }];
+    }),
   );
 }
 
-function makeMachine(name: string, specification: MachineSpecification, pkgs: Pkgs): MachineManifest {
+interface MakeMachineOptions {
+  readonly pkgs: Pkgs;
+  /** What every generation has because of the story it is in. */
+  readonly underTest: Defs;
+}
+
+function makeMachine(
+  name: string,
+  specification: MachineSpecification,
+  { pkgs, underTest }: MakeMachineOptions,
+): MachineManifest {
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
   const { disks = {}, screen = false } = specification;
   const { processor } = pkgs.platform;
   const kernel = screen ? [WITH_SCREEN] : processor === "x86_64" ? [UNPACKED_KERNEL] : [];
   const system = (own: Defs): System =>
-    makeSystem({ name, pkgs, modules: [...baseModules, agent, ...modules], config: [UNDER_TEST, ...kernel, own] });
+    makeSystem({
+      name,
+      pkgs,
+      modules: [...baseModules, agent, ...modules],
+      config: [UNDER_TEST, ...kernel, underTest, own],
+    });
   const systems = Object.entries({ base: config, ...generations }).map(([key, own]) => [key, system(own)] as const);
   const toplevels = systems.map(([, { toplevel }]) => toplevel);
   return {

@@ -1,6 +1,8 @@
 import type { Machine } from "#floe/vm-test";
 
 export interface PageRequest {
+  /** Name or address of the server, as the guest sees it. Default: the guest itself. */
+  readonly server?: string;
   /** Name of the virtual host. Default: localhost. */
   readonly host?: string;
   /** Default: `/`. */
@@ -14,9 +16,9 @@ export async function fetchPage(
   machine: Machine,
   request: PageRequest = {},
 ): Promise<{ status: string; body: string }> {
-  const { host = "localhost", path = "/", port = 80 } = request;
+  const { server = "127.0.0.1", host = "localhost", path = "/", port = 80 } = request;
   const answer = await machine.succeed`
-    exec 3<>/dev/tcp/127.0.0.1/${port}
+    exec 3<>/dev/tcp/${server}/${port}
     printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' ${path} ${host} >&3
     cat <&3`;
   const [head = "", ...body] = answer.split("\r\n\r\n");

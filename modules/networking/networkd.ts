@@ -16,6 +16,10 @@ const options = declare("networking", {
     description: "Networks of systemd-networkd by file name, each with its sections.",
     example: { "10-lan": { Match: { Name: "eth1" }, Network: { Address: "192.168.1.1/24" } } },
   }),
+  links: option.attrsOf(option.attrsOf(section), {
+    description: "Names and settings of network cards, by file name (systemd.link), applied as they appear.",
+    example: { "10-lan": { Match: { PermanentMACAddress: "52:54:00:12:34:56" }, Link: { Name: "lan" } } },
+  }),
 });
 
 export interface Networking extends Read<typeof options> {}
@@ -57,6 +61,9 @@ export default defineModule(options, ({ cfg, config, pkgs, define }) => {
       },
     },
   });
+  const links = Object.entries(cfg.links).map(([name, sections]) => [name, formatUnit(sections)] as const);
+  for (const [name, text] of links) define({ environment: { etc: { [`systemd/network/${name}.link`]: { text } } } });
+  if (links.length > 0) define({ services: { udev: { packageRules: ["80-net-setup-link.rules"] } } });
   const hosts = Object.entries(cfg.hosts).map(([address, names]) => `${address} ${names.join(" ")}\n`);
   const servers = cfg.nameservers.map((address) => `nameserver ${address}\n`);
   define({

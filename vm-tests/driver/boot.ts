@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type Accelerator, type Architecture, type Disk, VirtualMachine } from "qemu-wrapper";
+import { type Accelerator, type Architecture, type Disk, type Nic, VirtualMachine } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import { AgentClient, type Hello } from "./agent-client.ts";
 import { type ConsoleTrouble, judgeConsoleLine } from "./console-trouble.ts";
@@ -30,6 +30,7 @@ export interface BootSpecification {
   readonly firmware?: string;
   readonly disks: readonly Disk[];
   readonly screen?: boolean;
+  readonly nics?: readonly Nic[];
   /** Folder for sockets. */
   readonly socketFolder: string;
   /** Folder for console.log and journal.log, which are appended to. */
@@ -103,6 +104,7 @@ export class Boot {
         cpus,
         disks,
         ...(specification.screen === true ? { screen: true } : {}),
+        nics: specification.nics ?? [],
         ports: [AGENT_PORT, JOURNAL_PORT],
         ...(kernel === undefined ? {} : { kernel }),
         ...(firmware === undefined ? {} : { firmware }),

@@ -7,6 +7,7 @@ import {
   createOverlay,
   type Disk,
   makeRunDirectory,
+  type Nic,
   type RunDirectory,
   rejectKvm,
 } from "qemu-wrapper";
@@ -41,6 +42,8 @@ const DRIVER_PARAMETERS: Readonly<Record<MachineManifest["architecture"], string
 export interface MachineHostOptions {
   readonly name: string;
   readonly manifest: MachineManifest;
+  /** Its network cards. */
+  readonly nics: readonly Nic[];
   readonly accelerator: Accelerator;
   /** Whether a guest that shows no life under KVM is started again under TCG. */
   readonly mayFallBack: boolean;
@@ -210,6 +213,7 @@ export class MachineHost {
       },
       disks: this.#disks ?? [],
       ...(this.hasScreen ? { screen: true } : {}),
+      nics: this.#options.nics,
       socketFolder: this.#sockets.path,
       folder: this.folder,
       number: ++this.#boots,

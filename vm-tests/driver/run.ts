@@ -6,6 +6,7 @@ import { CodedError, formatLocation, type SourceLocation } from "../../core/base
 import type { Machine, StoryTools } from "../machine.ts";
 import type { VmTestManifest } from "../manifest.ts";
 import { storyAssert } from "./assert.ts";
+import { StoryNetworks } from "./story-networks.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { GuestMachine } from "./guest-machine.ts";
 import { MachineHost, RECORD, RECORDED_DISK } from "./machine-host.ts";
@@ -56,6 +57,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   };
   const hosts: MachineHost[] = [];
   const steps: string[] = [];
+  let networks: StoryNetworks | undefined;
   let error: CodedError | undefined;
   try {
     // All machines of a test are of one platform.
@@ -64,11 +66,13 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     const { accelerator, reason } = await chooseAccelerator({ wanted, architecture });
     const [story, systems] = [digestOf(options.storyFile), systemsOf(manifest)];
     log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder, story, systems });
+    networks = await StoryNetworks.open({ machines: manifest.machines, folder: folder.path, log });
     for (const [name, machine] of Object.entries(manifest.machines)) {
       hosts.push(
         new MachineHost({
           name,
           manifest: machine,
+          nics: networks.nicsOf({ name, ...machine }),
           accelerator,
           mayFallBack: wanted === "auto",
           log,
@@ -80,7 +84,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
       );
     }
     const machines = Object.fromEntries(hosts.map((host) => [host.name, new GuestMachine(host)]));
-    const tools = makeTools(log, steps);
+    const tools = { ...networks.forStory(log), ...makeTools(log, steps) };
     await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options);
     for (const host of hosts) host.calls.checkAwaited();
     checkConsoles(hosts, options.allowConsole ?? []);
@@ -94,6 +98,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
       for (const disk of ["root.qcow2", RECORDED_DISK, RECORD]) rmSync(join(host.folder, disk), { force: true });
     }
   }
+  await networks?.close();
   const seconds = (performance.now() - begin) / 1000;
   log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : showFailure(error)) });
   return { ok: error === undefined, seconds, folder: options.folder, ...(error === undefined ? {} : { error }) };

@@ -27,7 +27,7 @@ ${indent(nginx.httpConfig)}${hosts.join("")}}
 }
 
 function formatHost(name: string, host: VirtualHost, port: number): string {
-  const listen = host.listen.length === 0 ? [{ address: "*", port }] : host.listen;
+  const listen = host.listen.length === 0 ? ["*", "[::]"].map((address) => ({ address, port })) : host.listen;
   const lines = [
     ...listen.map((one) => `listen ${one.address}:${one.port}${host.default ? " default_server" : ""};`),
     `server_name ${[host.serverName ?? name, ...host.serverAliases].join(" ")};`,

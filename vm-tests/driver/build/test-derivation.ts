@@ -33,7 +33,7 @@ export interface TestDerivationOptions {
 /** A test as a build. */
 export interface TestDerivation {
   readonly drvPath: StorePath;
-  /** JSON out of the build, its places in sources as places on this machine. */
+  /** Text out of the build (JSON, too), its places in sources as places on this machine. */
   readonly onHost: (text: string) => string;
 }
 

@@ -6,6 +6,7 @@ import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { StorePath } from "../../../../core/store/index.ts";
 import {
   addTestDerivation,
+  ERROR_FILE,
   appendEntry,
   parseWireEntry,
   type Reporter,
@@ -119,6 +120,11 @@ class Follower {
     this.#reporter = this.#options.reporterOf(this.#test);
   }
 
+  /** The failure names places in the build's sources. */
+  #content(file: string, bytes: Buffer): Buffer | string {
+    return file === ERROR_FILE ? this.#made.onHost(bytes.toString("utf8")) : bytes;
+  }
+
   #takeLine(line: string): void {
     this.#begin();
     const folder = this.#folder as string;
@@ -130,7 +136,7 @@ class Follower {
     }
     const { file, entry, base64 } = wire;
     mkdirSync(join(folder, dirname(file)), { recursive: true });
-    if (base64 !== undefined) writeFileSync(join(folder, file), Buffer.from(base64, "base64"));
+    if (base64 !== undefined) writeFileSync(join(folder, file), this.#content(file, Buffer.from(base64, "base64")));
     if (entry === undefined) return;
     appendEntry(folder, file, entry);
     if (file !== "events.ndjson") return;
