@@ -20,6 +20,7 @@ export function listType(element: OptionType, nonEmpty = false): OptionType {
       return Object.freeze(merged);
     },
     ...(nonEmpty ? {} : { empty: Object.freeze([]) }),
+    parts: { kind: "collection", of: "list", element, suffix: ".*", withElement: (other) => listType(other, nonEmpty) },
     ...(element.inner === undefined ? {} : { inner: { ...element.inner, suffix: `.*${element.inner.suffix}` } }),
   };
 }
@@ -43,6 +44,13 @@ export function attrsType(element: OptionType, placeholder = "name"): OptionType
       return mergeByName(path, byName, element, report);
     },
     empty: Object.freeze({}),
+    parts: {
+      kind: "collection",
+      of: "attrs",
+      element,
+      suffix: `.<${placeholder}>`,
+      withElement: (other) => attrsType(other, placeholder),
+    },
     ...(element.inner === undefined
       ? {}
       : { inner: { ...element.inner, suffix: `.<${placeholder}>${element.inner.suffix}` } }),
@@ -131,6 +139,7 @@ export function nullableType(inner: OptionType): OptionType {
       definitions.some(({ value }) => value === null)
         ? mergeEqual(path, definitions, report)
         : inner.merge(path, definitions, report),
+    parts: { kind: "collection", of: "nullable", element: inner, suffix: "", withElement: nullableType },
     ...innerOf(inner),
   };
 }
@@ -168,8 +177,10 @@ export function coercedType(from: OptionType, convert: (value: never) => unknown
 
 /** A value that readers get as `convert` makes it. */
 export function appliedType(inner: OptionType, convert: (value: never) => unknown): OptionType {
+  // Readers get what this one declaration makes of it.
+  const { parts: _, ...rest } = inner;
   return {
-    ...inner,
+    ...rest,
     merge: (path, definitions, report) => {
       let fits = true;
       const value = inner.merge(path, definitions, (diagnostic) => {

@@ -367,4 +367,13 @@ test("the result does not depend on the order of modules (100 random orders)", (
   );
 });
 
+test("a misspelt option of a module that is disabled says so where a rule reads it, too", () => {
+  const clock = defineModule(declare("clock", { zone: option.str({ default: "UTC" }) }));
+  const reader = rule("reader", ({ config, define }) => define(says({ out: { zone: config.clock.zone } })));
+  const out = defineModule(declare("out", { zone: option.str({ default: "" }) }));
+  const { code, hint } = failure(() => evaluateModules({ modules: [clock, reader, out], disabledModules: ["clock"] }));
+  assert.is(code, "option.unknown");
+  assert.match(hint ?? "", /^Module "clock" at .* declares it, but is disabled\.$/);
+});
+
 test.run();

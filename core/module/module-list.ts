@@ -1,6 +1,7 @@
 import { CodedError, type Diagnostic, compareText, didYouMean } from "../base/index.ts";
-import { diagnose, showPlace } from "./definition.ts";
+import { showPlace } from "./definition.ts";
 import { type Module, checkModules } from "./module.ts";
+import { isUnknownOption } from "./unknown-option.ts";
 
 /** What {@link collectModules} takes. */
 export interface CollectModulesOptions {
@@ -108,8 +109,6 @@ export function disabledDeclaration(path: string, disabled: readonly Module[]): 
 
 /** A diagnostic with what a disabled module has to do with it. */
 export function explainDisabled(diagnostic: Diagnostic, disabled: readonly Module[]): Diagnostic {
-  if (diagnostic.code !== "option.unknown" || disabled.length === 0) return diagnostic;
-  const path = /"((?:[^"\\]|\\.)*)"/.exec(diagnostic.message)?.[1] ?? "";
-  const { code, message, at, hint } = diagnostic;
-  return diagnose(code, message, at, disabledDeclaration(path, disabled) ?? hint);
+  const hint = isUnknownOption(diagnostic) ? disabledDeclaration(diagnostic.option, disabled) : undefined;
+  return hint === undefined ? diagnostic : { ...diagnostic, hint };
 }

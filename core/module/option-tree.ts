@@ -2,6 +2,7 @@ import { type Diagnostic, type SourceLocation, sortedText } from "../base/index.
 import { showMember } from "./collection-types.ts";
 import { type Definition, type Report, diagnose, memberOf, showPlace, withValue } from "./definition.ts";
 import { type FormerName, type Module, importsDepend } from "./module.ts";
+import { joinOptions } from "./join-options.ts";
 import { type AnyOption, type OptionGroup, type OptionType, isOption } from "./option-type.ts";
 import { isGroupPart, unknownOption } from "./unknown-option.ts";
 import { showValue } from "./value.ts";
@@ -26,6 +27,11 @@ class DeclaredOption implements OptionNode {
     this.path = path;
     this.option = option;
     this.#module = module;
+  }
+
+  /** The same option, to which another module has added. */
+  withOption(option: AnyOption): DeclaredOption {
+    return new DeclaredOption(this.path, option, this.#module);
   }
 
   get declaredBy(): string {
@@ -146,9 +152,15 @@ function addOptions(group: GroupNode, options: OptionGroup, module: Module, repo
     const found = group.members.get(name);
     if (found === undefined) {
       group.members.set(name, new DeclaredOption(showMember(group.path, name), member, module));
-    } else {
-      report(declaredTwice(found, module));
+      continue;
     }
+    if (!(found instanceof DeclaredOption)) {
+      report(declaredTwice(found, module));
+      continue;
+    }
+    const joined = joinOptions(found.path, found.option, member);
+    if (joined.kind === "joined") group.members.set(name, found.withOption(joined.option));
+    else report(declaredTwice(found, module, joined.path));
   }
 }
 
@@ -192,11 +204,12 @@ function nodeAt(root: GroupNode, path: readonly string[], renames = 0): OptionNo
 /** How often an option may have got another name. */
 const MOST_RENAMES = 64;
 
-function declaredTwice(found: OptionNode | GroupNode, module: Module): Diagnostic {
+/** @param path Of what both declare, which may lie inside of what was found. */
+function declaredTwice(found: OptionNode | GroupNode, module: Module, path = found.path): Diagnostic {
   const first = found.kind === "option" ? `an option declared at ${showPlace(found.declaredAt)}` : "a group of options";
   return diagnose(
     "option.declared-twice",
-    `Cannot declare option "${found.path}" at ${showPlace(module.at)}: found ${first}, expected the name to be free`,
+    `Cannot declare option "${path}" at ${showPlace(module.at)}: found ${first}, expected the name to be free`,
     module.at,
     "Give one of them another name; what exists is set with define({ … }).",
   );

@@ -17,7 +17,31 @@ export interface OptionType {
   readonly empty?: unknown;
   /** Options inside a value, for documentation: their path continues with `suffix`. */
   readonly inner?: InnerOptions;
+  /** What it is made of, for types whose options several modules may declare. Default: one module alone declares it. */
+  readonly parts?: TypeParts;
 }
+
+/** What a type that can be joined with another one of its kind is made of. */
+export type TypeParts =
+  | {
+      readonly kind: "collection";
+      readonly of: "list" | "attrs" | "nullable";
+      readonly element: OptionType;
+      /** What the paths of elements end with, for messages. */
+      readonly suffix: string;
+      readonly withElement: (element: OptionType) => OptionType;
+    }
+  | {
+      readonly kind: "submodule";
+      readonly options: OptionGroup;
+      readonly rules: readonly unknown[];
+      readonly freeform: OptionType | undefined;
+      readonly withParts: (
+        options: OptionGroup,
+        rules: readonly unknown[],
+        freeform: OptionType | undefined,
+      ) => OptionType;
+    };
 
 /** Options inside a value. */
 export interface InnerOptions {

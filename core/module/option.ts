@@ -305,7 +305,7 @@ export const option = {
     { rule, freeform, ...settings }: SubmoduleSettings<Group, FreeValue, FreeDefined> = {},
   ): Option<ReadSubmodule<Group, FreeValue>, WriteSubmodule<Group, FreeDefined>> =>
     optionOfType(
-      submoduleType(options, { rule: rule as SubmoduleRule | undefined, freeform: freeform?.type }),
+      submoduleType(options, { rules: rule === undefined ? [] : [rule as SubmoduleRule], freeform: freeform?.type }),
       settings as never,
     ),
 

@@ -3,6 +3,7 @@ import { type Definition, diagnose, makeDefinition } from "./definition.ts";
 import type { Module, RuleContext } from "./module.ts";
 import { type GroupNode, type OptionNode, type TakeApartOptions, takeApart } from "./option-tree.ts";
 import { type ReadOption, makeTrackedConfig } from "./tracked-config.ts";
+import { type UnknownOption, UnknownOptionRead } from "./unknown-option.ts";
 import { sameValue } from "./value.ts";
 
 /** How the last run of a rule ended. */
@@ -235,7 +236,10 @@ function sameDefinition(a: Definition, b: Definition | undefined): boolean {
 /** What to tell about a rule that threw: its own coded error as it is, any other with the module's name. */
 export function ruleFailure(module: Module, error: unknown): Diagnostic {
   if (error instanceof CodedError) {
-    return diagnose(error.code, error.message, error.at ?? module.at, error.hint);
+    const told = diagnose(error.code, error.message, error.at ?? module.at, error.hint);
+    if (!(error instanceof UnknownOptionRead)) return told;
+    const unknown: UnknownOption = { ...told, option: error.option };
+    return unknown;
   }
   return diagnose(
     "module.rule-failed",

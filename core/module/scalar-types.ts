@@ -120,8 +120,9 @@ export const packageType: OptionType = {
 
 /** A value of another type that has one definition only. */
 export function uniqueType(inner: OptionType): OptionType {
+  const { parts: _, ...rest } = inner;
   return {
-    ...inner,
+    ...rest,
     merge: (path, definitions, report) => {
       mergeOnly(path, definitions, report);
       return inner.merge(path, definitions.slice(0, 1), report);

@@ -8,24 +8,25 @@ import type { OptionGroup } from "./option-type.ts";
 import { faultsOf, valuesOf, warningsOf } from "./settled.ts";
 import { type MergeContext, type SubmoduleRule, noInnerValue } from "./submodule-type.ts";
 
-/** What {@link mergeByRule} takes. */
-export interface MergeByRuleContext extends MergeContext {
-  readonly rule: SubmoduleRule;
+/** What {@link mergeByRules} takes. */
+export interface MergeByRulesContext extends MergeContext {
+  /** Of each module that declares options of it, at least one. */
+  readonly rules: readonly SubmoduleRule[];
 }
 
-/** Merge definitions of a submodule that has a rule: a configuration of its own, which settles by itself. */
-export function mergeByRule(
+/** Merge definitions of a submodule that has rules: a configuration of its own, which settles by itself. */
+export function mergeByRules(
   path: string,
   options: OptionGroup,
   definitions: readonly Definition[],
-  { report, free, rule }: MergeByRuleContext,
+  { report, free, rules }: MergeByRulesContext,
 ): unknown {
   const module: Module = {
     kind: "module",
     key: path,
     declaration: { kind: "declaration", path: [], options, at: undefined },
     imports: [],
-    rule: rule as unknown as Rule,
+    rule: undefined,
     get at() {
       return definitions[0]?.at;
     },
@@ -40,10 +41,19 @@ export function mergeByRule(
     });
   }
   const literal: Source = {
-    module: { ...module, rule: undefined },
+    module,
     run: { outcome: { kind: "done" }, reads: new Set(), definitions: given, diagnostics: [], warnings: [] },
   };
-  const settled = settle(root, [module], [literal], { name: splitOptionPath(path).at(-1) ?? path });
+  const ruled = rules.map(
+    (rule): Module => ({
+      ...module,
+      rule: rule as unknown as Rule,
+      get at() {
+        return module.at;
+      },
+    }),
+  );
+  const settled = settle(root, ruled, [literal], { name: splitOptionPath(path).at(-1) ?? path });
   const faults = faultsOf(settled);
   for (const diagnostic of [...warningsOf(settled), ...faults]) report(diagnostic);
   for (const { node, state } of settled.cells.values()) {

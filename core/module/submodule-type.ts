@@ -19,7 +19,7 @@ import {
   mergeDefinitions,
 } from "./option-type.ts";
 import { PRIORITY_DECLARED } from "./priority.ts";
-import { mergeByRule } from "./submodule-rule.ts";
+import { mergeByRules } from "./submodule-rule.ts";
 import { isGroupPart, unknownOption } from "./unknown-option.ts";
 import { isPlainObject } from "./value.ts";
 
@@ -40,25 +40,34 @@ export type SubmoduleRule<Group extends OptionGroup = OptionGroup> = (context: S
 
 /** What a submodule has besides its options. */
 export interface SubmoduleExtras {
-  readonly rule?: SubmoduleRule | undefined;
+  /** Default: its options imply nothing for each other. */
+  readonly rules?: readonly SubmoduleRule[];
   /** The type of names that are not declared. Default: there may be none. */
   readonly freeform?: OptionType | undefined;
 }
 
 /** An attribute set with declared names. Every option in it without a default has to be defined. */
-export function submoduleType(options: OptionGroup, { rule, freeform }: SubmoduleExtras = {}): OptionType {
+export function submoduleType(options: OptionGroup, { rules = [], freeform }: SubmoduleExtras = {}): OptionType {
   const free = freeform === undefined ? undefined : attrsType(freeform);
   return {
     name: "submodule",
     mismatch: (value) => (isPlainObject(value) ? undefined : "an attribute set with the declared options"),
     merge: (path, all, report) => {
       const definitions = all.map(asWritten);
-      return rule === undefined
+      return rules.length === 0
         ? mergeGroup(path, options, definitions, { report, free })
-        : mergeByRule(path, options, definitions, { report, free, rule });
+        : mergeByRules(path, options, definitions, { report, free, rules });
     },
-    ...(rule === undefined && isComplete(options) ? { empty: Object.freeze({}) } : {}),
+    ...(rules.length === 0 && isComplete(options) ? { empty: Object.freeze({}) } : {}),
     inner: { suffix: "", options, freeform },
+    parts: {
+      kind: "submodule",
+      options,
+      rules,
+      freeform,
+      withParts: (joined, all, free) =>
+        submoduleType(joined, { rules: all as readonly SubmoduleRule[], freeform: free }),
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import { CodedError, callerLocation } from "../base/index.ts";
 import { type GroupNode, type OptionNode, findFormer } from "./option-tree.ts";
-import { unknownOption } from "./unknown-option.ts";
+import { UnknownOptionRead, unknownOption } from "./unknown-option.ts";
 
 /** Answers for the value of an option; may throw to stop the rule that asks. */
 export type ReadOption = (option: OptionNode) => unknown;
@@ -44,8 +44,8 @@ export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: Grou
 const LANGUAGE_NAMES = new Set(["then", "toJSON", "constructor", "toString", "valueOf", "outPath"]);
 
 function unknownRead(group: GroupNode, name: string): never {
-  const { code, message, hint } = unknownOption(group.path, name, [...group.members.keys()], undefined, "read");
-  throw new CodedError(code, message, { hint, at: callerLocation() });
+  const unknown = unknownOption(group.path, name, [...group.members.keys()], undefined, "read");
+  throw new UnknownOptionRead(unknown, callerLocation());
 }
 
 function refuseWrite(group: GroupNode, name: string | symbol): never {

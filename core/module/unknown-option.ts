@@ -1,4 +1,4 @@
-import { nearNames, sortedText } from "../base/index.ts";
+import { CodedError, type Diagnostic, nearNames, sortedText } from "../base/index.ts";
 import { showMember } from "./collection-types.ts";
 import { type Definition, type Report, diagnose } from "./definition.ts";
 import { isPlainObject, showKind } from "./value.ts";
@@ -18,6 +18,26 @@ export function isGroupPart(path: string, part: Definition, report: Report): boo
   return false;
 }
 
+/** A name that no module declares. */
+export interface UnknownOption extends Diagnostic {
+  /** The path that was asked for. */
+  readonly option: string;
+}
+
+export function isUnknownOption(diagnostic: Diagnostic): diagnostic is UnknownOption {
+  return diagnostic.code === "option.unknown" && "option" in diagnostic;
+}
+
+/** {@link UnknownOption} for a rule that reads it. */
+export class UnknownOptionRead extends CodedError implements UnknownOption {
+  readonly option: string;
+
+  constructor({ code, message, hint, option }: UnknownOption, at: Definition["at"]) {
+    super(code, message, { hint, at });
+    this.option = option;
+  }
+}
+
 /** The diagnostic for a name that no module declares, with the closest one that some does. */
 export function unknownOption(
   path: string,
@@ -25,14 +45,16 @@ export function unknownOption(
   known: readonly string[],
   at: Definition["at"],
   verb: "set" | "read" = "set",
-): ReturnType<typeof diagnose> {
+): UnknownOption {
+  const option = showMember(path, name);
   const [meant] = nearNames(name, known, 1);
   const shown = sortedText(known);
   const list = shown.length > 8 ? `${shown.slice(0, 8).join(", ")}, …` : shown.join(", ");
-  return diagnose(
+  const diagnostic = diagnose(
     "option.unknown",
-    `Cannot ${verb} option "${showMember(path, name)}": found no such option${known.length === 0 ? "" : `, expected one of ${list}`}`,
+    `Cannot ${verb} option "${option}": found no such option${known.length === 0 ? "" : `, expected one of ${list}`}`,
     at,
     meant === undefined ? undefined : `Did you mean "${showMember(path, meant)}"?`,
   );
+  return { ...diagnostic, option };
 }
