@@ -87,7 +87,7 @@ if [ ! -x "$native" ] || [ -n "$(find core/host/sandbox/native -name '*.c' -newe
   fi
 fi
 
-bundle=dist/floe.mjs
+bundle=dist/floe.cjs
 if [ ! -f "$bundle" ] || [ -n "$(find core tools/cli vm-tests/driver vm-tests/qemu-wrapper \
   -name '*.ts' ! -name '*.test.ts' ! -name '*.contract.ts' -newer "$bundle" -print -quit)" ]; then
   "$node" --disable-warning=ExperimentalWarning tools/cli/bundle.ts || say "the bundle could not be made; floe runs from its sources, which starts slower"

@@ -31,7 +31,7 @@ const BUNDLES = CORE.replace(/[^/]+\/$/, "dist/");
 /** Frames of core and its bundles are skipped, except those of its tests, which stand for a user. */
 function isOwnFrame(file: string): boolean {
   if (file.startsWith(CORE)) return !file.endsWith(".test.ts");
-  return file.startsWith("node:") || (file.startsWith(BUNDLES) && file.endsWith(".mjs"));
+  return file.startsWith("node:") || (file.startsWith(BUNDLES) && /\.c?js$/.test(file));
 }
 
 /**

@@ -1,5 +1,3 @@
-import { runProgram } from "./program.ts";
-import { routes } from "./routes.ts";
-import { VERSION } from "./version.ts";
+import { runFloe } from "./run-floe.ts";
 
-await runProgram({ name: "floe", version: VERSION, routes, arguments: process.argv.slice(2) });
+await runFloe(process.argv.slice(2));

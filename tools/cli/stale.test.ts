@@ -9,7 +9,7 @@ import { temporaryDirectory } from "./testing.ts";
 function makeHouse(): { readonly house: string; readonly bundle: string; readonly source: string } {
   const house = temporaryDirectory();
   for (const folder of [".git", "core", "dist"]) mkdirSync(join(house, folder));
-  const [bundle, source] = [join(house, "dist/floe.mjs"), join(house, "core/b.ts")];
+  const [bundle, source] = [join(house, "dist/floe.cjs"), join(house, "core/b.ts")];
   for (const file of [join(house, "core/a.ts"), source]) writeFileSync(file, "");
   writeFileSync(join(house, "dist", INPUTS_NAME), "core/a.ts\ncore/b.ts\n");
   writeFileSync(bundle, "");

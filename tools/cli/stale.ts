@@ -6,7 +6,7 @@ export const INPUTS_NAME = "floe.inputs";
 /**
  * Whether a bundle is older than a source it was made from. Only where people work on the sources: a checkout.
  *
- * @param bundle `<house>/dist/floe.mjs`, as old as the newest state of the sources it has.
+ * @param bundle `<house>/dist/floe.cjs`, as old as the newest state of the sources it has.
  */
 export function isStale(bundle: string): boolean {
   const dist = bundle.slice(0, bundle.lastIndexOf("/"));

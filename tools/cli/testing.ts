@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { findEngine, isBundleCurrent } from "../../core/host/evaluator/index.ts";
+import { NODE_FLAGS } from "./program-script.ts";
 
 /** How a run of the program ended. */
 export interface CliResult {
@@ -24,9 +25,8 @@ const COMPILED =
 
 /** What follows `node` to run `floe` as its launcher does: from the bundle while no source is newer. */
 export function floeCommand(): readonly string[] {
-  const flags = ["--disable-warning=ExperimentalWarning"];
-  if (!isBundleCurrent()) return [...flags, join(import.meta.dirname, "start.ts")];
-  return [...flags, "--min-semi-space-size=16", join(findEngine(), "dist/floe.mjs")];
+  const start = isBundleCurrent() ? join(findEngine(), "dist/floe.cjs") : join(import.meta.dirname, "start.ts");
+  return [...NODE_FLAGS, start];
 }
 
 /** Run `floe` in a process of its own, without a terminal. */

@@ -51,7 +51,7 @@ export function hasEngineImage(): boolean {
 }
 
 function compareBundle(engine: string): boolean {
-  const bundle = join(engine, "dist/floe.mjs");
+  const bundle = join(engine, "dist/floe.cjs");
   if (!existsSync(bundle)) return false;
   const { mtimeMs } = statSync(bundle);
   // Who runs the bundle has looked.

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { formatLock } from "../../flake/index.ts";
 import { writeFileAtomic } from "../files/write.ts";
-import { findEngine } from "./engine.ts";
+import { bundleFiles } from "./bundle-files.ts";
+import { findEngine, hasEngineImage } from "./engine.ts";
 import { type FlakeLocation, placesOf, type Question } from "./locked-flake.ts";
 import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
@@ -11,7 +12,7 @@ import { StrippedCache } from "./stripped-cache.ts";
 import { fingerprintTree } from "./tree-fingerprint.ts";
 
 /** Changes when records of an older shape must not be read. */
-const RECORD_VERSION = 2;
+const RECORD_VERSION = 3;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
@@ -109,8 +110,7 @@ function keyOf(flake: FlakeLocation, question: Question): string {
       RECORD_VERSION,
       process.version,
       engine,
-      // The files of the engine that run outside of the realm are not among those the evaluation reads.
-      fingerprintTree(`${engine}/core/host/evaluator`, () => true).digest,
+      engineState(engine),
       flake.directory,
       flake.sourceDirectory,
       formatLock(flake.lock),
@@ -120,6 +120,13 @@ function keyOf(flake: FlakeLocation, question: Question): string {
       ...(question.expression === undefined ? [] : [question.expression]),
     ]),
   );
+}
+
+/** What runs outside of the realm is not among the files that the evaluation reads, and of a bundle nothing is. */
+function engineState(engine: string): string {
+  if (!hasEngineImage()) return fingerprintTree(`${engine}/core/host/evaluator`, () => true).digest;
+  const { size, ctimeMs, ino } = statSync(bundleFiles(engine).image);
+  return `${size} ${ctimeMs} ${ino}`;
 }
 
 function isCurrent({ files, trees, ways }: RecordFile, flake: FlakeLocation): boolean {

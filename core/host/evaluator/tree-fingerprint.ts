@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync } from "node:fs";
+import { constants, lstatSync, readdirSync } from "node:fs";
 
 /**
  * How long after a change, in nanoseconds, another one may leave the same time behind: kernels count in ticks of up to 10 ms, and
@@ -14,40 +14,37 @@ export function isYoung(ctimeNs: bigint, nowNs: bigint = BigInt(Date.now()) * 1_
 
 export interface TreeFingerprint {
   readonly digest: string;
-  /** When something in it changed last, in nanoseconds since 1970; folders count only by their entries. */
-  readonly changedNs: bigint;
+  /** Whether something in it changed so shortly before that it may change again without a trace; folders count only by their entries. */
+  readonly young: boolean;
 }
 
 /**
  * Digest over what a change of a tree would change: names, kinds, modes, sizes, times and inodes of all that counts.
  * Equal means unchanged; different means: look closer.
  *
- * The time is that of the inode (`ctime`), which no program can set back as it can the file's own.
+ * The time is that of the inode (`ctime`), which no program can set back as it can the file's own; in milliseconds with what a double
+ * keeps of their parts, a quarter of a microsecond.
  *
  * @param counts Says which entries, relative to the tree, count; a folder that does not is not entered.
  */
 export function fingerprintTree(hostPath: string, counts: (relative: string) => boolean): TreeFingerprint {
   const hash = createHash("sha256");
-  let changedNs = 0n;
+  let changedMs = 0;
   const walk = (relative: string): void => {
     const path = relative === "" ? hostPath : `${hostPath}/${relative}`;
-    const stat = lstatSync(path, { bigint: true });
-    const folder = stat.isDirectory();
+    const { mode, size, ctimeMs, ino } = lstatSync(path);
     // The time of a folder also changes with entries that do not count.
-    hash.update(
-      folder
-        ? `${relative}\0${stat.mode}\0`
-        : `${relative}\0${stat.mode}\0${stat.size}\0${stat.ctimeNs}\0${stat.ino}\0`,
-    );
-    if (!folder) {
-      if (stat.ctimeNs > changedNs) changedNs = stat.ctimeNs;
+    if ((mode & constants.S_IFMT) !== constants.S_IFDIR) {
+      hash.update(`${relative}\0${mode}\0${size}\0${ctimeMs}\0${ino}\0`);
+      if (ctimeMs > changedMs) changedMs = ctimeMs;
       return;
     }
+    hash.update(`${relative}\0${mode}\0`);
     for (const name of readdirSync(path).sort()) {
       const below = relative === "" ? name : `${relative}/${name}`;
       if (counts(below)) walk(below);
     }
   };
   walk("");
-  return { digest: hash.digest("hex"), changedNs };
+  return { digest: hash.digest("hex"), young: isYoung(BigInt(Math.ceil(changedMs)) * 1_000_000n) };
 }

@@ -3,7 +3,7 @@ import { CodedError, formatHash } from "../../../base/index.ts";
 import type { TreeFilter } from "../../../derivation/index.ts";
 import { type ScannedTree, scanTreeSync } from "../../files/scan-tree.ts";
 import type { TreeHash, TreeListing, TreeRead } from "../protocol.ts";
-import { fingerprintTree, isYoung } from "../tree-fingerprint.ts";
+import { fingerprintTree } from "../tree-fingerprint.ts";
 import { ENGINE_PLACE, FLAKE_PLACE } from "../places.ts";
 import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
 
@@ -65,12 +65,11 @@ export class Trees {
     );
   }
 
-  /** Before it is read: what changes in between must not look like what was read. */
+  /** Before it is read for the first time: what changes from then on must not look like what was read. */
   #remember(top: Located): void {
-    const { digest, changedNs } = fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative));
-    const known = this.reads.get(top.hostPath);
-    const isSame = known === undefined || known.fingerprint === digest;
-    this.reads.set(top.hostPath, { path: top.hostPath, fingerprint: isSame && !isYoung(changedNs) ? digest : "" });
+    if (this.reads.has(top.hostPath)) return;
+    const { digest, young } = fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative));
+    this.reads.set(top.hostPath, { path: top.hostPath, fingerprint: young ? "" : digest });
   }
 
   #counts(top: Located, relative: string): boolean {
