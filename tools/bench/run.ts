@@ -1,6 +1,6 @@
 import { type BuildBench, openBuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { findProgram } from "../../core/host/process/index.ts";
-import { benchEvaluateModules, benchEvaluateSystem } from "./evaluation/evaluation.ts";
+import { benchAsking, benchEvaluateModules, benchEvaluateSystem } from "./evaluation/evaluation.ts";
 import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
 import { benchNoOp } from "./no-op.ts";
@@ -21,6 +21,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   import: benchImport,
   "start-up": benchStartUp,
   "no-op": benchNoOp,
+  asking: benchAsking,
   "evaluate-system": benchEvaluateSystem,
   "evaluate-modules": benchEvaluateModules,
   pull: benchPull,

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { hashBytes, utf8 } from "../../../core/base/index.ts";
 import type { BuildBench } from "../../../core/host/builder/testdata/build-bench.ts";
 import { dumpFileNar, type StorePath } from "../../../core/store/index.ts";
-import { compare, median, runQuietly, showMs } from "../measure.ts";
+import { compare, type Contender, median, runQuietly, showMs } from "../measure.ts";
 import { FLOE } from "../no-op.ts";
 import { writeModules } from "./generated.ts";
 import { peakOfEvaluator } from "./peak-memory.ts";
@@ -57,6 +57,70 @@ export async function benchEvaluateSystem({ directory, store }: BuildBench): Pro
     forget();
     const peak = await peakOfEvaluator(evaluate);
     console.log(`  memory of the evaluator  ${peak.toFixed(0)} MiB  (bound 300 MB)`);
+  });
+}
+
+const OUR_FLAKE = `import { derivation } from "#floe/derivation";
+import { defineFlake } from "#floe/flake";
+
+const one = derivation({ name: "one", system: "x86_64-linux", builder: "/bin/sh", args: ["-c", "echo one > $out"] });
+
+export default defineFlake({ outputs: () => ({ packages: { "x86_64-linux": { one } } }) });
+`;
+const THEIR_FLAKE = `{
+  outputs = _: {
+    packages.x86_64-linux.one = derivation { name = "one"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo one > $out" ]; };
+  };
+}
+`;
+
+/**
+ * Small questions: to a flake of one derivation, beside real Nix with an equal one, unchanged and after an edit; and to this repository,
+ * which real Nix has no equal of, once they are known.
+ */
+export async function benchAsking({ directory, store }: BuildBench): Promise<void> {
+  const flake = `${directory}/asked`;
+  mkdirSync(flake, { recursive: true });
+  const write = (round: number): void => {
+    writeFileSync(`${flake}/flake.config.ts`, `${OUR_FLAKE}// ${round}\n`);
+    writeFileSync(`${flake}/flake.nix`, `${THEIR_FLAKE}# ${round}\n`);
+  };
+  const attribute = "packages.x86_64-linux.one.drvPath";
+  const ours = (): Promise<string> =>
+    runQuietly(FLOE, ["eval", `.#${attribute}`, "--store", store.root, "--raw"], flake);
+  const features = ["--extra-experimental-features", "nix-command flakes"];
+  const theirs = (): Promise<string> =>
+    runQuietly("nix", ["eval", ...features, "--store", store.root, "--raw", `path:${flake}#${attribute}`], flake);
+  await withOwnCache(directory, async () => {
+    write(0);
+    if ((await ours()) !== (await theirs())) console.log("the derivations differ");
+    const contenders = {
+      ours: { name: "floe eval", run: () => ours().then(() => {}) },
+      theirs: { name: "nix eval", run: () => theirs().then(() => {}) },
+    };
+    await compare({ title: "a path of a small flake, unchanged", rounds: 11, ...contenders });
+    const edited = (contender: Contender): Contender => ({ ...contender, prepare: (round) => write(round + 1) });
+    await compare({
+      title: "a path of a small flake, after an edit",
+      rounds: 11,
+      ours: edited(contenders.ours),
+      theirs: edited(contenders.theirs),
+    });
+    const repository = `${directory}/repository`;
+    copyRepository(repository);
+    const ask = (...words: string[]) => runQuietly(FLOE, [...words, "--store", store.root], repository);
+    await report(
+      "floe search hello, known",
+      "100 ms",
+      () => {},
+      () => ask("search", "hello"),
+    );
+    await report(
+      "floe option show, known",
+      "100 ms",
+      () => {},
+      () => ask("option", "show", "networking.hostName", "--flake", ".#web"),
+    );
   });
 }
 
