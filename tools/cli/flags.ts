@@ -384,7 +384,7 @@ function parseAskedStoreFlag(this: CliContext, text: string): string {
 function parseStoreFlag(this: CliContext, text: string): string {
   if (text.includes("://")) {
     throw new CodedError("cli.bad-store", `Cannot use "${text}" as a store: expected a directory`, {
-      hint: "Pass a directory; its store lies in DIR/nix/store. `floe store info`, `query` and `verify` ask other stores too, `floe copy` copies.",
+      hint: "Pass a directory; its store lies in DIR/nix/store. `floe store info`, `query`, `ping` and their like ask other stores too, `floe copy` copies.",
     });
   }
   return text.startsWith("/") ? text : `${this.cwd}/${text}`;

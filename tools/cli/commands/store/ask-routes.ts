@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { askedStoreFlags, type JsonFlags, jsonFlags, type StoreFlags, storeFlags } from "../../flags.ts";
+import { askedStoreFlags, type JsonFlags, jsonFlags, type StoreFlags } from "../../flags.ts";
 
 export interface InfoFlags extends StoreFlags, JsonFlags {
   readonly recursive: boolean;
@@ -90,7 +90,7 @@ export const askRoutes = {
     loader: async () => (await import("./why-depends.ts")).default,
     parameters: {
       flags: {
-        ...storeFlags,
+        ...askedStoreFlags,
         ...jsonFlags,
         all: { ...switchOn, brief: "Every chain, not the shortest alone" },
         precise: { ...switchOn, brief: "Every place that holds a reference, not the first alone" },
@@ -105,7 +105,7 @@ export const askRoutes = {
   diffClosures: buildCommand<DiffFlags, [string, string], CliContext>({
     loader: async () => (await import("./diff-closures.ts")).default,
     parameters: {
-      flags: { ...storeFlags, ...jsonFlags },
+      flags: { ...askedStoreFlags, ...jsonFlags },
       positional: {
         kind: "tuple",
         parameters: [
@@ -122,7 +122,7 @@ export const askRoutes = {
   }),
   ping: buildCommand<StoreFlags & JsonFlags, [], CliContext>({
     loader: async () => (await import("./ping.ts")).default,
-    parameters: { flags: { ...storeFlags, ...jsonFlags } },
+    parameters: { flags: { ...askedStoreFlags, ...jsonFlags } },
     docs: { brief: "Show which store it is, who answers, and whether it trusts you" },
   }),
 };

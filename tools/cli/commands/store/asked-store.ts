@@ -1,7 +1,9 @@
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import type { PathInfo, StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { isStoreAddress, type StoreFlags } from "../../flags.ts";
 import { openStore } from "../../store.ts";
+import { getPathInfo } from "./valid-path.ts";
 
 /** What commands ask of a store, be it one of this machine or what was fetched of a distant one. */
 export type AskedStore = Pick<
@@ -15,7 +17,25 @@ export type AskedStore = Pick<
   | "closure"
   | "readDerivation"
 > &
-  Disposable;
+  Disposable & {
+    /** What all of several objects need, each with its facts; only a store of this machine can tell that at once. */
+    closuresWithInfos?: LocalStore["closuresWithInfos"];
+    /** Where an object lies, for a store of this machine. */
+    realPath?: LocalStore["realPath"];
+    /** The place on this machine to which an object was fetched, for others. */
+    fetchTree?(path: StorePath): Promise<string>;
+  };
+
+/** The place of an object's files on this machine; those of a distant one are fetched. Gone when the store is closed. */
+export async function treeOf(store: AskedStore, path: StorePath): Promise<string> {
+  return (await store.fetchTree?.(path)) ?? (store.realPath?.(path) as string);
+}
+
+/** What each of several objects needs, itself included, with the facts. @throws {CodedError} `store.not-valid` */
+export function infosOfClosures(store: AskedStore, paths: readonly StorePath[]): PathInfo[][] {
+  if (store.closuresWithInfos !== undefined) return store.closuresWithInfos(paths.map((path) => [path]));
+  return paths.map((path) => store.closure([path]).map((each) => getPathInfo(store, each)));
+}
 
 /** How far a question goes: the named objects, all they refer to, what refers to them, directly or not; or digests. */
 export type Reach = "objects" | "closure" | "referrers" | "referrers-closure" | "digests";

@@ -1,13 +1,17 @@
 import { type ClosureMember, diffClosures } from "../../../../core/derivation/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openStore } from "../../store.ts";
 import type { DiffFlags } from "./ask-routes.ts";
+import { infosOfClosures, openAskedStore } from "./asked-store.ts";
 import { getPathInfo } from "./valid-path.ts";
 
 /** `floe store diff-closures`. */
-export default function diff(this: CliContext, flags: DiffFlags, before: string, after: string): void {
-  using store = openStore(flags, { readOnly: true });
-  const closures = store.closuresWithInfos([before, after].map((text) => [getPathInfo(store, text).path]));
+export default async function diff(this: CliContext, flags: DiffFlags, before: string, after: string): Promise<void> {
+  const texts = [before, after];
+  using store = await openAskedStore(this, flags, { texts, reach: "closure" });
+  const closures = infosOfClosures(
+    store,
+    texts.map((text) => getPathInfo(store, text).path),
+  );
   const [old = [], fresh = []] = closures.map((infos) =>
     infos.map(({ path, narSize }): ClosureMember => ({ path, sizeBytes: narSize })),
   );

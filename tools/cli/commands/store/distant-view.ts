@@ -1,8 +1,20 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { Derivation } from "../../../../core/derivation/index.ts";
 import { showUrl } from "../../../../core/fetch/index.ts";
+import { removeTree, restoreNar } from "../../../../core/host/files/index.ts";
 import { type AnyStore, openStoreUrl } from "../../../../core/host/stores/index.ts";
-import { closureOf, notValid, type PathInfo, type StoreGraph, type StorePath } from "../../../../core/store/index.ts";
+import {
+  checkNar,
+  closureOf,
+  notValid,
+  type PathInfo,
+  type StoreGraph,
+  type StorePath,
+  storePathBaseName,
+} from "../../../../core/store/index.ts";
 import type { AskedStore, OpenAskedStoreOptions, Reach } from "./asked-store.ts";
 import { readPathText } from "./valid-path.ts";
 
@@ -35,6 +47,7 @@ class DistantView implements AskedStore {
   readonly #infos = new Map<StorePath, PathInfo>();
   readonly #referrers = new Map<StorePath, StorePath[]>();
   readonly #digests = new Map<string, StorePath>();
+  #fetched: string | undefined;
 
   constructor(store: AnyStore, where: string) {
     this.storeDirectory = store.storeDirectory;
@@ -83,7 +96,17 @@ class DistantView implements AskedStore {
     throw this.#cannotAnswer(`what "${path}" makes`);
   }
 
+  async fetchTree(path: StorePath): Promise<string> {
+    this.#fetched ??= mkdtempSync(join(tmpdir(), "floe-fetched-"));
+    const place = join(this.#fetched, storePathBaseName(path));
+    const info = this.#infos.get(path);
+    if (info === undefined) throw notValid(path);
+    checkNar(info, await restoreNar(this.#store.readNar(path), place));
+    return place;
+  }
+
   [Symbol.dispose](): void {
+    if (this.#fetched !== undefined) removeTree(this.#fetched);
     this.#store.close();
   }
 

@@ -8,7 +8,7 @@ import { openLocalStore } from "../../../../core/host/local-store/index.ts";
 import { storePathDigest } from "../../../../core/store/index.ts";
 import { floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
 
-/** `info`, `query` and `verify` ask stores behind addresses what they ask a directory. */
+/** `info`, `query`, `why-depends`, `diff-closures`, `ping` and `verify` ask stores behind addresses what they ask a directory. */
 const directory = temporaryDirectory();
 const root = join(directory, "root");
 const empty = ["--store", join(directory, "empty")];
@@ -68,6 +68,8 @@ const QUESTIONS = [
   ["info", "-rsS", app],
   ["query", "--references", mid],
   ["query", "--tree", app],
+  ["why-depends", "--all", "--precise", app, lib],
+  ["diff-closures", "--json", lib, app],
 ];
 const answers = await Promise.all(QUESTIONS.map((words) => ask(["store", ...words], root)));
 
@@ -77,6 +79,15 @@ for (const address of addresses) {
   test(`floe store info and query ask a store behind ${kind}`, async () => {
     for (const [index, words] of QUESTIONS.entries())
       assert.is(await ask(["store", ...words], address), answers[index], words.join(" "));
+  });
+
+  test(`floe store ping says who answers behind ${kind}`, async () => {
+    const facts = JSON.parse(await ask(["store", "ping", "--json"], address)) as Record<string, unknown>;
+    // Parameters may be secrets.
+    assert.is(facts["url"], address.replace(/\?.*/, ""));
+    const isDaemon = address === unix || kind === "ssh-ng";
+    assert.equal([typeof facts["version"], facts["trusted"]], isDaemon ? ["string", true] : ["undefined", undefined]);
+    await refuses("store.no-dependency", ["store", "why-depends", lib, app], address);
   });
 
   test(`floe store verify looks at objects of a store behind ${kind}`, async () => {

@@ -1,11 +1,11 @@
 import { CodedError, compareText } from "../../../../core/base/index.ts";
 import { type Mention, mentionsIn } from "../../../../core/host/files/index.ts";
-import type { LocalStore } from "../../../../core/host/local-store/index.ts";
+import { LocalStore } from "../../../../core/host/local-store/index.ts";
 import { findChains, type StorePath, storePathDigest } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openStore } from "../../store.ts";
 import { plainText } from "../../text.ts";
 import type { WhyDependsFlags } from "./ask-routes.ts";
+import { type AskedStore, openAskedStore, treeOf } from "./asked-store.ts";
 import { getPathInfo } from "./valid-path.ts";
 
 interface Step {
@@ -22,11 +22,12 @@ export default async function whyDepends(
   from: string,
   to: string,
 ): Promise<void> {
-  using store = openStore(flags, { readOnly: true });
+  using store = await openAskedStore(this, flags, { texts: [from, to], reach: "closure" });
   const start = getPathInfo(store, from).path;
   const end = getPathInfo(store, to).path;
   const chains = findChains(start, end, {
-    referencesOf: store.referencesOfMany(),
+    referencesOf:
+      store instanceof LocalStore ? store.referencesOfMany() : (path) => store.queryPathInfo(path)?.references ?? [],
     all: flags.all,
   });
   if (chains === undefined) {
@@ -34,7 +35,7 @@ export default async function whyDepends(
       hint: "`floe store query --requisites` lists what it needs.",
     });
   }
-  const step = describe(store, start, chains, flags);
+  const step = await describe(store, start, chains, flags);
   if (flags.json) return this.printJson(step);
   this.print(start);
   const lines: string[] = [];
@@ -43,22 +44,21 @@ export default async function whyDepends(
 }
 
 /** Each object is followed once; where it occurs again, what it needs was shown. */
-function describe(
-  store: LocalStore,
+async function describe(
+  store: AskedStore,
   start: StorePath,
   chains: ReadonlyMap<StorePath, readonly StorePath[]>,
   flags: WhyDependsFlags,
-): Step {
+): Promise<Step> {
   const shown = new Set<StorePath>();
-  const follow = (path: StorePath, mentions: readonly Mention[]): Step => {
+  const follow = async (path: StorePath, mentions: readonly Mention[]): Promise<Step> => {
     const next = shown.has(path) ? [] : [...(chains.get(path) ?? [])].sort(compareText);
     shown.add(path);
-    const found = mentionsIn(store.realPath(path), next.map(storePathDigest), { first: !flags.precise });
-    return {
-      path,
-      mentions,
-      needs: next.map((each) => follow(each, found.get(storePathDigest(each)) ?? [])),
-    };
+    if (next.length === 0) return { path, mentions, needs: [] };
+    const found = mentionsIn(await treeOf(store, path), next.map(storePathDigest), { first: !flags.precise });
+    const needs: Step[] = [];
+    for (const each of next) needs.push(await follow(each, found.get(storePathDigest(each)) ?? []));
+    return { path, mentions, needs };
   };
   return follow(start, []);
 }
