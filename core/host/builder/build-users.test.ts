@@ -6,6 +6,7 @@ import { findProgram } from "../process/index.ts";
 import { findNativeProgram, type SandboxSupport } from "../sandbox/index.ts";
 import { BuildUserPool, canHaveBuildUsers, hasBuildUsers } from "./build-users.ts";
 import { ownerCheck } from "./outputs.ts";
+import { checkPlatform } from "./platform.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
 const test = suite("build users");
@@ -72,7 +73,7 @@ test("take() says when all are taken", async () => {
 });
 
 test("ownerCheck() refuses files of others, but not the second name of a file", () => {
-  const check = ownerCheck(1000);
+  const check = ownerCheck({ first: 1000, count: 1 });
   const stat = (uid: number, ino: number, nlink = 1): Stats => ({ uid, ino, nlink, dev: 1 }) as Stats;
   check("/a", stat(1000, 1, 2));
   // Its first name made it ours.
@@ -81,6 +82,13 @@ test("ownerCheck() refuses files of others, but not the second name of a file", 
     () => check("/c", stat(0, 2, 2)),
     (error: { code?: string }) => error.code === "build.foreign-file",
   );
+  const many = ownerCheck({ first: 1000, count: 10 });
+  many("/d", stat(1009, 3));
+  for (const uid of [999, 1010])
+    assert.throws(
+      () => many("/e", stat(uid, 4)),
+      (error: { code?: string }) => error.code === "build.foreign-file",
+    );
 });
 
 const bench = canHaveBuildUsers() ? await openBuildBench() : "only root may give builds users of their own";
@@ -124,6 +132,66 @@ if (typeof bench === "string") {
       assert.is(report.exitCode, 0);
     });
   }
+
+  const range = { requiredSystemFeatures: "uid-range" };
+  const [[, native], [, bubblewrap]] = programs as [(typeof programs)[0], (typeof programs)[0]];
+  const hasNative = findNativeProgram() !== undefined;
+  const ranged = hasNative ? test : test.skip;
+  if (!hasNative) console.log("skipped: floe-sandbox is not there, and bubblewrap gives builders one user");
+
+  ranged("a build that asks for uid-range is root of 65,536 users, and of nothing else", async () => {
+    const value = await bench.script(
+      `id -u; cat /proc/self/uid_map /proc/self/gid_map; mkdir $out; touch $out/f $out/g; busybox chown 1234:77 $out/f
+       stat -c %u:%g $out/f; busybox chown 65535 $out/g && busybox chown 65536 $out/g 2>/dev/null || echo no-more
+       mknod /build/disk b 8 0 2>/dev/null || echo no-devices; mount -t tmpfs x /tmp 2>/dev/null || echo no-mounts
+       chmod u+s $out/f 2>/dev/null || echo no-set-id; (echo x > /proc/sys/kernel/hostname) 2>/dev/null || echo no-settings
+       hostname other 2>/dev/null || echo no-hostname; cat /proc/self/uid_map > $out/map`,
+      { name: "ranged", env: range },
+    );
+    const report = await bench.build(value, { sandboxSupport: () => native });
+    assert.is(report.exitCode, 0, report.failures.map(({ error }) => error.message).join());
+    const lines = report.events.flatMap((event) =>
+      event.kind === "log-line" ? [event.line.trim().replace(/\s+/g, " ")] : [],
+    );
+    const [uid, users = "", groups = "", ...rest] = lines;
+    assert.is(uid, "0");
+    for (const map of [users, groups]) {
+      const [inside, outside = 0, count] = map.split(" ").map(Number);
+      assert.equal([inside, outside >= 0x34000000, outside % 65536, count], [0, true, 0, 65536]);
+    }
+    assert.equal(rest, ["1234:77", "no-more", "no-devices", "no-mounts", "no-set-id", "no-settings", "no-hostname"]);
+    for (const file of ["", "/f", "/g"]) assert.is(statSync(bench.real(value) + file).uid, 0);
+  });
+
+  ranged("such a build may make name spaces of its own, and the next one is no root", async () => {
+    const inner = "busybox unshare -m -p -f busybox sh -c 'busybox mount -t tmpfs x /tmp && echo mounted'";
+    const value = await bench.script(`${inner} || echo refused; touch $out`, { name: "ranged-inner", env: range });
+    const report = await bench.build(value, { sandboxSupport: () => native });
+    assert.is(report.exitCode, 0);
+    const said = report.events.flatMap((event) => (event.kind === "log-line" ? [event.line] : []));
+    assert.equal(said, ["mounted"]);
+    const plain = await bench.script("id -u > $out", { name: "not-ranged" });
+    assert.is((await bench.build(plain, { sandboxSupport: () => native })).exitCode, 0);
+    assert.is(readFileSync(bench.real(plain), "utf8"), "1000\n");
+  });
+
+  test("uid-range is refused where nobody can give it", async () => {
+    const value = await bench.script("touch $out", { name: "ranged-refused", env: range });
+    if (hasNative && findProgram("bwrap") !== undefined) {
+      const { failures } = await bench.build(value, { sandboxSupport: () => bubblewrap });
+      assert.equal(
+        failures.map(({ error }) => [error.code, error.exitCode]),
+        [["build.no-uid-range", 100]],
+      );
+    }
+    const platform = { systems: ["x86_64-linux"], features: [] };
+    const drv = bench.store.readDerivation(value.drvPath);
+    assert.throws(
+      () => checkPlatform(drv, platform),
+      (error: { code?: string; hint?: string }) =>
+        error.code === "build.missing-feature" && /65,536/.test(error.hint ?? ""),
+    );
+  });
 
   for (const [name, support] of programs) {
     test(`with ${name} the user of a build needs no way to a store that is closed to others`, async () => {

@@ -5,7 +5,7 @@ import type { BuildUser } from "../sandbox/index.ts";
 
 /** The first user number, and how many numbers each slot has: those of Nix, so that both never take the same. */
 const FIRST_ID = 0x34000000;
-const IDS_PER_SLOT = 0x10000;
+export const IDS_PER_SLOT = 0x10000;
 const SLOTS = 1024;
 
 /** Users are the machine's, whichever store they build for. */
@@ -79,7 +79,7 @@ export class BuildUserPool {
       this.#nextSlot = slot + 1;
       this.#descriptors.push(...held);
       const id = FIRST_ID + slot * IDS_PER_SLOT;
-      killProcessesOf(id);
+      killProcessesOf(id, IDS_PER_SLOT);
       return { uid: id, gid: id };
     }
     throw new CodedError("build.no-free-user", `Cannot build: all ${this.#slots} users for builds are taken`, {
@@ -115,12 +115,13 @@ export function hasBuildUsers(map: string): boolean {
   });
 }
 
-/** What a run that was killed may have left of an earlier build with this user: its sandbox dies with it, but not at once. */
-function killProcessesOf(uid: number): void {
+/** What a run that was killed may have left of an earlier build with these users: its sandbox dies with it, but not at once. */
+function killProcessesOf(first: number, count: number): void {
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      if (statSync(`/proc/${name}`).uid === uid) process.kill(Number(name), "SIGKILL");
+      const { uid } = statSync(`/proc/${name}`);
+      if (uid >= first && uid < first + count) process.kill(Number(name), "SIGKILL");
     } catch {
       // It ended in the meantime.
     }

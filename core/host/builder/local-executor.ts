@@ -242,18 +242,18 @@ export class LocalExecutor implements Executor {
       await Promise.all([...left.map((path) => this.#runner.removeTree(path)), ran?.finishLog()]);
     };
     try {
-      let uid: number | undefined;
+      let owners: BuilderEnd["owners"];
       if (drv.builder.startsWith("builtin:")) await this.#runBuiltin(request, workspace, emit, signal);
       else {
         ran = await this.#runner.run(request, workspace, emit, signal);
         if (ran.error !== undefined)
           return { kind: "failed", error: this.#explain(ran.error, request), logPath: ran.logPath };
-        uid = ran.uid;
+        owners = ran.owners;
         const made = isPlain ? store.realStoreDirectory : workspace.storeDirectory;
         checkOwnership(
           drv,
           outputs.map((path) => hostPlace(made, path)),
-          uid,
+          owners,
         );
       }
       const finished = await this.#finishedDirectory(drv, workspace);
@@ -265,7 +265,7 @@ export class LocalExecutor implements Executor {
         inputClosure: request.inputClosure,
         infoOf: (path) => closures.infoOf(path),
         // Copies are ours.
-        uid: finished === workspace.storeDirectory ? uid : undefined,
+        owners: finished === workspace.storeDirectory ? owners : undefined,
         signal,
       });
       const inputs = makeInputHashes((path) => store.readDerivation(path));

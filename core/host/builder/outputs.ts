@@ -14,6 +14,16 @@ import { missingOutputs } from "./failures.ts";
 import { checkRoot, isFileMethod, readFile } from "./flat-output.ts";
 import { settleFloating } from "./floating-outputs.ts";
 
+/** Users of one build: as many as `count`, from the first on. */
+export interface Owners {
+  readonly first: number;
+  readonly count: number;
+}
+
+function isOneOf({ first, count }: Owners, uid: number): boolean {
+  return uid >= first && uid < first + count;
+}
+
 export interface CollectOutputsOptions {
   readonly drvPath: StorePath;
   /** With scratch paths for outputs whose paths are not known. */
@@ -26,7 +36,7 @@ export interface CollectOutputsOptions {
   readonly inputClosure: readonly StorePath[];
   readonly infoOf: (path: StorePath) => PathInfo | undefined;
   /** Whose all files must be. Default: anybody's. */
-  readonly uid?: number | undefined;
+  readonly owners?: Owners | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,7 +67,7 @@ export async function collectOutputs(options: CollectOutputsOptions): Promise<Co
 
   const fixed = fixedOutputOf(drv);
   const mentionable = [...options.inputClosure, ...paths.keys()];
-  const inspect = options.uid === undefined ? undefined : ownerCheck(options.uid);
+  const inspect = options.owners === undefined ? undefined : ownerCheck(options.owners);
   const scanned = new Map<string, ScannedTree>();
   for (const [path, name] of paths) {
     const place = hostPlace(directory, path);
@@ -127,12 +137,12 @@ function orderOutputs(
  *
  * Source: Nix, `LocalDerivationGoal::registerOutputs`.
  */
-export function checkOwnership(drv: Derivation, places: readonly string[], uid: number | undefined): void {
+export function checkOwnership(drv: Derivation, places: readonly string[], owners: Owners | undefined): void {
   for (const place of places) {
     const stat = lstatSync(place, { throwIfNoEntry: false });
     if (stat === undefined) continue;
     const isOpen = !stat.isSymbolicLink() && (stat.mode & 0o022) !== 0;
-    if (!isOpen && (uid === undefined || stat.uid === uid)) continue;
+    if (!isOpen && (owners === undefined || isOneOf(owners, stat.uid))) continue;
     const found = isOpen ? `mode ${(stat.mode & 0o7777).toString(8).padStart(4, "0")}` : `owner ${stat.uid}`;
     throw new CodedError(
       "build.suspicious-output",
@@ -147,14 +157,14 @@ export function checkOwnership(drv: Derivation, places: readonly string[], uid: 
  *
  * The check throws a {@link CodedError} `build.foreign-file`.
  */
-export function ownerCheck(uid: number): (path: string, stat: Stats) => void {
+export function ownerCheck(owners: Owners): (path: string, stat: Stats) => void {
   const seen = new Set<string>();
   return (path, stat) => {
     const key = `${stat.dev}:${stat.ino}`;
-    if (stat.uid !== uid && !seen.has(key)) {
+    if (!isOneOf(owners, stat.uid) && !seen.has(key)) {
       throw new CodedError(
         "build.foreign-file",
-        `Cannot accept "${path}": it belongs to user ${stat.uid}, expected the user of the build, ${uid}`,
+        `Cannot accept "${path}": it belongs to user ${stat.uid}, expected the user of the build, ${owners.first}`,
         { exitCode: 100 },
       );
     }

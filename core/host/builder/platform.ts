@@ -2,6 +2,8 @@ import { accessSync, constants } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { attributesOf, declaredMemory } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
+import { findNativeProgram } from "../sandbox/index.ts";
+import { canHaveBuildUsers } from "./build-users.ts";
 
 /** What this machine can run. */
 export interface Platform {
@@ -9,6 +11,14 @@ export interface Platform {
   readonly systems: readonly string[];
   /** Names for `requiredSystemFeatures`. */
   readonly features: readonly string[];
+}
+
+/** The feature of builders that are root of 65,536 users of their own. */
+const UID_RANGE = "uid-range";
+
+/** Whether the builder of a derivation is to be root inside, with many users. */
+export function wantsUserRange(drv: Derivation): boolean {
+  return requiredFeatures(drv).includes(UID_RANGE);
 }
 
 /** Look at this machine. `kvm` counts when its device can be opened; whether guests run well in it is another question. */
@@ -21,6 +31,7 @@ export function findPlatform(): Platform {
   } catch {
     // No virtualisation, or not for this user.
   }
+  if (canHaveBuildUsers() && findNativeProgram() !== undefined) features.push(UID_RANGE);
   return { systems: own === "x86_64-linux" ? [own, "i686-linux"] : [own], features };
 }
 
@@ -53,7 +64,9 @@ export function checkPlatform(drv: Derivation, platform: Platform): void {
         exitCode: 100,
         hint: missing.includes("kvm")
           ? "The device /dev/kvm is missing, or this user may not open it."
-          : "Build it on a machine that has them, or take them out of requiredSystemFeatures.",
+          : missing.includes(UID_RANGE)
+            ? "Only root can give a builder 65,536 users, by floe-sandbox, and not in a container that has fewer."
+            : "Build it on a machine that has them, or take them out of requiredSystemFeatures.",
       },
     );
   }

@@ -30,7 +30,7 @@ import {
   type SandboxSupport,
   writeSandboxEtc,
 } from "../sandbox/index.ts";
-import { BuildUserPool, canHaveBuildUsers, groupOfDevice, type HeldUser } from "./build-users.ts";
+import { BuildUserPool, canHaveBuildUsers, IDS_PER_SLOT, groupOfDevice, type HeldUser } from "./build-users.ts";
 import type { Closures } from "./closures.ts";
 import { BuildGroup } from "./control-group.ts";
 import {
@@ -42,7 +42,8 @@ import {
   outOfMemory,
   timedOut,
 } from "./failures.ts";
-import { requiredFeatures } from "./platform.ts";
+import type { Owners } from "./outputs.ts";
+import { requiredFeatures, wantsUserRange } from "./platform.ts";
 import type { SpareTime } from "./spare-time.ts";
 import { watch } from "./watch.ts";
 import { giveWorkspace, placeInputs, type Workspace, writeBuildFiles, writeEnvironmentScript } from "./workspace.ts";
@@ -90,8 +91,8 @@ export interface BuilderEnd {
   readonly keptDirectory: boolean;
   /** The most memory it used, where that was counted. */
   readonly peakMemoryBytes: number | undefined;
-  /** Number of the user that made the outputs, when it is not ours. */
-  readonly uid: number | undefined;
+  /** The users that may have made the outputs, when it was not we. */
+  readonly owners: Owners | undefined;
 }
 
 /** What one builder is run with. */
@@ -150,6 +151,7 @@ export class BuilderRunner {
     const { drv, askedAs: drvPath = request.drvPath } = request;
     const { store, closures, maxLogBytes, maxSilentSeconds, timeoutSeconds } = this.#options;
     const isOutside = runsOutside(drv, this.#options.sandbox);
+    if (isOutside && wantsUserRange(drv)) throw noUserRange(drv.name, "it runs outside the sandbox");
     const environment = buildEnvironment({
       drv,
       inputClosure: request.inputClosure,
@@ -205,7 +207,8 @@ export class BuilderRunner {
       lines.end();
     }
     const stopped = guard.stoppedBy();
-    const ended = { logPath: log.path, finishLog: () => log.close(), uid: user?.uid, peakMemoryBytes };
+    const owners = user === undefined ? undefined : { first: user.uid, count: wantsUserRange(drv) ? IDS_PER_SLOT : 1 };
+    const ended = { logPath: log.path, finishLog: () => log.close(), owners, peakMemoryBytes };
     if (stopped === undefined && end.kind === "exited" && end.code === 0 && !signal.aborted)
       return { ...ended, error: undefined, keptDirectory: false };
 
@@ -297,6 +300,9 @@ export class BuilderRunner {
     const network = sharesNetwork(drv) && this.#options.offline !== true;
     const devices = requiredFeatures(drv).includes("kvm") ? ["/dev/kvm"] : [];
     const deviceGroup = devices.map(groupOfDevice).find((found) => found !== undefined);
+    const isRange = wantsUserRange(drv);
+    if (isRange && (user === undefined || opened.kind !== "native"))
+      throw noUserRange(drv.name, user === undefined ? "builds have no users here" : "bubblewrap gives it one user");
     this.#filter ??= makeSystemCallFilter(process.arch === "arm64" ? "arm64" : "x64");
     return opened.sandbox.start({
       spec: {
@@ -310,7 +316,12 @@ export class BuilderRunner {
         // libc's system() and popen() know no other shell; a derivation names the one of its inputs that is to be it.
         shell: drv.env["sandboxShell"],
         readOnlyProc: user === undefined ? findReadOnlyProc() : [],
-        user: user === undefined ? undefined : { uid: user.uid, gid: deviceGroup ?? user.gid },
+        user:
+          user === undefined
+            ? undefined
+            : isRange
+              ? { uid: user.uid, gid: user.gid, ids: IDS_PER_SLOT }
+              : { uid: user.uid, gid: deviceGroup ?? user.gid },
         maxProcesses: this.#options.maxProcesses,
         maxFileBytes: this.#diskBytes(),
         maxDataBytes: this.#options.maxProcessMemoryBytes ?? 0,
@@ -372,6 +383,14 @@ export class BuilderRunner {
     this.#etc.set(network, directory);
     return directory;
   }
+}
+
+/** A builder that is to be root of many users, where it cannot be. */
+function noUserRange(name: string, found: string): CodedError {
+  return new CodedError("build.no-uid-range", `Cannot give the builder of "${name}" 65,536 users: ${found}`, {
+    hint: "It asks for them by the feature uid-range: build it as root, in the sandbox, where floe-sandbox is there.",
+    exitCode: 100,
+  });
 }
 
 /** No sandbox was made: tell why, in our words when we know them. */

@@ -35,8 +35,9 @@ export function formatRequest(words: readonly (string | Uint8Array)[]): Buffer {
 
 /** The request that runs a builder; `isRoot` is what floe-sandbox said of itself. */
 export function formatRun(id: number, { spec, builder, args }: RunInSandboxOptions, isRoot: boolean): Buffer {
-  const { uid, gid } = spec.user ?? ourselves(isRoot);
+  const { uid, gid, ids = 1 }: BuildUser = spec.user ?? ourselves(isRoot);
   const words: (string | Uint8Array)[] = ["run", String(id), "uid", String(uid), "gid", String(gid)];
+  if (ids > 1) words.push("ids", String(ids));
   words.push("processes", String(spec.maxProcesses), "file-size", String(spec.maxFileBytes));
   if (spec.maxDataBytes !== 0) words.push("data", String(spec.maxDataBytes));
   if (spec.controlGroup !== undefined) words.push("group", spec.controlGroup);

@@ -2,6 +2,8 @@
 export interface BuildUser {
   readonly uid: number;
   readonly gid: number;
+  /** Users and groups it stands for, from these on. With more than one it is root inside and may be any of them. Default 1. Not by bubblewrap. */
+  readonly ids?: number | undefined;
 }
 
 /** What one sandbox shows and hides: the only description there is; each implementation carries out {@link planSandbox} of it. */

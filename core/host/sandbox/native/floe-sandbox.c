@@ -116,7 +116,7 @@ struct landlock_attr {
 
 struct run {
   struct run *next;
-  uint32_t id, uid, gid;
+  uint32_t id, uid, gid, ids;
   pid_t pid;
   int terminal; /* our side */
   int channel;  /* the child tells what is done or what failed; -1 later */
@@ -365,7 +365,7 @@ struct parsed {
   char **argv, **envp;
   const void *filter;
   size_t filter_size;
-  uint32_t uid, gid, processes;
+  uint32_t uid, gid, ids, processes;
   uint64_t file_size, data_size;
   int may_gain;
   const char *group;
@@ -374,6 +374,7 @@ struct parsed {
 /*
  * The words of a run, each with its values:
  *   uid N, gid N             the build user, in our own user name space
+ *   ids N                    users and groups it stands for, from these on: more than one, and it is root of its name space
  *   processes N              the most it may have
  *   file-size N              the longest file it may make, in bytes; 0 for any
  *   data N                   memory each process may fill with data of its own, in bytes
@@ -388,7 +389,7 @@ struct parsed {
  */
 static int arity(const char *verb) {
   static const char *const two[] = {"bind", "ro-bind", "dev-bind", "tmpfs", "dir", "symlink"};
-  static const char *const one[] = {"uid",  "gid", "processes",  "file-size", "data", "privileges", "group", "network",
+  static const char *const one[] = {"uid",  "gid", "ids", "processes",  "file-size", "data", "privileges", "group", "network",
                                     "proc", "dev", "remount-ro", "seccomp",   "env",  "builder",    "arg"};
   for (size_t i = 0; i < sizeof two / sizeof *two; i++)
     if (strcmp(verb, two[i]) == 0) return 2;
@@ -417,6 +418,7 @@ static int parse_run(char **words, size_t count, struct parsed *p) {
     if (values < 0 || i + values >= count) return -1;
     if (is(verb, "uid")) p->uid = strtoul(value, NULL, 10);
     if (is(verb, "gid")) p->gid = strtoul(value, NULL, 10);
+    if (is(verb, "ids")) p->ids = strtoul(value, NULL, 10);
     if (is(verb, "processes")) p->processes = strtoul(value, NULL, 10);
     if (is(verb, "file-size")) p->file_size = strtoull(value, NULL, 10);
     if (is(verb, "data")) p->data_size = strtoull(value, NULL, 10);
@@ -500,7 +502,9 @@ static void become_builder(const struct parsed *p, int users) {
     if (send(child_channel, "u", 1, MSG_NOSIGNAL) != 1) _exit(127);
     if (recv(child_channel, &go, 1, 0) != 1) _exit(127);
   }
-  if (setresgid(100, 100, 100) < 0 || setresuid(1000, 1000, 1000) < 0) fail("cannot become the build user");
+  uid_t uid = p->ids > 1 ? 0 : 1000;
+  gid_t gid = p->ids > 1 ? 0 : 100;
+  if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) fail("cannot become the build user");
   /* A change of the user forgets it. */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail("cannot tie the builder to us");
   /* The parent may be dead already: then nobody is at the other end. */
@@ -508,8 +512,12 @@ static void become_builder(const struct parsed *p, int users) {
   if (p->processes != 0) limit(RLIMIT_NPROC, p->processes, p->processes);
 }
 
-/* Nothing is left of the rights a new user name space gives. */
-static void drop_capabilities(void) {
+/*
+ * Nothing is left of the rights a new user name space gives, but to who is root of many users there. These are rights over nothing
+ * else: the other name spaces of the sandbox belong to us.
+ */
+static void drop_capabilities(const struct parsed *p) {
+  if (p->ids > 1) return;
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
     if (prctl(PR_CAPBSET_DROP, capability) < 0) fail("cannot drop a capability");
   uint32_t header[2] = {CAPABILITY_VERSION, 0}, nothing[6] = {0};
@@ -590,7 +598,7 @@ static void finish(const struct parsed *p, int root, int terminal, int users) {
   become_builder(p, users);
   /* Who may still gain rights sets up filters by a capability instead, and loses it after that. */
   if (!p->may_gain) {
-    drop_capabilities();
+    drop_capabilities(p);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail("cannot forbid new privileges");
   }
   if (p->share_network) confine();
@@ -598,7 +606,7 @@ static void finish(const struct parsed *p, int root, int terminal, int users) {
     struct sock_fprog program = {.len = p->filter_size / sizeof(struct sock_filter), .filter = (void *)p->filter};
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) fail("cannot filter system calls");
   }
-  if (p->may_gain) drop_capabilities();
+  if (p->may_gain) drop_capabilities(p);
   execve(p->builder, p->argv, p->envp);
   fail_to_run("cannot run \"%s\"", p->builder);
 }
@@ -743,6 +751,8 @@ static struct run *use_spare(const struct parsed *p, const char *data, size_t si
   struct msghdr message = {.msg_iov = &place, .msg_iovlen = 1};
   int found = 0;
   while (found < idle_users_count && (idle_users[found].uid != p->uid || idle_users[found].gid != p->gid)) found++;
+  /* Those that wait know one user each. */
+  if (p->ids > 1) found = idle_users_count;
   if (found < idle_users_count) {
     message.msg_control = control;
     message.msg_controllen = sizeof control;
@@ -781,6 +791,7 @@ static void start_run(uint32_t id, char **words, size_t count, const char *data,
     run->id = id;
     run->uid = p.uid;
     run->gid = p.gid;
+    run->ids = p.ids;
     run->next = runs;
     runs = run;
     answer_number('s', id, run->pid);
@@ -804,10 +815,11 @@ static int introduce(struct run *run) {
   char text[64];
   if (run->network == -1) run->network = open_space(run, "net");
   run->users = open_space(run, "user");
-  if (write_map(run->pid, "setgroups", "deny") < 0) return -1;
-  snprintf(text, sizeof text, "100 %u 1", run->gid);
+  int is_range = run->ids > 1;
+  if (!is_range && write_map(run->pid, "setgroups", "deny") < 0) return -1;
+  snprintf(text, sizeof text, is_range ? "0 %u %u" : "100 %u 1", run->gid, run->ids);
   if (write_map(run->pid, "gid_map", text) < 0) return -1;
-  snprintf(text, sizeof text, "1000 %u 1", run->uid);
+  snprintf(text, sizeof text, is_range ? "0 %u %u" : "1000 %u 1", run->uid, run->ids);
   if (write_map(run->pid, "uid_map", text) < 0) return -1;
   return send(run->channel, "g", 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
@@ -919,8 +931,8 @@ static void take_down(struct run *run) {
     else close(run->network);
   }
   if (run->users >= 0) {
-    /* One whose user was never told to it is of no use. */
-    if (run->failed || idle_users_count == MAX_IDLE_USERS) close(run->users);
+    /* One whose user was never told to it is of no use; one that had a root may not be as it was. */
+    if (run->failed || run->ids > 1 || idle_users_count == MAX_IDLE_USERS) close(run->users);
     else idle_users[idle_users_count++] = (struct users){run->uid, run->gid, run->users};
   }
   free(run);
