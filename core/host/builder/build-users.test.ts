@@ -2,14 +2,24 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, type Stats, statSync } fr
 import { tmpdir } from "node:os";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { StorePath } from "../../store/index.ts";
 import { findProgram } from "../process/index.ts";
 import { findNativeProgram, type SandboxSupport } from "../sandbox/index.ts";
-import { BuildUserPool, canHaveBuildUsers, hasBuildUsers } from "./build-users.ts";
+import { buildPaths } from "./build-paths.ts";
+import { BuildUserPool, canHaveBuildUsers, hasBuildUsers, type UserRange } from "./build-users.ts";
 import { ownerCheck } from "./outputs.ts";
 import { checkPlatform } from "./platform.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
 const test = suite("build users");
+
+/** Numbers that no build has: whoever takes a user kills its processes, and builds of other tests are at work. */
+const FIRST_ID = 0x38000000;
+const rangeAt = (directory: string, slots = 8): UserRange => ({
+  directory: `${directory}/machine`,
+  firstId: FIRST_ID,
+  slots,
+});
 
 test("hasBuildUsers() wants all the numbers builds may get", () => {
   assert.ok(hasBuildUsers("         0          0 4294967295\n"));
@@ -19,22 +29,17 @@ test("hasBuildUsers() wants all the numbers builds may get", () => {
 
 test("take() never gives a user twice at once, also to another pool", async () => {
   const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
-  const machinePool = `${directory}/machine`;
-  const [one, other] = [
-    new BuildUserPool(`${directory}/a`, { machinePool }),
-    new BuildUserPool(`${directory}/b`, { machinePool }),
-  ];
+  const range = rangeAt(directory);
+  const [one, other] = [new BuildUserPool(`${directory}/a`, range), new BuildUserPool(`${directory}/b`, range)];
   try {
     const taken = await Promise.all([one.take(), one.take(), other.take(), other.take()]);
     assert.is(new Set(taken.map((user) => user.uid)).size, 4);
-    assert.ok(taken.every(({ uid, gid }) => uid >= 0x34000000 && uid % 0x10000 === 0 && gid === uid));
+    assert.ok(taken.every(({ uid, gid }) => uid >= FIRST_ID && uid % 0x10000 === 0 && gid === uid));
     // A pool takes its own again first, and a closed one leaves all to others.
     taken[0].release();
     assert.is((await one.take()).uid, taken[0].uid);
     one.close();
-    assert.ok(
-      [taken[0].uid, taken[1].uid].includes((await new BuildUserPool(`${directory}/c`, { machinePool }).take()).uid),
-    );
+    assert.ok([taken[0].uid, taken[1].uid].includes((await new BuildUserPool(`${directory}/c`, range).take()).uid));
   } finally {
     one.close();
     other.close();
@@ -44,7 +49,7 @@ test("take() never gives a user twice at once, also to another pool", async () =
 
 test("prepare() finds the user that is taken next", async () => {
   const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
-  const pool = new BuildUserPool(directory, { machinePool: `${directory}/machine`, slots: 1 });
+  const pool = new BuildUserPool(directory, rangeAt(directory, 1));
   try {
     const prepared = pool.prepare();
     await pool.take();
@@ -59,7 +64,7 @@ test("prepare() finds the user that is taken next", async () => {
 
 test("take() says when all are taken", async () => {
   const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
-  const pool = new BuildUserPool(directory, { machinePool: `${directory}/machine`, slots: 1 });
+  const pool = new BuildUserPool(directory, rangeAt(directory, 1));
   try {
     await pool.take();
     await pool.take();
@@ -209,6 +214,30 @@ if (typeof bench === "string") {
       }
     });
   }
+
+  test("pools of other numbers leave the builds of this machine alone, and its own pool passes over users that are held", async () => {
+    const value = await bench.script("sleep 1; touch $out", { name: "left-alone" });
+    let begun = (): void => {};
+    const running = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const report = buildPaths({
+      store: bench.store,
+      targets: [{ drvPath: value.drvPath as StorePath }],
+      options: { events: ({ kind }) => kind === "started" && begun() },
+    });
+    await running;
+    const directory = mkdtempSync(`${tmpdir()}/floe-users-`);
+    const pools = [new BuildUserPool(directory, rangeAt(directory)), new BuildUserPool(`${directory}/state`)];
+    try {
+      for (const pool of pools) for (let taken = 0; taken < 4; taken++) await pool.take();
+      const { exitCode, failures } = await report;
+      assert.is(exitCode, 0, failures.map(({ error }) => error.message).join());
+    } finally {
+      for (const pool of pools) pool.close();
+      rmSync(directory, { recursive: true });
+    }
+  });
 
   test.after(() => bench.close());
 }

@@ -8,18 +8,22 @@ const FIRST_ID = 0x34000000;
 export const IDS_PER_SLOT = 0x10000;
 const SLOTS = 1024;
 
+/**
+ * Users, and where all who take some of them look. The numbers belong to the place: whoever takes a user kills what is left of
+ * it, so the same numbers with locks elsewhere would kill the builds of others.
+ */
+export interface UserRange {
+  readonly directory: string;
+  readonly firstId: number;
+  readonly slots: number;
+}
+
 /** Users are the machine's, whichever store they build for. */
-const MACHINE_POOL = "/run/floe/userpool2";
+const MACHINE: UserRange = { directory: "/run/floe/userpool2", firstId: FIRST_ID, slots: SLOTS };
 
 /** A user that no other build on this machine has as long as it is held. */
 export interface HeldUser extends BuildUser {
   release(): void;
-}
-
-export interface BuildUserPoolOptions {
-  /** Where all processes of this machine look. */
-  readonly machinePool?: string;
-  readonly slots?: number;
 }
 
 /**
@@ -38,11 +42,12 @@ export class BuildUserPool {
   #last: Promise<unknown> = Promise.resolve();
   #nextSlot = 0;
 
-  readonly #slots: number;
+  readonly #range: UserRange;
 
-  constructor(stateDirectory: string, { machinePool = MACHINE_POOL, slots = SLOTS }: BuildUserPoolOptions = {}) {
-    this.#directories = [machinePool, `${stateDirectory}/userpool2`];
-    this.#slots = slots;
+  /** @param range Default: that of the machine. */
+  constructor(stateDirectory: string, range: UserRange = MACHINE) {
+    this.#directories = [range.directory, `${stateDirectory}/userpool2`];
+    this.#range = range;
   }
 
   /** Look for a user before it is asked for. Fulfilled when there is one, or none. */
@@ -72,17 +77,18 @@ export class BuildUserPool {
 
   async #takeSlot(): Promise<BuildUser> {
     for (const directory of this.#directories) mkdirSync(directory, { recursive: true });
-    for (; this.#nextSlot < this.#slots; this.#nextSlot++) {
+    const { firstId, slots } = this.#range;
+    for (; this.#nextSlot < slots; this.#nextSlot++) {
       const slot = this.#nextSlot;
       const held = await this.#lockSlot(slot);
       if (held === undefined) continue;
       this.#nextSlot = slot + 1;
       this.#descriptors.push(...held);
-      const id = FIRST_ID + slot * IDS_PER_SLOT;
+      const id = firstId + slot * IDS_PER_SLOT;
       killProcessesOf(id, IDS_PER_SLOT);
       return { uid: id, gid: id };
     }
-    throw new CodedError("build.no-free-user", `Cannot build: all ${this.#slots} users for builds are taken`, {
+    throw new CodedError("build.no-free-user", `Cannot build: all ${slots} users for builds are taken`, {
       hint: `Each build that runs has one of ${this.#directories[0]}; ask for fewer at once with --max-jobs.`,
       exitCode: 100,
     });
