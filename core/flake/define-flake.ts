@@ -14,13 +14,13 @@ export interface InputDeclaration {
 
 /** What the lock says about where a source came from. */
 export interface SourceInfo {
-  readonly type: "git" | "path" | "tarball";
+  readonly type: "file" | "git" | "path" | "tarball";
   readonly url?: string;
   readonly ref?: string;
-  /** Commit, 40 hexadecimal digits; absent for folders, and for archives whose server names none. */
+  /** Commit, 40 hexadecimal digits; absent for folders and files, and for archives whose server names none. */
   readonly rev?: string;
   readonly shortRev?: string;
-  /** Seconds since 1970 of the commit, or of the newest file. */
+  /** Seconds since 1970 of the commit, or of the newest file; 0 when nobody knows. */
   readonly lastModified?: number;
   /** SRI hash of the NAR of the tree. */
   readonly narHash?: string;

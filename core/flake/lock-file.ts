@@ -12,6 +12,8 @@ export interface LockedGit {
   readonly ref?: string;
   /** Its submodules are part of the tree. */
   readonly submodules?: true;
+  /** Large files (Git LFS) stand in the tree with their contents. */
+  readonly lfs?: true;
   readonly dir?: string;
   /** SRI sha256 of the NAR of the tree. */
   readonly narHash: string;
@@ -32,6 +34,18 @@ export interface LockedTarball {
   readonly lastModified: number;
 }
 
+/** A single file. */
+export interface LockedFile {
+  readonly type: "file";
+  /** As declared, without `file+`. */
+  readonly url: string;
+  readonly narHash: string;
+  /** Seconds since 1970 when the file was last changed, as its server says; 0 when it says nothing. */
+  readonly lastModified: number;
+  readonly rev?: never;
+  readonly dir?: never;
+}
+
 /** The content of a folder. */
 export interface LockedPath {
   readonly type: "path";
@@ -43,7 +57,7 @@ export interface LockedPath {
   readonly lastModified: number;
 }
 
-export type LockedSource = LockedGit | LockedPath | LockedTarball;
+export type LockedSource = LockedFile | LockedGit | LockedPath | LockedTarball;
 
 /** Inputs of a node: the name of another node, or a path of input names that begins at the root (`follows`). */
 export type LockInputs = Readonly<Record<string, string | readonly string[]>>;
@@ -101,12 +115,14 @@ export function formatLocked(locked: LockedSource): string {
   switch (locked.type) {
     case "path":
       return formatReference({ kind: "path", path: locked.path, ...more });
+    case "file":
+      return formatReference({ kind: "file", url: locked.url, lastModified: locked.lastModified, narHash });
     case "tarball": {
       const { url, rev, lastModified } = locked;
       return formatReference({ kind: "tarball", url, lastModified, ...(rev === undefined ? {} : { rev }), ...more });
     }
     case "git": {
-      const { url, rev, ref, submodules, lastModified } = locked;
+      const { url, rev, ref, submodules, lfs, lastModified } = locked;
       const named = ref === undefined ? { lastModified } : { ref, lastModified };
       return formatReference({
         kind: "git",
@@ -114,6 +130,7 @@ export function formatLocked(locked: LockedSource): string {
         rev,
         ...named,
         ...(submodules === true ? { submodules } : {}),
+        ...(lfs === true ? { lfs } : {}),
         ...more,
       });
     }

@@ -31,6 +31,27 @@ test("parseReference() reads every scheme", () => {
   assert.equal(parseReference("/srv/flake"), { kind: "path", path: "/srv/flake" });
 });
 
+test("parseReference() reads single files, and addresses that end like a zip archive", () => {
+  assert.equal(parseReference("file+https://example.org/a.json?v=1&lastModified=7"), {
+    kind: "file",
+    url: "https://example.org/a.json?v=1",
+    lastModified: 7,
+  });
+  assert.equal(parseReference("file+file:///srv/a.tar.gz"), { kind: "file", url: "file:///srv/a.tar.gz" });
+  assert.equal(parseReference("https://example.org/a.zip"), { kind: "tarball", url: "https://example.org/a.zip" });
+  assert.throws(() => parseReference("file+https://-x/a"), /begins with a dash/);
+});
+
+test("parseReference() reads what else to fetch of a repository", () => {
+  assert.equal(parseReference("git+https://example.org/a?lfs=1&submodules=1&allRefs=1&shallow=0"), {
+    kind: "git",
+    url: "https://example.org/a",
+    submodules: true,
+    lfs: true,
+  });
+  assert.throws(() => parseReference("git+https://example.org/a?lfs=maybe"), /found "maybe" for lfs, expected 1 or 0/);
+});
+
 test("parseReference() resolves shorthands to git over https", () => {
   assert.equal(parseReference("github:owner/repo"), { kind: "git", url: "https://github.com/owner/repo.git" });
   assert.equal(parseReference("github:owner/repo/feature/x"), {
@@ -153,7 +174,7 @@ test("parseReference() refuses what it does not know, with a hint", () => {
   assert.is(failure("gihub:owner/repo").hint, 'Did you mean "github"?');
   assert.is(
     failure("https://example.org/a").hint,
-    'Write "git+https://example.org/a" for a git repository, "tarball+https://example.org/a" for an archive.',
+    'Write "git+https://example.org/a" for a git repository, "tarball+https://example.org/a" for an archive, "file+https://example.org/a" for a single file.',
   );
   assert.is(failure("github:owner").code, "flake-reference.malformed");
   assert.is(failure("github:owner/repo?reff=x").code, "flake-reference.unknown-parameter");

@@ -16,6 +16,8 @@ export interface GitReference {
   readonly dir?: string;
   /** Fetch the repositories that this one has as submodules, too, and theirs. */
   readonly submodules?: true;
+  /** Put the contents of large files (Git LFS) in the place of the pointers that are stored. */
+  readonly lfs?: true;
   /** SRI sha256 that the NAR of the tree has to have. */
   readonly narHash?: string;
   /** Seconds since 1970 of the commit, as a lock knows it. */
@@ -35,6 +37,16 @@ export interface TarballReference {
   readonly lastModified?: number;
 }
 
+/** A single file, which is the source as it is. */
+export interface FileReference {
+  readonly kind: "file";
+  /** Address without `file+`: `https://…`, `http://…` or `file://…`. */
+  readonly url: string;
+  readonly narHash?: string;
+  /** Seconds since 1970, as its server says. */
+  readonly lastModified?: number;
+}
+
 /** A folder of the machine. */
 export interface PathReference {
   readonly kind: "path";
@@ -45,17 +57,18 @@ export interface PathReference {
 }
 
 /** Where a flake input comes from. */
-export type FlakeReference = GitReference | PathReference | TarballReference;
+export type FlakeReference = FileReference | GitReference | PathReference | TarballReference;
 
 const GIT_SCHEME = /^git\+(https?|ssh|file):\/\/(.+)$/;
 const SCP_STYLE = /^([A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+):(?!\/\/)(.+)$/;
 const SCHEME = /^([a-zA-Z][a-zA-Z0-9+.-]*):/;
 const REVISION = /^[0-9a-f]{40}$/;
-const TARBALL_SCHEME = /^tarball\+(https?|file):\/\/(.+)$/;
+const DOWNLOAD_SCHEME = /^(tarball|file)\+(https?|file):\/\/(.+)$/;
 /** An address that ends like this is an archive, and needs no `tarball+`. */
-const TARBALL_ADDRESS = /^(https?|file):\/\/.+\.(tar|tgz|tar\.gz|txz|tar\.xz|tar\.zst|tbz2?|tar\.bz2)$/;
+const TARBALL_ADDRESS = /^(https?|file):\/\/.+\.(zip|tar|tgz|tar\.gz|txz|tar\.xz|tar\.zst|tbz2?|tar\.bz2)$/;
 const KNOWN_SCHEMES = [
   ...["git+https", "git+http", "git+ssh", "git+file", "tarball+https", "tarball+http", "tarball+file"],
+  ...["file+https", "file+http", "file+file"],
   ...["path", "github", "gitlab", "sourcehut"],
 ];
 /** Hosts of the shorthands; `?host=` replaces them. */
@@ -64,22 +77,24 @@ const FORGES: Readonly<Record<string, { readonly host: string; readonly suffix: 
   gitlab: { host: "gitlab.com", suffix: ".git" },
   sourcehut: { host: "git.sr.ht", suffix: "" },
 };
-const GIT_PARAMETERS = ["ref", "rev", "semver", "dir", "submodules", "narHash", "lastModified"];
-/** Understood because flakes of Nix say it: only the commit that is used is fetched in any case. */
-const IDLE_GIT_PARAMETERS = ["shallow"];
+const GIT_PARAMETERS = ["ref", "rev", "semver", "dir", "submodules", "lfs", "narHash", "lastModified"];
+/** Understood because flakes of Nix say it: only the commit that is used is fetched in any case, from whatever branch. */
+const IDLE_GIT_PARAMETERS = ["shallow", "allRefs"];
 const TARBALL_PARAMETERS = ["dir", "narHash", "rev", "lastModified"];
 /** Told by servers of archives, and used by nobody here. */
 const IDLE_TARBALL_PARAMETERS = ["revCount"];
+const FILE_PARAMETERS = ["narHash", "lastModified"];
 const PATH_PARAMETERS = ["dir", "narHash"];
 
 /**
  * Read where a flake input comes from.
  *
  * Shape: `git+https://…`, `git+http://…`, `git+ssh://…`, `git+file:///…`, `user@host:path` (ssh), `github:OWNER/REPO[/REF]`,
- * `gitlab:…`, `sourcehut:~OWNER/REPO`, `tarball+https://…`, `tarball+http://…`, `tarball+file:///…`, `path:FOLDER`, or a folder
- * that begins with `./`, `../` or `/`. An `http`, `https` or `file` address that ends like an archive (`.tar.gz`) is one.
- * Parameters follow `?`: `ref`, `rev`, `semver`, `submodules=1` of repositories (`host` too for the shorthands, which are resolved
- * to `git+https`), `rev` and `lastModified` of archives, `dir` and `narHash` of all. Other parameters of an archive belong to its address.
+ * `gitlab:…`, `sourcehut:~OWNER/REPO`, `tarball+https://…`, `tarball+http://…`, `tarball+file:///…`, `file+https://…`,
+ * `file+http://…`, `file+file:///…`, `path:FOLDER`, or a folder that begins with `./`, `../` or `/`. An `http`, `https` or `file` address
+ * that ends like an archive (`.tar.gz`, `.zip`) is one. Parameters follow `?`: `ref`, `rev`, `semver`, `submodules=1`, `lfs=1` of
+ * repositories (`host` too for the shorthands, which are resolved to `git+https`), `rev` and `lastModified` of archives, `dir` of all but
+ * files, and `narHash` of all. Other parameters of an archive or a file belong to its address.
  *
  * @throws {CodedError} `flake-reference.malformed`, `flake-reference.unknown-scheme`, `flake-reference.unknown-parameter`
  */
@@ -89,8 +104,9 @@ export function parseReference(text: string): FlakeReference {
   if (address.startsWith("path:")) return makePath(text, address.slice("path:".length), parameters);
   const git = GIT_SCHEME.exec(address);
   if (git !== null) return makeGit(text, `${git[1]}://${git[2]}`, parameters);
-  const tarball = TARBALL_SCHEME.exec(address);
-  if (tarball !== null) return makeTarball(text, `${tarball[1]}://${tarball[2]}`, parameters);
+  const [, kind, transport, rest] = DOWNLOAD_SCHEME.exec(address) ?? [];
+  if (kind === "tarball") return makeTarball(text, `${transport}://${rest}`, parameters);
+  if (kind === "file") return makeFile(text, `${transport}://${rest}`, parameters);
   if (TARBALL_ADDRESS.test(address)) return makeTarball(text, address, parameters);
   const scheme = SCHEME.exec(address)?.[1];
   const forge = scheme === undefined ? undefined : FORGES[scheme];
@@ -120,6 +136,8 @@ function addressOf(reference: FlakeReference): [string, readonly string[]] {
       return [`git+${reference.url}`, GIT_PARAMETERS];
     case "tarball":
       return [`tarball+${reference.url}`, TARBALL_PARAMETERS];
+    case "file":
+      return [`file+${reference.url}`, FILE_PARAMETERS];
     case "path":
       return [`path:${reference.path}`, PATH_PARAMETERS];
   }
@@ -153,7 +171,10 @@ function unknownScheme(text: string, scheme: string | undefined): CodedError {
     );
   }
   const bare = /^(https?|ssh|file)$/.test(scheme) ? `git+${text}` : undefined;
-  const archive = scheme === "ssh" ? "" : `, "${withoutCredentials(`tarball+${text}`)}" for an archive`;
+  const archive =
+    scheme === "ssh"
+      ? ""
+      : `, "${withoutCredentials(`tarball+${text}`)}" for an archive, "${withoutCredentials(`file+${text}`)}" for a single file`;
   const near = nearNames(scheme, KNOWN_SCHEMES)[0];
   return new CodedError(
     "flake-reference.unknown-scheme",
@@ -249,21 +270,38 @@ function makePath(text: string, path: string, parameters: Map<string, string>): 
 }
 
 function makeTarball(text: string, address: string, parameters: Map<string, string>): TarballReference {
-  if (/^[a-z]+:\/\/-/.test(address)) throw malformed(text, "the host begins with a dash");
-  const known = [...TARBALL_PARAMETERS, ...IDLE_TARBALL_PARAMETERS];
-  const own = [...parameters].filter(([name]) => !known.includes(name));
-  const query = own.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&");
   const rev = parameters.get("rev");
   if (rev !== undefined && !REVISION.test(rev))
     throw malformed(text, `the revision "${rev}" is not 40 hexadecimal digits`);
   return {
     kind: "tarball",
-    url: query === "" ? address : `${address}?${query}`,
+    url: wholeAddress(text, address, [parameters, [...TARBALL_PARAMETERS, ...IDLE_TARBALL_PARAMETERS]]),
     ...(rev === undefined ? {} : { rev }),
     ...timeParameter(text, parameters),
     ...folderParameter(text, parameters),
     ...hashParameter(text, parameters),
   };
+}
+
+function makeFile(text: string, address: string, parameters: Map<string, string>): FileReference {
+  return {
+    kind: "file",
+    url: wholeAddress(text, address, [parameters, FILE_PARAMETERS]),
+    ...timeParameter(text, parameters),
+    ...hashParameter(text, parameters),
+  };
+}
+
+/** The address with the parameters that are its own. */
+function wholeAddress(
+  text: string,
+  address: string,
+  [parameters, known]: [Map<string, string>, readonly string[]],
+): string {
+  if (/^[a-z]+:\/\/-/.test(address)) throw malformed(text, "the host begins with a dash");
+  const own = [...parameters].filter(([name]) => !known.includes(name));
+  const query = own.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&");
+  return query === "" ? address : `${address}?${query}`;
 }
 
 function makeForge(text: string, scheme: string, rest: string, parameters: Map<string, string>): GitReference {
@@ -305,6 +343,7 @@ function makeGit(text: string, url: string, parameters: Map<string, string>): Gi
     ...(rev === undefined ? {} : { rev }),
     ...(semver === undefined ? {} : { semver }),
     ...(switchParameter(text, parameters, "submodules") ? { submodules: true } : {}),
+    ...(switchParameter(text, parameters, "lfs") ? { lfs: true } : {}),
     ...timeParameter(text, parameters),
     ...folderParameter(text, parameters),
     ...hashParameter(text, parameters),

@@ -22,7 +22,7 @@ const COMMON = ["type", "narHash", "lastModified", "rev", "revCount", "dir", "na
 const TYPES: ReadonlyMap<string, { readonly needed: readonly string[]; readonly others: readonly string[] }> = new Map([
   ["indirect", { needed: ["id"], others: ["ref"] }],
   ["path", { needed: ["path"], others: [] }],
-  ["git", { needed: ["url"], others: ["ref", "shallow", "submodules", "allRefs"] }],
+  ["git", { needed: ["url"], others: ["ref", "shallow", "submodules", "lfs", "allRefs"] }],
   ["hg", { needed: ["url"], others: ["ref"] }],
   ["tarball", { needed: ["url"], others: [] }],
   ["file", { needed: ["url"], others: [] }],
@@ -31,7 +31,7 @@ const TYPES: ReadonlyMap<string, { readonly needed: readonly string[]; readonly 
   ["sourcehut", { needed: ["owner", "repo"], others: ["ref", "host"] }],
 ]);
 const NUMBERS = ["lastModified", "revCount"];
-const BOOLEANS = ["shallow", "submodules", "allRefs"];
+const BOOLEANS = ["shallow", "submodules", "lfs", "allRefs"];
 
 /**
  * Check attributes that were read from a lock file or a `flake.nix`.

@@ -112,7 +112,7 @@ function sourceInfoOf(locked: LockedSource): SourceInfo {
     type,
     url,
     ...(rev === undefined ? {} : { rev, shortRev: rev.slice(0, 7) }),
-    ...(locked.type === "tarball" || locked.ref === undefined ? {} : { ref: locked.ref }),
+    ...(locked.type !== "git" || locked.ref === undefined ? {} : { ref: locked.ref }),
     narHash,
     lastModified,
   };

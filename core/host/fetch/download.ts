@@ -25,6 +25,8 @@ export interface DownloadOptions {
   readonly signal: AbortSignal;
   /** Who asks, for servers that want to know. Default: nobody says. */
   readonly access?: Access | undefined;
+  /** Further fields of the question, their names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Do not follow a redirect from `https` to `http`: nothing else tells whether the content is right. Default false. */
   readonly keepSecure?: boolean;
   readonly policy?: RetryPolicy;
@@ -39,6 +41,8 @@ export interface Downloaded {
   readonly sizeBytes: number;
   /** Where the server says that just this content lies for good. */
   readonly immutable?: string;
+  /** Seconds since 1970 when the content was last changed, as the server or the file system says. */
+  readonly lastModified?: number;
 }
 
 /**
@@ -85,6 +89,7 @@ class DownloadTarget {
   #hasher: Hasher;
   sizeBytes = 0;
   immutable: string | undefined;
+  lastModified: number | undefined;
 
   constructor(file: FileHandle, algorithm: HashAlgorithm) {
     this.file = file;
@@ -127,8 +132,10 @@ async function downloadFrom(
         ? await copyFile(url, target, options)
         : await request(url, target, options);
       if (failure === undefined) {
-        const { sizeBytes, immutable } = target;
-        return { url, hash: target.hash(), sizeBytes, ...(immutable === undefined ? {} : { immutable }) };
+        const { sizeBytes, immutable, lastModified } = target;
+        const told = immutable === undefined ? {} : { immutable };
+        const changed = lastModified === undefined ? {} : { lastModified };
+        return { url, hash: target.hash(), sizeBytes, ...told, ...changed };
       }
       ({ status, retryAfter, said } = failure);
     } catch (error) {
@@ -166,12 +173,17 @@ async function request(url: string, target: DownloadTarget, options: DownloadOpt
     const { response, immutable } = await askServer({
       url,
       // A compressed transfer of a file would not be the file.
-      headers: { "accept-encoding": "identity", ...(already > 0 ? { range: `bytes=${already}-` } : {}) },
+      headers: {
+        ...options.headers,
+        "accept-encoding": "identity",
+        ...(already > 0 ? { range: `bytes=${already}-` } : {}),
+      },
       access: options.access,
       keepSecure: options.keepSecure,
       signal: AbortSignal.any([options.signal, stalled.signal]),
     });
     target.immutable = immutable;
+    target.lastModified = secondsOf(Date.parse(response.headers.get("last-modified") ?? ""));
     if (response.status === 416 && already > 0) {
       await response.body?.cancel();
       await target.restart();
@@ -215,10 +227,16 @@ async function copyFile(url: string, target: DownloadTarget, options: DownloadOp
   const found = await stat(path);
   if (!found.isFile()) return { said: "is no regular file" };
   await target.restart();
+  target.lastModified = secondsOf(found.mtimeMs);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal: options.signal }))
     await target.write(chunk as Buffer);
   options.progress?.(url, target.sizeBytes, found.size);
   return undefined;
+}
+
+/** Whole seconds since 1970; `undefined` for what is no time since then. */
+function secondsOf(ms: number): number | undefined {
+  return ms >= 0 ? Math.floor(ms / 1000) : undefined;
 }
 
 /** The innermost reason of a failed transfer, which is what people need to know. */

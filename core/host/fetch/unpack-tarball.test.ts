@@ -21,7 +21,8 @@ import * as fc from "fast-check";
 import { type Header, pack } from "tar-stream";
 import type { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/index.ts";
-import { unpackTarball, type UnpackTarballOptions } from "./unpack-tarball.ts";
+import { unpackTarball } from "./unpack-tarball.ts";
+import type { UnpackOptions } from "./unpacking.ts";
 
 const root = mkdtempSync(`${tmpdir()}/floe-tarball-`);
 let count = 0;
@@ -39,17 +40,14 @@ async function archive(entries: readonly Entry[]): Promise<string> {
   return file;
 }
 
-async function unpack(
-  file: string,
-  options: Partial<UnpackTarballOptions> = {},
-): Promise<{ to: string; newest: number }> {
+async function unpack(file: string, options: Partial<UnpackOptions> = {}): Promise<{ to: string; newest: number }> {
   count += 1;
   const to = `${root}/to-${count}`;
   const { newestSeconds } = await unpackTarball({ file, to, what: '"it"', ...options });
   return { to, newest: newestSeconds };
 }
 
-async function faultOf(entries: readonly Entry[], options: Partial<UnpackTarballOptions> = {}): Promise<string> {
+async function faultOf(entries: readonly Entry[], options: Partial<UnpackOptions> = {}): Promise<string> {
   const file = await archive(entries);
   return unpack(file, options).then(
     () => "unpacked",

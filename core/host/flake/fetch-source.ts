@@ -1,9 +1,11 @@
 import { rmSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import {
+  type FileReference,
   type FlakeReference,
   formatReference,
   type GitReference,
+  type LockedFile,
   type LockedGit,
   type LockedSource,
   type LockedTarball,
@@ -16,6 +18,7 @@ import type { Access } from "../fetch/access.ts";
 import { chooseBackend, fetchCommit, makeTemporaryFolder, resolveRevision } from "../git/index.ts";
 import type { Substituters } from "../substitute/index.ts";
 import { type AddedSource, addFolder, addTree } from "./add-source.ts";
+import { fetchFile } from "./fetch-file.ts";
 import { fetchTarball } from "./fetch-tarball.ts";
 import { type PathBase, pathOf } from "./input-path.ts";
 import type { SourceMemory } from "./source-memory.ts";
@@ -83,6 +86,8 @@ async function fetchNow(
       return fetchRevision(reference, known, context);
     case "tarball":
       return fetchArchive(reference, known, context);
+    case "file":
+      return fetchSingle(reference, known, context);
   }
 }
 
@@ -91,7 +96,7 @@ async function fetchRevision(
   known: readonly LockedSource[],
   context: FetchContext,
 ): Promise<FetchedSource> {
-  const { url, submodules, dir, narHash: declared, lastModified: time } = reference;
+  const { url, submodules, lfs, dir, narHash: declared, lastModified: time } = reference;
   const backend = await chooseBackend(url, context.access);
   const shown = withoutCredentials(formatReference(reference));
   if (reference.rev === undefined) checkMayFetch(url, shown, context);
@@ -102,6 +107,7 @@ async function fetchRevision(
     rev,
     ...(ref === undefined ? {} : { ref }),
     ...(submodules === undefined ? {} : { submodules }),
+    ...(lfs === undefined ? {} : { lfs }),
     ...(dir === undefined ? {} : { dir }),
   };
   if (declared !== undefined && time !== undefined && reference.rev !== undefined) {
@@ -110,7 +116,12 @@ async function fetchRevision(
     return { locked, storePath: await fetchLocked(locked, shown, NOWHERE, context) };
   }
   const earlier = [...known, ...(context.memory?.find(pinned) ?? [])].find(
-    (locked) => locked.type === "git" && locked.url === url && locked.rev === rev && locked.submodules === submodules,
+    (locked) =>
+      locked.type === "git" &&
+      locked.url === url &&
+      locked.rev === rev &&
+      locked.submodules === submodules &&
+      locked.lfs === lfs,
   );
   if (earlier !== undefined) {
     const storePath = lockedStorePath(earlier);
@@ -166,6 +177,27 @@ async function fetchArchive(
   return { storePath, locked };
 }
 
+async function fetchSingle(
+  { url, narHash: declared, lastModified: time }: FileReference,
+  known: readonly LockedSource[],
+  context: FetchContext,
+): Promise<FetchedSource> {
+  const shown = withoutCredentials(`file+${url}`);
+  if (declared !== undefined && time !== undefined) {
+    // The reference says all there is to know.
+    const locked: LockedFile = { type: "file", url, narHash: declared, lastModified: time };
+    return { locked, storePath: await fetchLocked(locked, shown, NOWHERE, context) };
+  }
+  checkMayFetch(url, shown, context);
+  context.onNotice?.(`Fetching ${shown}`);
+  const { storePath, narHash, lastModified } = await fetchFile(url, context);
+  const same = known.find((locked) => locked.type === "file" && locked.url === url && locked.narHash === narHash);
+  return {
+    storePath,
+    locked: { type: "file", url, narHash, lastModified: same?.lastModified ?? time ?? lastModified },
+  };
+}
+
 /**
  * Make a locked source valid in the store, if it is not yet, and check that it is what was locked.
  *
@@ -203,6 +235,9 @@ async function refetch(
     case "tarball":
       say(locked.url, withoutCredentials(locked.url));
       return fetchTarball({ kind: "tarball", url: locked.url }, context);
+    case "file":
+      say(locked.url, withoutCredentials(locked.url));
+      return fetchFile(locked.url, context);
     case "git":
       say(locked.url, `${withoutCredentials(locked.url)} at ${locked.rev}`);
       return addCommit(locked, context);
@@ -231,6 +266,7 @@ function mismatch(name: string, locked: LockedSource, narHash: string): CodedErr
 const REASONS: Readonly<Record<LockedSource["type"], string>> = {
   path: "If the folder was changed on purpose, run",
   git: "A commit never changes, so the lock or the server is wrong; when you trust the server, run",
+  file: "Its server has another file there now; when you trust it, run",
   tarball: "Its server has another archive there now; when you trust it, run",
 };
 
@@ -241,14 +277,14 @@ function placeOf(locked: LockedSource): string {
 }
 
 async function addCommit(
-  { url, rev, ref, submodules }: Pick<LockedGit, "url" | "rev" | "ref" | "submodules">,
+  { url, rev, ref, submodules, lfs }: Pick<LockedGit, "url" | "rev" | "ref" | "submodules" | "lfs">,
   context: FetchContext,
 ): Promise<AddedSource> {
   const folder = makeTemporaryFolder("source");
   const { access, signal } = context;
   try {
     const destination = `${folder}/source`;
-    const { lastModified } = await fetchCommit({ url, rev, ref, destination, signal }, { access, submodules });
+    const { lastModified } = await fetchCommit({ url, rev, ref, destination, signal }, { access, submodules, lfs });
     return { ...(await addTree(destination, undefined, context.store)), lastModified };
   } finally {
     rmSync(folder, { recursive: true, force: true });

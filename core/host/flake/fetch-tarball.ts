@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { parseReference, type TarballReference, withoutCredentials } from "../../flake/index.ts";
 import { download } from "../fetch/download.ts";
-import { unpackTarball } from "../fetch/unpack-tarball.ts";
+import { unpackArchive } from "../fetch/unpack-archive.ts";
 import { CERTIFICATE_HINT, LOGIN_HINT } from "../git/errors.ts";
 import { makeTemporaryFolder } from "../git/index.ts";
 import { type AddedSource, addTree } from "./add-source.ts";
@@ -42,7 +42,7 @@ export async function fetchTarball({ url }: TarballReference, context: FetchCont
     });
     const link = immutable === undefined ? undefined : readLink(immutable, shown);
     const to = `${folder}/source`;
-    const { newestSeconds } = await unpackTarball({ file: `${folder}/archive`, to, what: shown, signal });
+    const { newestSeconds } = await unpackArchive({ file: `${folder}/archive`, to, what: shown, signal });
     const added = await addTree(to, undefined, context.store);
     if (link?.narHash !== undefined && link.narHash !== added.narHash) {
       throw new CodedError(
@@ -58,14 +58,16 @@ export async function fetchTarball({ url }: TarballReference, context: FetchCont
       ...(link?.rev === undefined ? {} : { rev: link.rev }),
     };
   } catch (error) {
-    throw error instanceof CodedError ? explain(error) : error;
+    throw explainFetch(error);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** The same error for who locks an input, and not for who builds something. */
-function explain({ code, message, details, hint, cause }: CodedError): CodedError {
+export function explainFetch(error: unknown): unknown {
+  if (!(error instanceof CodedError)) return error;
+  const { code, message, details, hint, cause } = error;
   const said = (details ?? []).join("\n");
   const helps =
     code !== "fetch.unreachable"

@@ -20,17 +20,19 @@ const dir = v.optional(
 const lastModified = v.pipe(
   v.number(),
   v.integer(),
-  v.description("Seconds since 1970 of the commit, the archive or the newest file"),
+  v.description("Seconds since 1970 of the commit, the archive or the newest file; 0 when nobody knows"),
 );
 const rev = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"), v.description("Commit"));
 const ref = v.optional(v.pipe(v.string(), v.regex(/^refs\/[^\s~^:?*[\\]+$/, "expected refs/…")));
 const submodules = v.optional(v.pipe(v.literal(true), v.description("Submodules are part of the tree")));
+const lfs = v.optional(v.pipe(v.literal(true), v.description("Large files stand in the tree with their contents")));
 const archive = v.pipe(v.string(), v.regex(/^(https?|file):\/\/[^-]/, "expected an address"));
 const url = v.pipe(v.string(), v.regex(/^(https?|ssh|file):\/\/[^-]/, "expected an address"));
 
 const locked = v.variant("type", [
-  v.strictObject({ type: v.literal("git"), url, rev, ref, submodules, dir, narHash, lastModified }),
+  v.strictObject({ type: v.literal("git"), url, rev, ref, submodules, lfs, dir, narHash, lastModified }),
   v.strictObject({ type: v.literal("tarball"), url: archive, rev: v.optional(rev), dir, narHash, lastModified }),
+  v.strictObject({ type: v.literal("file"), url: archive, narHash, lastModified }),
   v.strictObject({ type: v.literal("path"), path: v.string(), dir, narHash, lastModified }),
 ]);
 const target = v.union([

@@ -6,7 +6,7 @@ import type { LockedGit } from "../../flake/index.ts";
 import { writeFileAtomic } from "../files/write.ts";
 
 /** A commit, whatever is in it. */
-type Commit = Pick<LockedGit, "url" | "rev" | "submodules">;
+type Commit = Pick<LockedGit, "url" | "rev" | "submodules" | "lfs">;
 
 const remembered = v.object({ narHash: v.string(), lastModified: v.pipe(v.number(), v.integer()) });
 
@@ -46,8 +46,8 @@ export class SourceMemory {
   }
 }
 
-function pick({ url, rev, submodules }: Commit): Commit {
-  return { url, rev, ...(submodules === undefined ? {} : { submodules }) };
+function pick({ url, rev, submodules, lfs }: Commit): Commit {
+  return { url, rev, ...(submodules === undefined ? {} : { submodules }), ...(lfs === undefined ? {} : { lfs }) };
 }
 
 /** Where the memory of this machine's user lies. */

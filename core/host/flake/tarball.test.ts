@@ -5,10 +5,11 @@ import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CodedError } from "../../base/index.ts";
-import type { LockedTarball, LockFile, LockNode } from "../../flake/index.ts";
+import type { LockedFile, LockedTarball, LockFile, LockNode } from "../../flake/index.ts";
 import { writeFiles } from "../evaluator/testing.ts";
 import { temporaryFolder } from "../git/testing.ts";
 import { type LocalStore, openLocalStore } from "../local-store/index.ts";
+import { findProgram } from "../process/index.ts";
 import { openFlake, type OpenFlakeOptions } from "./open-flake.ts";
 import { readCheckedLock } from "./testing.ts";
 
@@ -223,6 +224,54 @@ test("what is missing, and what is no archive, is an error that names the addres
   assert.is(page.code, "fetch.bad-archive");
   for (const error of [missing, page]) assert.not.match(`${error.message} ${error.details} ${error.hint}`, "secret");
   assert.not.match(`${missing.message} ${missing.details}`, "abc");
+});
+
+test("a single file is an input, locked to its content and to when it changed", async () => {
+  answer = (_, response) => {
+    response.setHeader("last-modified", new Date(1_700_000_000_000).toUTCString());
+    return false;
+  };
+  writeFileSync(`${root}/served/page.html`, "<p>one");
+  const folder = flake(`{ a: "file+${base}/page.html?v=1" }`, "{ x: `${inputs.a}`, info: inputs.a.sourceInfo }");
+  await (await open(folder)).relock();
+  const { type, url, lastModified, narHash } = lockedOf(folder) as unknown as LockedFile;
+  assert.equal([type, url, lastModified], ["file", `${base}/page.html?v=1`, 1_700_000_000]);
+  requests = [];
+  const opened = await open(folder, { locked: true });
+  const { value } = await opened.evaluate({ attribute: "x" });
+  assert.is(readFileSync(store.realPath(value as string), "utf8"), "<p>one");
+  const info = (await opened.evaluate({ attribute: "info" })).value as { type: string; narHash: string };
+  assert.equal([info.type, info.narHash, requests], ["file", narHash, []]);
+});
+
+test("a single file that changed is told, and one of this machine needs no server", async () => {
+  writeFileSync(`${root}/served/data.txt`, "1");
+  const folder = flake(`{ a: "file+${base}/data.txt" }`);
+  await (await open(folder)).relock();
+  store.close();
+  store = openLocalStore({ root: temporaryFolder() });
+  writeFileSync(`${root}/served/data.txt`, "2");
+  const changed = await errorOf((await open(folder)).evaluate({ attribute: "x" }));
+  assert.is(changed.code, "flake.nar-hash-mismatch");
+  assert.match(changed.hint ?? "", "another file");
+  const own = flake(`{ a: "file+file://${root}/served/data.txt" }`);
+  const { value } = await (await open(own)).evaluate({ attribute: "x" });
+  assert.is(readFileSync(store.realPath(value as string), "utf8"), "2");
+  const gone = await errorOf((await open(flake(`{ a: "file+${base}/gone.txt" }`))).relock());
+  assert.is(gone.code, "fetch.unreachable");
+});
+
+test("a zip archive is an input, by its ending or by its scheme", async () => {
+  if (findProgram("zip") === undefined) return console.log("skipped: there is no program zip");
+  const pack = `${root}/zip`;
+  writeFiles(`${pack}/hello-1.0`, { greeting: "hi" });
+  execFileSync("zip", ["-q", "-r", `${root}/served/hello.zip`, "hello-1.0"], { cwd: pack });
+  for (const address of [`${base}/hello.zip`, `tarball+${base}/hello.zip?download=1`]) {
+    const folder = flake(`{ a: "${address}" }`);
+    const { value } = await (await open(folder)).evaluate({ attribute: "x" });
+    assert.is(readFileSync(`${store.realPath(value as string)}/greeting`, "utf8"), "hi");
+    assert.is(lockedOf(folder).type, "tarball");
+  }
 });
 
 test.run();

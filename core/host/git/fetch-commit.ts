@@ -5,11 +5,14 @@ import type { Access } from "../fetch/access.ts";
 import type { FetchTreeOptions, Gitlink } from "./backend.ts";
 import { chooseBackend } from "./choose-backend.ts";
 import { parseGitmodules, resolveSubmodule } from "./gitmodules.ts";
+import { putLargeFiles } from "./large-files.ts";
 
 export interface FetchCommitOptions {
   readonly access?: Access | undefined;
   /** Put the submodules in their places, and theirs. Default: they are empty folders. */
   readonly submodules?: true | undefined;
+  /** Put the contents of large files (Git LFS) in their places. Default: pointers stand there, as they are stored. */
+  readonly lfs?: true | undefined;
 }
 
 /** Deeper than any repository nests others; one that has itself as a submodule ends here. */
@@ -21,20 +24,23 @@ const MOST_REPOSITORIES = 1000;
  *
  * @returns Seconds since 1970 of the commit.
  * @throws {CodedError} `git.unreachable`, `git.rev-missing`, `git.unsafe-tree`, `git.submodule-address`,
- *   `git.submodule-unknown`, `git.submodules-without-end`
+ *   `git.submodule-unknown`, `git.submodules-without-end`, and those of {@link putLargeFiles}
  */
 export async function fetchCommit(
   options: FetchTreeOptions,
-  { access, submodules }: FetchCommitOptions = {},
+  { access, submodules, lfs }: FetchCommitOptions = {},
 ): Promise<{ readonly lastModified: number }> {
   const backend = await chooseBackend(options.url, access);
   const { lastModified, gitlinks } = await backend.fetchTree(options);
-  if (submodules === true) await fillIn({ access, options, budget: { left: MOST_REPOSITORIES } }, options, gitlinks, 1);
+  const filling = { access, options, lfs, budget: { left: MOST_REPOSITORIES } };
+  if (lfs === true) await putLargeFiles({ ...options, access });
+  if (submodules === true) await fillIn(filling, options, gitlinks, 1);
   return { lastModified };
 }
 
 interface Filling {
   readonly access: Access | undefined;
+  readonly lfs: true | undefined;
   /** Of the outermost repository. */
   readonly options: FetchTreeOptions;
   readonly budget: { left: number };
@@ -75,6 +81,7 @@ async function fillIn(
       if (defaultBranch === undefined) throw error;
       return backend.fetchTree({ ...inner, ref: defaultBranch });
     });
+    if (filling.lfs === true) await putLargeFiles({ ...inner, access: filling.access });
     await fillIn(filling, inner, fetched.gitlinks, depth + 1);
   }
 }

@@ -1,23 +1,36 @@
 import { CodedError } from "../../base/index.ts";
 import { withoutCredentials } from "../../flake/index.ts";
 
+/** A section of a file of git's settings; its name and those of its values are in lower case. */
+export interface GitConfigSection {
+  readonly section: string;
+  readonly values: ReadonlyMap<string, string>;
+}
+
 /**
- * Read a `.gitmodules` file: the address of each path that has one.
+ * Read a file of git's settings: its sections in order, each with the last value of each name.
  *
- * Source: gitmodules(5), and git-config(1) for the form: sections, `name = value`, quotes, escapes, comments, and lines that go on.
+ * Source: git-config(1): sections, `name = value`, quotes, escapes, comments, and lines that go on.
  */
-export function parseGitmodules(text: string): Map<string, string> {
-  const sections: Record<string, string>[] = [];
+export function readGitConfig(text: string): readonly GitConfigSection[] {
+  const sections: { readonly section: string; readonly values: Map<string, string> }[] = [];
   for (const line of text.replace(/\\\r?\n/g, "").split(/\r?\n/)) {
     const header = /^\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"(?:\\.|[^"\\])*")?\s*\](.*)$/.exec(line);
-    if (header !== null) sections.push(header[1]?.toLowerCase() === "submodule" ? {} : { ignored: "" });
+    if (header !== null) sections.push({ section: (header[1] as string).toLowerCase(), values: new Map() });
     const [, name, value] = /^\s*([A-Za-z][A-Za-z0-9-]*)\s*=(.*)$/.exec(header?.[2] ?? line) ?? [];
-    const section = sections.at(-1);
-    if (name !== undefined && value !== undefined && section !== undefined) section[name.toLowerCase()] = plain(value);
+    if (name !== undefined && value !== undefined) sections.at(-1)?.values.set(name.toLowerCase(), plain(value));
   }
+  return sections;
+}
+
+/** Read a `.gitmodules` file: the address of each path that has one. Source: gitmodules(5). */
+export function parseGitmodules(text: string): Map<string, string> {
   const addresses = new Map<string, string>();
-  for (const { ignored, path, url } of sections)
-    if (ignored === undefined && path !== undefined && url !== undefined) addresses.set(path.replace(/\/+$/, ""), url);
+  for (const { section, values } of readGitConfig(text)) {
+    const [path, url] = [values.get("path"), values.get("url")];
+    if (section === "submodule" && path !== undefined && url !== undefined)
+      addresses.set(path.replace(/\/+$/, ""), url);
+  }
   return addresses;
 }
 

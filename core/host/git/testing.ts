@@ -92,6 +92,8 @@ export interface ServeOptions {
   readonly login?: { readonly username: string; readonly password: string };
   /** Send every request on to another server, whose address ends in a slash. */
   readonly redirectTo?: string;
+  /** Answers what is no question to git, and says whether it did. */
+  readonly beside?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
 /** For tests: a key and a certificate that it signs itself, for the loopback; `undefined` without the openssl program. */
@@ -107,7 +109,7 @@ export function makeCertificate(folder: string): { key: string; cert: string; ce
 /** For tests: repositories below a folder, over smart HTTP on the loopback, by git's own server. */
 export async function serveRepositories(root: string, options: ServeOptions = {}): Promise<TestServer> {
   const backend = join(execFileSync("git", ["--exec-path"], { encoding: "utf8" }).trim(), "git-http-backend");
-  const { tls, login, redirectTo } = options;
+  const { tls, login, redirectTo, beside } = options;
   const requests: string[] = [];
   const asked: string[] = [];
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -119,6 +121,7 @@ export async function serveRepositories(root: string, options: ServeOptions = {}
       return void response.writeHead(401, { "www-authenticate": 'Basic realm="test"' }).end();
     if (redirectTo !== undefined)
       return void response.writeHead(301, { location: `${redirectTo}${pathname.slice(1)}${search}` }).end();
+    if (beside?.(request, response) === true) return;
     const child = spawn(backend, {
       env: {
         PATH: process.env["PATH"],

@@ -53,7 +53,7 @@ const FIELDS = ["description", "inputs", "outputs"];
 const REFERENCE_HINT = 'Write: NAME: "github:OWNER/REPO", or NAME: { url: "path:./FOLDER", flake: false },';
 
 /** What Nix takes beside the address as well. */
-const ADDRESS_PARTS = ["ref", "rev", "dir", "submodules", "shallow", "narHash", "semver", "host"];
+const ADDRESS_PARTS = ["ref", "rev", "dir", "submodules", "lfs", "shallow", "narHash", "semver", "host"];
 
 type Malformed = (found: string, hint?: string) => CodedError;
 

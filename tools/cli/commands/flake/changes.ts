@@ -29,9 +29,14 @@ export function formatSource(source: LockedSource): string {
     const rev = source.rev === undefined ? source.narHash : source.rev;
     return `tarball+${withoutCredentials(source.url)}${dir} ${rev} (${date})`;
   }
+  if (source.type === "file") {
+    const when = source.lastModified === 0 ? "" : ` (${date})`;
+    return `file+${withoutCredentials(source.url)} ${source.narHash}${when}`;
+  }
   const submodules = source.submodules === true ? " with submodules" : "";
+  const lfs = source.lfs === true ? " with large files" : "";
   const ref = source.ref === undefined ? "" : ` ${source.ref.replace(/^refs\/(heads|tags)\//, "")}`;
-  return `git+${withoutCredentials(source.url)}${dir}${ref}${submodules} ${source.rev} (${date})`;
+  return `git+${withoutCredentials(source.url)}${dir}${ref}${submodules}${lfs} ${source.rev} (${date})`;
 }
 
 function formatDate(seconds: number): string {
