@@ -124,6 +124,8 @@ function engineFolders(engine: string): string[] {
 
 /** Parts of a checkout that are no part of the flake and may hold secrets. */
 function hiddenIn(folder: string): string[] {
+  // A source may be a single file.
+  if (!lstatSync(folder).isDirectory()) return [];
   return [".git", "node_modules"].flatMap((name) => {
     const path = `${folder}/${name}`;
     const stat = lstatSync(path, { throwIfNoEntry: false });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import {
   type AccessSettings,
   type Credentials,
@@ -30,9 +30,12 @@ export const NO_ACCESS: Access = { known: () => undefined, ask: async () => unde
  * The access of this machine's user: `accessTokens` of the settings; the netrc files that `$NETRC` and `netrcFile` of the
  * settings name, `~/.netrc` and `/etc/floe/netrc`; then git's credential helpers.
  *
- * Nothing is read before the first question.
+ * Nothing is read before the first question. A settings file with tokens that others may read, too, is told to `onNotice`, once.
  */
-export function openAccess(places: SettingsPlaces = ownSettingsPlaces()): Access {
+export function openAccess(
+  places: SettingsPlaces = ownSettingsPlaces(),
+  onNotice?: ((text: string) => void) | undefined,
+): Access {
   let settings: AccessSettings | undefined;
   let netrc: readonly NetrcEntry[] | undefined;
   const { environment } = places;
@@ -40,7 +43,7 @@ export function openAccess(places: SettingsPlaces = ownSettingsPlaces()): Access
   const worked = new Map<string, Credentials>();
   return {
     known(url) {
-      settings ??= readAccessSettings(places);
+      settings ??= readAccessSettings(places, onNotice);
       netrc ??= readNetrc(places, settings);
       return worked.get(url.origin) ?? findAccessToken(settings, url) ?? findNetrcEntry(netrc, url.hostname);
     },
@@ -60,8 +63,25 @@ export function openAccess(places: SettingsPlaces = ownSettingsPlaces()): Access
 }
 
 /** @throws {CodedError} `fetch.settings-malformed` */
-export function readAccessSettings(places: SettingsPlaces): AccessSettings {
-  return mergeAccessSettings(readSettingsFiles(places).map(({ text, file }) => parseAccessSettings(text, file)));
+export function readAccessSettings(places: SettingsPlaces, onNotice?: (text: string) => void): AccessSettings {
+  const parts = readSettingsFiles(places).map(({ text, file }) => {
+    const part = parseAccessSettings(text, file);
+    if (onNotice !== undefined && Object.keys(part.accessTokens).length > 0) tellIfOpen(file, onNotice);
+    return part;
+  });
+  return mergeAccessSettings(parts);
+}
+
+/** Files that were told of: a command asks for access many times. */
+const told = new Set<string>();
+
+function tellIfOpen(file: string, onNotice: (text: string) => void): void {
+  const { mode = 0 } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  if ((mode & 0o044) === 0 || told.has(file)) return;
+  told.add(file);
+  onNotice(
+    `warning: "${file}" has access tokens, and others on this machine may read it. Close it with: chmod 600 ${file}`,
+  );
 }
 
 function readNetrc({ environment, home, root = "" }: SettingsPlaces, { netrcFile }: AccessSettings): NetrcEntry[] {

@@ -37,6 +37,7 @@ import {
 import type { StorePath } from "../../store/index.ts";
 import { type Access, openAccess } from "../fetch/access.ts";
 import { writeFileAtomic } from "../files/write.ts";
+import { ownSettingsPlaces } from "../process/settings-files.ts";
 import type { FetchContext } from "./fetch-source.ts";
 import { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
 import type { Substituters } from "../substitute/index.ts";
@@ -482,7 +483,7 @@ function contextOf(options: OpenFlakeOptions): FetchContext {
     onNotice,
     offline,
     substituters,
-    access = openAccess(),
+    access = openAccess(ownSettingsPlaces(), options.onNotice),
     memory = defaultMemoryFolder(),
   } = options;
   const remembered = memory === false ? {} : { memory: new SourceMemory(memory) };

@@ -1,0 +1,54 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
+import type { ErrorReport } from "./protocol.ts";
+import { refinePlaces } from "./refine-places.ts";
+import { makeFolder } from "./testing.ts";
+
+const TEXT = `define({
+  services: {
+    web: { enable: true, port: "80" },
+  },
+});
+`;
+const hostPath = makeFolder({ "flake.config.ts": TEXT, "core/module/define.ts": TEXT });
+const places = new Places([
+  { path: ENGINE_PLACE, hostPath, name: "Floe", folders: ["core"] },
+  { path: FLAKE_PLACE, hostPath, name: "the flake" },
+]);
+const FILE = `${FLAKE_PLACE}/flake.config.ts`;
+
+function report(more: Partial<ErrorReport>): ErrorReport {
+  return { name: "CodedError", code: "option.type", message: 'Cannot set "services.web.port"', stack: "", ...more };
+}
+
+test("refinePlaces() moves a place from the call to the key that it is about", () => {
+  const at = { file: FILE, line: 1, column: 1 };
+  assert.equal(refinePlaces(report({ at }), places).at, { file: FILE, line: 3, column: 26 });
+  const beyond = report({ at, message: 'Cannot set "services.web.prt"' });
+  assert.equal(refinePlaces(beyond, places).at, { file: FILE, line: 3, column: 5 });
+});
+
+test("refinePlaces() moves the places in texts, each by the option of its line", () => {
+  const details = [`"services.web.enable" at ${FILE}:1:1`, `and at ${FILE}:1:1`];
+  const refined = refinePlaces(report({ message: `Cannot merge "services.web.port" of ${FILE}:1:1`, details }), places);
+  assert.is(refined.message, `Cannot merge "services.web.port" of ${FILE}:3:26`);
+  assert.equal(refined.details, [`"services.web.enable" at ${FILE}:3:12`, `and at ${FILE}:3:26`]);
+});
+
+test("refinePlaces() leaves what is about no option, places of the engine, and files that it may not or cannot read", () => {
+  const at = (file: string, line = 1): ErrorReport["at"] & object => ({ file, line, column: 1 });
+  const other = report({ code: "flake.malformed", at: at(FILE) });
+  assert.is(refinePlaces(other, places), other);
+  for (const place of [
+    at(`${ENGINE_PLACE}/core/module/define.ts`),
+    at("/etc/passwd"),
+    at(`${FLAKE_PLACE}/gone.ts`),
+    at(FILE, 99),
+  ])
+    assert.equal(refinePlaces(report({ at: place }), places).at, place);
+  const unnamed = report({ at: at(FILE), message: "Cannot set it" });
+  assert.equal(refinePlaces(unnamed, places), unnamed);
+});
+
+test.run();
