@@ -59,7 +59,7 @@ export function attributeOf(
 
 /** To git a character is a byte. */
 function bytesOf(text: string): string {
-  return Buffer.from(text).toString("latin1");
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 const CLASSES: Readonly<Record<string, string>> = {

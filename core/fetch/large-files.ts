@@ -16,7 +16,7 @@ export const LONGEST_POINTER_BYTES = 1024;
  * Source: Git LFS specification, "The Pointer".
  */
 export function parsePointer(text: string): LargeFile | undefined {
-  if (Buffer.byteLength(text) >= LONGEST_POINTER_BYTES) return undefined;
+  if (new TextEncoder().encode(text).length >= LONGEST_POINTER_BYTES) return undefined;
   const [version, ...lines] = text.split("\n");
   if (
     version === undefined ||
