@@ -1,3 +1,5 @@
+import { utf8 } from "../base/index.ts";
+
 /** One line of a `.gitattributes`: which files, and what it says of them. */
 export interface AttributeRule {
   /** Tests the bytes of a path relative to the folder of the file, each as one character. */
@@ -59,7 +61,7 @@ export function attributeOf(
 
 /** To git a character is a byte. */
 function bytesOf(text: string): string {
-  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+  return Array.from(utf8(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 const CLASSES: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import { CodedError, isRecord } from "../base/index.ts";
+import { CodedError, isRecord, utf8 } from "../base/index.ts";
 
 /** What stands in a repository in the place of a large file (Git LFS). */
 export interface LargeFile {
@@ -16,7 +16,7 @@ export const LONGEST_POINTER_BYTES = 1024;
  * Source: Git LFS specification, "The Pointer".
  */
 export function parsePointer(text: string): LargeFile | undefined {
-  if (new TextEncoder().encode(text).length >= LONGEST_POINTER_BYTES) return undefined;
+  if (utf8(text).length >= LONGEST_POINTER_BYTES) return undefined;
   const [version, ...lines] = text.split("\n");
   if (
     version === undefined ||
