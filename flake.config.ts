@@ -5,6 +5,7 @@ import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
 import network from "./vm-tests/network.ts";
+import copies from "./vm-tests/copies.ts";
 import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
@@ -41,6 +42,7 @@ export default defineFlake({
       systems: { web, "web-aarch64": makeWeb(pkgs.cross.aarch64) },
       vmTests: {
         boot,
+        copies,
         network,
         nginx,
         "power-cut": powerCut,

@@ -2,6 +2,7 @@ import { vmTest } from "#floe/vm-test";
 
 export default vmTest({
   name: "boot",
+  boot: "cold",
   description:
     "A machine with nothing special reaches multi-user.target, with every unit well and no /lib or /usr/lib.",
   platforms: ["x86_64-linux"],

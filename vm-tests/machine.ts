@@ -128,6 +128,29 @@ export interface Network {
   setQuality(machine: Machine, quality: LinkQuality): void;
 }
 
+/** What a root disk would boot. */
+export interface RootAfterPowerCut {
+  /** Number of the default generation. */
+  readonly generation: number;
+  /** Store path of its system. */
+  readonly system: string;
+}
+
+export interface ForkOptions {
+  /** Give each fork a machine id of its own. What has read the id before keeps the old one. Default: all have the machine's. */
+  readonly ownMachineId?: boolean;
+}
+
+/** What a machine was at one instant, memory and disks. */
+export interface Checkpoint {
+  /**
+   * Machines of their own that go on from that instant: with the same names, processes and files, other random numbers, and the present
+   * time. Each is named after the machine and numbered. What `spawn` and `execute` ran at that instant goes on in a fork, but nobody hears
+   * of it there.
+   */
+  fork(count?: number, options?: ForkOptions): Promise<Machine[]>;
+}
+
 /** Store paths of systems by the names of their generations. */
 export interface Systems {
   readonly base: string;
@@ -229,6 +252,16 @@ export interface Machine {
    * machine must be off.
    */
   storeAfterPowerCuts(options: PowerCutOptions): Promise<PowerCutReport>;
+
+  /**
+   * Recover the root disk in a copy, and say which generation it would boot. The machine must be off, and its file system has to be whole
+   * once its journal was replayed.
+   */
+  rootAfterPowerCut(): Promise<RootAfterPowerCut>;
+  /** Keep what the running machine is at this instant, for forks of it; it goes on afterwards. */
+  checkpoint(): Promise<Checkpoint>;
+  /** Futures of the running machine: {@link checkpoint}, and forks of it. Default: one. */
+  fork(count?: number, options?: ForkOptions): Promise<Machine[]>;
 
   /** Run a command that has to succeed. @returns its standard output. */
   succeed(parts: TemplateStringsArray, ...holes: Hole[]): Promise<string>;

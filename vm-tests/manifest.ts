@@ -52,6 +52,8 @@ export interface VmTestManifest {
   readonly description: string;
   /** File whose default export is the story, relative to the flake or absolute. */
   readonly story: string;
+  /** `cold`: its machines boot by themselves each time. Otherwise they may start as copies of a boot that took place before. */
+  readonly boot?: "cold";
   /** Platforms it can run on. */
   readonly platforms: readonly string[];
   readonly machines: Readonly<Record<string, MachineManifest>>;

@@ -48,6 +48,11 @@ export interface VmTestOptions<Names extends string, Networks extends string = n
   readonly machines: Readonly<Record<Names, MachineSpecification>>;
   /** Networks of its machines, which can reach each other by name in them, and nobody else. Default: none. */
   readonly networks?: Readonly<Record<Networks, NetworkSpecification>>;
+  /**
+   * `cold`: it is about the boot itself, so its machines boot each time. Default: a machine's first start may be a copy of a boot of the
+   * same machine, taken once everything had started.
+   */
+  readonly boot?: "cold";
   /** Console lines that are no fault here, such as those of a service that is meant to crash. */
   readonly allowConsole?: readonly RegExp[];
   /** Platforms of its machines, each of which it can run on; the first one is meant where none is named. Default: x86_64-linux. */
@@ -122,7 +127,7 @@ function makePrograms(pkgs: Pkgs): ProgramsManifest {
 export function vmTest<const Names extends string, const Networks extends string = never>(
   options: VmTestOptions<Names, Networks>,
 ): VmTest {
-  const { name, description, script, allowConsole = [], platforms = [PLATFORM] } = options;
+  const { name, description, script, boot, allowConsole = [], platforms = [PLATFORM] } = options;
   const story = callerLocation(vmTest)?.file ?? "";
   const [first = PLATFORM] = platforms;
   const on = Object.fromEntries(platforms.map((platform) => [platform, manifest(platform)]));
@@ -140,6 +145,7 @@ export function vmTest<const Names extends string, const Networks extends string
       name,
       description,
       story,
+      ...(boot === undefined ? {} : { boot }),
       platforms,
       /** Worked out when an evaluation asks, since the driver, which imports stories too, has no use for it. */
       get machines() {

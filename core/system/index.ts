@@ -10,3 +10,4 @@ export type { RootOptions, RootOptionsDefs } from "./specialisation.ts";
 export * from "./switch/index.ts";
 export * from "./toplevel.ts";
 export * from "./version.ts";
+export { INITRD_SCRIPT } from "./initrd-script.ts";

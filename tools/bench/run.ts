@@ -3,6 +3,7 @@ import { findProgram } from "../../core/host/process/index.ts";
 import { benchAsking, benchEvaluateModules, benchEvaluateSystem } from "./evaluation/evaluation.ts";
 import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
+import { benchMachines } from "./machines.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchQuery } from "./query.ts";
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   query: benchQuery,
   "trivial-builds": benchTrivialBuilds,
   "build-chain": benchBuildChain,
+  machines: benchMachines,
 };
 
 const asked = process.argv.slice(2);

@@ -1,7 +1,17 @@
+import { randomInt } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type Accelerator, type Architecture, type Disk, type Nic, VirtualMachine } from "qemu-wrapper";
+import {
+  type Accelerator,
+  type Architecture,
+  type Disk,
+  type MemoryFile,
+  type Nic,
+  restoreState,
+  type SharedFolder,
+  VirtualMachine,
+} from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import { AgentClient, type Hello } from "./agent-client.ts";
 import { type ConsoleTrouble, judgeConsoleLine } from "./console-trouble.ts";
@@ -31,6 +41,8 @@ export interface BootSpecification {
   readonly disks: readonly Disk[];
   readonly screen?: boolean;
   readonly nics?: readonly Nic[];
+  /** Folders of the host that the guest may mount. */
+  readonly folders?: readonly SharedFolder[];
   /** Folder for sockets. */
   readonly socketFolder: string;
   /** Folder for console.log and journal.log, which are appended to. */
@@ -38,9 +50,30 @@ export interface BootSpecification {
   /** Counts the boots of this machine, from 1. */
   readonly number: number;
   readonly qemu?: string;
+  /** File behind the guest's memory. */
+  readonly memoryFile?: MemoryFile;
+  /** Go on with a machine that was frozen, in place of starting its kernel. */
+  readonly copy?: CopiedBoot;
   /** Told every line of console and journal as it ends. */
   readonly onLine?: (from: "console" | "journal", line: string) => void;
 }
+
+/** A boot that took place in another process up to the instant at which it was frozen. */
+export interface CopiedBoot {
+  readonly stateFile: string;
+  /** Whether the memory lies in a file of its own. */
+  readonly withoutMemory: boolean;
+  readonly memoryFile?: MemoryFile;
+  /** What console and journal had said by then. */
+  readonly console: Buffer;
+  readonly journal: Buffer;
+}
+
+/** Room for the translated code of a copy, in MiB: it runs no boot, and many of them run at once. */
+const COPY_TRANSLATION_MIB = 64;
+
+/** Epochs below are numbers of boots, those from here on are drawn for copies. Source: the agent's protocol, a u32. */
+const FIRST_COPY_EPOCH = 2 ** 31;
 
 /** One boot of one machine, from QEMU's start to its end. */
 export class Boot {
@@ -71,7 +104,9 @@ export class Boot {
     this.console = console;
     this.journal = journal;
     this.clock = qemuClock(machine.process.pid);
-    this.agent = new AgentClient(agentPort, specification.number, { explainEnd: () => this.#explainEnd() });
+    // The agent of a copy has served somebody else already, whose numbers we do not know.
+    const epoch = specification.copy === undefined ? specification.number : randomInt(FIRST_COPY_EPOCH, 2 ** 32);
+    this.agent = new AgentClient(agentPort, epoch, { explainEnd: () => this.#explainEnd() });
     this.manager = new ServiceManager(() => this.agent.connect({ path: SERVICE_MANAGER_SOCKET }));
     for (const line of console.lines()) this.#judge(line);
     console.onLine((line) => this.#judge(line));
@@ -88,10 +123,20 @@ export class Boot {
   static async start(specification: BootSpecification): Promise<Boot> {
     const { name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks, folder, number } = specification;
     const files = { console: join(folder, "console.log"), journal: join(folder, "journal.log") };
-    const header = `==== boot ${number} of ${name}: ${kernel?.commandLine ?? "firmware"}\n`;
-    for (const file of Object.values(files)) appendFileSync(file, header);
+    const { copy } = specification;
+    const memoryFile = copy?.memoryFile ?? specification.memoryFile;
+    const how = copy === undefined ? (kernel?.commandLine ?? "firmware") : "a copy of a boot that had said";
+    const header = `==== boot ${number} of ${name}: ${how}\n`;
+    for (const [from, file] of Object.entries(files) as ["console" | "journal", string][]) {
+      appendFileSync(file, header);
+      if (copy !== undefined) appendFileSync(file, copy[from]);
+    }
     const console = new LineRecorder();
     const journal = new LineRecorder();
+    if (copy !== undefined) {
+      console.push(copy.console);
+      journal.push(copy.journal);
+    }
     const { onLine = () => {} } = specification;
     console.onLine((line) => onLine("console", line));
     journal.onLine((line) => onLine("journal", line));
@@ -106,6 +151,9 @@ export class Boot {
         ...(specification.screen === true ? { screen: true } : {}),
         nics: specification.nics ?? [],
         ports: [AGENT_PORT, JOURNAL_PORT],
+        ...(specification.folders === undefined ? {} : { folders: specification.folders }),
+        ...(memoryFile === undefined ? {} : { memoryFile }),
+        ...(copy === undefined ? {} : { incoming: true, translationMiB: COPY_TRANSLATION_MIB }),
         ...(kernel === undefined ? {} : { kernel }),
         ...(firmware === undefined ? {} : { firmware }),
       },
@@ -123,6 +171,7 @@ export class Boot {
     });
     const port = machine.ports.get(AGENT_PORT);
     if (port === undefined) throw new Error("QEMU was started without the agent's port");
+    if (copy !== undefined) await resume(machine, copy);
     return new Boot(specification, machine, port, console, journal);
   }
 
@@ -194,5 +243,16 @@ export class Boot {
   /** What the kernel said when it died comes before the end that followed from it. */
   #giveUp(error: CodedError): void {
     if (!this.#end.signal.aborted) this.#end.abort(this.#fatal ?? error);
+  }
+}
+
+/** Restore what was frozen, and let it run. */
+async function resume(machine: VirtualMachine, { stateFile, withoutMemory }: CopiedBoot): Promise<void> {
+  try {
+    await restoreState(machine.qmp, { file: stateFile, withoutMemory });
+    await machine.qmp.command("cont");
+  } catch (error) {
+    await machine.cutPower();
+    throw error;
   }
 }

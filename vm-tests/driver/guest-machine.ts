@@ -2,6 +2,8 @@ import { join, resolve } from "node:path";
 import { CodedError } from "../../core/base/index.ts";
 import type {
   BootOptions,
+  Checkpoint,
+  ForkOptions,
   CommandResult,
   Connection,
   Disk,
@@ -14,6 +16,7 @@ import type {
   PathOptions,
   PowerCutOptions,
   PowerCutReport,
+  RootAfterPowerCut,
   RunningCommand,
   Screen,
   SwitchOptions,
@@ -32,7 +35,7 @@ import { cutPower, leave, suspend, wake } from "./guest-power.ts";
 import { GuestScreen } from "./guest-screen.ts";
 import { GuestUnit, waitForUnit } from "./guest-units.ts";
 import { untilResult, waitForPath, waitForPort, waitForUrl } from "./guest-waits.ts";
-import type { MachineHost } from "./machine-host.ts";
+import type { KeptMachine, MachineHost } from "./machine-host.ts";
 import { command } from "./shell.ts";
 
 /** A switch stops, starts and settles units, and may be the guest's largest piece of work. */
@@ -112,6 +115,30 @@ export class GuestMachine implements Machine {
       const { storeAfterPowerCuts } = await import("./store-power-cuts.ts");
       return storeAfterPowerCuts({ ...this.#host.getRecord(), folder: this.#host.folder, ...options });
     });
+  }
+
+  rootAfterPowerCut(): Promise<RootAfterPowerCut> {
+    return this.#call("rootAfterPowerCut", async () => {
+      const { rootAfterPowerCut } = await import("./root-after-power-cut.ts");
+      return rootAfterPowerCut(this.#host.rootDisk(), this.#host.folder);
+    });
+  }
+
+  checkpoint(): Promise<Checkpoint> {
+    return this.#call("checkpoint", async () => {
+      const kept = await this.#host.checkpoint();
+      return { fork: (count, options) => this.#call("fork", () => this.#forks(kept, count, options)) };
+    });
+  }
+
+  fork(count?: number, options?: ForkOptions): Promise<Machine[]> {
+    return this.#call("fork", async () => this.#forks(await this.#host.checkpoint(), count, options));
+  }
+
+  #forks(kept: KeptMachine, count = 1, options: ForkOptions = {}): Promise<Machine[]> {
+    const one = async (): Promise<Machine> =>
+      new GuestMachine(await this.#host.fork(kept, options), this.#context.settings);
+    return Promise.all(Array.from({ length: count }, one));
   }
 
   succeed(parts: TemplateStringsArray, ...holes: Hole[]): Promise<string> {

@@ -1,11 +1,15 @@
 export * from "./agent-client.ts";
 export * from "./agent-exec.ts";
+export { Boot, type BootSpecification } from "./boot.ts";
+export * from "./build/template-derivation.ts";
 export * from "./build/test-derivation.ts";
 export * from "./build/wire.ts";
 export * from "./check-host.ts";
 export * from "./load-story.ts";
+export * from "./examine-host.ts";
 export * from "./report/index.ts";
 export * from "./reporter.ts";
 export * from "./run.ts";
 export * from "./run-folder.ts";
 export * from "./run-log.ts";
+export * from "./template-store.ts";

@@ -1,34 +1,40 @@
-import { constants } from "node:fs";
-import { chmod, copyFile, truncate, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Accelerator,
-  createOverlay,
-  type Disk,
-  makeRunDirectory,
-  type Nic,
-  type RunDirectory,
-  rejectKvm,
-} from "qemu-wrapper";
+import { type Accelerator, type Disk, makeRunDirectory, type Nic, type RunDirectory, rejectKvm } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
-import type { BootOptions, Systems } from "../machine.ts";
+import type { BootOptions, ForkOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
-import { Boot } from "./boot.ts";
+import { Boot, type BootSpecification } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
+import { copyOf, freeze, type FrozenMachine, memoryToFreeze } from "./frozen.ts";
+import {
+  copiedDisks,
+  type DisksOptions,
+  forkedDisks,
+  keepDisks,
+  newDisks,
+  RECORD,
+  templateDisks,
+} from "./machine-disks.ts";
 import { GuestCalls } from "./guest-calls.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
+import { settleAndFreeze, templateKeyOf, type Templates } from "./template.ts";
+import type { HeldTemplate, TemplateFacts } from "./template-store.ts";
 import { readUsage } from "./usage.ts";
-
-/** Files of the recorded disk in a machine's folder. */
-export const RECORDED_DISK = "recorded.img";
-export const RECORD = "recorded.log";
 
 /** Seconds of the guest until the agent has to answer. */
 const BOOT_SECONDS = 120;
 
 /** Within this time even a slow kernel has said its first word, so that one that has not is one that does not run. */
 const FIRST_LIGHT_SECONDS = 10;
+
+/** Bytes from the host's random generator that a copy gets. */
+const SEED_BYTES = 32;
+
+/** Source: machine-id(5). */
+const MACHINE_ID_BYTES = 16;
 
 /** How often it is written down what a machine uses. */
 const SAMPLE_MS = 1000;
@@ -56,7 +62,24 @@ export interface MachineHostOptions {
   readonly log: RunLog;
   /** Keeps an entry, with its time, in a file of the machine's folder. */
   readonly record: (file: string, entry: object) => void;
+  /** Start from a copy of the machine as it was after its boot. Default: boot. */
+  readonly templates?: Templates;
+  /** Makes the host of a fork, and sees to its end. */
+  readonly fork: (name: string, checkpoint: KeptMachine) => MachineHost;
+  /** What it begins as, in place of new disks and no power. */
+  readonly from?: KeptMachine;
 }
+
+/** What a machine was at one instant: its disks, and all that went on in it. */
+export interface KeptMachine extends FrozenMachine {
+  readonly accelerator: Accelerator;
+}
+
+/** Folder of a machine for what it was at some instants. */
+export const CHECKPOINTS = "checkpoints";
+
+/** A guest under KVM said nothing at all. */
+class NoLife extends Error {}
 
 /** The host's side of one machine: its disks, which last from boot to boot, and the boot that is running. */
 export class MachineHost {
@@ -76,14 +99,17 @@ export class MachineHost {
   #accelerator: Accelerator;
   #boot: Boot | undefined;
   #boots = 0;
-  #disposed = false;
+  #checkpoints = 0;
+  #forks = 0;
+  #template: HeldTemplate | undefined;
+  readonly #disposing = new AbortController();
   /** Settles when no start is under way. */
   #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: MachineHostOptions) {
     this.#options = options;
     this.name = options.name;
-    this.#accelerator = options.accelerator;
+    this.#accelerator = options.from?.accelerator ?? options.accelerator;
     this.folder = options.folder;
     this.storyFolder = options.storyFolder;
     this.log = options.log;
@@ -141,40 +167,144 @@ export class MachineHost {
   }
 
   /**
-   * Boot the default generation, or the one whose number is given, and wait for the agent.
+   * Boot the default generation, or the one whose number is given, and wait for the agent. The first boot of the default generation may be
+   * a copy of one that took place before.
    *
    * @throws {CodedError} `machine.disposed` when the run is over, as for a story that outlived its time.
    */
   async boot(options: BootOptions): Promise<void> {
     const begin = performance.now();
-    const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
-    this.log({ kind: "machine", machine: this.name, text: `boots ${which}`, state: "booting" });
-    let boot = await this.#start(options);
-    if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) {
+    try {
+      await this.#bootOnce(options, begin);
+    } catch (error) {
+      if (!(error instanceof NoLife)) throw error;
       const reason = `a guest wrote nothing to its console within ${FIRST_LIGHT_SECONDS} s under KVM`;
       rejectKvm(reason);
       this.log({ kind: "trouble", machine: this.name, line: `${reason}: starting it again under TCG` });
-      boot.expectEnd();
-      await boot.machine.cutPower();
+      await this.#cutPower();
       this.#accelerator = "tcg";
-      boot = await this.#start(options);
+      await this.#bootOnce(options, begin);
     }
+  }
+
+  async #bootOnce(options: BootOptions, begin: number): Promise<void> {
+    const { templates } = this.#options;
+    if (templates !== undefined && this.#disks === undefined && options.generation === undefined) {
+      const template = await this.#holdTemplate(templates);
+      if (template.facts.refused === undefined) {
+        this.#template = template;
+        this.#disks = await copiedDisks(this.#diskOptions(), template.folder);
+        return this.#resume({ folder: template.folder, method: templates.method }, "a copy of its first boot", begin);
+      }
+      template.release();
+      this.log({ kind: "machine", machine: this.name, text: `cannot be copied: ${template.facts.refused}` });
+    }
+    const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
+    await this.#bootCold(options, which);
+    this.#answers(begin);
+  }
+
+  async #bootCold(options: BootOptions, which: string, extra: Partial<BootSpecification> = {}): Promise<Boot> {
+    this.log({ kind: "machine", machine: this.name, text: `boots ${which}`, state: "booting" });
+    const boot = await this.#start(options, extra);
+    if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) throw new NoLife();
     await boot.waitForAgent(BOOT_SECONDS);
+    return boot;
+  }
+
+  #answers(begin: number): void {
     const seconds = (performance.now() - begin) / 1000;
     const text = `answers after ${showSeconds(seconds)}`;
     this.log({ kind: "machine", machine: this.name, text, seconds, state: "running" });
   }
 
-  #start(options: BootOptions): Promise<Boot> {
-    const starting = this.#startUnlessDisposed(options);
+  /** The template of this machine, which is made by booting it when there is none. */
+  #holdTemplate(templates: Templates): Promise<HeldTemplate> {
+    const { manifest, realPath } = this.#options;
+    const { architecture } = manifest;
+    const accelerator = this.#accelerator;
+    const commandLine = this.#commandLine({});
+    const key = templateKeyOf({ ...templates, manifest, accelerator, commandLine, realPath });
+    const facts: TemplateFacts = { machine: this.name, architecture, accelerator };
+    const make = async (folder: string): Promise<TemplateFacts> => {
+      const frozen = { folder, method: templates.method };
+      const memoryFile = memoryToFreeze(frozen);
+      const boot = await this.#bootCold({}, "to be copied", {
+        disks: await templateDisks({ ...this.#diskOptions(), folder }),
+        ...(memoryFile === undefined ? {} : { memoryFile }),
+      });
+      const made = await settleAndFreeze(boot, folder, { method: templates.method, machine: this.name, facts });
+      boot.expectEnd();
+      boot.agent.close();
+      await boot.machine.quit();
+      this.#boot = undefined;
+      return made;
+    };
+    return templates.store.hold(key, make, this.#disposing.signal);
+  }
+
+  /** Let a frozen machine go on, as one of its own: with other random numbers than its siblings, and at the present time. */
+  async #resume(frozen: FrozenMachine, what: string, begin: number): Promise<void> {
+    this.log({ kind: "machine", machine: this.name, text: `starts as ${what}`, state: "booting" });
+    const boot = await this.#start({}, { copy: copyOf(frozen) });
+    await boot.waitForAgent(BOOT_SECONDS);
+    await Promise.all([boot.agent.reseed(randomBytes(SEED_BYTES)), boot.agent.setClock(new Date())]);
+    this.#answers(begin);
+  }
+
+  /** Write down what the running machine is, memory and disks, and let it go on. */
+  async checkpoint(): Promise<KeptMachine> {
+    const boot = this.current();
+    const folder = join(this.folder, CHECKPOINTS, `${++this.#checkpoints}`);
+    mkdirSync(folder, { recursive: true });
+    // Its memory is its own by now, so it goes into the state.
+    const kept: KeptMachine = { folder, method: "whole-state", accelerator: this.#accelerator };
+    const begin = performance.now();
+    await freeze(boot, kept);
+    await keepDisks(this.#options.manifest, this.folder, folder);
+    await boot.machine.qmp.command("cont", undefined, boot.signal);
+    const seconds = (performance.now() - begin) / 1000;
+    this.log({ kind: "machine", machine: this.name, text: `kept as it is within ${showSeconds(seconds)}`, seconds });
+    return kept;
+  }
+
+  /** A machine of its own that goes on where this one was when it was kept. */
+  async fork(checkpoint: KeptMachine, options: ForkOptions): Promise<MachineHost> {
+    const fork = this.#options.fork(`${this.name}-${++this.#forks}`, checkpoint);
+    await fork.#resumeFork(checkpoint, options);
+    return fork;
+  }
+
+  async #resumeFork(checkpoint: KeptMachine, { ownMachineId }: ForkOptions): Promise<void> {
+    const begin = performance.now();
+    this.#disks = await forkedDisks(this.#diskOptions(), checkpoint.folder);
+    await this.#resume(checkpoint, "a fork", begin);
+    if (ownMachineId !== true) return;
+    const id = randomBytes(MACHINE_ID_BYTES).toString("hex");
+    // The file of /etc is a read-only view of this one, or it is the file itself.
+    const write = 'f=/run/machine-id; [ -e $f ] || f=/etc/machine-id; echo "$1" > $f';
+    await this.current().agent.exec(["bash", "-c", write, "bash", id]).result;
+  }
+
+  /** File of the root disk of a machine that is off. @throws {CodedError} `machine.running`, `machine.no-disk` */
+  rootDisk(): string {
+    if (this.running)
+      throw new CodedError("machine.running", `Cannot look at the disk of "${this.name}": the machine is running`);
+    const [root] = this.#disks ?? [];
+    if (root !== undefined) return root.file;
+    throw new CodedError("machine.no-disk", `Cannot look at the disk of "${this.name}": it was never started`);
+  }
+
+  #start(options: BootOptions, extra: Partial<BootSpecification>): Promise<Boot> {
+    const starting = this.#startUnlessDisposed(options, extra);
     this.#starting = starting.catch(() => {});
     return starting;
   }
 
-  async #startUnlessDisposed(options: BootOptions): Promise<Boot> {
+  async #startUnlessDisposed(options: BootOptions, extra: Partial<BootSpecification>): Promise<Boot> {
     this.#refuseWhenDisposed();
-    this.#disks ??= await this.#makeDisks();
-    const boot = await this.#startQemu(options);
+    if (extra.disks === undefined) this.#disks ??= await newDisks(this.#diskOptions());
+    const boot = await this.#startQemu(options, extra);
     this.#past.push(...(this.#boot?.troubles ?? []));
     this.#boot = boot;
     this.#sample(boot);
@@ -192,14 +322,13 @@ export class MachineHost {
   }
 
   #refuseWhenDisposed(): void {
-    if (!this.#disposed) return;
-    throw new CodedError("machine.disposed", `Cannot start the machine "${this.name}": its test is over`);
+    if (!this.#disposing.signal.aborted) return;
+    throw this.#disposing.signal.reason;
   }
 
-  #startQemu({ generation }: BootOptions): Promise<Boot> {
+  #startQemu(options: BootOptions, extra: Partial<BootSpecification>): Promise<Boot> {
     const { manifest, realPath } = this.#options;
     const { base } = manifest.generations;
-    const chosen = generation === undefined ? "" : ` floe.generation=${generation}`;
     return Boot.start({
       name: this.name,
       architecture: manifest.architecture,
@@ -209,7 +338,7 @@ export class MachineHost {
       kernel: {
         image: realPath(base.kernel),
         initrd: realPath(base.initrd),
-        commandLine: `${base.kernelParameters} ${DRIVER_PARAMETERS[manifest.architecture]}${chosen}`.trim(),
+        commandLine: this.#commandLine(options),
       },
       disks: this.#disks ?? [],
       ...(this.hasScreen ? { screen: true } : {}),
@@ -218,52 +347,38 @@ export class MachineHost {
       folder: this.folder,
       number: ++this.#boots,
       onLine: (from, line) => this.#options.record("lines.ndjson", { from, line }),
+      ...extra,
     });
+  }
+
+  #commandLine({ generation }: BootOptions): string {
+    const { architecture, generations } = this.#options.manifest;
+    const chosen = generation === undefined ? "" : ` floe.generation=${generation}`;
+    return `${generations.base.kernelParameters} ${DRIVER_PARAMETERS[architecture]}${chosen}`.trim();
+  }
+
+  #diskOptions(): DisksOptions {
+    const { manifest, realPath, folder } = this.#options;
+    return { manifest, realPath, folder };
+  }
+
+  async #cutPower(): Promise<void> {
+    if (this.#boot === undefined) return;
+    this.#boot.expectEnd();
+    this.#boot.agent.close();
+    if (this.running) await this.#boot.machine.cutPower();
   }
 
   /** End what runs, also what is just being started, and remove the sockets. Nothing starts afterwards. */
   async dispose(): Promise<void> {
-    this.#disposed = true;
+    this.#disposing.abort(
+      new CodedError("machine.disposed", `Cannot start the machine "${this.name}": its test is over`),
+    );
     await this.#starting;
     for (const end of [...this.#ends]) await end();
-    if (this.#boot !== undefined) {
-      this.#boot.expectEnd();
-      this.#boot.agent.close();
-      if (this.running) await this.#boot.machine.cutPower();
-    }
+    await this.#cutPower();
+    this.#template?.release();
     this.#sockets.remove();
-  }
-
-  async #makeDisks(): Promise<readonly Disk[]> {
-    const { manifest, realPath, folder } = this.#options;
-    const file = join(folder, "root.qcow2");
-    createOverlay({ backing: realPath(manifest.rootImage), file });
-    return [
-      { file, format: "qcow2" },
-      { file: realPath(manifest.storeImage), format: "raw", readOnly: true },
-      ...(manifest.recordedImage === undefined ? [] : [await this.#makeRecordedDisk(realPath(manifest.recordedImage))]),
-      ...(await Promise.all(
-        Object.entries(manifest.disks ?? {}).map(([name, mebibytes]) => this.#makeDisk(name, mebibytes)),
-      )),
-    ];
-  }
-
-  /** An empty disk, which takes no room before it is written to. */
-  async #makeDisk(name: string, mebibytes: number): Promise<Disk> {
-    const file = join(this.folder, `disk-${name}.img`);
-    await writeFile(file, "");
-    await truncate(file, mebibytes * 2 ** 20);
-    return { file, format: "raw", removable: true };
-  }
-
-  /** A copy: the recorder works below no other format. */
-  async #makeRecordedDisk(image: string): Promise<Disk> {
-    const file = join(this.folder, RECORDED_DISK);
-    const log = join(this.folder, RECORD);
-    await copyFile(image, file, constants.COPYFILE_FICLONE);
-    await chmod(file, 0o600);
-    await writeFile(log, "");
-    return { file, format: "raw", log };
   }
 
   /**

@@ -8,6 +8,7 @@ import { HAS_QEMU } from "../qemu-wrapper/testing.ts";
 import type { VmTestManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import { checkHost } from "./check-host.ts";
+import { MachineHost } from "./machine-host.ts";
 import { Reporter } from "./reporter.ts";
 import { runVmTest, type Script } from "./run.ts";
 import type { RunEvent } from "./run-log.ts";
@@ -43,6 +44,34 @@ async function failureOf(boot: Boot, seconds: number): Promise<{ code: string; m
   await boot.machine.cutPower();
   return error;
 }
+
+test("a machine that was never started has no disk to look at", () => {
+  const host = new MachineHost({
+    name: "machine",
+    manifest: {
+      architecture: "x86_64",
+      memoryMiB: 16,
+      cpus: 1,
+      storeImage: "",
+      rootImage: "",
+      generations: { base: { toplevel: "", kernel: "", initrd: "", kernelParameters: "" } },
+    },
+    nics: [],
+    accelerator: "tcg",
+    mayFallBack: false,
+    folder,
+    storyFolder: folder,
+    realPath: (path) => path,
+    log: () => {},
+    record: () => {},
+    fork: () => assert.unreachable("nobody forks it") as never,
+  });
+  assert.throws(
+    () => host.rootDisk(),
+    (error: { code: string }) => error.code === "machine.no-disk",
+  );
+  return host.dispose();
+});
 
 withQemu("a guest that says nothing is machine.no-agent, with both times", async () => {
   const error = await failureOf(await bootFirmware(spinningRom()), 0.5);

@@ -1,17 +1,30 @@
 import { hash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Accelerator, chooseAccelerator } from "qemu-wrapper";
+import {
+  type Accelerator,
+  type Architecture,
+  chooseAccelerator,
+  chooseCloningMethod,
+  type CloningMethod,
+  getProgram,
+  type Nic,
+  qemuProgram,
+  qemuVersion,
+} from "qemu-wrapper";
 import { CodedError, formatLocation, type SourceLocation } from "../../core/base/index.ts";
 import type { Machine, StoryTools } from "../machine.ts";
-import type { VmTestManifest } from "../manifest.ts";
+import type { MachineManifest, VmTestManifest } from "../manifest.ts";
 import { storyAssert } from "./assert.ts";
 import { StoryNetworks } from "./story-networks.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { GuestMachine } from "./guest-machine.ts";
-import { MachineHost, RECORD, RECORDED_DISK } from "./machine-host.ts";
+import { RECORD, RECORDED_DISK, ROOT_DISK } from "./machine-disks.ts";
+import { CHECKPOINTS, type KeptMachine, MachineHost } from "./machine-host.ts";
 import { ERROR_FILE, RunFolder } from "./run-folder.ts";
 import type { RunLog, RunResultEvent } from "./run-log.ts";
+import type { Templates } from "./template.ts";
+import type { TemplateHolder } from "./template-store.ts";
 
 /** A story's script, called with its machines by name and {@link StoryTools}. */
 export type Script = (tools: StoryTools & Readonly<Record<string, Machine>>) => Promise<void>;
@@ -34,8 +47,18 @@ export interface RunOptions {
   /** Wall time after which the whole run is given up, in seconds. */
   readonly timeoutSeconds?: number;
   readonly accelerator?: "auto" | Accelerator;
+  /** Where machines that were booted before are kept, for copies of them. Without it all machines boot. */
+  readonly templates?: RunTemplates;
   readonly signal?: AbortSignal;
   readonly log: RunLog;
+}
+
+/** How machines of a run are copied. */
+export interface RunTemplates {
+  /** Keeps the template of a machine. */
+  storeOf(machine: string): TemplateHolder;
+  /** Default: the best that works here, which is found out. */
+  readonly method?: CloningMethod;
 }
 
 /** How a run ended. */
@@ -66,25 +89,31 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     const { accelerator, reason } = await chooseAccelerator({ wanted, architecture });
     const [story, systems] = [digestOf(options.storyFile), systemsOf(manifest)];
     log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder, story, systems });
-    networks = await StoryNetworks.open({ machines: manifest.machines, folder: folder.path, log });
-    for (const [name, machine] of Object.entries(manifest.machines)) {
-      hosts.push(
-        new MachineHost({
-          name,
-          manifest: machine,
-          nics: networks.nicsOf({ name, ...machine }),
-          accelerator,
-          mayFallBack: wanted === "auto",
-          log,
-          folder: folder.machine(name),
-          record: (file, entry) => folder.record(join(name, file), entry),
-          storyFolder: dirname(options.storyFile),
-          realPath: options.realPath,
-        }),
-      );
-    }
+    const opened = await StoryNetworks.open({ machines: manifest.machines, folder: folder.path, log });
+    networks = opened;
+    const templates = await openTemplates(options, architecture, accelerator);
+    const makeHost = (name: string, machine: MachineManifest, from?: KeptMachine): MachineHost => {
+      const host = new MachineHost({
+        name,
+        manifest: machine,
+        nics: from === undefined ? opened.nicsOf({ name, ...machine }) : unconnected(machine),
+        accelerator,
+        mayFallBack: wanted === "auto",
+        log,
+        folder: folder.machine(name),
+        record: (file, entry) => folder.record(join(name, file), entry),
+        storyFolder: dirname(options.storyFile),
+        realPath: options.realPath,
+        fork: (fork, checkpoint) => makeHost(fork, machine, checkpoint),
+        ...(templates === undefined ? {} : { templates: templates(name) }),
+        ...(from === undefined ? {} : { from }),
+      });
+      hosts.push(host);
+      return host;
+    };
+    for (const [name, machine] of Object.entries(manifest.machines)) makeHost(name, machine);
     const machines = Object.fromEntries(hosts.map((host) => [host.name, new GuestMachine(host)]));
-    const tools = { ...networks.forStory(log), ...makeTools(log, steps) };
+    const tools = { ...opened.forStory(log), ...makeTools(log, steps) };
     await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options);
     for (const host of hosts) host.calls.checkAwaited();
     checkConsoles(hosts, options.allowConsole ?? []);
@@ -95,7 +124,8 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     for (const host of hosts) {
       await host.dispose();
       if (options.keep === true) continue;
-      for (const disk of ["root.qcow2", RECORDED_DISK, RECORD]) rmSync(join(host.folder, disk), { force: true });
+      for (const made of [ROOT_DISK, RECORDED_DISK, RECORD, CHECKPOINTS])
+        rmSync(join(host.folder, made), { recursive: true, force: true });
     }
   }
   await networks?.close();
@@ -106,6 +136,29 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
 
 function showFailure({ code, message, hint, at, details }: CodedError): Pick<RunResultEvent, "error" | "failure"> {
   return { error: message, failure: { code, hint, at, details } };
+}
+
+/** Cards of a fork: the ones it had, with cables that lead nowhere, since the ports of its networks have their machine already. */
+function unconnected({ nics = [] }: MachineManifest): Nic[] {
+  return nics.map(({ network, mac }) => ({ id: network, mac, backend: { kind: "user", restricted: true } }));
+}
+
+/** How machines of this run are copied, by their names; `undefined` when they are not. */
+async function openTemplates(
+  { manifest, templates, log }: RunOptions,
+  architecture: Architecture,
+  accelerator: Accelerator,
+): Promise<((machine: string) => Templates) | undefined> {
+  if (templates === undefined || manifest.boot === "cold") return undefined;
+  const [{ method, reason }, version] = await Promise.all([
+    templates.method === undefined
+      ? chooseCloningMethod({ architecture, accelerator })
+      : { method: templates.method, reason: "" },
+    qemuVersion(getProgram(qemuProgram(architecture))),
+  ]);
+  if (method !== undefined) return (machine) => ({ store: templates.storeOf(machine), method, qemuVersion: version });
+  log({ kind: "note", text: `machines cannot be copied here, so each of them boots: ${reason}` });
+  return undefined;
 }
 
 /** The digest of a story's file, by which a report tells whether it is as it was. */

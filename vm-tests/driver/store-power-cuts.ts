@@ -47,7 +47,7 @@ const LOSS = 0.5;
  * @throws {CodedError} `power-cut.no-program` without e2fsck and debugfs, `write-log.malformed`
  */
 export async function storeAfterPowerCuts(options: StorePowerCutsOptions): Promise<PowerCutReport> {
-  const programs = findPrograms(options.path);
+  const programs = findDiskPrograms(options.path);
   const writes = readWriteLog(options.log);
   const disk = new ReplayedDisk(options, writes);
   const random = seededRandom(options.seed);
@@ -152,7 +152,7 @@ async function lookAt(image: string, folder: string, env: Programs): Promise<{ t
 type Programs = NodeJS.ProcessEnv;
 
 /** They are system programs, which ordinary users do not have on their path. */
-function findPrograms(path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`): Programs {
+export function findDiskPrograms(path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`): Programs {
   const env = { ...process.env, PATH: path };
   for (const program of ["e2fsck", "debugfs"]) {
     const { error } = spawnSync(program, ["-V"], { stdio: "ignore", env });

@@ -28,23 +28,33 @@ test("makeArguments() doubles commas and numbers disks, ports and sockets", () =
 
 test("makeArguments() puts memory into a file that is shared or private", () => {
   const args = makeArguments({ ...tiny, memoryFile: { file: "/r,am", shared: true }, incoming: true });
-  assert.is(after(args, "-object"), "memory-backend-file,id=ram,size=16M,mem-path=/r,,am,share=on");
-  assert.is(after(args, "-machine"), "q35,hpet=on,memory-backend=ram");
+  assert.is(
+    after(args, "-object"),
+    "memory-backend-file,id=pc.ram,size=16M,mem-path=/r,,am,share=on,x-use-canonical-path-for-ramblock-id=off",
+  );
+  assert.is(after(args, "-machine"), "q35,hpet=on,memory-backend=pc.ram");
   assert.is(after(args, "-incoming"), "defer");
   const clone = makeArguments({ ...tiny, memoryFile: { file: "/ram", shared: false }, translationMiB: 64 });
-  assert.match(after(clone, "-object") ?? "", "share=off");
+  assert.match(after(clone, "-object") ?? "", "share=off,");
   assert.is(after(clone, "-accel"), "tcg,tb-size=64");
 });
 
 test("platformOf() has a shape for each architecture and accelerator", () => {
-  assert.equal(platformOf("x86_64", "tcg"), { machine: "q35,hpet=on", cpu: "max", generationId: true });
+  assert.equal(platformOf("x86_64", "tcg"), {
+    machine: "q35,hpet=on",
+    cpu: "max",
+    generationId: true,
+    memoryName: "pc.ram",
+  });
   assert.is(platformOf("x86_64", "kvm").cpu, "host");
   assert.equal(platformOf("aarch64", "tcg"), {
     machine: "virt,gic-version=3",
     cpu: "max,pauth-impdef=on,sve=off",
     generationId: false,
+    memoryName: "mach-virt.ram",
   });
-  assert.equal(platformOf("aarch64", "hvf"), { machine: "virt,gic-version=max", cpu: "host", generationId: false });
+  const { machine, cpu } = platformOf("aarch64", "hvf");
+  assert.equal([machine, cpu], ["virt,gic-version=max", "host"]);
 });
 
 test("a machine without a generation id has no such device, nor has one of ARM", () => {

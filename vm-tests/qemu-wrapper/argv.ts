@@ -61,8 +61,7 @@ export interface MachineShape {
   readonly debugExit?: boolean;
 }
 
-/** Name of the memory object, and the start of the names of {@link MachineShape.freeSlots}. */
-const MEMORY = "ram";
+/** Start of the names of {@link MachineShape.freeSlots}. */
 export const SLOT = "slot";
 
 function socketDevice(id: string, path: string): string[] {
@@ -82,11 +81,15 @@ function portArguments(ports: readonly Port[]): string[] {
   ];
 }
 
-function memoryArguments({ memoryMiB, memoryFile }: MachineShape): string[] {
+/** The memory has the name it would have without a file, so that a state with it fits machines of both kinds. */
+function memoryArguments({ memoryMiB, memoryFile }: MachineShape, name: string): string[] {
   if (memoryFile === undefined) return [];
   const share = memoryFile.shared ? "on" : "off";
   const file = optionValue(memoryFile.file);
-  return ["-object", `memory-backend-file,id=${MEMORY},size=${memoryMiB}M,mem-path=${file},share=${share}`];
+  return [
+    "-object",
+    `memory-backend-file,id=${name},size=${memoryMiB}M,mem-path=${file},share=${share},x-use-canonical-path-for-ramblock-id=off`,
+  ];
 }
 
 function slotArguments(count: number): string[] {
@@ -122,7 +125,7 @@ export function makeArguments(shape: MachineShape): string[] {
     "-display",
     "none",
     "-machine",
-    platform.machine + (shape.memoryFile === undefined ? "" : `,memory-backend=${MEMORY}`),
+    platform.machine + (shape.memoryFile === undefined ? "" : `,memory-backend=${platform.memoryName}`),
     "-accel",
     accelerator === "tcg" ? `tcg,tb-size=${translationMiB}` : accelerator,
     "-cpu",
@@ -131,7 +134,7 @@ export function makeArguments(shape: MachineShape): string[] {
     `${shape.cpus}`,
     "-m",
     `${shape.memoryMiB}`,
-    ...memoryArguments(shape),
+    ...memoryArguments(shape, platform.memoryName),
     "-device",
     "virtio-rng-pci",
     ...(platform.generationId && shape.withoutGenerationId !== true ? ["-device", "vmgenid,guid=auto"] : []),

@@ -98,6 +98,39 @@ test("checkMigratable() refuses a machine with a shared folder before it is star
   );
 });
 
+withQemu("a state with its memory fits machines with a memory file and without, on each platform", async () => {
+  for (const architecture of PLATFORMS) {
+    const run = makeRunDirectory();
+    const guest = countingGuest(architecture);
+    const file = join(folder, `fits-${architecture}`);
+    const [memory, state] = [join(folder, `fits-ram-${architecture}`), join(folder, `fits-state-${architecture}`)];
+    writeFileSync(file, guest.bytes);
+    let text = "";
+    const start = (more: object) =>
+      VirtualMachine.start({
+        shape: { name: "tiny", architecture, accelerator: "tcg", ...tinyGuestShape(guest, file), ...more },
+        folder: run.path,
+        onConsole: (data) => (text += data.toString("latin1")),
+      });
+    const lines = async (count: number): Promise<void> => {
+      for (let round = 0; round < 500 && text.split("\n").length <= count; round++) await sleep(10);
+    };
+    const from = await start({ memoryFile: { file: memory, shared: false } });
+    await lines(3);
+    await saveState(from.qmp, { file: state, withoutMemory: false });
+    await from.quit();
+    const counted = readCounts(text).length;
+    const to = await start({ incoming: true });
+    await restoreState(to.qmp, { file: state, withoutMemory: false });
+    await to.qmp.command("cont");
+    await lines(counted + 3);
+    await to.cutPower();
+    assert.is(countFault(text), undefined);
+    assert.ok(readCounts(text).length > counted);
+    run.remove();
+  }
+});
+
 withQemu("saveState() and restoreState() say why they cannot", async () => {
   const run = makeRunDirectory();
   const file = join(folder, "guest");

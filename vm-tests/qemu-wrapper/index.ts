@@ -4,6 +4,7 @@ export * from "./cloning.ts";
 export * from "./cpu-time.ts";
 export * from "./disks.ts";
 export * from "./errors.ts";
+export * from "./flat-disk.ts";
 export * from "./migration.ts";
 export * from "./network/index.ts";
 export * from "./nics.ts";

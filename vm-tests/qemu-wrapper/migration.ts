@@ -1,7 +1,12 @@
-import { statSync } from "node:fs";
+import { createReadStream, createWriteStream, statSync } from "node:fs";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { QemuError } from "./errors.ts";
 import type { QmpClient } from "./qmp.ts";
 import type { MachineShape } from "./argv.ts";
+import { makeRunDirectory } from "./run-directory.ts";
 
 /** Where a machine's state goes, or comes from. */
 export interface StateFile {
@@ -17,8 +22,11 @@ export interface StateFile {
 /** Bytes per second at which a state is written; QEMU's own limit is meant for networks. */
 const UNLIMITED = 2 ** 40;
 
+/** Bytes read at once from a state, which may have the whole memory. */
+const CHUNK_BYTES = 1 << 20;
+
 /**
- * Stop the machine and write its state into a file. It stays stopped and may go on with QMP `cont`, unless its memory is a
+ * Stop the machine and write its state into a file, through a socket: QEMU itself would need a shell for that. It stays stopped and may go on with QMP `cont`, unless its memory is a
  * shared file that the state relies on.
  *
  * @throws {QemuError} `qemu.not-frozen` with QEMU's reason.
@@ -26,10 +34,30 @@ const UNLIMITED = 2 ** 40;
 export async function saveState(qmp: QmpClient, { file, withoutMemory, signal }: StateFile): Promise<void> {
   await qmp.command("stop", undefined, signal);
   await prepare(qmp, withoutMemory);
-  await migrate(qmp, () => qmp.command("migrate", { uri: `exec:cat > ${quote(file)}` }, signal), {
-    signal,
-    fail: (why) => new QemuError("qemu.not-frozen", `Cannot write the machine's state to "${file}": ${why}`),
-  });
+  const fail = (why: string): QemuError =>
+    new QemuError("qemu.not-frozen", `Cannot write the machine's state to "${file}": ${why}`);
+  const run = makeRunDirectory();
+  const path = join(run.path, "state.sock");
+  const server = createServer({ allowHalfOpen: true });
+  try {
+    server.listen(path);
+    await once(server, "listening");
+    const written = once(server, "connection").then(([socket]) =>
+      pipeline(socket as Socket, createWriteStream(file, { mode: 0o600 })),
+    );
+    const lost = written.then(
+      () => new Promise<never>(() => {}),
+      (error: Error) => Promise.reject(fail(error.message)),
+    );
+    lost.catch(() => {});
+    const ended = migrate(qmp, () => qmp.command("migrate", { uri: `unix:${path}` }, signal), { signal, fail });
+    ended.catch(() => {});
+    await Promise.race([ended, lost]);
+    await written;
+  } finally {
+    server.close();
+    run.remove();
+  }
 }
 
 /**
@@ -44,10 +72,18 @@ export async function restoreState(qmp: QmpClient, { file, withoutMemory, signal
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined || stat.size === 0) throw fail(stat === undefined ? "there is no such file" : "it is empty");
   await prepare(qmp, withoutMemory);
-  await migrate(qmp, () => qmp.command("migrate-incoming", { uri: `exec:cat ${quote(file)}` }, signal), {
-    signal,
-    fail,
-  });
+  const run = makeRunDirectory();
+  const path = join(run.path, "state.sock");
+  const begin = async (): Promise<void> => {
+    await qmp.command("migrate-incoming", { uri: `unix:${path}` }, signal);
+    // What QEMU thinks of the bytes is its own to say; that it hung up follows from that.
+    pipeline(createReadStream(file, { highWaterMark: CHUNK_BYTES }), connect(path)).catch(() => {});
+  };
+  try {
+    await migrate(qmp, begin, { signal, fail });
+  } finally {
+    run.remove();
+  }
 }
 
 async function prepare(qmp: QmpClient, withoutMemory: boolean): Promise<void> {
@@ -93,9 +129,4 @@ export function checkMigratable({ name, folders = [] }: MachineShape | Omit<Mach
     `Cannot freeze the machine "${name}": it shares the folder "${folder.path}" over 9p, whose open files are no part of a machine's state`,
     { hint: "Give the machine an image of the folder as a disk." },
   );
-}
-
-/** One word of a POSIX shell command. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { createOverlay, findProgram } from "./index.ts";
+import { createOverlay, findProgram, flattenDisk } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "qemu-overlay-test-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -63,6 +63,32 @@ const info = (file: string): Info =>
   assert.ok(readFileSync(base).equals(bytes));
   execFileSync("qemu-img", ["check", "-q", top]);
 });
+
+(findProgram("qemu-io") === undefined ? test.skip : test)(
+  "flattenDisk() reads what QEMU wrote through a chain of images, as qemu-img does",
+  () => {
+    const [base, middle, top, ours, theirs] = ["f0", "f1", "f2", "ours", "theirs"].map((name) =>
+      join(folder, name),
+    ) as [string, string, string, string, string];
+    writeFileSync(base, Buffer.alloc(3 << 20, "base"));
+    createOverlay({ backing: base, file: middle });
+    const write = (file: string, ...commands: string[]): void =>
+      void execFileSync("qemu-io", [...commands.flatMap((command) => ["-c", command]), file], { stdio: "ignore" });
+    write(middle, "write -P 1 0 64k", "write -P 2 1000k 200k", "write -z 2M 64k");
+    createOverlay({ backing: middle, backingFormat: "qcow2", file: top });
+    write(top, "write -P 3 1100k 10k", "discard 0 64k");
+    flattenDisk(top, ours);
+    execFileSync("qemu-img", ["convert", "-O", "raw", top, theirs]);
+    assert.ok(readFileSync(ours).equals(readFileSync(theirs)));
+    // What an image of another maker may have.
+    const packed = join(folder, "packed.qcow2");
+    execFileSync("qemu-img", ["convert", "-c", "-O", "qcow2", base, packed]);
+    assert.throws(
+      () => flattenDisk(packed, ours),
+      (error: { code: string }) => error.code === "qemu.flatten-failed",
+    );
+  },
+);
 
 test("createOverlay() says what it cannot do", () => {
   const code = (options: Parameters<typeof createOverlay>[0]): string => {

@@ -12,6 +12,8 @@ export interface Platform {
   readonly cpu: string;
   /** Whether there is a device that tells the guest that it was copied. QEMU has it for ACPI of PCs alone. */
   readonly generationId: boolean;
+  /** What the memory is called in a state, where nobody calls it otherwise. */
+  readonly memoryName: string;
 }
 
 /**
@@ -29,10 +31,12 @@ const TRANSLATED_ARM = "max,pauth-impdef=on,sve=off";
 /** The machine QEMU makes of an architecture. */
 export function platformOf(architecture: Architecture, accelerator: Accelerator): Platform {
   const translated = accelerator === "tcg";
-  if (architecture === "x86_64") return { machine: PC, cpu: translated ? "max" : "host", generationId: true };
+  if (architecture === "x86_64")
+    return { machine: PC, cpu: translated ? "max" : "host", generationId: true, memoryName: "pc.ram" };
+  const common = { generationId: false, memoryName: "mach-virt.ram" };
   return translated
-    ? { machine: "virt,gic-version=3", cpu: TRANSLATED_ARM, generationId: false }
-    : { machine: "virt,gic-version=max", cpu: "host", generationId: false };
+    ? { ...common, machine: "virt,gic-version=3", cpu: TRANSLATED_ARM }
+    : { ...common, machine: "virt,gic-version=max", cpu: "host" };
 }
 
 /** QEMU's program for an architecture. */

@@ -16,16 +16,19 @@ const MOST_BYTES = 16 * 1024 * 1024;
 interface Attributes {
   readonly manifest: VmTestManifest;
   readonly outputs: { readonly out: string };
+  /** Folder of each machine's template. */
+  readonly templates: Readonly<Record<string, string>>;
 }
 
 useOwnModules();
 const { loadStory } = await import("../load-story.ts");
 const { runVmTest } = await import("../run.ts");
+const { BuiltTemplate } = await import("../built-template.ts");
 
 const { ERROR_FILE } = await import("../run-folder.ts");
 
 const attributes = JSON.parse(readFileSync(process.env["NIX_ATTRS_JSON_FILE"] ?? "", "utf8")) as Attributes;
-const { manifest, outputs } = attributes;
+const { manifest, outputs, templates } = attributes;
 const folder = join(process.cwd(), "run");
 
 function tell(entry: WireEntry): void {
@@ -55,6 +58,7 @@ const result = await runVmTest({
   allowConsole: story.allowConsole,
   realPath: (path) => path,
   folder,
+  templates: { storeOf: (machine) => new BuiltTemplate(templates[machine] ?? ""), method: "whole-state" },
   onEntry: (file, entry) => tell({ file, entry }),
   log: () => {},
 });

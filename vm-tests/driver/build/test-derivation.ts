@@ -1,6 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildTarget } from "../../../core/build/index.ts";
 import {
@@ -14,7 +12,9 @@ import type { LocalStore } from "../../../core/host/local-store/index.ts";
 import { sortedText } from "../../../core/base/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { VmTestManifest } from "../../manifest.ts";
-import { placeOf, readSourceClosure, type SourceFile, type SourceRoot } from "./source-closure.ts";
+import { addSource } from "./add-source.ts";
+import { placeOf, readSourceClosure, type SourceRoot } from "./source-closure.ts";
+import { addTemplateDerivations } from "./template-derivation.ts";
 
 const FLOE: SourceRoot = { directory: fileURLToPath(new URL("../../../", import.meta.url)), name: "floe" };
 const NODE_FLAGS = ["--disable-warning=ExperimentalWarning"];
@@ -40,7 +40,7 @@ export interface TestDerivation {
 /**
  * Make a machine test a derivation, and write it to the store.
  *
- * Its inputs are the machines' images and the programs that run them, both by the evaluation, and one source: the files that running the
+ * Its inputs are the machines' images and the programs that run them, both by the evaluation, the machines' templates, and one source: the files that running the
  * story may load, so that a change to any other file leaves its output's path as it is.
  *
  * @throws {CodedError} `vm-test.import`
@@ -49,10 +49,12 @@ export async function addTestDerivation(options: TestDerivationOptions): Promise
   const { store, manifest, targets, storyFile, flakeFolder } = options;
   const roots = [FLOE, { directory: flakeFolder, name: "flake" }];
   const files = readSourceClosure({ entries: [INSIDE, storyFile], roots });
-  const source = await addSource(store, manifest.name, files);
-  const inputDerivations = new Map(
-    targets.map(({ drvPath, outputs }) => [drvPath, outputs === undefined ? ["out"] : sortedText(outputs)] as const),
-  );
+  const source = await addSource(store, `vm-test-${manifest.name}`, files, roots);
+  const templates = await addTemplateDerivations(options);
+  const inputDerivations = new Map<StorePath, readonly string[]>([
+    ...targets.map(({ drvPath, outputs }) => [drvPath, outputs === undefined ? ["out"] : sortedText(outputs)] as const),
+    ...templates.map(({ drvPath }) => [drvPath, ["out"]] as const),
+  ]);
   const { programs } = manifest;
   const derivation: Derivation = {
     name: `vm-test-${manifest.name}`,
@@ -67,6 +69,7 @@ export async function addTestDerivation(options: TestDerivationOptions): Promise
       __json: formatStructuredAttrs({
         // Where the story lies on this machine, and what it says of itself, change nothing about what happens.
         manifest: { ...manifest, story: "", description: "" } as unknown as StructuredValue,
+        templates: Object.fromEntries(templates.map(({ machine, path }) => [machine, path])),
         requiredSystemFeatures: ["nixos-test"],
       }),
     },
@@ -79,23 +82,6 @@ export async function addTestDerivation(options: TestDerivationOptions): Promise
     drvPath: await store.batch(() => store.addDerivation(complete)),
     onHost: (text) => places.reduce((sum, [inside, here]) => sum.replaceAll(inside, here), text),
   };
-}
-
-/** The files as one object of the store, in which Node finds what they import. */
-async function addSource(store: LocalStore, name: string, files: readonly SourceFile[]): Promise<StorePath> {
-  const folder = mkdtempSync(join(tmpdir(), "floe-vm-test-"));
-  try {
-    const write = (place: string, bytes: string | Buffer): void => {
-      mkdirSync(dirname(join(folder, place)), { recursive: true });
-      writeFileSync(join(folder, place), bytes);
-    };
-    for (const { place, bytes } of files) write(place, bytes);
-    // Node takes a file for a module by the package it lies in.
-    for (const { name: root } of [FLOE, { name: "flake" }]) write(join(root, "package.json"), '{"type":"module"}\n');
-    return await store.addTree({ name: `vm-test-${name}-source`, from: folder });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** A text as it stands inside of a text of JSON. */

@@ -1,6 +1,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
 import { type BuildFlags, buildAliases, buildFlags, type JsonFlags, jsonFlags, parseCount } from "../../flags.ts";
+import { templateRoutes } from "./template-commands.ts";
 
 export interface ListFlags extends JsonFlags {
   readonly flake: string;
@@ -18,6 +19,7 @@ export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime"> 
   readonly output?: string;
   readonly timeout: number;
   readonly accel: AcceleratorFlag;
+  readonly cold: boolean;
   readonly platform?: PlatformFlag;
   readonly rerun: boolean;
   readonly direct: boolean;
@@ -36,6 +38,10 @@ const flakeFlag = {
 
 // A build's own limits are about builders; here one limit covers the whole run of the machines.
 const { timeout: _timeout, maxSilentTime: _maxSilentTime, ...commonFlags } = buildFlags;
+
+export interface DoctorFlags extends JsonFlags {
+  readonly reprobe: boolean;
+}
 
 export interface ReportFlags extends JsonFlags {
   readonly output?: string;
@@ -56,66 +62,74 @@ const list = buildCommand<ListFlags, [], CliContext>({
   docs: { brief: "List the machine tests of a flake" },
 });
 
-const run = buildCommand<RunFlags, string[], CliContext>({
-  loader: async () => (await import("./run.ts")).default,
-  parameters: {
-    flags: {
-      ...commonFlags,
-      ...flakeFlag,
-      keep: {
-        kind: "boolean",
-        default: false,
-        withNegated: false,
-        brief: "Keep the machines' disks beside the records",
-      },
-      output: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        placeholder: "DIR",
-        brief: "Folder for the records (default: $XDG_STATE_HOME/floe/vm-tests/NAME/TIME)",
-      },
-      timeout: {
-        kind: "parsed",
-        parse: parseCount,
-        default: "3600",
-        placeholder: "SECONDS",
-        brief: "Give a test up after this time",
-      },
-      junit,
-      platform: {
-        kind: "enum",
-        values: ["x86_64-linux", "aarch64-linux"],
-        optional: true,
-        brief: "Run on machines of this platform (default: the first one the test declares)",
-      },
-      rerun: {
-        kind: "boolean",
-        default: false,
-        withNegated: false,
-        brief: "Run also what has passed and not changed since",
-      },
-      direct: {
-        kind: "boolean",
-        default: false,
-        withNegated: false,
-        brief:
-          "Run outside of the sandbox, with the machine's own QEMU; the result is not kept (implied by --keep and --accel)",
-      },
-      accel: {
-        kind: "enum",
-        values: ["auto", "kvm", "tcg"],
-        default: "auto",
-        brief: "How guests run; auto takes KVM where a probe guest really ran under it",
-      },
+const runParameters = {
+  flags: {
+    ...commonFlags,
+    ...flakeFlag,
+    keep: {
+      kind: "boolean",
+      default: false,
+      withNegated: false,
+      brief: "Keep the machines' disks beside the records",
     },
-    aliases: buildAliases,
-    positional: {
-      kind: "array",
-      minimum: 1,
-      parameter: { brief: "A machine test", placeholder: "NAME", parse: String },
+    output: {
+      kind: "parsed",
+      parse: String,
+      optional: true,
+      placeholder: "DIR",
+      brief: "Folder for the records (default: $XDG_STATE_HOME/floe/vm-tests/NAME/TIME)",
+    },
+    timeout: {
+      kind: "parsed",
+      parse: parseCount,
+      default: "3600",
+      placeholder: "SECONDS",
+      brief: "Give a test up after this time",
+    },
+    junit,
+    platform: {
+      kind: "enum",
+      values: ["x86_64-linux", "aarch64-linux"],
+      optional: true,
+      brief: "Run on machines of this platform (default: the first one the test declares)",
+    },
+    rerun: {
+      kind: "boolean",
+      default: false,
+      withNegated: false,
+      brief: "Run also what has passed and not changed since",
+    },
+    direct: {
+      kind: "boolean",
+      default: false,
+      withNegated: false,
+      brief:
+        "Run outside of the sandbox, with the machine's own QEMU; the result is not kept (implied by --keep and --accel)",
+    },
+    cold: {
+      kind: "boolean",
+      default: false,
+      withNegated: false,
+      brief: "Boot every machine, in place of copying one that was booted before",
+    },
+    accel: {
+      kind: "enum",
+      values: ["auto", "kvm", "tcg"],
+      default: "auto",
+      brief: "How guests run; auto takes KVM where a probe guest really ran under it",
     },
   },
+  aliases: buildAliases,
+  positional: {
+    kind: "array",
+    minimum: 1,
+    parameter: { brief: "A machine test", placeholder: "NAME", parse: String },
+  },
+} as const;
+
+const run = buildCommand<RunFlags, string[], CliContext>({
+  loader: async () => (await import("./run.ts")).default,
+  parameters: runParameters,
   docs: {
     brief: "Build the machines of tests, boot them, and tell their stories",
     fullDescription:
@@ -124,6 +138,28 @@ const run = buildCommand<RunFlags, string[], CliContext>({
       "The records (console, journal, events, report) stay in a folder that is named at the end.\n\n" +
       "Exit codes: 0 all passed, 1 a test failed; those of `floe build` when an image could not be built.",
   },
+});
+
+const warm = buildCommand<RunFlags, string[], CliContext>({
+  loader: async () => (await import("./warm.ts")).default,
+  parameters: runParameters,
+  docs: { brief: "Build and boot the machines of tests, and keep them for copies" },
+});
+
+const doctor = buildCommand<DoctorFlags, [], CliContext>({
+  loader: async () => (await import("./doctor.ts")).default,
+  parameters: {
+    flags: {
+      reprobe: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Find it out again, whatever is known from before",
+      },
+      ...jsonFlags,
+    },
+  },
+  docs: { brief: "Show how machines run on this host, and why so" },
 });
 
 const report = buildCommand<ReportFlags, string[], CliContext>({
@@ -152,6 +188,15 @@ const report = buildCommand<ReportFlags, string[], CliContext>({
 });
 
 export const vmTestCommands = buildRouteMap<string, CliContext>({
-  routes: { list, run, report },
+  routes: {
+    list,
+    run,
+    report,
+    doctor,
+    template: buildRouteMap<string, CliContext>({
+      routes: { ...templateRoutes, warm },
+      docs: { brief: "Look after machines that were booted once and are copied for each test" },
+    }),
+  },
   docs: { brief: "Run stories against virtual machines" },
 });

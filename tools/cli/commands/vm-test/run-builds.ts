@@ -48,7 +48,13 @@ export async function runBuilds(tests: readonly PreparedTest[], options: RunBuil
   const drvPaths: StorePath[] = [];
   for (const test of tests) {
     const { manifest, targets, flakeFolder } = test;
-    const made = await addTestDerivation({ store, manifest, targets, storyFile: manifest.story, flakeFolder });
+    const made = await addTestDerivation({
+      store,
+      manifest: flags.cold ? { ...manifest, boot: "cold" } : manifest,
+      targets,
+      storyFile: manifest.story,
+      flakeFolder,
+    });
     drvPaths.push(made.drvPath);
     followers.set(made.drvPath, new Follower(test, made, options));
   }

@@ -1,5 +1,12 @@
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
-import { loadStory, type Reporter, runVmTest } from "../../../../vm-tests/driver/index.ts";
+import {
+  defaultTemplateFolder,
+  loadStory,
+  type Reporter,
+  runVmTest,
+  type Script,
+  TemplateStore,
+} from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
 import type { RunFlags } from "./index.ts";
@@ -12,6 +19,8 @@ export interface RunDirectOptions {
   readonly flags: RunFlags;
   readonly folder: string;
   readonly reporter: Reporter;
+  /** What is run in place of the test's own story. */
+  readonly script?: Script;
 }
 
 /** Run a test in this process, beside everything else on this machine, and keep no result but its records. */
@@ -20,16 +29,18 @@ export async function runDirect(test: PreparedTest, options: RunDirectOptions): 
   const { manifest } = test;
   await realise(test.targets, { context, store, flags });
   const story = await loadStory(manifest, context.cwd);
+  const templates = new TemplateStore(defaultTemplateFolder(context.env));
   const { ok, seconds, error } = await runVmTest({
     manifest,
     storyFile: story.file,
-    script: story.script,
+    script: options.script ?? story.script,
     allowConsole: story.allowConsole,
     realPath: (path) => store.realPath(path),
     folder,
     keep: flags.keep,
     timeoutSeconds: flags.timeout,
     accelerator: flags.accel,
+    ...(flags.cold ? {} : { templates: { storeOf: () => templates } }),
     signal: context.signal,
     log: reporter.log,
   });

@@ -31,7 +31,7 @@ export interface TestOutcome {
 
 /** `floe vm-test run`: evaluate, build, boot, tell. A test that failed does not hide the others. */
 export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
-  const direct = flags.direct || flags.keep || flags.accel !== "auto";
+  const direct = isDirect(flags);
   if (direct) checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
   using store = openStore(flags);
   // All names first: a slip in the last one shall not come to light after the first one's minutes.
@@ -55,10 +55,7 @@ export default async function run(this: CliContext, flags: RunFlags, ...names: s
       },
       { verbose: flags.verbose, ...(alone ? {} : { label: test.name }) },
     );
-  const folderOf = (test: PreparedTest): string =>
-    flags.output === undefined
-      ? defaultRunFolder(test.name, new Date(), this.env)
-      : resolve(this.cwd, flags.output, test.name);
+  const folderOf = (test: PreparedTest): string => folderFor(this, flags, test);
 
   const outcomes: TestOutcome[] = [];
   if (direct) {
@@ -78,6 +75,16 @@ export default async function run(this: CliContext, flags: RunFlags, ...names: s
   const failed = outcomes.filter(({ kind }) => kind === "failed").length;
   if (tests.length > 1) this.say(`${tests.length - failed} passed, ${failed} failed`);
   if (failed > 0) this.exitWith(1);
+}
+
+/** Whether tests run outside of the sandbox. */
+export function isDirect({ direct, keep, accel }: RunFlags): boolean {
+  return direct || keep || accel !== "auto";
+}
+
+/** Folder for the records of a test. */
+export function folderFor({ cwd, env }: CliContext, { output }: RunFlags, { name }: PreparedTest): string {
+  return output === undefined ? defaultRunFolder(name, new Date(), env) : resolve(cwd, output, name);
 }
 
 function tell(context: CliContext, { name }: PreparedTest, outcome: TestOutcome): void {

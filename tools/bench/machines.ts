@@ -1,0 +1,209 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { INITRD_SCRIPT } from "../../core/system/index.ts";
+import { Boot, runVmTest, type Script, TemplateStore } from "../../vm-tests/driver/index.ts";
+import type { Machine, MachineManifest, VmTestManifest } from "../../vm-tests/index.ts";
+import { ROOT } from "../checks/source-tree.ts";
+import { median, runQuietly, showMs } from "./measure.ts";
+import { FLOE } from "./no-op.ts";
+
+const CLONES = 8;
+const TESTS = 10;
+const IDS = 32;
+/** A boot the rival's way takes as long as all else here; one of ten is timed, and counted ten times. */
+const RIVAL_BOOTS = 1;
+
+/**
+ * Machines that are copied: the first command of one, of eight at once, ten tests, what an idle one takes of memory, and how many numbers
+ * of 32 are the same. Beside them a boot, and the same guest the way NixOS's driver runs it by default: its store from the host over 9p in
+ * messages of 16 KiB, one boot for each test.
+ */
+export async function benchMachines(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "floe-bench-vm-"));
+  try {
+    const manifest = await readManifest();
+    const store = new TemplateStore(join(folder, "templates"));
+    const run = async (machines: Readonly<Record<string, MachineManifest>>, script: Script, cold = false) => {
+      const begin = performance.now();
+      const result = await runVmTest({
+        manifest: { ...manifest, machines, ...(cold ? { boot: "cold" } : {}) },
+        storyFile: "",
+        script,
+        realPath: (path) => path,
+        folder: join(folder, "run"),
+        accelerator: "tcg",
+        templates: { storeOf: () => store },
+        log: () => {},
+      });
+      if (result.error !== undefined) throw result.error;
+      return performance.now() - begin;
+    };
+    const [name = "", machine] = Object.entries(manifest.machines)[0] ?? [];
+    if (machine === undefined) throw new Error("the test has no machine");
+    const one = { [name]: machine };
+    const first: Script = async (tools) => {
+      await ask(tools[name], "true");
+    };
+    const line = (what: string, value: string, aim: string): void =>
+      console.log(`  ${what.padEnd(44)} ${value.padEnd(24)} aim: ${aim}`);
+    console.log("machines under TCG");
+    line("boot until the agent answers", showMs(await timeStart(run, one, name)), "< 12 s");
+    line("boot, settle and freeze, once", showMs(await run(one, first)), "");
+    const times: number[] = [];
+    for (let round = 0; round < 5; round++) times.push(await run(one, first));
+    line(
+      "a copy's first command, all around it",
+      `${showMs(Math.min(...times))}, median ${showMs(median(times))}`,
+      "< 0.5 s",
+    );
+    line(`${CLONES} copies answer`, showMs(await timeMany(run, machine)), "< 1.5 s");
+    line("private memory and share of an idle copy", `${await measureIdle(run, one, name)} MB`, "< 150 MB");
+    line(`distinct random numbers of ${IDS} copies`, `${await countIds(run, machine)}`, `${IDS}`);
+    const begin = performance.now();
+    for (let test = 0; test < TESTS; test++) await run(one, first);
+    const ten = performance.now() - begin;
+    line(`${TESTS} tests from copies`, showMs(ten), "< 15 s");
+    let rival = 0;
+    for (let boot = 0; boot < RIVAL_BOOTS; boot++) rival += await timeRival(machine, folder);
+    rival *= TESTS / RIVAL_BOOTS;
+    line(`${TESTS} tests with a boot each, store over 9p`, `${showMs(rival)} (${RIVAL_BOOTS} timed)`, "");
+    line("ratio", (ten / rival).toFixed(3), "< 0.125");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Start a machine, and the answer of its first command. */
+async function ask(machine: Machine | undefined, command: string): Promise<string> {
+  if (machine === undefined) throw new Error("there is no such machine");
+  await machine.start();
+  return machine.succeed`eval ${command}`;
+}
+
+type Run = (machines: Readonly<Record<string, MachineManifest>>, script: Script, cold?: boolean) => Promise<number>;
+
+async function readManifest(): Promise<VmTestManifest> {
+  await runQuietly(FLOE, ["build", "--no-link", ".#vmTests.boot"], ROOT);
+  const { boot: _, ...manifest } = JSON.parse(
+    await runQuietly(FLOE, ["eval", "--json", ".#vmTests.boot"], ROOT),
+  ) as VmTestManifest;
+  return manifest;
+}
+
+async function timeStart(run: Run, machines: Parameters<Run>[0], name: string): Promise<number> {
+  let time = 0;
+  await run(
+    machines,
+    async (tools) => {
+      const begin = performance.now();
+      await tools[name]?.start();
+      time = performance.now() - begin;
+    },
+    true,
+  );
+  return time;
+}
+
+/** Machines of one template, by other names. */
+function many(machine: MachineManifest, count: number): Record<string, MachineManifest> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, machine]));
+}
+
+async function timeMany(run: Run, machine: MachineManifest): Promise<number> {
+  let time = 0;
+  const machines = many(machine, CLONES);
+  await run(machines, async (tools) => {
+    const begin = performance.now();
+    await Promise.all(Object.keys(machines).map((name) => ask(tools[name], "true")));
+    time = performance.now() - begin;
+  });
+  return time;
+}
+
+async function countIds(run: Run, machine: MachineManifest): Promise<number> {
+  const ids = new Set<string>();
+  for (let group = 0; group < IDS / CLONES; group++) {
+    const machines = many(machine, CLONES);
+    await run(machines, async (tools) => {
+      for (const name of Object.keys(machines)) {
+        ids.add(await ask(tools[name], "cat /proc/sys/kernel/random/uuid"));
+      }
+    });
+  }
+  return ids.size;
+}
+
+/** Proportional set size of the one QEMU that this process has, after a second of rest. */
+async function measureIdle(run: Run, machines: Parameters<Run>[0], name: string): Promise<string> {
+  let size = 0;
+  await run(machines, async (tools) => {
+    await tools[name]?.start();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    for (const pid of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
+      try {
+        const [, parent = ""] = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "ascii")) ?? [];
+        if (Number(parent) !== process.pid || !readFileSync(`/proc/${pid}/comm`, "ascii").startsWith("qemu")) continue;
+        size = Number(/^Pss:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "ascii"))?.[1] ?? 0);
+      } catch {
+        // It ended while we looked.
+      }
+    }
+  });
+  return (size / 1000).toFixed(0);
+}
+
+/** One test the rival's way: boot, wait until all units have settled, run a command, leave. */
+async function timeRival(machine: MachineManifest, folder: string): Promise<number> {
+  const work = mkdtempSync(join(folder, "rival-"));
+  const { base } = machine.generations;
+  const initrd = join(work, "initrd");
+  writeFileSync(initrd, Buffer.concat([readFileSync(base.initrd), oneFile("init", rivalScript())]));
+  const { createOverlay } = await import("qemu-wrapper");
+  createOverlay({ backing: machine.rootImage, file: join(work, "root.qcow2") });
+  const begin = performance.now();
+  const boot = await Boot.start({
+    name: "rival",
+    architecture: machine.architecture,
+    accelerator: "tcg",
+    memoryMiB: machine.memoryMiB,
+    cpus: machine.cpus,
+    kernel: {
+      image: base.kernel,
+      initrd,
+      commandLine: `${base.kernelParameters.replace(/floe\.store=\S+/, "floe.store=9p:store")} console=ttyS0,115200 panic=-1`,
+    },
+    disks: [{ file: join(work, "root.qcow2"), format: "qcow2" }],
+    folders: [{ tag: "store", path: "/nix/store", readOnly: true }],
+    socketFolder: work,
+    folder: work,
+    number: 1,
+  });
+  await boot.waitForAgent(600);
+  await boot.agent.exec(["systemctl", "is-system-running", "--wait"]).result;
+  await boot.agent.exec(["true"]).result;
+  boot.expectEnd();
+  await boot.machine.quit();
+  return performance.now() - begin;
+}
+
+/** The first stage, which mounts the host's store as NixOS's driver has long done by default. */
+function rivalScript(): string {
+  const mount = "-t 9p -o trans=virtio,version=9p2000.L,msize=16384,cache=loose,ro store";
+  const script = INITRD_SCRIPT.replace("  erofs:*)", "  9p:*)")
+    .replace('await "${store#erofs:}"', "device=store")
+    .replace('-t erofs -o ro "$device"', mount);
+  if (!script.includes(mount)) throw new Error("the first stage mounts its store in another way than this bench knows");
+  return script;
+}
+
+/** An archive of one program, which takes the place of the one of that name in an archive before it. Source: cpio(5), "newc". */
+function oneFile(name: string, text: string): Buffer {
+  const entry = (path: string, mode: number, content: string): string => {
+    const fields = [1, mode, 0, 0, 1, 1, Buffer.byteLength(content), 0, 0, 0, 0, path.length + 1, 0];
+    const head = `070701${fields.map((field) => field.toString(16).padStart(8, "0")).join("")}${path}\0`;
+    const pad = (part: string): string => part + "\0".repeat((4 - (Buffer.byteLength(part) % 4)) % 4);
+    return pad(head) + pad(content);
+  };
+  return Buffer.from(entry(name, 0o100755, text) + entry("TRAILER!!!", 0, ""));
+}

@@ -1,0 +1,28 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { LocalStore } from "../../../core/host/local-store/index.ts";
+import type { StorePath } from "../../../core/store/index.ts";
+import type { SourceFile, SourceRoot } from "./source-closure.ts";
+
+/** The files as one object of the store, in which Node finds what they import. */
+export async function addSource(
+  store: LocalStore,
+  name: string,
+  files: readonly SourceFile[],
+  roots: readonly SourceRoot[],
+): Promise<StorePath> {
+  const folder = mkdtempSync(join(tmpdir(), "floe-vm-test-"));
+  try {
+    const write = (place: string, bytes: string | Buffer): void => {
+      mkdirSync(dirname(join(folder, place)), { recursive: true });
+      writeFileSync(join(folder, place), bytes);
+    };
+    for (const { place, bytes } of files) write(place, bytes);
+    // Node takes a file for a module by the package it lies in.
+    for (const { name: root } of roots) write(join(root, "package.json"), '{"type":"module"}\n');
+    return await store.addTree({ name: `${name}-source`, from: folder });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

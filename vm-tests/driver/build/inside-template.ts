@@ -1,0 +1,62 @@
+/**
+ * The builder of a template: boots a machine, freezes it into its output, and lets a copy of it answer.
+ *
+ * A machine that does not boot is no failure here. The output says why there is nothing to copy, and the tests that boot it instead tell
+ * what is wrong, each at its own line.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { MachineManifest, ProgramsManifest } from "../../manifest.ts";
+import { useOwnModules } from "../own-modules.ts";
+
+interface Attributes {
+  readonly machine: string;
+  readonly manifest: MachineManifest;
+  readonly programs: ProgramsManifest;
+  readonly outputs: { readonly out: string };
+}
+
+useOwnModules();
+const { runVmTest } = await import("../run.ts");
+const { BuiltTemplate, FACTS_FILE } = await import("../built-template.ts");
+
+const attributes = JSON.parse(readFileSync(process.env["NIX_ATTRS_JSON_FILE"] ?? "", "utf8")) as Attributes;
+const { machine, manifest, programs, outputs } = attributes;
+process.env["PATH"] = programs.path.join(":");
+const folder = join(process.cwd(), "run");
+mkdirSync(folder);
+mkdirSync(outputs.out);
+const keepFacts = (facts: object): void => writeFileSync(join(outputs.out, FACTS_FILE), JSON.stringify(facts));
+const result = await runVmTest({
+  manifest: {
+    type: "vmTest",
+    name: `template of ${machine}`,
+    description: "",
+    story: "",
+    platforms: [],
+    machines: { [machine]: manifest },
+    programs,
+  },
+  storyFile: "",
+  script: async (tools) => tools[machine]?.start(),
+  realPath: (path) => path,
+  folder,
+  templates: {
+    storeOf: () => ({
+      async hold(_key, make) {
+        keepFacts(await make(outputs.out));
+        return new BuiltTemplate(outputs.out).hold();
+      },
+    }),
+    // A file in the store cannot be mapped by a QEMU that wants to open it for writing.
+    method: "whole-state",
+  },
+  log: (event) => console.log(JSON.stringify(event)),
+});
+if (!result.ok)
+  keepFacts({
+    machine,
+    architecture: manifest.architecture,
+    accelerator: "",
+    refused: result.error?.message ?? "it failed",
+  });

@@ -1,0 +1,104 @@
+import { hash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import type { Accelerator, CloningMethod } from "qemu-wrapper";
+import type { MachineManifest } from "../manifest.ts";
+import type { Boot } from "./boot.ts";
+import { Deadline } from "./deadline.ts";
+import { freeze } from "./frozen.ts";
+import { type TemplateFacts, type TemplateHolder, templateKey } from "./template-store.ts";
+import { withDeadline } from "./wait.ts";
+
+/** How a run makes and finds templates. */
+export interface Templates {
+  readonly store: TemplateHolder;
+  readonly method: CloningMethod;
+  /** QEMU's version. States of one version are not for another. */
+  readonly qemuVersion: string;
+}
+
+/** Changes whenever a template would be made or used in another way. */
+const FORMAT = "floe-vm-template-2";
+
+/** Seconds of the guest until its units have settled. */
+const SETTLE_SECONDS = 180;
+
+/** Bytes at the beginning and at the end of an image by which two images with one name are told apart. */
+const SAMPLE_BYTES = 256 * 1024;
+
+export interface TemplateKeyOptions extends Templates {
+  readonly manifest: MachineManifest;
+  readonly accelerator: Accelerator;
+  readonly commandLine: string;
+  readonly realPath: (storePath: string) => string;
+}
+
+/**
+ * The key of a machine's template: everything that decides what it is after its boot. Store paths name the kernel, the initial RAM disk
+ * and the images, and with them the agent; samples of the images tell apart what was built twice under one name.
+ */
+export function templateKeyOf(options: TemplateKeyOptions): string {
+  const { manifest, accelerator, method, qemuVersion, commandLine, realPath } = options;
+  const images = [manifest.storeImage, manifest.rootImage, manifest.recordedImage ?? ""];
+  return templateKey([
+    FORMAT,
+    qemuVersion,
+    manifest.architecture,
+    accelerator,
+    // A translated processor is the same everywhere; the host's own is not.
+    accelerator === "tcg" ? "" : hostProcessor(),
+    method,
+    JSON.stringify(manifest),
+    commandLine,
+    ...images.filter((image) => image !== "").map((image) => sampleOf(realPath(image))),
+  ]);
+}
+
+/**
+ * Bring a machine that has just been started to the state that copies begin with, and freeze it: all that belongs to its boot is done, its
+ * disk is synced, and the programs every test uses are in its memory.
+ */
+export async function settleAndFreeze(
+  boot: Boot,
+  folder: string,
+  options: { readonly method: CloningMethod; readonly machine: string; readonly facts: TemplateFacts },
+): Promise<TemplateFacts> {
+  const deadline = new Deadline(SETTLE_SECONDS, boot.clock);
+  const asked = boot.agent.exec(["systemctl", "is-system-running", "--wait"]);
+  const settled = await withDeadline(asked.result, deadline, boot.signal, () => new Error("late")).catch((error) => {
+    boot.signal.throwIfAborted();
+    if (error instanceof Error && error.message === "late") return undefined;
+    throw error;
+  });
+  const state = settled?.stdout.toString().trim() ?? "";
+  if (state !== "running" && state !== "degraded") {
+    const refused =
+      settled === undefined ? `its units did not settle within ${SETTLE_SECONDS} s of the guest` : `it is "${state}"`;
+    return { ...options.facts, refused };
+  }
+  await boot.agent.exec(["bash", "-c", "sync; cat /proc/uptime"]).result;
+  await freeze(boot, { folder, method: options.method });
+  return options.facts;
+}
+
+function sampleOf(file: string): string {
+  const fd = openSync(file, "r");
+  try {
+    const { size } = fstatSync(fd);
+    const sample = Buffer.alloc(2 * SAMPLE_BYTES);
+    readSync(fd, sample, 0, SAMPLE_BYTES, 0);
+    readSync(fd, sample, SAMPLE_BYTES, SAMPLE_BYTES, Math.max(0, size - SAMPLE_BYTES));
+    return `${size} ${hash("sha256", sample)}`;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What the host's processor can do, as its kernel tells. */
+function hostProcessor(): string {
+  try {
+    const [first = ""] = readFileSync("/proc/cpuinfo", "utf8").split("\n\n");
+    return hash("sha256", (first.match(/^(model name|flags|Features|microcode)\s*:.*$/gm) ?? []).join("\n"));
+  } catch {
+    return "";
+  }
+}
