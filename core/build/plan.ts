@@ -278,8 +278,8 @@ class Planner {
   /** Decide on one derivation, or give what other stores have to be asked first. */
   #decideOne(node: Node): PlanQuestion | undefined {
     const { substitute, rebuild } = this.#options;
-    const isBuilt = (rebuild === true && node.isTarget) || isImpure(node.drv) || !allowsSubstitutes(node.drv);
-    if (substitute === false || isBuilt) return this.#build(node);
+    const mustBuild = (rebuild === true && node.isTarget) || isImpure(node.drv);
+    if (substitute === false || mustBuild || !allowsSubstitutes(node.drv)) return this.#build(node);
     const paths: StorePath[] = [];
     const outputs: OutputName[] = [];
     for (const [output, path] of node.missing) {
