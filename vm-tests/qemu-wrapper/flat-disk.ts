@@ -8,6 +8,7 @@ const READS_AS_ZEROS = 1n;
 /** Flags that change how the data is laid out: an external data file, another compression, subclusters. */
 const UNKNOWN_LAYOUT = 0b11100n;
 const COPY_BYTES = 1 << 20;
+const ZEROS = Buffer.alloc(COPY_BYTES);
 
 /**
  * Write what a disk holds as a raw image, sparse where nothing was written. The image is a qcow2 file, whose unwritten parts come from its
@@ -74,7 +75,7 @@ function copyRaw(source: number, target: number): number {
   for (let at = 0; at < size; at += COPY_BYTES) {
     const length = readSync(source, bytes, 0, COPY_BYTES, at);
     const part = bytes.subarray(0, length);
-    if (!part.every((byte) => byte === 0)) writeSync(target, part, 0, length, at);
+    if (!part.equals(ZEROS.subarray(0, length))) writeSync(target, part, 0, length, at);
   }
   return size;
 }
