@@ -4,6 +4,7 @@ import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
+import machineApi from "./vm-tests/machine-api.ts";
 import network from "./vm-tests/network.ts";
 import copies from "./vm-tests/copies.ts";
 import powerCut from "./vm-tests/power-cut.ts";
@@ -43,6 +44,7 @@ export default defineFlake({
       vmTests: {
         boot,
         copies,
+        "machine-api": machineApi,
         network,
         nginx,
         "power-cut": powerCut,

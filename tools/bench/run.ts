@@ -1,5 +1,6 @@
 import { type BuildBench, openBuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { findProgram } from "../../core/host/process/index.ts";
+import { benchAgent } from "./agent.ts";
 import { benchAsking, benchEvaluateModules, benchEvaluateSystem } from "./evaluation/evaluation.ts";
 import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
@@ -15,6 +16,7 @@ import { benchVerify } from "./verify.ts";
  * a test, since times depend on who else uses the machine.
  */
 const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = {
+  agent: benchAgent,
   gc: benchGc,
   "add-file": benchAddFile,
   "add-tree": benchAddTree,

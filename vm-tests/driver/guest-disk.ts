@@ -46,8 +46,8 @@ export class GuestDisk implements Disk {
   slow({ bytesPerSecond = 0, operationsPerSecond = 0 }: Parameters<Disk["slow"]>[0]): Promise<void> {
     return this.#do("slow", () =>
       this.#qmp("block_set_io_throttle", {
-        // What has a name of QEMU's old kind goes by that, the others by their device.
-        ...(this.#removable ? { id: `${this.#id}-device` } : { device: this.#id }),
+        // What has a name of QEMU's old kind goes by that, the others by the part of their device that reads and writes.
+        ...(this.#removable ? { id: `/machine/peripheral/${this.#id}-device/virtio-backend` } : { device: this.#id }),
         bps: bytesPerSecond,
         bps_rd: 0,
         bps_wr: 0,
@@ -96,7 +96,7 @@ export class GuestDisk implements Disk {
       });
       gone.catch(() => {});
       try {
-        await this.#qmp("device_del", { id: `${this.#id}-device` });
+        await this.#qmp("device_del", { id: `/machine/peripheral/${this.#id}-device/virtio-backend` });
         await this.#context.limited(gone, `detach the disk "${this.name}"`);
       } finally {
         stop.abort();

@@ -358,7 +358,7 @@ suite("disk() asks QEMU for faults by the names its disks have there", () =>
     const names = state.asked.map((line) => line.split(" ")[0]);
     const calls = ["blockdev-add", "blockdev-reopen", "blockdev-reopen", "blockdev-del", "device_del"];
     assert.equal(names, ["block_set_io_throttle", ...calls, "block_set_io_throttle"]);
-    assert.match(state.asked[0] ?? "", /"id":"disk1-device","bps":1000,/);
+    assert.match(state.asked[0] ?? "", /"id":"\/machine\/peripheral\/disk1-device\/virtio-backend","bps":1000,/);
     assert.match(
       state.asked[1] ?? "",
       /"image":"disk1-file","inject-error":\[\{"event":"none","iotype":"write","errno":5,/,

@@ -4,7 +4,7 @@
  * It is called with the story's file. What happens is on its standard output, as entries of `wire.ts`; the output says the same each time,
  * so that a test is as reproducible as what it tests.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { VmTestManifest } from "../../manifest.ts";
 import { useOwnModules } from "../own-modules.ts";
@@ -40,10 +40,11 @@ function tellFiles(): void {
   for (const machine of Object.keys(manifest.machines)) {
     const place = join(machine, "files");
     const names = readdirSync(folder).includes(machine) && readdirSync(join(folder, machine)).includes("files");
-    for (const name of names ? readdirSync(join(folder, place)) : []) {
+    for (const name of names ? readdirSync(join(folder, place), { recursive: true, encoding: "utf8" }) : []) {
       const file = join(place, name);
-      const { size } = statSync(join(folder, file));
-      if (size <= MOST_BYTES) tell({ file, base64: readFileSync(join(folder, file), "base64") });
+      const info = lstatSync(join(folder, file));
+      // Folders are made again from the names in them; a link is not followed to who knows where.
+      if (info.isFile() && info.size <= MOST_BYTES) tell({ file, base64: readFileSync(join(folder, file), "base64") });
     }
   }
 }
