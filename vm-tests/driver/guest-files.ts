@@ -1,6 +1,7 @@
 import { closeSync, createReadStream, ftruncateSync, openSync, writeSync } from "node:fs";
 import { chmod, lstat, mkdir, readdir, readlink, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { CodedError } from "../../core/base/index.ts";
 import type { GuestContext } from "./guest-context.ts";
 
 /** Read this much of a file of the host at once. */
@@ -8,7 +9,12 @@ const PIECE_BYTES = 1 << 20;
 
 /** Copy a file or a folder of the host into the guest, with modes and links. */
 export async function copyTo(context: GuestContext, hostPath: string, guestPath: string): Promise<void> {
-  const info = await lstat(hostPath);
+  const info = await lstat(hostPath).catch((cause: unknown) => {
+    throw new CodedError("machine.no-file", `Cannot copy "${hostPath}" to "${guestPath}": it is not there`, {
+      hint: "A test that is a build has the files its story imports, and no others: give machines files in their configuration, or use writeFile.",
+      cause,
+    });
+  });
   if (info.isSymbolicLink()) {
     await context.succeed(["ln", "-sfn", "--", await readlink(hostPath), guestPath]);
   } else if (info.isDirectory()) {

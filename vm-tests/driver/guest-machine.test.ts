@@ -243,6 +243,7 @@ suite("folders go both ways, with modes, links and odd names", () =>
     assert.is(readFileSync(join(back, "link"), "utf8"), "text");
     assert.is(statSync(join(back, "inner", "a\nname")).mode & 0o777, 0o755);
     assert.is(await codeOf(machine.copyFrom(join(folder, "nothing"))), "agent.refused");
+    assert.is(await codeOf(machine.copyTo("nothing", "there")), "machine.no-file");
   }));
 
 suite("fetch(), waitForUrl(), connect() and forwardPort() reach what listens in the guest", () =>

@@ -8,7 +8,7 @@ import { openTemporaryStore } from "../../../core/host/local-store/testing.ts";
 import type { VmTestManifest } from "../../manifest.ts";
 import { readSourceClosure } from "./source-closure.ts";
 import { addTestDerivation } from "./test-derivation.ts";
-import { formatWireEntry, parseWireEntry, type WireEntry } from "./wire.ts";
+import { formatWireEntry, type WireEntry, WireReader } from "./wire.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "floe-test-build-"));
 test.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -124,10 +124,11 @@ function inside(wanted: number): { status: number | null; entries: WireEntry[]; 
     { cwd: folder, encoding: "utf8", env: { NIX_ATTRS_JSON_FILE: join(folder, "attrs.json") } },
   );
   const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
-  const entries = lines.map(parseWireEntry);
+  const reader = new WireReader();
+  const entries = lines.map((line) => reader.read(line));
   return {
     status,
-    entries: entries.filter((entry) => entry !== undefined),
+    entries: entries.filter((entry) => entry !== undefined && entry !== "more"),
     rest: lines.filter((_, index) => entries[index] === undefined),
     ...(status === 0 ? { output: readFileSync(out, "utf8") } : {}),
   };
@@ -156,15 +157,31 @@ test("the builder of a story that fails has no output, and tells the failure wit
   assert.match(Buffer.from(error?.base64 ?? "", "base64").toString(), "step: it is as wanted");
 });
 
-test("parseWireEntry() reads what formatWireEntry() wrote, and trusts no path", () => {
-  const entry: WireEntry = { file: "web/files/a b.png", base64: "AAAA" };
-  assert.equal(parseWireEntry(formatWireEntry(entry)), entry);
-  assert.equal(parseWireEntry(formatWireEntry({ file: "events.ndjson", entry: { at: 1 } })), {
-    file: "events.ndjson",
-    entry: { at: 1 },
-  });
+/** All that a reader makes of a log. */
+function readWire(text: string): (WireEntry | undefined)[] {
+  const reader = new WireReader();
+  const read = text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => reader.read(line));
+  return read.filter((each) => each !== "more");
+}
+
+test("WireReader reads what formatWireEntry() wrote, whatever is in it and however long it is", () => {
+  const entries: WireEntry[] = [
+    { file: "web/files/a b.png", base64: "AAAA" },
+    { file: "events.ndjson", entry: { at: 1, line: "\u0085 \u{1f600} \r\n \ud800" } },
+    { file: "big", base64: "x".repeat(200_000) },
+    { file: "events.ndjson", entry: { stdout: "é".repeat(50_000) } },
+  ];
+  const text = entries.map(formatWireEntry).join("");
+  assert.ok(text.split("\n").every((line) => line.length < 40_000 && /^[\x20-\x7e]*$/.test(line)));
+  assert.equal(readWire(text), entries);
+});
+
+test("WireReader trusts no builder", () => {
   for (const file of ["../x", "/etc/x", "a/../../x", "a//x", "", "a/./x", "a\0"]) {
-    assert.is(parseWireEntry(formatWireEntry({ file, base64: "" })), undefined, file);
+    assert.equal(readWire(formatWireEntry({ file, base64: "" })), [undefined], file);
   }
   for (const line of [
     "hello",
@@ -173,8 +190,13 @@ test("parseWireEntry() reads what formatWireEntry() wrote, and trusts no path", 
     "@floe-vm-test null",
     '@floe-vm-test {"file":"a"}',
   ]) {
-    assert.is(parseWireEntry(line), undefined, line);
+    assert.equal(readWire(`${line}\n`), [undefined], line);
   }
+  const endless = `@floe-vm-test+ ${"x".repeat(1 << 20)}\n`.repeat(70);
+  assert.equal(readWire(`${endless}@floe-vm-test {}\n${formatWireEntry({ file: "a", base64: "" })}`), [
+    undefined,
+    { file: "a", base64: "" },
+  ]);
 });
 
 test.run();

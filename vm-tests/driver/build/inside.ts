@@ -32,7 +32,7 @@ const { manifest, outputs, templates } = attributes;
 const folder = join(process.cwd(), "run");
 
 function tell(entry: WireEntry): void {
-  process.stdout.write(`${formatWireEntry(entry)}\n`);
+  process.stdout.write(formatWireEntry(entry));
 }
 
 /** What a story copied out of its machines, and their screens. */

@@ -8,12 +8,12 @@ import {
   addTestDerivation,
   ERROR_FILE,
   appendEntry,
-  parseWireEntry,
   type Reporter,
   type RunEvent,
   type RunResultEvent,
   RunFolder,
   type TestDerivation,
+  WireReader,
 } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise, tryRealise } from "../../realise.ts";
@@ -79,6 +79,7 @@ class Follower {
   readonly #test: PreparedTest;
   readonly #made: TestDerivation;
   readonly #options: RunBuildsOptions;
+  readonly #wire: WireReader;
   #folder: string | undefined;
   #reporter: Reporter | undefined;
   #result: RunResultEvent | undefined;
@@ -88,6 +89,7 @@ class Follower {
   constructor(test: PreparedTest, made: TestDerivation, options: RunBuildsOptions) {
     this.#test = test;
     this.#made = made;
+    this.#wire = new WireReader(made.onHost);
     this.#options = options;
   }
 
@@ -134,7 +136,8 @@ class Follower {
   #takeLine(line: string): void {
     this.#begin();
     const folder = this.#folder as string;
-    const wire = parseWireEntry(this.#made.onHost(line));
+    const wire = this.#wire.read(line);
+    if (wire === "more") return;
     if (wire === undefined) {
       // What a builder says to people: its own last words, when something is wrong with the driver itself.
       this.#reporter?.log({ kind: "note", text: line });
