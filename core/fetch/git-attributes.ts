@@ -84,9 +84,12 @@ function patternOf(pattern: string): RegExp {
   for (let at = 0; at < glob.length; ) {
     const rest = glob.slice(at);
     const stars = /^\*+\/?/.exec(rest)?.[0] ?? "";
-    // Two or more that are all of a part of the path stand for any number of parts.
+    // Two or more that are all of a part of the path stand for any number of parts. To git also what follows plain text begins a part: it
+    // compares the text first, and the rest by itself.
     const isDeep =
-      (at === 0 || glob[at - 1] === "/") && stars.startsWith("**") && (stars.endsWith("/") || stars === rest);
+      (at === 0 || glob[at - 1] === "/" || (isAnchored && /^[^*?[\\]*$/.test(glob.slice(0, at)))) &&
+      stars.startsWith("**") &&
+      (stars.endsWith("/") || stars === rest);
     if (isDeep) {
       source += stars.endsWith("/") ? "(?:.*/)?" : ".*";
       at += stars.length;

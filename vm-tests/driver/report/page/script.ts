@@ -251,15 +251,14 @@ function showLines(
   );
   const list = element("ol", { class: from, tabindex: "0" }, ...items);
   let current: HTMLElement | undefined;
-  let moved = false;
+  let movedTo: number | undefined;
   const goTo = (index: number, scroll: boolean): void => {
     current?.classList.remove("now");
     current = items[index];
     current?.classList.add("now");
     if (!scroll || current === undefined) return;
-    const before = list.scrollTop;
     list.scrollTop = current.offsetTop - list.clientHeight / 2;
-    moved = list.scrollTop !== before;
+    movedTo = list.scrollTop;
   };
   cursor.follow((seconds, who) => {
     const next = own.findIndex(({ at }) => at > seconds);
@@ -270,9 +269,9 @@ function showLines(
     if (item !== null) cursor.set(Number(item.dataset["at"]), list);
   });
   list.addEventListener("scroll", () => {
-    // A list that the cursor moved must not move the cursor.
-    if (moved) moved = false;
-    else {
+    // A list that the cursor moved must not move the cursor; two movements may be told as one, the last.
+    if (list.scrollTop !== movedTo) {
+      movedTo = undefined;
       const middle = list.scrollTop + list.clientHeight / 2;
       const item = items.find((each) => !each.hidden && each.offsetTop + each.offsetHeight >= middle);
       if (item !== undefined) cursor.set(Number(item.dataset["at"]), list);
