@@ -43,7 +43,9 @@ static bool look_at_path(struct watch *w, char *seen, size_t room) {
   int missing = strcmp(w->extra, "symlink") == 0 ? lstat(w->what, &info) : stat(w->what, &info);
   if (missing) {
     int error = errno;
-    snprintf(seen, room, "%s", lstat(w->what, &info) == 0 ? "a link to nothing" : strerror(error));
+    /* What came between the two looks is no link: the next look finds it. */
+    bool is_link = lstat(w->what, &info) == 0 && S_ISLNK(info.st_mode);
+    snprintf(seen, room, "%s", is_link ? "a link to nothing" : strerror(error));
     return false;
   }
   const char *type = type_name(info.st_mode);
