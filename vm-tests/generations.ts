@@ -1,6 +1,5 @@
 import type { Defs } from "#floe/module";
 import type { Assert, Machine } from "#floe/vm-test";
-import { fetchPage } from "./web-page.ts";
 
 /** A web server whose one page is a word: which system runs can be seen from outside. */
 export function serving(word: string): Defs {
@@ -37,7 +36,8 @@ export async function assertWhole(options: WholeOptions): Promise<void> {
   await machine.within(120).waitForUnit("multi-user.target");
   await machine.waitForUnit("nginx.service");
   await machine.waitForPort(80);
-  assert.equal((await fetchPage(machine)).body, `${page}\n`, `the page of generation "${runs}" is not served`);
+  const served = await machine.fetch("http://127.0.0.1/");
+  assert.equal(served.body, `${page}\n`, `the page of generation "${runs}" is not served`);
   const links = await machine.succeed`
     readlink /nix/var/nix/profiles/system
     readlink -f /run/current-system /etc/systemd/system ${system}/etc/systemd/system
