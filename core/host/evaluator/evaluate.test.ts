@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { evaluate } from "./evaluate.ts";
@@ -181,6 +182,26 @@ test("evaluate() gives a system's warnings with their places", async () => {
   const folder = makeFolder({ "flake.config.ts": flakeText(`{ systems: { web: ${system} } }`, DERIVATION) });
   const { type, warnings } = (await ask(flakeIn(folder), "web")).value as Record<string, unknown>;
   assert.equal([type, warnings], ["system", ["/f:1:2: old"]]);
+});
+
+/** Processes whose words name a folder. */
+function processesOf(folder: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder);
+    } catch {
+      return false;
+    }
+  });
+}
+
+test("evaluate() leaves no process when it ends one whose sandbox is being made", async () => {
+  const folder = makeFolder({ "flake.config.ts": flakeText("{ get a() { for (;;); } }") });
+  for (const timeoutSeconds of [0.004, 0.008, 0.012, 0.016, 0.02]) {
+    assert.is((await errorOf(ask(flakeIn(folder), "a", { timeoutSeconds }))).code, "evaluation.timeout");
+    for (const end = Date.now() + 5000; processesOf(folder).length > 0 && Date.now() < end; ) await sleep(20);
+    assert.equal(processesOf(folder), [], `after ${timeoutSeconds} s`);
+  }
 });
 
 test("evaluate() stops a loop without end", async () => {

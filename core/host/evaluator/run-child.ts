@@ -139,6 +139,15 @@ async function runConfined(
   return [await runOnce(node, question, limits, options), node.isolation];
 }
 
+/** End a process with all of its group. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The group ended while we decided.
+  }
+}
+
 function runOnce(
   command: ChildCommand,
   question: EvaluatorQuestion,
@@ -155,12 +164,17 @@ function runOnce(
       env: { TZ: "UTC" },
       stdio: ["pipe", "pipe", "pipe"],
       cwd: "/",
+      // A session of its own, which also keeps terminals away, ended as a group: until the sandbox's inner process has asked to die with the outer
+      // one, killing that alone would leave it, with our pipes open.
+      detached: true,
     });
     const { maxAnswerBytes = MAX_ANSWER_BYTES } = options;
     const output: Buffer[] = [];
     let size = 0;
     let timedOut = false;
-    const kill = (): void => void child.kill("SIGKILL");
+    const kill = (): void => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+    };
     const timer = setTimeout(() => {
       timedOut = true;
       kill();

@@ -64,17 +64,7 @@ export function sandboxCommand(question: EvaluatorQuestion, limits: ChildLimits)
   const folders = readableFolders(question);
   // Where the names clash, what there is to read is still only what is bound below.
   const node = makeNodeCommand(question, limits, findClash(folders) === undefined ? folders : ["*"]);
-  const args = [
-    "--unshare-all",
-    "--die-with-parent",
-    "--new-session",
-    "--clearenv",
-    "--setenv",
-    "TZ",
-    "UTC",
-    "--dev",
-    "/dev",
-  ];
+  const args = ["--unshare-all", "--die-with-parent", "--clearenv", "--setenv", "TZ", "UTC", "--dev", "/dev"];
   for (const file of runtimeFiles()) args.push(...bind(file));
   const hidden: string[] = [];
   for (const { hostPath, folders } of question.mounts) {
