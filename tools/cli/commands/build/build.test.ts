@@ -32,7 +32,7 @@ writeFlake(
     hooked: shell("hooked", "echo hooked > $out"),
     broken: shell("broken", "echo first line; echo second line; exit 3"),
     needsBroken: shell("needs-broken", "exit 0", { env: { broken: shell("broken", "echo first line; echo second line; exit 3") } }),
-    differing: shell("differing", "read now rest < /proc/uptime; echo $now > $out"),
+    differing: shell("differing", "read now < /proc/sys/kernel/random/uuid; echo $now > $out"),
     slow: shell("slow", "echo has begun; while :; do :; done"),
     fetched: fetch("fetched", "${address}", "${HELLO}"),
     moved: fetch("fetched", "${address}-2", "${HELLO}"),
