@@ -121,7 +121,9 @@ export function describeExecutor(name: string, open: () => Promise<OpenedExecuto
     const steady = await opened.request("echo steady > $out", { name: "steady" });
     await execute(opened, steady);
     assert.is((await execute(opened, { ...steady, mode: "compare" })).outcome.kind, "built");
-    const moving = await opened.request("read now < /proc/sys/kernel/random/uuid; echo $now > $out", { name: "moving" });
+    const moving = await opened.request("read now < /proc/sys/kernel/random/uuid; echo $now > $out", {
+      name: "moving",
+    });
     const { outcome } = await execute(opened, moving);
     assert.is(outcome.kind, "built", wordsOf(outcome));
     const before = (outcome as BuildOutcome & { kind: "built" }).outputs.get("out") as PathInfo;

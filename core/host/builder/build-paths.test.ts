@@ -51,7 +51,9 @@ if (typeof bench === "string") {
     const steady = await bench.script("echo said; echo steady > $out", { name: "rounds" });
     const report = await bench.build(steady, { rounds: 3 });
     assert.equal([report.exitCode, lines(report.events)], [0, ["said", "said", "said"]]);
-    const moving = await bench.script("read now < /proc/sys/kernel/random/uuid; echo $now > $out", { name: "rounds-moving" });
+    const moving = await bench.script("read now < /proc/sys/kernel/random/uuid; echo $now > $out", {
+      name: "rounds-moving",
+    });
     const moved = await bench.build(moving, { rounds: 2, keepFailed: true });
     assert.equal([moved.exitCode, moved.failures.map(({ error }) => error.code)], [104, ["build.not-deterministic"]]);
     assert.ok(existsSync(`${real(moving)}.check`));
