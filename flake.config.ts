@@ -10,6 +10,7 @@ import copies from "./vm-tests/copies.ts";
 import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
+import postgresql from "./vm-tests/services/postgresql.ts";
 import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
 
@@ -47,6 +48,7 @@ export default defineFlake({
         "machine-api": machineApi,
         network,
         nginx,
+        postgresql,
         "power-cut": powerCut,
         rollback,
         "store-power-cut": storePowerCut,

@@ -12,6 +12,7 @@ import networkd from "./networking/networkd.ts";
 import resolved from "./networking/resolved.ts";
 import dbus from "./services/dbus.ts";
 import nginx from "./services/nginx/index.ts";
+import postgresql from "./services/postgresql/index.ts";
 import getty from "./systemd/getty.ts";
 import journald from "./systemd/journald.ts";
 import logind from "./systemd/logind.ts";
@@ -38,6 +39,7 @@ export const modules: readonly Module[] = [
   networkd,
   nginx,
   packages,
+  postgresql,
   resolved,
   sysctl,
   time,

@@ -24,6 +24,7 @@ export const SOURCES = {
   linux: { source: "linux", suite: "trixie", version: "6.12.107", url: "mirror://debian/pool/main/l/linux/linux_6.12.107.orig.tar.xz", hash: "sha256-78dtPHil1l9CckEYxDfRHbHJ9jCaXwJO6aixl4/caRk=" },
   nginx: { source: "nginx", suite: "trixie", version: "1.26.3", url: "mirror://debian/pool/main/n/nginx/nginx_1.26.3.orig.tar.gz", hash: "sha256-ae4rI3dEA25h0kuDZmiq0wQN2kYf5vVw8Xh+q1cMdao=" },
   pcre2: { source: "pcre2", suite: "trixie", version: "10.46", url: "mirror://debian/pool/main/p/pcre2/pcre2_10.46.orig.tar.gz", hash: "sha256-jSjX8sO5cMOkvzd2vLta38kjGDznS8jfHrqtjBmFvQc=" },
+  postgresql: { source: "postgresql-17", suite: "trixie", version: "17.10", url: "mirror://debian/pool/main/p/postgresql-17/postgresql-17_17.10.orig.tar.bz2", hash: "sha256-B4oDUW3NvbcF/sr0Feo9E6lWxYnkbwn+1ooG+wBZjJA=" },
   sed: { source: "sed", suite: "trixie", version: "4.9", url: "mirror://debian/pool/main/s/sed/sed_4.9.orig.tar.xz", hash: "sha256-biJrcy4c1zlGStaGK9Ghq6QteYKSLaelNRljHSSXUYE=" },
   systemd: { source: "systemd", suite: "trixie", version: "257.13", url: "mirror://debian/pool/main/s/systemd/systemd_257.13.orig.tar.gz", hash: "sha256-HrfV+f+KQm/4gKPN7ZzoGWE7qAA6xd3ensoWLxTdq+c=" },
   "util-linux": { source: "util-linux", suite: "trixie", version: "2.41.5", url: "mirror://debian/pool/main/u/util-linux/util-linux_2.41.5.orig.tar.xz", hash: "sha256-9YbjXTIP9Teqs//so36ezUgsy+ATWQ20QppBTYqmpyg=" },

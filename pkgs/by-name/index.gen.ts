@@ -27,6 +27,7 @@ import linuxHeaders from "../bootstrap/linux-headers/package.ts";
 import nginx from "./ng/nginx/package.ts";
 import nodejs from "./no/nodejs/package.ts";
 import pcre2 from "./pc/pcre2/package.ts";
+import postgresql from "./po/postgresql/package.ts";
 import qemu from "./qe/qemu/package.ts";
 import seed from "../bootstrap/seed/package.ts";
 import seedAutotools from "../bootstrap/seed-autotools/package.ts";
@@ -69,6 +70,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   nginx,
   nodejs,
   pcre2,
+  postgresql,
   qemu,
   seed,
   "seed-autotools": seedAutotools,
@@ -112,6 +114,7 @@ declare module "#floe/package" {
     readonly nginx: Package;
     readonly nodejs: Package;
     readonly pcre2: Package;
+    readonly postgresql: Package;
     readonly qemu: Package;
     readonly seed: Package;
     readonly "seed-autotools": Package;
