@@ -11,6 +11,7 @@ import powerCut from "./vm-tests/power-cut.ts";
 import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
 import postgresql from "./vm-tests/services/postgresql.ts";
+import specialisation from "./vm-tests/specialisation.ts";
 import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
 
@@ -51,6 +52,7 @@ export default defineFlake({
         postgresql,
         "power-cut": powerCut,
         rollback,
+        specialisation,
         "store-power-cut": storePowerCut,
         switch: switching,
       },

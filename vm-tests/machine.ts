@@ -75,6 +75,8 @@ export type SwitchMode = "switch" | "boot" | "test";
 export interface SwitchOptions {
   /** Default: `switch`. */
   readonly mode?: SwitchMode;
+  /** The variant of the generation that runs. Default: none, the generation itself. */
+  readonly specialisation?: string;
   /** `failure` demands an exit status other than 0, `any` looks at nothing. Default: `success`. */
   readonly expect?: "success" | "failure" | "any";
 }

@@ -246,7 +246,9 @@ export class GuestMachine implements Machine {
           `Cannot switch "${this.name}" to "${generation}": the story declares ${Object.keys(this.systems).join(", ")}`,
         );
       }
-      const argv = ["floe", "system", options.mode ?? "switch", "--store-path", toplevel];
+      const { mode = "switch", specialisation } = options;
+      const variant = specialisation === undefined ? [] : ["--specialisation", specialisation];
+      const argv = ["floe", "system", mode, "--store-path", toplevel, ...variant];
       return this.#expect(argv, options.expect ?? "success");
     });
   }
