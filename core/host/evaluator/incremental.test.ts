@@ -17,16 +17,16 @@ import {
 import { availableParallelism } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { CodedError } from "../../base/index.ts";
 import type { LockedSource } from "../../flake/index.ts";
 import { findEngine } from "./engine.ts";
-import { evaluate, type EvaluationResult, type LockNeeded } from "./evaluate.ts";
+import { evaluate, type EvaluationResult } from "./evaluate.ts";
 import type { LockedFlake, Question } from "./locked-flake.ts";
 import { Records } from "./record.ts";
 import { flakeIn, makeFolder, writeFiles } from "./testing.ts";
+import { dice, told, toldError } from "./testing-answers.ts";
 
-/** Of these the suite has time for; `EDITS=300 node core/host/evaluator/incremental.test.ts` does more. */
-const EDITS = Number(process.env["EDITS"] ?? 50);
+/** `EDITS=1000 node core/host/evaluator/incremental.test.ts` does more. With those of ../flake/own-flake.test.ts they are 300. */
+const EDITS = Number(process.env["EDITS"] ?? 264);
 /** Flakes that are edited side by side, each by its own dice. */
 const FLAKES = availableParallelism() + 1;
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
@@ -180,17 +180,6 @@ const KINDS: Readonly<Record<string, (state: State) => void>> = {
   },
 };
 
-/** Numbers from a seed, each time the same (mulberry32, public domain). */
-function dice(seed: number): (count: number) => number {
-  let state = seed;
-  return (count) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % count;
-  };
-}
-
 /** Modules without their types are kept, answers are not. */
 class NoAnswers extends Records {
   override modulesOf(): ReturnType<Records["modulesOf"]> {
@@ -231,36 +220,6 @@ function withInput(folder: string, input: string): LockedFlake {
     } as unknown as LockedFlake["resolved"],
     hostPath: () => place,
   };
-}
-
-/** All of an answer that anybody sees, as text. */
-function told(result: EvaluationResult | LockNeeded): string {
-  if ("kind" in result && result.kind === "lock-needed") return JSON.stringify(result);
-  const { attribute, value, description, plan, context, sourceContext, onHost } = result as EvaluationResult;
-  const { derivations, sources, roots } = plan;
-  return JSON.stringify([
-    attribute,
-    onHost(JSON.stringify(value)),
-    description,
-    derivations,
-    sources,
-    roots,
-    context,
-    sourceContext,
-  ]);
-}
-
-function toldError(error: unknown): string {
-  if (!(error instanceof CodedError)) throw error;
-  const { code, message, at: place, hint, details, cause } = error;
-  return JSON.stringify([
-    code,
-    message,
-    place,
-    hint,
-    details,
-    cause instanceof CodedError ? toldError(cause) : undefined,
-  ]);
 }
 
 /** A digest over all a flake is, by which what was asked of an equal one before is known: half of the time this test takes. */
