@@ -46,6 +46,7 @@ test("parseFetchSettings() takes lists and single addresses", () => {
   assert.equal(parseFetchSettings("{}", "f"), { mirrors: {}, hashedMirrors: [] });
   const { hashedMirrors } = parseFetchSettings(`{"hashedMirrors":"https://h.example"}`, "f");
   assert.equal(hashedMirrors, ["https://h.example"]);
+  assert.is(parseFetchSettings(`{"maxDownload":"4G"}`, "f").maxDownloadBytes, 4 * 1024 ** 3);
 });
 
 test("parseFetchSettings() refuses what is no settings object", () => {
@@ -56,6 +57,7 @@ test("parseFetchSettings() refuses what is no settings object", () => {
     `{"mirrors":{"a":["ftp://x"]}}`,
     `{"mirrors":{"a":7}}`,
     `{"hashedMirrors":["h"]}`,
+    `{"maxDownload":"much"}`,
   ]) {
     assert.throws(
       () => parseFetchSettings(text, "f"),

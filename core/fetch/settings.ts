@@ -1,4 +1,4 @@
-import { CodedError, isRecord } from "../base/index.ts";
+import { CodedError, isRecord, tryParseSize } from "../base/index.ts";
 
 /** Where things may be downloaded from. */
 export interface FetchSettings {
@@ -14,11 +14,16 @@ export interface FetchSettings {
    * of a file whose own hash is declared.
    */
   readonly hashedMirrors: readonly string[];
+  /** The most that one download may have, in bytes. Default {@link LARGEST_DOWNLOAD_BYTES}. */
+  readonly maxDownloadBytes?: number | undefined;
 }
+
+/** More than any source that is published; a server that sends more sends without end. */
+export const LARGEST_DOWNLOAD_BYTES = 32 * 1024 ** 3;
 
 export const EMPTY_FETCH_SETTINGS: FetchSettings = { mirrors: {}, hashedMirrors: [] };
 
-/** Settings one after another: earlier addresses are tried first, doubles are dropped. */
+/** Settings one after another: earlier addresses are tried first, doubles are dropped; the first limit counts. */
 export function mergeFetchSettings(parts: readonly FetchSettings[]): FetchSettings {
   const mirrors: Record<string, string[]> = {};
   for (const part of parts) {
@@ -27,14 +32,19 @@ export function mergeFetchSettings(parts: readonly FetchSettings[]): FetchSettin
       for (const address of addresses) if (!list.includes(address)) list.push(address);
     }
   }
-  return { mirrors, hashedMirrors: [...new Set(parts.flatMap((part) => part.hashedMirrors))] };
+  const maxDownloadBytes = parts.find((part) => part.maxDownloadBytes !== undefined)?.maxDownloadBytes;
+  return {
+    mirrors,
+    hashedMirrors: [...new Set(parts.flatMap((part) => part.hashedMirrors))],
+    ...(maxDownloadBytes === undefined ? {} : { maxDownloadBytes }),
+  };
 }
 
 /**
  * Read a settings text.
  *
- * Shape: `{ "mirrors": { "debian": ["https://…"], "debian-snapshot": ["https://…/{timestamp}/"] }, "hashedMirrors": ["https://…"] }`;
- * other keys belong to others. The same object may stand alone, without `mirrors` around it, when `bare` is true (environment variable).
+ * Shape: `{ "mirrors": { "debian": ["https://…"], "debian-snapshot": ["https://…/{timestamp}/"] }, "hashedMirrors": ["https://…"],
+ * "maxDownload": "32G" }`; other keys belong to others. The same object may stand alone, without `mirrors` around it, when `bare` is true (environment variable).
  *
  * @param from Name of the file or variable, for errors.
  * @throws {CodedError} `fetch.settings-malformed`
@@ -54,7 +64,15 @@ export function parseFetchSettings(text: string, from: string, { bare = false } 
     mirrors[name] = addressList(addresses, `mirror "${name}"`, from);
   }
   const hashedMirrors = bare ? [] : addressList(value["hashedMirrors"] ?? [], '"hashedMirrors"', from);
-  return { mirrors, hashedMirrors };
+  const maxDownloadBytes = bare ? undefined : size(value["maxDownload"], from);
+  return { mirrors, hashedMirrors, ...(maxDownloadBytes === undefined ? {} : { maxDownloadBytes }) };
+}
+
+function size(value: unknown, from: string): number | undefined {
+  if (value === undefined) return undefined;
+  const found = typeof value === "number" || typeof value === "string" ? tryParseSize(String(value)) : undefined;
+  if (found === undefined) throw malformed(from, `expected a size such as "32G" for "maxDownload"`);
+  return found;
 }
 
 function addressList(value: unknown, what: string, from: string): string[] {

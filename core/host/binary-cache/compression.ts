@@ -56,8 +56,14 @@ export const MAGIC_BYTES = 6;
  */
 export function detectCompression(name: string, head: Uint8Array): Compression {
   if (name === "none" || name === "br") return name;
+  if (name === "zstd" && isSkippableFrame(head)) return name;
   const found = MAGIC.find(([, magic]) => magic.every((byte, i) => head[i] === byte));
   return found?.[0] ?? "none";
+}
+
+/** Whether a file begins with a frame of zstd that holds nothing: those who compress in parallel write their own facts there. lz4 has the same. */
+function isSkippableFrame([first = 0, ...rest]: Uint8Array): boolean {
+  return (first & 0xf0) === 0x50 && [0x2a, 0x4d, 0x18].every((byte, i) => rest[i] === byte);
 }
 
 /** An archive that cannot be unpacked. */

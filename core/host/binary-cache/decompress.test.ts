@@ -110,6 +110,19 @@ test("decompress() reads frames of zstd and members of gzip one after the other"
   }
 });
 
+test("decompress() passes over frames of zstd that hold nothing, also the first", async () => {
+  // pzstd writes one before each of its frames: magic number, length, and as many bytes.
+  const skipped = new Uint8Array([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+  const packed = concatBytes([
+    skipped,
+    zstdCompressSync(utf8("one ")),
+    skipped,
+    zstdCompressSync(utf8("two")),
+    skipped,
+  ]);
+  for (const pieces of [packed.length, 3]) assert.equal(await unpack(packed, "zstd", 7, pieces), utf8("one two"));
+});
+
 test("decompress() unpacks xz and bzip2 without their programs", async () => {
   const path = process.env["PATH"];
   const packed = PACKERS.filter(([name]) => name === "xz" || name === "bzip2").map(

@@ -177,6 +177,28 @@ test("a mislabelled compression still works, and a bomb does not go off", async 
   cache.close();
 });
 
+test("a file without a size that holds nothing for ever ends where its archive could end", async (context) => {
+  // A frame of zstd that holds nothing, and one that is to be skipped.
+  const empty = zstdCompressSync(new Uint8Array(0));
+  const skipped = Buffer.concat([Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0x10, 0, 0]), Buffer.alloc(4096)]);
+  for (const frame of [Buffer.alloc(empty.length * 1000, empty), skipped]) {
+    let sent = 0;
+    const flood: Hook = (_, response) => {
+      const more = (): void => {
+        do sent += frame.length;
+        while (!response.destroyed && response.write(frame));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      more();
+      return true;
+    };
+    const untold = { compression: "zstd", fileHash: undefined, fileSize: undefined };
+    answering(context.server, { [NARINFO]: narInfo(untold), [NAR]: flood });
+    await refuses(context, "cache.file-mismatch");
+    assert.ok(sent < 50_000_000, `${sent} bytes were taken`);
+  }
+});
+
 test("addresses in a narinfo lead to files of the cache or to the web, and nowhere else", async (context) => {
   for (const url of [
     "file:///etc/passwd",

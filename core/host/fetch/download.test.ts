@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { pathToFileURL } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { equalHashes, hashBytes } from "../../base/index.ts";
+import { type CodedError, equalHashes, hashBytes } from "../../base/index.ts";
 import { type Downloaded, download, type DownloadOptions } from "./download.ts";
 
 const test = suite("download");
@@ -192,4 +192,53 @@ test("download() stops when it is cancelled", async () => {
 });
 
 test.after(() => rmSync(directory, { recursive: true }));
+test("download() takes no more than it may: fetch.too-large, said beforehand or not, and no second question", async () => {
+  const flood = (response: ServerResponse): void => {
+    while (!response.destroyed && response.write(CONTENT));
+    if (!response.destroyed) response.once("drain", () => flood(response));
+  };
+  const limitBytes = CONTENT.length - 1;
+  for (const answer of [
+    (response: ServerResponse) => response.end(CONTENT),
+    (response: ServerResponse) => flood(response),
+    (response: ServerResponse) => {
+      // More than any disk holds is not even begun.
+      response.writeHead(200, { "content-length": "9000000000000000" });
+      response.flushHeaders();
+    },
+  ]) {
+    await withServer(
+      (_request, response) => answer(response),
+      async (base, requests) => {
+        const error = await get([`${base}/a`], { limitBytes }).then(
+          () => assert.unreachable() as never,
+          (found: CodedError) => found,
+        );
+        assert.is(error.code, "fetch.too-large");
+        assert.is(error.message, `Cannot fetch "${base}/a": it has more than ${limitBytes} bytes`);
+        assert.match(error.hint ?? "", "maxDownload");
+        assert.is(requests.length, 1);
+        assert.is(statSync(to).size, 0);
+      },
+    );
+  }
+});
+
+test("download() leaves an address that gives too much for the next one", async () => {
+  await withServer(
+    (request, response) => response.end(request.url === "/large" ? Buffer.concat([CONTENT, CONTENT]) : CONTENT),
+    async (base, requests) => {
+      const got = await get([`${base}/large`, `${base}/right`], { limitBytes: CONTENT.length });
+      assert.equal([got.url, got.sizeBytes], [`${base}/right`, CONTENT.length]);
+      assert.ok(readFileSync(to).equals(CONTENT));
+      assert.is(requests[1]?.headers.range, undefined);
+    },
+  );
+  writeFileSync(`${directory}/own`, CONTENT);
+  const url = pathToFileURL(`${directory}/own`).href;
+  assert.is((await get([url], { limitBytes: CONTENT.length })).sizeBytes, CONTENT.length);
+  const code = await get([url], { limitBytes: 5 }).catch((error: CodedError) => error.code);
+  assert.is(code, "fetch.too-large");
+});
+
 test.run();

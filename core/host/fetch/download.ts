@@ -6,6 +6,7 @@ import { CodedError, equalHashes, type Hash, type HashAlgorithm, type Hasher, ma
 import { DEFAULT_RETRY_POLICY, decideRetry, type RetryPolicy, showUrl } from "../../fetch/index.ts";
 import type { Access } from "./access.ts";
 import { askServer } from "./ask-server.ts";
+import { downloadLimitBytes } from "./settings.ts";
 
 export interface DownloadOptions {
   /** Addresses to try, in order: http, https or file. */
@@ -30,6 +31,11 @@ export interface DownloadOptions {
   /** Do not follow a redirect from `https` to `http`: nothing else tells whether the content is right. Default false. */
   readonly keepSecure?: boolean;
   readonly policy?: RetryPolicy;
+  /**
+   * An address that gives more bytes than this is left for the next one, as soon as it says so or sends the first byte too many. Default
+   * {@link downloadLimitBytes}.
+   */
+  readonly limitBytes?: number | undefined;
   /** An attempt in which no byte arrives for so long is given up. Default 60 s. */
   readonly stallMs?: number;
 }
@@ -49,17 +55,22 @@ export interface Downloaded {
  * Download one file: retries with growing pauses, goes on where a broken transfer ended, tries the next address when one
  * fails, and hashes while it writes.
  *
- * @throws {CodedError} `fetch.unreachable`, with each address and what it answered.
+ * @throws {CodedError} `fetch.unreachable`, with each address and what it answered; `fetch.too-large` where the last one gave
+ *   more than it may.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const { urls, signal, expected } = options;
   const answers: string[] = [];
   let wrong: Downloaded | undefined;
-  const target = new DownloadTarget(await open(options.to, "w+"), options.algorithm);
+  const limitBytes = options.limitBytes ?? downloadLimitBytes();
+  const target = new DownloadTarget(await open(options.to, "w+"), options.algorithm, limitBytes);
+  let tooLarge: TooLarge | undefined;
   try {
     for (const url of urls) {
+      tooLarge = undefined;
       const got = await downloadFrom(url, target, options, answers);
-      if (got === undefined) continue;
+      if (got instanceof TooLarge) tooLarge = got;
+      if (got === undefined || got instanceof TooLarge) continue;
       if (expected === undefined || equalHashes(got.hash, expected)) return got;
       wrong = got;
       answers.push(`${showUrl(url)}: other content than declared`);
@@ -71,6 +82,13 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
   }
   signal.throwIfAborted();
   if (wrong !== undefined) return wrong;
+  if (tooLarge !== undefined) {
+    throw new CodedError("fetch.too-large", `Cannot fetch "${showUrl(urls[0] ?? "")}": ${tooLarge.message}`, {
+      details: answers,
+      hint: 'The setting "maxDownload" says how much one download may have.',
+      exitCode: 100,
+    });
+  }
   throw new CodedError("fetch.unreachable", `Cannot fetch "${showUrl(urls[0] ?? "")}": ${reasonFor(urls.length)}`, {
     details: answers,
     hint: "Check the network and the addresses; further mirrors can be named in ~/.config/floe/settings.json.",
@@ -82,22 +100,34 @@ function reasonFor(count: number): string {
   return count === 1 ? "its address did not give it" : `none of its ${count} addresses gave it`;
 }
 
+/** A server gives more than it may; asking again would not help. */
+class TooLarge extends Error {}
+
 /** The file being written, with the hash of what is in it. */
 class DownloadTarget {
   readonly file: FileHandle;
+  readonly #limitBytes: number;
   readonly #algorithm: HashAlgorithm;
   #hasher: Hasher;
   sizeBytes = 0;
   immutable: string | undefined;
   lastModified: number | undefined;
 
-  constructor(file: FileHandle, algorithm: HashAlgorithm) {
+  constructor(file: FileHandle, algorithm: HashAlgorithm, limitBytes: number) {
     this.file = file;
+    this.#limitBytes = limitBytes;
     this.#algorithm = algorithm;
     this.#hasher = makeHasher(algorithm);
   }
 
+  /** @throws {TooLarge} when this many bytes in all are more than there may be */
+  checkSize(sizeBytes: number): void {
+    if (sizeBytes > this.#limitBytes) throw new TooLarge(`it has more than ${this.#limitBytes} bytes`);
+  }
+
+  /** @throws {TooLarge} */
   async write(chunk: Uint8Array): Promise<void> {
+    this.checkSize(this.sizeBytes + chunk.length);
     let at = 0;
     while (at < chunk.length)
       at += (await this.file.write(chunk, at, chunk.length - at, this.sizeBytes + at)).bytesWritten;
@@ -121,7 +151,7 @@ async function downloadFrom(
   target: DownloadTarget,
   options: DownloadOptions,
   answers: string[],
-): Promise<Downloaded | undefined> {
+): Promise<Downloaded | TooLarge | undefined> {
   for (let attempt = 1; ; attempt++) {
     options.signal.throwIfAborted();
     let status: number | undefined;
@@ -140,6 +170,11 @@ async function downloadFrom(
       ({ status, retryAfter, said } = failure);
     } catch (error) {
       options.signal.throwIfAborted();
+      if (error instanceof TooLarge) {
+        await target.restart();
+        answers.push(`${showUrl(url)}: ${error.message}`);
+        return error;
+      }
       // A full disk will not get emptier by asking again.
       if ((error as NodeJS.ErrnoException).code === "ENOSPC") throw error;
       said = reasonOf(error);
@@ -200,6 +235,7 @@ async function request(url: string, target: DownloadTarget, options: DownloadOpt
     if (already > 0 && !continuesAt(response, already)) await target.restart();
     const length = Number(response.headers.get("content-length") ?? Number.NaN);
     const total = Number.isFinite(length) ? target.sizeBytes + length : undefined;
+    target.checkSize(total ?? 0);
     let reported = 0;
     for await (const chunk of response.body) {
       clearTimeout(timer);
@@ -215,6 +251,8 @@ async function request(url: string, target: DownloadTarget, options: DownloadOpt
     return undefined;
   } finally {
     clearTimeout(timer);
+    // Ends a transfer that is not read to its end; one that was does not mind.
+    stalled.abort();
   }
 }
 
@@ -228,6 +266,7 @@ async function copyFile(url: string, target: DownloadTarget, options: DownloadOp
   if (!found.isFile()) return { said: "is no regular file" };
   await target.restart();
   target.lastModified = secondsOf(found.mtimeMs);
+  target.checkSize(found.size);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal: options.signal }))
     await target.write(chunk as Buffer);
   options.progress?.(url, target.sizeBytes, found.size);

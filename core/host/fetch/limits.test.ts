@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pack } from "tar-stream";
 import type { CodedError } from "../../base/index.ts";
-import { limited, withShortFacts } from "./limits.ts";
+import { gather as gatherUpTo, limited, withShortFacts } from "./limits.ts";
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -25,6 +25,12 @@ test("limited() gives everything up to the limit, and ends at once beyond it", a
   const bytes = Buffer.alloc(1000, 7);
   assert.ok((await gather(limited(pieces(bytes, 7), 1000, "it"))).equals(bytes));
   assert.is(await code(gather(limited(pieces(bytes, 7), 999, "it"))), "fetch.too-large");
+});
+
+test("gather() gives nothing beyond its limit", async () => {
+  const bytes = Buffer.alloc(1000, 7);
+  assert.ok((await gatherUpTo(pieces(bytes, 7), 1000))?.equals(bytes));
+  assert.is(await gatherUpTo(pieces(bytes, 7), 999), undefined);
 });
 
 test("withShortFacts() passes an archive on, with long names in it", async () => {

@@ -21,6 +21,21 @@ export async function* limited(
   }
 }
 
+/** All pieces as one; `undefined` as soon as there are more bytes than the limit, and the rest is let go. */
+export async function gather(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  limitBytes: number,
+): Promise<Buffer | undefined> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.length;
+    if (size > limitBytes) return undefined;
+    parts.push(piece);
+  }
+  return Buffer.concat(parts, size);
+}
+
 const BLOCK_BYTES = 512;
 /** Long names and other facts about an entry; readers hold them in memory. */
 const LONGEST_FACTS_BYTES = 1024 * 1024;

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { readFetchSettings } from "./settings.ts";
+import { readDownloadLimit, readFetchSettings } from "./settings.ts";
 
 const root = mkdtempSync(`${tmpdir()}/floe-settings-`);
 mkdirSync(`${root}/etc/apt/sources.list.d`, { recursive: true });
@@ -37,6 +37,17 @@ test("readFetchSettings() finds the package registry in the environment and in .
   assert.equal(readFetchSettings(places({ npm_config_registry: "https://variable.example/" })).mirrors["npm"], [
     "https://variable.example/",
   ]);
+});
+
+test("readDownloadLimit() takes the user's word before the machine's, and has a limit without any", () => {
+  const say = (file: string, words: object): void => writeFileSync(file, JSON.stringify(words));
+  say(`${root}/etc/floe/settings.json`, {});
+  say(`${root}/home/.config/floe/settings.json`, {});
+  assert.is(readDownloadLimit(places()), 32 * 1024 ** 3);
+  say(`${root}/etc/floe/settings.json`, { maxDownload: "2G" });
+  assert.is(readDownloadLimit(places()), 2 * 1024 ** 3);
+  say(`${root}/home/.config/floe/settings.json`, { maxDownload: 1000 });
+  assert.is(readDownloadLimit(places()), 1000);
 });
 
 test("readFetchSettings() names the file that is malformed", () => {

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import {
   EMPTY_FETCH_SETTINGS,
   type FetchSettings,
+  LARGEST_DOWNLOAD_BYTES,
   mergeFetchSettings,
   parseAptSources,
   parseFetchSettings,
@@ -27,6 +28,24 @@ export function readFetchSettings(places: SettingsPlaces = ownSettingsPlaces()):
   const registry = environment["npm_config_registry"] ?? npmrcRegistry([`${home}/.npmrc`, `${root}/etc/npmrc`]);
   if (registry !== undefined && registry !== "") parts.push(mirrors({ npm: [registry] }));
   return mergeFetchSettings(parts.map(dropEmpty));
+}
+
+let downloadLimit: number | undefined;
+
+/**
+ * The most that one download may have: the setting `maxDownload` of this machine, read once in a process.
+ *
+ * @throws {CodedError} `fetch.settings-malformed`
+ */
+export function downloadLimitBytes(): number {
+  downloadLimit ??= readDownloadLimit();
+  return downloadLimit;
+}
+
+/** What the settings of these places say, see {@link downloadLimitBytes}. */
+export function readDownloadLimit(places: SettingsPlaces = ownSettingsPlaces()): number {
+  const parts = readSettingsFiles(places).map(({ text, file }) => parseFetchSettings(text, file));
+  return mergeFetchSettings(parts).maxDownloadBytes ?? LARGEST_DOWNLOAD_BYTES;
 }
 
 /**

@@ -26,6 +26,19 @@ export interface FetchTreeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What repositories may send. */
+export interface GitLimits {
+  /** For a commit with its files. Default: the setting `maxDownload`. */
+  readonly commitBytes?: number | undefined;
+  /** For a list of refs. Default 256 MiB. */
+  readonly refsBytes?: number | undefined;
+  /** A server that is silent for so long is given up. Default 60 s. */
+  readonly stallMs?: number | undefined;
+}
+
+/** A repository with four million refs has a list of this size. */
+export const LONGEST_REFS_BYTES = 256 * 1024 * 1024;
+
 /**
  * A way to speak with git repositories.
  *
@@ -33,12 +46,12 @@ export interface FetchTreeOptions {
  * empty folders.
  */
 export interface GitBackend {
-  /** @throws {CodedError} `git.unreachable`, `git.no-repository` */
+  /** @throws {CodedError} `git.unreachable`, `git.no-repository`, `git.too-large` */
   listRefs(url: string, signal?: AbortSignal): Promise<RemoteRefs>;
   /**
    * Get the files of one commit.
    *
-   * @throws {CodedError} `git.unreachable`, `git.rev-missing`, `git.unsafe-tree`
+   * @throws {CodedError} `git.unreachable`, `git.rev-missing`, `git.unsafe-tree`, `git.too-large`
    */
   fetchTree(options: FetchTreeOptions): Promise<{
     /** Seconds since 1970 of the commit. */

@@ -8,5 +8,5 @@ import type { GitBackend } from "./backend.ts";
  */
 export async function chooseBackend(url: string, access?: Access): Promise<GitBackend> {
   if (/^https?:/.test(url)) return (await import("./http-backend.ts")).makeHttpBackend(access);
-  return (await import("./program-backend.ts")).programBackend;
+  return (await import("./program-backend.ts")).makeProgramBackend();
 }

@@ -47,6 +47,15 @@ export function unreachable(url: string, cause: unknown): CodedError {
   );
 }
 
+/** The repository sends more than it may. */
+export function tooLarge(url: string, limitBytes: number): CodedError {
+  return new CodedError(
+    "git.too-large",
+    `Cannot read the git repository "${withoutCredentials(url)}": it sends more than ${limitBytes} bytes`,
+    { hint: 'The setting "maxDownload" says how much one download may have.' },
+  );
+}
+
 export function revisionMissing(url: string, rev: string, cause?: unknown): CodedError {
   return new CodedError(
     "git.rev-missing",

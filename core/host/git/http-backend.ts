@@ -3,26 +3,53 @@ import { rmSync } from "node:fs";
 import git from "isomorphic-git";
 import type { Access } from "../fetch/access.ts";
 import { askServer } from "../fetch/ask-server.ts";
+import { downloadLimitBytes } from "../fetch/settings.ts";
 import { makeTemporaryFolder } from "./temporary.ts";
-import type { FetchTreeOptions, GitBackend, RemoteRefs } from "./backend.ts";
+import {
+  type FetchTreeOptions,
+  type GitBackend,
+  type GitLimits,
+  LONGEST_REFS_BYTES,
+  type RemoteRefs,
+} from "./backend.ts";
+import { BoundedTransfer } from "./bounded-transfer.ts";
 import { revisionMissing, unreachable } from "./errors.ts";
 import { writeTree } from "./write-tree.ts";
 
 type HttpClient = Parameters<typeof git.listServerRefs>[0]["http"];
 
-/** A server that accepts a connection and then says nothing is given up after this time. */
-const ANSWER_TIMEOUT_MS = 60_000;
+/** The library holds what it gets in memory, twice; whose repository is larger has ssh. */
+const LARGEST_PACK_BYTES = 4 * 1024 ** 3;
 
 /**
  * Repositories over smart HTTP, without any program.
  *
  * @param access Who asks, for servers that want to know. Default: nobody says.
  */
-export function makeHttpBackend(access?: Access): GitBackend {
+export function makeHttpBackend(access?: Access, limits: GitLimits = {}): GitBackend {
+  const { stallMs, refsBytes = LONGEST_REFS_BYTES } = limits;
   return {
-    listRefs: (url, signal) => listRefs(url, clientFor(access, signal), signal),
-    fetchTree: (options) => fetchTree(options, clientFor(access, options.signal)),
+    listRefs: (url, signal) =>
+      within(new BoundedTransfer({ url, limitBytes: refsBytes, stallMs }), (transfer) =>
+        listRefs(url, clientFor({ access, signal, transfer }), signal),
+      ),
+    fetchTree(options) {
+      const { url, signal } = options;
+      const limitBytes = limits.commitBytes ?? Math.min(downloadLimitBytes(), LARGEST_PACK_BYTES);
+      return within(new BoundedTransfer({ url, limitBytes, stallMs }), (transfer) =>
+        fetchTree(options, clientFor({ access, signal, transfer })),
+      );
+    },
   };
+}
+
+/** What a transfer ended with counts before what became of what had come. */
+async function within<T>(transfer: BoundedTransfer, run: (transfer: BoundedTransfer) => Promise<T>): Promise<T> {
+  try {
+    return await run(transfer);
+  } finally {
+    transfer.check();
+  }
 }
 
 async function listRefs(url: string, http: HttpClient, signal: AbortSignal | undefined): Promise<RemoteRefs> {
@@ -42,7 +69,7 @@ async function listRefs(url: string, http: HttpClient, signal: AbortSignal | und
 
 async function fetchTree(
   { url, rev, ref, destination, signal }: FetchTreeOptions,
-  http: HttpClient,
+  http: BoundedClient,
 ): ReturnType<GitBackend["fetchTree"]> {
   const gitdir = makeTemporaryFolder("git");
   const cache = {};
@@ -55,6 +82,7 @@ async function fetchTree(
       await git.fetch({ ...fetched, ref: rev, depth: 1 });
     } catch (error) {
       signal?.throwIfAborted();
+      http.transfer.check();
       if (isConnectionError(error)) throw unreachable(url, error);
       // Some servers give out only what a ref points to; then the whole history of the ref has the commit.
       if (ref === undefined) throw revisionMissing(url, rev, error);
@@ -83,16 +111,27 @@ function isConnectionError(error: unknown): boolean {
   return /^E[A-Z_]+$/.test(code) || code === "HttpError" || code === "FLOE_TIMEOUT";
 }
 
-/** A client for the library: it can be called off, does not wait for ever, and says who asks. */
-function clientFor(access: Access | undefined, signal: AbortSignal | undefined): HttpClient {
+interface BoundedClient extends HttpClient {
+  readonly transfer: BoundedTransfer;
+}
+
+interface ClientOptions {
+  readonly access: Access | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly transfer: BoundedTransfer;
+}
+
+/** A client for the library: it can be called off, does not wait for ever, takes no more than it may, and says who asks. */
+function clientFor({ access, signal, transfer }: ClientOptions): BoundedClient {
   return {
+    transfer,
     async request({ url, method, headers, body }) {
       signal?.throwIfAborted();
       const silent = new AbortController();
       const timer = setTimeout(() => {
-        const message = `no answer within ${ANSWER_TIMEOUT_MS / 1000} seconds`;
+        const message = `no answer within ${transfer.stallMs / 1000} seconds`;
         silent.abort(Object.assign(new Error(message), { code: "FLOE_TIMEOUT" }));
-      }, ANSWER_TIMEOUT_MS);
+      }, transfer.stallMs);
       const pieces: Uint8Array[] = [];
       if (body !== undefined) for await (const piece of body) pieces.push(piece);
       try {
@@ -108,7 +147,7 @@ function clientFor(access: Access | undefined, signal: AbortSignal | undefined):
           url: answered,
           method: method ?? "GET",
           headers: Object.fromEntries(response.headers),
-          body: response.body ?? [],
+          body: response.body === null ? [] : transfer.bounded(response.body),
           statusCode: response.status,
           statusMessage: response.statusText,
         } as unknown as Awaited<ReturnType<HttpClient["request"]>>;

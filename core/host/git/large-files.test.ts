@@ -14,8 +14,16 @@ const root = temporaryFolder();
 const contents = new Map<string, string>();
 const asked: string[] = [];
 let server: TestServer;
-/** The status of every answer to a batch. */
+/** The status of every answer to a batch; 0 for one that does not end. */
 let status = 200;
+/** Whether contents do not end. */
+let endless = false;
+
+function flood(response: ServerResponse): true {
+  while (!response.destroyed && response.write("x".repeat(60_000)));
+  if (!response.destroyed) response.once("drain", () => flood(response));
+  return true;
+}
 
 /** A server of large files as the API of Git LFS says; a ticket opens the contents. */
 function serveLargeFiles(request: IncomingMessage, response: ServerResponse): boolean {
@@ -24,6 +32,7 @@ function serveLargeFiles(request: IncomingMessage, response: ServerResponse): bo
   if (repository === undefined || oid === undefined) return false;
   asked.push(`${request.method} ${request.url}`);
   if (oid !== "batch") {
+    if (endless) return flood(response);
     const found = contents.get(oid);
     const isLetIn = request.headers.authorization === `Ticket ${oid}`;
     response.writeHead(isLetIn ? (found === undefined ? 404 : 200) : 403).end(isLetIn ? found : "");
@@ -32,6 +41,7 @@ function serveLargeFiles(request: IncomingMessage, response: ServerResponse): bo
   const said: Buffer[] = [];
   request.on("data", (chunk: Buffer) => said.push(chunk));
   request.on("end", () => {
+    if (status === 0) return void flood(response);
     if (request.headers["content-type"] !== LARGE_FILE_MEDIA || request.method !== "POST" || status !== 200)
       return void response.writeHead(status === 200 ? 422 : status).end();
     const { objects } = JSON.parse(Buffer.concat(said).toString()) as { objects: { oid: string; size: number }[] };
@@ -61,6 +71,7 @@ test.before.each(() => {
   contents.clear();
   asked.length = 0;
   status = 200;
+  endless = false;
 });
 test.after(() => server.close());
 
@@ -174,6 +185,19 @@ test("fetchCommit() says what is wrong with large files: git.lfs-missing, -misma
   status = 204;
   assert.is((await errorOf(fetchInto(made(pointer("large")), { lfs: true }))).code, "git.lfs-answer");
   assert.not.ok(existsSync("/tmp/floe-large-"));
+});
+
+test("fetchCommit() takes no large file beyond what its pointer says, and no answer without end", async () => {
+  keep("large");
+  const made = (): TestRepository => repository().write({ ".gitattributes": TRACKED, "a.bin": pointer("large") });
+  endless = true;
+  const long = await errorOf(fetchInto(made(), { lfs: true }));
+  assert.is(long.code, "git.lfs-mismatch");
+  assert.match(long.details?.join() ?? "", "found:    more than 5 bytes");
+  status = 0;
+  const answer = await errorOf(fetchInto(made(), { lfs: true }));
+  assert.is(answer.code, "git.lfs-refused");
+  assert.match(answer.message, "its answer has more than 16777216 bytes");
 });
 
 test.run();

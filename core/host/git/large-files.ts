@@ -28,6 +28,8 @@ import {
 import { withoutCredentials } from "../../flake/index.ts";
 import { type Access, NO_ACCESS } from "../fetch/access.ts";
 import { askServer } from "../fetch/ask-server.ts";
+import { gather } from "../fetch/limits.ts";
+import { downloadLimitBytes } from "../fetch/settings.ts";
 import { download } from "../fetch/download.ts";
 import type { FetchTreeOptions } from "./backend.ts";
 import { readGitConfig } from "./gitmodules.ts";
@@ -40,6 +42,8 @@ export interface LargeFilesOptions extends Pick<FetchTreeOptions, "url" | "desti
 /** Large files in one question, as git's own program asks. */
 const BATCH = 100;
 const AT_ONCE = 6;
+/** Addresses and tickets of a hundred files take a hundredth of this. */
+const LONGEST_ANSWER_BYTES = 16 * 1024 * 1024;
 const HINT = "Leave out lfs=1, and pointers stand in the place of large files.";
 
 /**
@@ -171,9 +175,13 @@ async function askBatch(files: readonly LargeFile[], { server, access, signal, s
     const reason = (cause as Error).cause ?? cause;
     throw refused((reason as Error).message, cause);
   });
-  const text = await response.text();
-  if (response.ok) return text;
-  throw refused(`it answered ${response.status} ${response.statusText}`.trim());
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw refused(`it answered ${response.status} ${response.statusText}`.trim());
+  }
+  const text = await gather(response.body ?? [], LONGEST_ANSWER_BYTES);
+  if (text === undefined) throw refused(`its answer has more than ${LONGEST_ANSWER_BYTES} bytes`);
+  return text.toString();
 }
 
 async function fetchOne(file: LargeFile, action: LargeFileAction | string, fetching: Fetching): Promise<void> {
@@ -190,20 +198,30 @@ async function fetchOne(file: LargeFile, action: LargeFileAction | string, fetch
     // Who has been given a ticket shows that, and nothing else.
     access: "authorization" in action.headers ? NO_ACCESS : access,
     keepSecure: true,
+    limitBytes: Math.min(file.sizeBytes, downloadLimitBytes()),
     signal,
+  }).catch((error: unknown) => {
+    if (!(error instanceof CodedError) || error.code !== "fetch.too-large" || file.sizeBytes > downloadLimitBytes())
+      throw error;
+    throw mismatch(file, shown, `more than ${file.sizeBytes} bytes`);
   });
 }
 
 /** Whoever gave the contents: they have to be those that the pointer means. */
-async function checkContents(place: string, { oid, sizeBytes }: LargeFile, shown: string): Promise<void> {
+async function checkContents(place: string, file: LargeFile, shown: string): Promise<void> {
+  const { oid, sizeBytes } = file;
   const hasher = makeHasher("sha256");
   for await (const chunk of createReadStream(place, { highWaterMark: 1 << 18 })) hasher.update(chunk as Buffer);
   const { size } = statSync(place);
   const { digest } = hasher.digest();
   if (size === sizeBytes && Buffer.compare(digest, fromBase16(oid)) === 0) return;
-  throw new CodedError(
+  throw mismatch(file, shown, `${toBase16(digest)}, ${size} bytes`);
+}
+
+function mismatch({ oid, sizeBytes }: LargeFile, shown: string, found: string): CodedError {
+  return new CodedError(
     "git.lfs-mismatch",
     `Cannot take the large file ${oid} of "${shown}": its contents are not what its pointer means`,
-    { details: [`expected: ${oid}, ${sizeBytes} bytes`, `found:    ${toBase16(digest)}, ${size} bytes`], hint: HINT },
+    { details: [`expected: ${oid}, ${sizeBytes} bytes`, `found:    ${found}`], hint: HINT },
   );
 }

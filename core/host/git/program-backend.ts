@@ -1,9 +1,16 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/find-program.ts";
-import type { FetchTreeOptions, GitBackend, RemoteRefs } from "./backend.ts";
-import { revisionMissing, unreachable } from "./errors.ts";
+import { downloadLimitBytes } from "../fetch/settings.ts";
+import {
+  type FetchTreeOptions,
+  type GitBackend,
+  type GitLimits,
+  LONGEST_REFS_BYTES,
+  type RemoteRefs,
+} from "./backend.ts";
+import { revisionMissing, tooLarge, unreachable } from "./errors.ts";
 import { makeTemporaryFolder } from "./temporary.ts";
 
 /** Settings of every call: ask nobody, run no foreign command, change no byte of a file. */
@@ -18,66 +25,127 @@ const SETTINGS = [
 /** Takes precedence over the attributes in the tree. */
 const PLAIN_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding -export-ignore -export-subst\n";
 
-/** Repositories by way of the `git` program: ssh with the user's keys, and `file://`. */
-export const programBackend: GitBackend = {
-  async listRefs(url, signal): Promise<RemoteRefs> {
-    const listing = await runGit(["ls-remote", "--symref", "--", url], { signal }).catch((error: unknown) => {
-      throw explain(error, url);
-    });
-    const refs = new Map<string, string>();
-    let defaultBranch: string | undefined;
-    for (const line of listing.split("\n")) {
-      const symbolic = /^ref: (\S+)\tHEAD$/.exec(line)?.[1];
-      if (symbolic !== undefined) defaultBranch = symbolic;
-      const [oid, ref] = line.split("\t");
-      // "tag^{}" comes after "tag" and is the commit an annotated tag points to.
-      if (oid !== undefined && ref !== undefined && /^[0-9a-f]{40}$/.test(oid))
-        refs.set(ref.replace(/\^\{\}$/, ""), oid);
-    }
-    return { ...(defaultBranch === undefined ? {} : { defaultBranch }), refs };
-  },
+/** How often a repository that is being fetched is looked at. */
+const LOOK_MS = 200;
 
-  async fetchTree({ url, rev, ref, destination, signal }: FetchTreeOptions) {
-    const gitdir = makeTemporaryFolder("git");
-    const inside = ["--git-dir", gitdir];
+/** Repositories by way of the `git` program: ssh with the user's keys, and `file://`. */
+export function makeProgramBackend({ refsBytes = LONGEST_REFS_BYTES, commitBytes }: GitLimits = {}): GitBackend {
+  return {
+    listRefs: (url, signal) => listRefs(url, refsBytes, signal),
+    fetchTree: (options) => fetchTree(options, commitBytes ?? downloadLimitBytes()),
+  };
+}
+
+async function listRefs(url: string, limitBytes: number, signal: AbortSignal | undefined): Promise<RemoteRefs> {
+  const args = ["ls-remote", "--symref", "--", url];
+  const listing = await runGit(args, { signal, limitBytes }).catch((error: unknown) => {
+    const isTooLong = (error as NodeJS.ErrnoException).code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER";
+    throw isTooLong ? tooLarge(url, limitBytes) : explain(error, url);
+  });
+  const refs = new Map<string, string>();
+  let defaultBranch: string | undefined;
+  for (const line of listing.split("\n")) {
+    const symbolic = /^ref: (\S+)\tHEAD$/.exec(line)?.[1];
+    if (symbolic !== undefined) defaultBranch = symbolic;
+    const [oid, ref] = line.split("\t");
+    // "tag^{}" comes after "tag" and is the commit an annotated tag points to.
+    if (oid !== undefined && ref !== undefined && /^[0-9a-f]{40}$/.test(oid)) refs.set(ref.replace(/\^\{\}$/, ""), oid);
+  }
+  return { ...(defaultBranch === undefined ? {} : { defaultBranch }), refs };
+}
+
+async function fetchTree(
+  { url, rev, ref, destination, signal }: FetchTreeOptions,
+  limitBytes: number,
+): ReturnType<GitBackend["fetchTree"]> {
+  const gitdir = makeTemporaryFolder("git");
+  const inside = ["--git-dir", gitdir];
+  try {
+    await runGit(["init", "--quiet", "--bare", gitdir], { signal });
+    mkdirSync(`${gitdir}/info`, { recursive: true });
+    writeFileSync(`${gitdir}/info/attributes`, PLAIN_ATTRIBUTES);
+    const fetch = (what: readonly string[]): Promise<string> =>
+      whileSmall({ folder: `${gitdir}/objects`, url, limitBytes, signal }, (both) =>
+        runGit([...inside, "fetch", "--quiet", "--no-tags", ...what], { signal: both }),
+      );
     try {
-      await runGit(["init", "--quiet", "--bare", gitdir], { signal });
-      mkdirSync(`${gitdir}/info`, { recursive: true });
-      writeFileSync(`${gitdir}/info/attributes`, PLAIN_ATTRIBUTES);
-      const fetch = (what: readonly string[]): Promise<string> =>
-        runGit([...inside, "fetch", "--quiet", "--no-tags", ...what], { signal });
-      try {
-        await fetch(["--depth", "1", "--", url, rev]);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (ref === undefined) throw isMissing(error) ? revisionMissing(url, rev) : explain(error, url);
-        await fetch(["--", url, ref]).catch((cause: unknown) => {
-          throw explain(cause, url);
-        });
-      }
-      const time = await runGit([...inside, "show", "--no-patch", "--format=%ct", rev], { signal }).catch(() => {
-        throw revisionMissing(url, rev);
+      await fetch(["--depth", "1", "--", url, rev]);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof CodedError) throw error;
+      if (ref === undefined) throw isMissing(error) ? revisionMissing(url, rev) : explain(error, url);
+      await fetch(["--", url, ref]).catch((cause: unknown) => {
+        throw explain(cause, url);
       });
-      await runGit([...inside, "read-tree", rev], { signal });
-      mkdirSync(destination);
-      await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], {
-        signal,
-        cwd: destination,
-      });
-      const staged = await runGit([...inside, "ls-files", "--stage", "-z"], { signal });
-      const gitlinks = [...staged.matchAll(/160000 ([0-9a-f]{40}) 0\t([^\0]+)\0/g)].map(([, rev, path]) => ({
-        path: path as string,
-        rev: rev as string,
-      }));
-      return { lastModified: Number(time.trim()), gitlinks };
-    } finally {
-      rmSync(gitdir, { recursive: true, force: true });
     }
-  },
-};
+    const time = await runGit([...inside, "show", "--no-patch", "--format=%ct", rev], { signal }).catch(() => {
+      throw revisionMissing(url, rev);
+    });
+    await runGit([...inside, "read-tree", rev], { signal });
+    mkdirSync(destination);
+    await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], {
+      signal,
+      cwd: destination,
+    });
+    const staged = await runGit([...inside, "ls-files", "--stage", "-z"], { signal });
+    const gitlinks = [...staged.matchAll(/160000 ([0-9a-f]{40}) 0\t([^\0]+)\0/g)].map(([, rev, path]) => ({
+      path: path as string,
+      rev: rev as string,
+    }));
+    return { lastModified: Number(time.trim()), gitlinks };
+  } finally {
+    rmSync(gitdir, { recursive: true, force: true });
+  }
+}
+
+interface Growing {
+  readonly folder: string;
+  readonly url: string;
+  readonly limitBytes: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Let git fetch as long as its folder is small enough: git itself knows no limit.
+ *
+ * @throws {CodedError} `git.too-large`
+ */
+async function whileSmall<T>(
+  { folder, url, limitBytes, signal }: Growing,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const look = (): void => {
+    if (sizeOf(folder) > limitBytes) stop.abort(tooLarge(url, limitBytes));
+  };
+  const looking = setInterval(look, LOOK_MS);
+  try {
+    const done = await run(signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]));
+    look();
+    stop.signal.throwIfAborted();
+    return done;
+  } catch (error) {
+    stop.signal.throwIfAborted();
+    throw error;
+  } finally {
+    clearInterval(looking);
+  }
+}
+
+/** Bytes of the files below a folder that something is at work in. */
+function sizeOf(folder: string): number {
+  let size = 0;
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    const found = lstatSync(`${folder}/${name}`, { throwIfNoEntry: false });
+    if (found?.isFile() === true) size += found.size;
+  }
+  return size;
+}
 
 export interface RunGitOptions {
   readonly cwd?: string;
+  /** The most that it may print. Default 1 GiB. */
+  readonly limitBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -110,7 +178,7 @@ export function runGit(args: readonly string[], options: RunGitOptions = {}): Pr
           GIT_TERMINAL_PROMPT: "0",
           GIT_SSH_COMMAND: env["GIT_SSH_COMMAND"] ?? "ssh -o BatchMode=yes",
         },
-        maxBuffer: 1 << 30,
+        maxBuffer: options.limitBytes ?? 1 << 30,
         encoding: "utf8",
       },
       (error, stdout, stderr) => {

@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CodedError } from "../../base/index.ts";
-import { programBackend } from "./program-backend.ts";
+import { makeProgramBackend } from "./program-backend.ts";
 import { temporaryFolder, TestRepository } from "./testing.ts";
 import { type SshServer, startSshServer } from "./testing-ssh.ts";
+
+const programBackend = makeProgramBackend();
 
 const test = suite("git over ssh");
 let server: SshServer | string;

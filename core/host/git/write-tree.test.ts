@@ -43,4 +43,22 @@ test("writeTree() refuses names that lead out of the folder", async () => {
   assert.not.ok(existsSync(join(folder, "b")));
 });
 
+test("writeTree() stops at trees that unfold without end, and at too many bytes", async () => {
+  const ten = (oid: string): TreeEntry[] =>
+    Array.from({ length: 10 }, (_, index) => ({ mode: "40000", path: `${index}`, oid }));
+  const trees = Object.fromEntries(Array.from({ length: 12 }, (_, depth) => [`${depth}`, ten(`${depth + 1}`)]));
+  const large = { top: [{ mode: "100644", path: "file", oid: "x".repeat(1001) }] };
+  for (const [given, top] of [
+    [trees, "0"],
+    [large, "top"],
+  ] as const) {
+    try {
+      await writeTree(reader(given), top, join(folder, `bomb-${top}`), { entries: 500, bytes: 1000 });
+      assert.unreachable("expected an error");
+    } catch (error) {
+      assert.is((error as CodedError).code, "git.too-large");
+    }
+  }
+});
+
 test.run();
