@@ -66,6 +66,19 @@ export interface BinaryCacheOptions {
   readonly trusted?: boolean | undefined;
 }
 
+/** What a cache said of itself the last time, as long as that counts. */
+export interface CacheInfoMemory {
+  find(): string | undefined;
+  keep(text: string): void;
+}
+
+export interface OpenBinaryCacheOptions {
+  /** Make a cache of a place that is none and can be written to. Default false. */
+  readonly create?: boolean | undefined;
+  /** Asked before the cache. Default the cache is asked each time. */
+  readonly memory?: CacheInfoMemory | undefined;
+}
+
 const CACHE_INFO_FILE = "nix-cache-info";
 const NARINFO_TYPE = "text/x-nix-narinfo";
 const ARCHIVE_TYPE = "application/x-nix-nar";
@@ -369,17 +382,18 @@ function longestFile(narSize: number): number {
 }
 
 /**
- * Open the cache that a transport reaches. With `create`, a place that can be written to and is no cache becomes one.
+ * Open the cache that a transport reaches.
  *
  * @throws {CodedError} `cache.unreachable`, `cache.store-directory`, `cache-info.malformed`, `cache.not-a-cache`,
  *   `cache.not-writable`
  */
 export async function openBinaryCache(
   options: BinaryCacheOptions,
-  { create = false }: { readonly create?: boolean } = {},
+  { create = false, memory }: OpenBinaryCacheOptions = {},
 ): Promise<BinaryCacheStore> {
   const { transport } = options;
-  const bytes = await transport.read(CACHE_INFO_FILE, LONGEST_CACHE_INFO);
+  const known = memory?.find();
+  const bytes = known === undefined ? await transport.read(CACHE_INFO_FILE, LONGEST_CACHE_INFO) : utf8(known);
   let info: CacheInfo = { storeDirectory: STORE_DIRECTORY, wantMassQuery: false, priority: 0 };
   if (bytes !== undefined) {
     info = parseCacheInfo(fromUtf8(bytes));
@@ -397,6 +411,7 @@ export async function openBinaryCache(
       `Cannot use the cache "${transport.address}": its objects are for "${info.storeDirectory}", expected "${STORE_DIRECTORY}"`,
     );
   }
+  if (bytes !== undefined && known === undefined) memory?.keep(fromUtf8(bytes));
   const { priority = info.priority, wantMassQuery = info.wantMassQuery } = options;
   return new BinaryCacheStore(options, { ...info, priority, wantMassQuery });
 }

@@ -1,14 +1,18 @@
 import { spawn } from "node:child_process";
-import { Duplex, type Transform } from "node:stream";
-import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
+import { Duplex } from "node:stream";
+import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/index.ts";
 import type { Compression } from "./compression.ts";
+import { compressInFrames } from "./zstd-frames.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
 /** Levels that are meant when none is said. xz and bzip2 have their own. */
 const LEVELS = { zstd: 3, gzip: 6, br: 5 } as const;
+
+/** A step of a pipeline of streams. */
+export type Compressor = Duplex | ((pieces: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array>);
 
 /**
  * Something that compresses what is written to it; `undefined` for no compression.
@@ -16,19 +20,12 @@ const LEVELS = { zstd: 3, gzip: 6, br: 5 } as const;
  * @param level In the compression's own numbers; default as its program has it.
  * @throws {CodedError} `cache.compression-unsupported`
  */
-export function makeCompressor(compression: Compression, level: number | undefined): Duplex | undefined {
+export function makeCompressor(compression: Compression, level: number | undefined): Compressor | undefined {
   switch (compression) {
     case "none":
       return undefined;
     case "zstd":
-      return createZstdCompress({
-        chunkSize: PIECE_BYTES,
-        params: {
-          [constants.ZSTD_c_compressionLevel]: level ?? LEVELS.zstd,
-          // A checksum would be one more; the file's hash is known.
-          [constants.ZSTD_c_checksumFlag]: 0,
-        },
-      }) satisfies Transform;
+      return (pieces) => compressInFrames(pieces, level ?? LEVELS.zstd);
     case "gzip":
       return createGzip({ chunkSize: PIECE_BYTES, level: level ?? LEVELS.gzip });
     case "br":

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import * as assert from "uvu/assert";
 import {
   formatKey,
   formatNarInfo,
+  type NarInfo,
   parseNarInfo,
   type PathInfo,
   publicKeyOf,
@@ -106,6 +108,23 @@ for (const compression of ["zstd", "xz", "bzip2", "gzip", "br", "none"]) {
     }
   });
 }
+
+referee("Nix takes an archive of several frames of zstd", async ({ source, directory }) => {
+  const { store } = source;
+  const large = "/nix/store/y5qbk3rdymh6vmm8gfx4kpmkcyzfsi7b-large" as StorePath;
+  // 40 MB that compress a little.
+  writeFileSync(store.realPath(large), Buffer.alloc(40_000_000, randomBytes(200_000).toString("hex")));
+  const scanned = await scanTree(store.realPath(large), { canonicalise: true });
+  store.registerOutputs([{ path: large, ...scanned, signatures: [] }]);
+  const cache = join(directory, "cache");
+  using ours = await openStoreUrl(`file://${cache}?secret-key=${directory}/key`, { create: true });
+  await copyPaths({ from: store, to: ours, paths: [large], trusted: [] });
+  const file = readFileSync(join(cache, ((await ours.queryPathInfo(large)) as NarInfo).url));
+  assert.ok(file.indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 1) > 0, "more than one frame");
+  const one = join(directory, "one");
+  nix(directory, "nix", "copy", "--from", `file://${cache}`, "--to", one, large, ...trust);
+  nix(directory, "nix-store", "--store", one, "--verify", "--check-contents");
+});
 
 referee("Nix writes into a cache that we began, and we into one that it began", async (context) => {
   const { source, target, directory, top } = context;

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CodedError } from "../../base/index.ts";
-import type { BinaryCacheOptions, HttpTransportOptions } from "../binary-cache/index.ts";
+import type { BinaryCacheOptions, CacheInfoMemory, HttpTransportOptions } from "../binary-cache/index.ts";
 import type { AnyStore } from "./any-store.ts";
 import { numberParameter, parseStoreUrl, type StoreUrl, switchParameter } from "./store-url.ts";
 
@@ -17,6 +17,8 @@ export interface OpenStoreUrlOptions {
   readonly signal?: AbortSignal | undefined;
   /** How distant caches are waited for. */
   readonly http?: Omit<HttpTransportOptions, "signal"> | undefined;
+  /** What is remembered of a cache; see `openBinaryCache`. */
+  readonly memory?: CacheInfoMemory | undefined;
 }
 
 type Opener = (url: StoreUrl, options: OpenStoreUrlOptions) => Promise<AnyStore>;
@@ -115,7 +117,7 @@ async function openS3Cache(url: StoreUrl, { signal, http, ...options }: OpenStor
 async function openCache(
   transport: BinaryCacheOptions["transport"],
   url: StoreUrl,
-  { create = false }: OpenStoreUrlOptions,
+  { create = false, memory }: OpenStoreUrlOptions,
 ): Promise<AnyStore> {
   const { openBinaryCache, parseCompression } = await import("../binary-cache/index.ts");
   const compression = url.parameters.get("compression");
@@ -131,7 +133,7 @@ async function openCache(
       wantMassQuery: switchParameter(url, "want-mass-query"),
       trusted: switchParameter(url, "trusted"),
     },
-    { create },
+    { create, memory },
   );
 }
 

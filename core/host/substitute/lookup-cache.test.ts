@@ -84,6 +84,21 @@ test("LookupCache begins anew with a damaged file, and does without one", () => 
   assert.is(readdirSync(directory).includes("file"), true);
 });
 
+test("LookupCache believes for seven days what a cache said of itself", () => {
+  const cache = openAt("f");
+  cache.rememberCacheInfo(URL_A, "Priority: 40\n");
+  const begun = seconds;
+  const at = (age: number) => {
+    seconds = begun + age;
+    return cache.findCacheInfo("https://a.example");
+  };
+  assert.equal([at(0), at(7 * 86_400)], ["Priority: 40\n", "Priority: 40\n"]);
+  assert.equal([at(7 * 86_400 + 1), at(-1)], [undefined, undefined]);
+  seconds = begun;
+  assert.is(cache.findCacheInfo("https://b.example"), undefined);
+  cache.close();
+});
+
 test("lookupCacheFile() lies in the user's cache", () => {
   assert.is(lookupCacheFile({ HOME: "/home/a" }), "/home/a/.cache/floe/lookups-v1.sqlite");
   assert.is(lookupCacheFile({ HOME: "/home/a", XDG_CACHE_HOME: "/c" }), "/c/floe/lookups-v1.sqlite");

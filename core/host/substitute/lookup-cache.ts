@@ -8,6 +8,7 @@ import { formatNarInfo, type NarInfo, parseNarInfo, type StorePath, storePathDig
 /** How long an answer counts, in seconds: what is there stays there, what is not may come at any time. Source: Nix. */
 const FOUND_SECONDS = 30 * 24 * 3600;
 const MISSING_SECONDS = 3600;
+const CACHE_INFO_SECONDS = 7 * 24 * 3600;
 
 const SCHEMA = `
 create table if not exists Lookups (
@@ -16,6 +17,11 @@ create table if not exists Lookups (
     narinfo text,
     time    integer not null,
     primary key (cache, digest)
+) without rowid;
+create table if not exists CacheInfos (
+    cache text primary key,
+    info  text not null,
+    time  integer not null
 ) without rowid;
 `;
 
@@ -68,6 +74,24 @@ export class LookupCache {
   remember(url: string, path: StorePath, info: NarInfo | undefined): void {
     const digest = storePathDigest(path);
     this.#fresh.set(`${keyOf(url)} ${digest}`, [keyOf(url), digest, info === undefined ? null : formatNarInfo(info)]);
+  }
+
+  /** What a cache said of itself (`nix-cache-info`) within seven days. */
+  findCacheInfo(url: string): string | undefined {
+    const row = this.#try((database) =>
+      database.prepare("select info, time from CacheInfos where cache = ?").get(keyOf(url)),
+    ) as { info: string; time: number } | undefined;
+    if (row === undefined) return undefined;
+    const age = this.#now() - row.time;
+    return age < 0 || age > CACHE_INFO_SECONDS ? undefined : row.info;
+  }
+
+  rememberCacheInfo(url: string, text: string): void {
+    this.#try((database) =>
+      database
+        .prepare("insert or replace into CacheInfos (cache, info, time) values (?, ?, ?)")
+        .run(keyOf(url), text, this.#now()),
+    );
   }
 
   /** Ask again about these paths the next time: they were uploaded, or turned out to be gone. */

@@ -41,10 +41,9 @@ export function openSubstituters(options: OpenSubstitutersOptions): Substituters
     sources: addresses.map((url) => ({
       url,
       async open() {
-        const opened = await openOne(url, options);
-        if (isNearStore(url)) return opened;
+        if (isNearStore(url)) return openOne(url, options);
         lookups ??= new LookupCache();
-        return remembering(opened, lookups, { refresh });
+        return remembering(await openOne(url, options, lookups), lookups, { refresh });
       },
     })),
     trustedKeys: settings.trustedKeys,
@@ -54,7 +53,11 @@ export function openSubstituters(options: OpenSubstitutersOptions): Substituters
   });
 }
 
-async function openOne(url: string, { cwd, signal }: OpenSubstitutersOptions): Promise<Substituter> {
+async function openOne(
+  url: string,
+  { cwd, signal, refresh = false }: OpenSubstitutersOptions,
+  lookups?: LookupCache,
+): Promise<Substituter> {
   const { scheme, parameters } = parseStoreUrl(url);
   const priority = Number(parameters.get("priority") ?? 0);
   const trusted = ["1", "true"].includes(parameters.get("trusted") ?? "");
@@ -73,7 +76,11 @@ async function openOne(url: string, { cwd, signal }: OpenSubstitutersOptions): P
     };
   }
   const http = { timeouts: { ...DEFAULT_HTTP_TIMEOUTS, connectMs: CONNECT_MS } };
-  const store = await openStoreUrl(url, { cwd, signal, http });
+  const memory = lookups && {
+    find: () => (refresh ? undefined : lookups.findCacheInfo(url)),
+    keep: (text: string) => lookups.rememberCacheInfo(url, text),
+  };
+  const store = await openStoreUrl(url, { cwd, signal, http, memory });
   const close = (): void => store.close();
   if (!(store instanceof BinaryCacheStore)) return { url, priority, trusted, store, close };
   return {
