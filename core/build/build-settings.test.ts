@@ -4,9 +4,10 @@ import type { CodedError } from "../base/index.ts";
 import { mergeBuildSettings, parseBuildSettings } from "./build-settings.ts";
 
 test("parseBuildSettings() reads hooks, isolation and limits, and nothing else", () => {
-  const text = `{"postBuildHook":"/a","diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"impureDerivations":false,"maxProcessMemory":"2G","maxMemory":7,"memoryBudget":"3G","mirrors":{}}`;
+  const text = `{"postBuildHook":"/a","asyncPostBuildHook":true,"diffHook":"","sandbox":"relaxed","allowNewPrivileges":true,"impureDerivations":false,"maxProcessMemory":"2G","maxMemory":7,"memoryBudget":"3G","mirrors":{}}`;
   assert.equal(parseBuildSettings(text, "test"), {
     postBuildHook: "/a",
+    asyncPostBuildHook: true,
     diffHook: "",
     sandbox: "relaxed",
     allowNewPrivileges: true,
@@ -20,6 +21,7 @@ test("parseBuildSettings() reads hooks, isolation and limits, and nothing else",
 test("parseBuildSettings() refuses other shapes", () => {
   const values = [
     `"postBuildHook":"upload"`,
+    `"asyncPostBuildHook":"yes"`,
     `"diffHook":1`,
     `"sandbox":"strict"`,
     `"allowNewPrivileges":"no"`,

@@ -5,6 +5,8 @@ import type { SandboxMode } from "./isolation.ts";
 export interface BuildSettings {
   /** Program to run after each build here, as an absolute path. Default none. */
   readonly postBuildHook?: string | undefined;
+  /** Let what needs a build begin while that hook runs. Default false. */
+  readonly asyncPostBuildHook?: boolean | undefined;
   /** Program to run when a second build gave another output, as an absolute path. Default none. */
   readonly diffHook?: string | undefined;
   /** Default true. */
@@ -24,7 +26,7 @@ export interface BuildSettings {
 /**
  * Read the part of a settings file that is about building; other keys belong to others.
  *
- * Shape: `{ "postBuildHook": "/etc/floe/upload", "diffHook": "/etc/floe/compare", "sandbox": "relaxed", "allowNewPrivileges": false,
+ * Shape: `{ "postBuildHook": "/etc/floe/upload", "asyncPostBuildHook": false, "diffHook": "/etc/floe/compare", "sandbox": "relaxed", "allowNewPrivileges": false,
  * "impureDerivations": false, "maxProcessMemory": "4G", "maxMemory": "8G", "memoryBudget": "24G" }`.
  *
  * @param from Name of the file, for errors.
@@ -45,6 +47,7 @@ export function parseBuildSettings(text: string, from: string): BuildSettings {
     throw malformed(from, `expected true, false or "relaxed" for "sandbox"`);
   return {
     postBuildHook: program(fields, "postBuildHook", from),
+    asyncPostBuildHook: flag(fields, "asyncPostBuildHook", from),
     diffHook: program(fields, "diffHook", from),
     sandbox,
     allowNewPrivileges: flag(fields, "allowNewPrivileges", from),
@@ -61,6 +64,7 @@ export function mergeBuildSettings(parts: readonly BuildSettings[]): BuildSettin
     parts.find((part) => part[key] !== undefined)?.[key];
   return {
     postBuildHook: first("postBuildHook"),
+    asyncPostBuildHook: first("asyncPostBuildHook"),
     diffHook: first("diffHook"),
     sandbox: first("sandbox"),
     allowNewPrivileges: first("allowNewPrivileges"),

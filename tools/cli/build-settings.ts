@@ -11,6 +11,7 @@ export interface BuildSettingsFlags {
   readonly maxMemory?: number | undefined;
   readonly memoryBudget?: number | undefined;
   readonly postBuildHook?: string | undefined;
+  readonly asyncPostBuildHook?: boolean | undefined;
   readonly diffHook?: string | undefined;
 }
 
@@ -25,6 +26,7 @@ export function buildSettings(flags: BuildSettingsFlags): BuildSettings {
     maxMemoryBytes: flags.maxMemory ?? settings.maxMemoryBytes,
     memoryBudgetBytes: flags.memoryBudget ?? settings.memoryBudgetBytes,
     postBuildHook: flags.postBuildHook ?? settings.postBuildHook,
+    asyncPostBuildHook: flags.asyncPostBuildHook ?? settings.asyncPostBuildHook,
     diffHook: flags.diffHook ?? settings.diffHook,
   };
 }

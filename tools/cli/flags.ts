@@ -178,6 +178,7 @@ export interface BuildFlags extends StoreFlags, LockFlags, TalkFlags, Substitute
   readonly maxMemory?: number;
   readonly memoryBudget?: number;
   readonly postBuildHook?: string;
+  readonly asyncPostBuildHook?: boolean;
   readonly diffHook?: string;
   readonly timeout?: number;
   readonly maxSilentTime?: number;
@@ -279,6 +280,11 @@ export const buildFlags = {
     optional: true,
     placeholder: "PROGRAM",
     brief: "Run this program after each build, with DRV_PATH and OUT_PATHS",
+  },
+  asyncPostBuildHook: {
+    kind: "boolean",
+    optional: true,
+    brief: "Begin with what needs a build while that program runs; not by default",
   },
   diffHook: {
     kind: "parsed",

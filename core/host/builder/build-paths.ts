@@ -58,6 +58,7 @@ export interface BuildOptions {
   readonly sandbox?: SandboxMode | undefined;
   /** As in `BuildSettings`; the empty text is none. */
   readonly postBuildHook?: string | undefined;
+  readonly asyncPostBuildHook?: boolean | undefined;
   readonly diffHook?: string | undefined;
   readonly allowNewPrivileges?: boolean | undefined;
   readonly impureDerivations?: boolean | undefined;

@@ -74,6 +74,50 @@ if (typeof bench === "string") {
     assert.match(killed.failures[0]?.error.message ?? "", /was killed by SIGKILL$/);
   });
 
+  test("with asyncPostBuildHook what needs a build does not wait for the hook, but the run does; hooks run one by one", async () => {
+    const lib = await bench.script("echo lib3 > $out", { name: "lib3" });
+    const app = await bench.script(`cat ${lib} > $out`, { name: "app3" });
+    const log = `${directory}/async-log`;
+    // The first hook ends only when the second build is there.
+    const postBuildHook = hook(
+      `echo "begin $OUT_PATHS" >> ${log}; n=0; while [ ! -e "$FLOE_STORE${app.outPath}" ]; do n=$((n + 1)); [ $n -lt 400 ] || exit 9; sleep 0.05; done; sleep 0.2; echo end >> ${log}`,
+    );
+    const report = await bench.build(app, { postBuildHook, asyncPostBuildHook: true });
+    assert.is(report.exitCode, 0);
+    assert.equal(report.built, [lib.drvPath, app.drvPath]);
+    const begin = (value: typeof lib): string => `begin ${value.outPath}`;
+    assert.equal(readFileSync(log, "utf8").split("\n"), [begin(lib), "end", begin(app), "end", ""]);
+  });
+
+  test("a hook that fails beside the builds fails its build at the end, and nothing else", async () => {
+    const lib = await bench.script("echo lib4 > $out", { name: "lib4" });
+    const app = await bench.script(`cat ${lib} > $out`, { name: "app4" });
+    const postBuildHook = hook(`case $OUT_PATHS in *lib4) exit 3;; esac; echo told`);
+    const report = await bench.build(app, { postBuildHook, asyncPostBuildHook: true });
+    assert.equal([report.exitCode, report.built, report.dependencyFailed], [100, [app.drvPath], []]);
+    assert.equal(
+      report.failures.map(({ drvPath, error }) => [drvPath, error.code]),
+      [[lib.drvPath, "build.hook-failed"]],
+    );
+    assert.equal(notices(report), ["told"]);
+    assert.ok(store.isValid(lib.outPath) && store.isValid(app.outPath));
+  });
+
+  test("a hook beside the builds ends with a cancelled run", async () => {
+    const abort = new AbortController();
+    const begun = `${directory}/begun-async`;
+    const running = bench.build(await bench.script("echo cancelled-async > $out"), {
+      postBuildHook: hook(`touch ${begun}; sleep 30; touch ${begun}-end`),
+      asyncPostBuildHook: true,
+      signal: abort.signal,
+    });
+    while (!existsSync(begun)) await new Promise((resolve) => setTimeout(resolve, 10));
+    abort.abort();
+    const report = await running;
+    assert.equal([report.exitCode, report.cancelled], [130, true]);
+    assert.not.ok(existsSync(`${begun}-end`));
+  });
+
   test("what a hook leaves at work is not waited for, and a cancelled run ends the hook", async () => {
     const slow = await bench.build(await bench.script("echo slow > $out"), {
       postBuildHook: hook("sleep 30 & echo queued"),

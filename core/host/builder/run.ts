@@ -57,6 +57,9 @@ export class Run {
   readonly #memory: PeakMemory;
   readonly #rounds: number;
   readonly #postBuildHook: string | undefined;
+  readonly #isHookAsync: boolean;
+  /** Hooks that nothing waits for run one after the other. */
+  #lastHook: Promise<void> = Promise.resolve();
   readonly #registered: Promise<void>[] = [];
   #wake: () => void = () => {};
   #fault: { readonly error: unknown } | undefined;
@@ -75,6 +78,7 @@ export class Run {
     this.#logLines = options.logLines ?? 25;
     this.#rounds = options.rounds ?? 1;
     this.#postBuildHook = options.postBuildHook || undefined;
+    this.#isHookAsync = options.asyncPostBuildHook === true;
     const processors = availableParallelism();
     this.#memory = new PeakMemory(store.stateDirectory);
     this.#schedule = new Schedule(plan, {
@@ -133,6 +137,7 @@ export class Run {
           this.#wake = resolve;
         });
       }
+      await Promise.allSettled([this.#lastHook]);
     } finally {
       this.#callerSignal?.removeEventListener("abort", cancel);
       this.#executor.hurry();
@@ -323,15 +328,41 @@ export class Run {
     return (await this.#afterBuild(request, told, emit)) ?? told;
   }
 
-  /** Tell the machine's hook of a build; how that ended when the hook failed. What needs the build waits for the hook. */
+  /**
+   * Tell the machine's hook of a build; how that ended when the hook failed. What needs the build waits for the hook, unless the settings
+   * say otherwise: then its failure is told at the end of the run.
+   */
   async #afterBuild(
-    { drvPath, askedAs = drvPath }: BuildRequest,
-    { outputs, registered, elapsedMs, logPath }: BuildOutcome & { kind: "built" },
+    request: BuildRequest,
+    outcome: BuildOutcome & { kind: "built" },
     emit: (event: BuildEvent) => void,
   ): Promise<BuildOutcome | undefined> {
     const program = this.#postBuildHook;
     if (program === undefined) return undefined;
-    this.#executor.hurry();
+    if (!this.#isHookAsync) {
+      this.#executor.hurry();
+      return this.#runHook(program, request, outcome, emit);
+    }
+    const { drvPath, askedAs = drvPath } = request;
+    this.#lastHook = this.#lastHook.then(async () => {
+      // What could not be registered is told by who waits for that.
+      if ((await Promise.allSettled([outcome.registered]))[0].status === "rejected") return;
+      const ended = await this.#runHook(program, request, outcome, emit);
+      if (ended?.kind !== "failed") return;
+      this.built.splice(this.built.indexOf(askedAs), 1);
+      this.failures.push({ drvPath: askedAs, error: ended.error });
+      this.#emit({ kind: "failed", drvPath: askedAs, error: ended.error, elapsedMs: ended.elapsedMs, logTail: [] });
+    });
+    this.#whenRegistered(this.#lastHook, () => {});
+    return undefined;
+  }
+
+  async #runHook(
+    program: string,
+    { drvPath, askedAs = drvPath }: BuildRequest,
+    { outputs, registered, elapsedMs, logPath }: BuildOutcome & { kind: "built" },
+    emit: (event: BuildEvent) => void,
+  ): Promise<BuildOutcome | undefined> {
     await registered;
     const { signal } = this.#abort;
     try {

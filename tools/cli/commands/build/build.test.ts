@@ -103,6 +103,8 @@ test("hooks named by flags and settings run after builds and for differences", a
   assert.not.match(without.stderr, "hooked /nix");
   const failing = await floe([...flags, "--rebuild", "--post-build-hook", "/nowhere"], { env });
   assert.equal([failing.code, errorLine(failing).includes("[build.hook-failed]")], [100, true]);
+  const beside = await floe([...flags, "--rebuild", "--async-post-build-hook"], { env });
+  assert.equal([beside.code, /hooked \/nix/.test(beside.stderr)], [0, true], beside.stderr);
   assert.is((await floe(["build", ".#differing", "--no-link"])).code, 0);
   const differing = await floe(["build", ".#differing", "--no-link", "--rebuild", "--diff-hook", "../hook"]);
   assert.equal([differing.code, differing.stderr.includes("hooked  4")], [104, true]);
