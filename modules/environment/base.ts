@@ -16,10 +16,12 @@ declare module "#floe/module" {
 const PROGRAMS = "/run/current-system/sw/bin";
 
 export default defineModule(options, ({ cfg, pkgs, define }) => {
-  const { bash, coreutils, findutils, floe, gnugrep, gnused, iproute2, kmod } = pkgs;
+  const { bash, coreutils, findutils, floe, glibc, gnugrep, gnused, iproute2, kmod } = pkgs;
+  // Of the programs of the C library the one that looks names up is for everybody.
+  const getent = pkgs.runCommand("getent", {}, `mkdir -p "$out/bin"; ln -s ${glibc}/bin/getent "$out/bin/getent"`);
   define({
     environment: {
-      systemPackages: [bash, coreutils, findutils, floe, gnugrep, gnused, iproute2, kmod, pkgs["util-linux"]],
+      systemPackages: [bash, coreutils, findutils, floe, getent, gnugrep, gnused, iproute2, kmod, pkgs["util-linux"]],
     },
   });
   define({ environment: { variables: { PATH: PROGRAMS, LANG: "C.UTF-8", PAGER: "cat", SYSTEMD_PAGER: "cat" } } });

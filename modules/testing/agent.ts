@@ -57,6 +57,8 @@ export default defineModule(
               Restart: "always",
               RestartSec: 1,
               OOMScoreAdjust: -900,
+              // A command that is killed for its memory is one of the agent's processes, and not its end.
+              OOMPolicy: "continue",
               TasksMax: "infinity",
               WorkingDirectory: "/",
             },
