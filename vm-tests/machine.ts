@@ -9,6 +9,8 @@ export interface CommandResult {
   readonly status: number;
   /** Name of the signal that ended it, such as `SIGKILL`. */
   readonly signal?: string;
+  /** What the kernel complained of while it ran, when it failed. */
+  readonly complaint?: string;
   /** By the guest's clock. */
   readonly durationMs: number;
 }
@@ -231,8 +233,16 @@ export interface Machine {
   /** Store path of each declared generation's system, by name; the first is `base`. */
   readonly systems: Systems;
 
-  /** Boot. Returns when the agent in the guest answers, which is early: wait for what the story needs. */
+  /** Boot. Returns when the agent in the guest answers (within 120 seconds of the guest), which is early: wait for what the story needs. */
   start(options?: BootOptions): Promise<void>;
+  /**
+   * Take the cables out of its network cards, or out of the one in that network: the machine sees that they are gone. That lasts through
+   * reboots, until {@link unblock}.
+   */
+  block(network?: Network): Promise<void>;
+  /** Put the cables back in. */
+  unblock(network?: Network): Promise<void>;
+
   /** Ask the system to power off, and wait until it has. */
   shutdown(): Promise<void>;
   /** Ask the system to reboot, and wait until the agent answers again. */
@@ -346,8 +356,11 @@ export interface Machine {
   fetch(url: string, options?: HttpOptions): Promise<HttpAnswer>;
   /** A connection to a port as the guest sees it, or to a socket of its file system. */
   connect(to: number | string): Promise<Connection>;
-  /** Let programs of the host connect to a port as the guest sees it, until it is closed or the test ends. */
-  forwardPort(guestPort: number, address?: string): Promise<ForwardedPort>;
+  /**
+   * Let programs of the host connect to a port as the guest sees it, until it is closed or the test ends. The host's port is one that is free,
+   * unless `hostPort` names it.
+   */
+  forwardPort(guestPort: number, address?: string, hostPort?: number): Promise<ForwardedPort>;
 
   /** Set the guest's clock ahead (or back, with less than 0) of what it says now. */
   skewClock(seconds: number): Promise<void>;

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Duplex } from "node:stream";
 import {
   type Accelerator,
@@ -12,9 +13,9 @@ import {
   type SharedFolder,
   VirtualMachine,
 } from "qemu-wrapper";
-import { CodedError } from "../../core/base/index.ts";
+import { CodedError, type SourceLocation } from "../../core/base/index.ts";
 import { AgentClient, type Hello } from "./agent-client.ts";
-import { type ConsoleTrouble, judgeConsoleLine } from "./console-trouble.ts";
+import { type ConsoleTrouble, judgeConsoleLine, judgeJournalLine, saysTheSame } from "./console-trouble.ts";
 import { SERVICE_MANAGER_SOCKET, ServiceManager } from "./service-manager.ts";
 import { Deadline, type GuestClock, qemuClock } from "./deadline.ts";
 import { LineRecorder } from "./line-recorder.ts";
@@ -26,6 +27,9 @@ export const JOURNAL_PORT = "org.floe.journal.0";
 
 /** Lines of console and journal that an error shows. */
 export const SHOWN_LINES = 15;
+
+/** How long the rest of a record may take to arrive from a QEMU that is gone. */
+const DRAIN_MS = 2000;
 
 /** How long a panicking kernel may go on printing before its machine is given up. */
 const LAST_WORDS_MS = 700;
@@ -52,10 +56,16 @@ export interface BootSpecification {
   readonly qemu?: string;
   /** File behind the guest's memory. */
   readonly memoryFile?: MemoryFile;
+  /** Leave out the device that tells a guest that it was copied. */
+  readonly withoutGenerationId?: boolean;
   /** Go on with a machine that was frozen, in place of starting its kernel. */
   readonly copy?: CopiedBoot;
+  /** Writes to a record. Default: does what it is told. */
+  readonly keep?: (write: () => void) => void;
   /** Told every line of console and journal as it ends. */
   readonly onLine?: (from: "console" | "journal", line: string) => void;
+  /** Where the story stands, for what is said on the console. */
+  readonly whereNow?: () => SourceLocation | undefined;
 }
 
 /** A boot that took place in another process up to the instant at which it was frozen. */
@@ -89,6 +99,9 @@ export class Boot {
   readonly #name: string;
   readonly #end = new AbortController();
   readonly #over = new AbortController();
+  readonly #whereNow: () => SourceLocation | undefined;
+  /** Settles when QEMU has ended and all that it had said is on record. */
+  readonly over: Promise<void>;
   #ending = false;
   #fatal: CodedError | undefined;
 
@@ -108,28 +121,61 @@ export class Boot {
     const epoch = specification.copy === undefined ? specification.number : randomInt(FIRST_COPY_EPOCH, 2 ** 32);
     this.agent = new AgentClient(agentPort, epoch, { explainEnd: () => this.#explainEnd() });
     this.manager = new ServiceManager(() => this.agent.connect({ path: SERVICE_MANAGER_SOCKET }));
-    for (const line of console.lines()) this.#judge(line);
-    console.onLine((line) => this.#judge(line));
-    void machine.process.exited.then((exit) => {
-      this.#over.abort();
-      if (this.#ending) return;
-      const words = exit.words === "" ? [] : ["QEMU said:", ...exit.words.split("\n")];
-      const how = exit.signal ?? (exit.status === 0 ? "it powered off or asked for a reboot" : `status ${exit.status}`);
-      this.#giveUp(this.#failure("machine.ended", `the machine ended unexpectedly (${how})`, words));
+    this.#whereNow = specification.whereNow ?? (() => undefined);
+    // What was said before a copy began is no doing of the story's line that stands there now.
+    for (const line of console.lines()) this.#note(judgeConsoleLine(line));
+    for (const line of journal.lines()) this.#note(judgeJournalLine(line));
+    console.onLine((line) => this.#note(judgeConsoleLine(line), this.#whereNow()));
+    journal.onLine((line) => this.#note(judgeJournalLine(line), this.#whereNow()));
+    this.over = this.#follow();
+  }
+
+  /** Follow QEMU to its end. */
+  async #follow(): Promise<void> {
+    const { process, qmp } = this.machine;
+    const stop = qmp.onEvent(({ event, data }) => {
+      // QEMU stops the machine then, as if somebody could make room meanwhile.
+      if (event !== "BLOCK_IO_ERROR" || data["nospace"] !== true || this.#ending) return;
+      const reason = `the host has no room left for what its disk ${data["device"] || data["node-name"]} writes`;
+      const hint = "Make room where the records of runs are kept, or name another place with --output.";
+      this.#giveUp(this.#failure("machine.host-disk-full", reason, { hint }));
     });
+    const exit = await process.exited;
+    stop();
+    await this.#drained();
+    this.#over.abort();
+    if (this.#ending) return;
+    if (exit.signal === undefined && exit.status === 0) {
+      this.#giveUp(this.#failure("machine.ended", "it powered off or asked for a reboot"));
+      return;
+    }
+    const details = exit.words === "" ? [] : ["QEMU said:", ...exit.words.split("\n")];
+    const reason = `QEMU ended by itself (${exit.signal ?? `status ${exit.status}`})`;
+    const hint =
+      exit.signal === "SIGKILL" ? "A host that runs out of memory kills processes; its kernel's log tells." : undefined;
+    this.#giveUp(this.#failure("machine.qemu-died", reason, { details, hint }));
+  }
+
+  /** What QEMU wrote before its end lies in the sockets still. */
+  async #drained(): Promise<void> {
+    const streams = [this.machine.console, this.machine.ports.get(JOURNAL_PORT)];
+    const closed = streams.map((stream) =>
+      stream === undefined || stream.closed ? undefined : new Promise((resolve) => stream.once("close", resolve)),
+    );
+    await Promise.race([Promise.all(closed), sleep(DRAIN_MS, undefined, { ref: false })]);
   }
 
   /** Start QEMU and record from the first byte on. */
   static async start(specification: BootSpecification): Promise<Boot> {
     const { name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks, folder, number } = specification;
     const files = { console: join(folder, "console.log"), journal: join(folder, "journal.log") };
-    const { copy } = specification;
+    const { copy, keep = (write) => write() } = specification;
     const memoryFile = copy?.memoryFile ?? specification.memoryFile;
     const how = copy === undefined ? (kernel?.commandLine ?? "firmware") : "a copy of a boot that had said";
     const header = `==== boot ${number} of ${name}: ${how}\n`;
     for (const [from, file] of Object.entries(files) as ["console" | "journal", string][]) {
-      appendFileSync(file, header);
-      if (copy !== undefined) appendFileSync(file, copy[from]);
+      keep(() => appendFileSync(file, header));
+      if (copy !== undefined) keep(() => appendFileSync(file, copy[from]));
     }
     const console = new LineRecorder();
     const journal = new LineRecorder();
@@ -153,20 +199,22 @@ export class Boot {
         ports: [AGENT_PORT, JOURNAL_PORT],
         ...(specification.folders === undefined ? {} : { folders: specification.folders }),
         ...(memoryFile === undefined ? {} : { memoryFile }),
+        ...(specification.withoutGenerationId === true ? { withoutGenerationId: true } : {}),
         ...(copy === undefined ? {} : { incoming: true, translationMiB: COPY_TRANSLATION_MIB }),
         ...(kernel === undefined ? {} : { kernel }),
         ...(firmware === undefined ? {} : { firmware }),
       },
       folder: specification.socketFolder,
       onConsole: (data) => {
-        appendFileSync(files.console, data);
+        keep(() => appendFileSync(files.console, data));
         console.push(data);
       },
       ...(specification.qemu === undefined ? {} : { qemu: specification.qemu }),
     });
-    appendFileSync(join(folder, "argv.txt"), `${machine.process.argv.map((word) => JSON.stringify(word)).join(" ")}\n`);
+    const words = machine.process.argv.map((word) => JSON.stringify(word));
+    keep(() => appendFileSync(join(folder, "argv.txt"), `${words.join(" ")}\n`));
     machine.ports.get(JOURNAL_PORT)?.on("data", (data: Buffer) => {
-      appendFileSync(files.journal, data);
+      keep(() => appendFileSync(files.journal, data));
       journal.push(data);
     });
     const port = machine.ports.get(AGENT_PORT);
@@ -192,7 +240,8 @@ export class Boot {
   /**
    * Wait until the agent in the guest answers.
    *
-   * @throws {CodedError} `machine.kernel-panic`, `machine.ended`, or `machine.no-agent` when the time is over.
+   * @throws {CodedError} of what became of the guest or QEMU meanwhile, such as `machine.kernel-panic`; `machine.no-agent` when the time is
+   *   over.
    */
   async waitForAgent(seconds: number): Promise<Hello> {
     const deadline = new Deadline(seconds, this.clock);
@@ -217,13 +266,11 @@ export class Boot {
     return [...show("console", this.console), ...show("journal", this.journal)];
   }
 
-  #judge(line: string): void {
-    const trouble = judgeConsoleLine(line);
-    if (trouble === undefined) return;
-    this.troubles.push(trouble);
-    if (trouble.kind !== "fatal" || this.#ending || this.#fatal !== undefined) return;
-    const code = /panic/i.test(trouble.line) ? "machine.kernel-panic" : "machine.boot-failed";
-    const fatal = this.#failure(code, trouble.line);
+  #note(found: ConsoleTrouble | undefined, at?: SourceLocation): void {
+    if (found === undefined || this.troubles.some((trouble) => saysTheSame(trouble, found))) return;
+    this.troubles.push(at === undefined ? found : { ...found, at });
+    if (found.kind !== "fatal" || this.#ending || this.#fatal !== undefined) return;
+    const fatal = this.#failure(found.code, found.line);
     this.#fatal = fatal;
     setTimeout(() => this.#giveUp(fatal), LAST_WORDS_MS).unref();
   }
@@ -231,13 +278,17 @@ export class Boot {
   /** The agent's stream closes a moment before QEMU is gone; the end of QEMU is what an author wants to hear of. */
   async #explainEnd(): Promise<CodedError | undefined> {
     if (this.#ending) return undefined;
-    await this.machine.process.exited;
+    await this.over;
     return this.#end.signal.reason as CodedError;
   }
 
-  #failure(code: string, reason: string, details: readonly string[] = []): CodedError {
+  #failure(
+    code: string,
+    reason: string,
+    more: { readonly details?: readonly string[]; readonly hint?: string | undefined } = {},
+  ): CodedError {
     const verb = this.agent.greeted ? "go on with" : "boot";
-    return new CodedError(code, `Cannot ${verb} the machine "${this.#name}": ${reason}`, { details });
+    return new CodedError(code, `Cannot ${verb} the machine "${this.#name}": ${reason}`, more);
   }
 
   /** What the kernel said when it died comes before the end that followed from it. */

@@ -10,10 +10,15 @@ const NOT_RUN = [126, 127];
 /** Signals have numbers up to this; a shell reports a program that one has ended as 128 and the number. */
 const LAST_SIGNAL = 64;
 
+const LONGEST_LINE = 160;
+
 /** A command's text as one short line. */
 export function showCommand(command: string): string {
-  const line = command.trim().replace(/\s*\n\s*/g, "; ");
-  return line.length > 160 ? `${line.slice(0, 157)}...` : line;
+  return shorten(command.trim().replace(/\s*\n\s*/g, "; "));
+}
+
+function shorten(line: string): string {
+  return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE - 3)}...` : line;
 }
 
 export function toResult(result: ExecResult): CommandResult {
@@ -32,11 +37,18 @@ export function checkSucceeded(machine: string, command: string, result: Command
   const how = result.signal === undefined ? `exit status ${result.status}` : `ended by ${result.signal}`;
   throw new CodedError(
     "command.failed",
-    `Cannot run "${showCommand(command)}" on "${machine}": ${how}, expected success`,
+    `Cannot run "${showCommand(command)}" on "${machine}": ${how}, expected success${lastWordOf(result)}`,
     {
       details: showOutput(result),
     },
   );
+}
+
+/** Why a command failed, in few words: what the kernel said of it, else what it said last itself. */
+function lastWordOf({ stderr, complaint }: CommandResult): string {
+  if (complaint !== undefined) return `; the kernel said: ${shorten(complaint.replace(/^\[[\s\d.]+\] /, ""))}`;
+  const line = stderr.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  return line === "" ? "" : `; it said: ${shorten(line)}`;
 }
 
 /**
@@ -64,8 +76,13 @@ export function checkFailed(machine: string, command: string, result: CommandRes
 }
 
 /** Whether a command ended without having said no: nothing ran, or a signal ended it or the program its shell waited for. */
-function wasNotAnswered({ status, signal }: CommandResult): boolean {
-  return signal !== undefined || NOT_RUN.includes(status) || (status > 128 && status <= 128 + LAST_SIGNAL);
+function wasNotAnswered(result: CommandResult): boolean {
+  return NOT_RUN.includes(result.status) || endedBySignal(result);
+}
+
+/** Whether a signal ended a command, or the program its shell waited for. */
+export function endedBySignal({ status, signal }: CommandResult): boolean {
+  return signal !== undefined || (status > 128 && status <= 128 + LAST_SIGNAL);
 }
 
 /** The last lines of both streams. */

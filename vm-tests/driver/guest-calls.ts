@@ -19,11 +19,17 @@ class Call<T> extends Promise<T> {
   }
 }
 
+interface MadeCall {
+  readonly what: string;
+  readonly at: SourceLocation | undefined;
+  readonly call: Call<unknown>;
+  settled: boolean;
+}
+
 /** All that a story asked of one machine, so that nothing it asked for is forgotten. */
 export class GuestCalls {
   readonly #machine: string;
-  readonly #made: { readonly what: string; readonly at: SourceLocation | undefined; readonly call: Call<unknown> }[] =
-    [];
+  readonly #made: MadeCall[] = [];
 
   constructor(machine: string) {
     this.#machine = machine;
@@ -39,10 +45,19 @@ export class GuestCalls {
         }),
       ),
     );
+    const made: MadeCall = { what, at, call, settled: false };
+    const settle = (): void => {
+      made.settled = true;
+    };
     // One that nobody awaits is told of below, and does not end the process.
-    Promise.prototype.then.call(call, undefined, () => {});
-    this.#made.push({ what, at, call });
+    Promise.prototype.then.call(call, settle, settle);
+    this.#made.push(made);
     return call;
+  }
+
+  /** What was asked for last of all that has not come to an end. */
+  get pending(): { readonly what: string; readonly at: SourceLocation | undefined } | undefined {
+    return this.#made.findLast(({ settled }) => !settled);
   }
 
   /** @throws {CodedError} `story.not-awaited` for the first that nobody waited for. */

@@ -1,9 +1,10 @@
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CodedError } from "../../core/base/index.ts";
 import type { CommandResult } from "../machine.ts";
 import type { Condition, GuestAddress, WatchOptions } from "./agent-client.ts";
 import type { Boot } from "./boot.ts";
-import { checkSucceeded, showCommand, showOutput, toResult } from "./commands.ts";
+import { checkSucceeded, endedBySignal, showCommand, showOutput, toResult } from "./commands.ts";
 import { Deadline } from "./deadline.ts";
 import type { LineRecorder } from "./line-recorder.ts";
 import type { MachineHost } from "./machine-host.ts";
@@ -11,6 +12,13 @@ import { type Attempt, waitUntil, withDeadline } from "./wait.ts";
 
 /** Seconds of the guest that a wait or a command may take. */
 const DEFAULT_SECONDS = 60;
+
+/** Seconds of the guest within which an agent that runs answers, whatever else its machine does. */
+const ANSWER_SECONDS = 2;
+
+/** How long a console may be behind the end of a command that the kernel killed: it tells at length why. */
+const CONSOLE_LAG_MS = 1000;
+const LOOK_MS = 20;
 
 /** What a view of a machine sets for everything that is done through it. */
 export interface GuestSettings {
@@ -55,6 +63,7 @@ export class GuestContext {
     const deadline = this.deadline(seconds);
     const begin = performance.now();
     const soFar = { stdout: "", stderr: "" };
+    const complaints = boot.troubles.length;
     const execution = boot.agent.exec(argv, {
       ...(this.settings.user === undefined ? {} : { user: this.settings.user }),
       onOutput: (stream, data) => {
@@ -63,13 +72,19 @@ export class GuestContext {
     });
     const raw = await withDeadline(execution.result, deadline, boot.signal, () => {
       execution.kill();
-      return new CodedError(
-        "command.timeout",
-        `Cannot run "${showCommand(shown)}" on "${this.name}": not done after ${deadline.show()}`,
-        { details: showOutput(soFar), hint: "Give it more time with within(seconds)." },
+      return this.#late(
+        boot,
+        `run "${showCommand(shown)}"`,
+        new CodedError(
+          "command.timeout",
+          `Cannot run "${showCommand(shown)}" on "${this.name}": not done after ${deadline.show()}`,
+          { details: showOutput(soFar), hint: "Give it more time with within(seconds)." },
+        ),
       );
     });
-    const result = toResult(raw);
+    const plain = toResult(raw);
+    const complaint = plain.status === 0 ? undefined : await complaintSince(boot, complaints, endedBySignal(plain));
+    const result = complaint === undefined ? plain : { ...plain, complaint };
     const entry = { command: shown, status: result.status, seconds: (performance.now() - begin) / 1000 };
     this.host.log({ kind: "command", machine: this.name, ...entry, stdout: result.stdout, stderr: result.stderr });
     return result;
@@ -82,12 +97,31 @@ export class GuestContext {
 
   /** Await some work of the guest or of QEMU. @param what Completes "Cannot …". */
   limited<T>(work: Promise<T>, what: string): Promise<T> {
+    const boot = this.boot();
     const deadline = this.deadline();
-    return withDeadline(
-      work,
-      deadline,
-      this.boot().signal,
-      () => new CodedError("command.timeout", `Cannot ${what} on "${this.name}": not done after ${deadline.show()}`),
+    return withDeadline(work, deadline, boot.signal, () =>
+      this.#late(
+        boot,
+        what,
+        new CodedError("command.timeout", `Cannot ${what} on "${this.name}": not done after ${deadline.show()}`),
+      ),
+    );
+  }
+
+  /** What came too late: the guest as it seems, unless its agent has fallen silent and nothing could have come. */
+  async #late(boot: Boot, what: string, error: CodedError): Promise<CodedError> {
+    const answer = new Deadline(ANSWER_SECONDS, boot.clock);
+    const silent = new CodedError(
+      "agent.silent",
+      `Cannot ${what} on "${this.name}": the agent in the guest does not answer any more`,
+      {
+        details: [error.message, ...(error.details ?? [])],
+        hint: "Something in the guest has stopped it, or keeps it from running.",
+      },
+    );
+    return withDeadline(boot.agent.ping(), answer, boot.signal, () => silent).then(
+      () => error,
+      (reason: CodedError) => reason,
     );
   }
 
@@ -97,13 +131,14 @@ export class GuestContext {
       what: `${what} on "${this.name}"`,
       deadline: this.deadline(),
       signal: this.boot().signal,
-      attempt,
+      attempt: () => this.limited(attempt(), what),
     });
   }
 
   /** Have the agent watch for something. @param what Completes "Cannot …". */
   async watch(what: string, condition: Condition, options: Pick<WatchOptions, "gone"> = {}): Promise<void> {
-    const { agent, signal } = this.boot();
+    const boot = this.boot();
+    const { agent, signal } = boot;
     const deadline = this.deadline();
     const stop = new AbortController();
     let seen = "nothing yet";
@@ -115,15 +150,15 @@ export class GuestContext {
       },
     });
     try {
-      await withDeadline(
-        watching,
-        deadline,
-        signal,
-        () =>
+      await withDeadline(watching, deadline, signal, () =>
+        this.#late(
+          boot,
+          what,
           new CodedError(
             "wait.timeout",
             `Cannot ${what} on "${this.name}": not so after ${deadline.show()}; last seen: ${seen}`,
           ),
+        ),
       );
     } finally {
       watching.catch(() => {});
@@ -164,6 +199,13 @@ export class GuestContext {
     const found = await this.succeed(["getent", "ahosts", name]);
     return { address: found.split(/\s/, 1)[0] ?? "", port };
   }
+}
+
+/** What the kernel complained of since there were so many complaints. Its words come another way than a command's end, and may be later. */
+async function complaintSince(boot: Boot, count: number, killed: boolean): Promise<string | undefined> {
+  for (let waited = 0; killed && waited < CONSOLE_LAG_MS && boot.troubles.length === count; waited += LOOK_MS)
+    await sleep(LOOK_MS);
+  return boot.troubles[count]?.line;
 }
 
 /** The arguments that run a command of bash. */

@@ -12,7 +12,7 @@ import { GuestMachine } from "./guest-machine.ts";
 import { readBy } from "./guest-screen.ts";
 import { LineRecorder } from "./line-recorder.ts";
 import type { MachineHost } from "./machine-host.ts";
-import { checkConsoles } from "./run.ts";
+import { checkTroubles } from "./run.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { compileAgent, HAS_COMPILER, spawnAgent } from "./testing-agent.ts";
 import { FakeManager } from "./testing-manager.ts";
@@ -47,7 +47,9 @@ function makeMachine() {
     // A clock that leaps: what waits looks a few times and is late at once.
     clock: () => ({ wallSeconds: (state.guestSeconds += 5), starvedSeconds: 0 }),
     signal: new AbortController().signal,
+    troubles: [],
     ended: ended.signal,
+    over: Promise.resolve(),
     expectEnd: () => {},
     lastWords: () => ["its last words"],
     machine: { qmp, process: { exited: new Promise(() => {}), kill: () => (state.killed = true) } },
@@ -456,13 +458,15 @@ suite("a machine is not started twice, and its profile has to be one", () =>
     assert.is(await codeOf(machine.defaultGeneration()), "machine.bad-profile");
   }));
 
-test("checkConsoles() fails for what a kernel complained about, unless the story allows it", () => {
-  const hosts = [{ name: "machine", troubles: () => [{ kind: "bad" as const, line: "BUG: something" }] }];
+test("checkTroubles() fails for what a kernel complained about, unless the story allows it", () => {
+  const at = { file: "/story.ts", line: 3, column: 1 };
+  const trouble = { kind: "bad", code: "machine.kernel-oops", line: "BUG: something", at } as const;
+  const hosts = [{ name: "machine", troubles: () => [trouble] }];
   assert.throws(
-    () => checkConsoles(hosts, []),
-    (error: { code: string }) => error.code === "machine.console-trouble",
+    () => checkTroubles(hosts, []),
+    (error: { code: string; at: object }) => error.code === "machine.kernel-oops" && error.at === at,
   );
-  checkConsoles(hosts, [/something/]);
+  checkTroubles(hosts, [/something/]);
 });
 
 test.run();

@@ -13,6 +13,7 @@ import type {
   HttpOptions,
   Machine,
   MemoryHold,
+  Network,
   PathOptions,
   PowerCutOptions,
   PowerCutReport,
@@ -71,7 +72,7 @@ export class GuestMachine implements Machine {
     return this.#call("start", async () => {
       if (this.#host.running)
         throw new CodedError("machine.running", `Cannot start the machine "${this.name}": it runs already`);
-      await this.#host.boot(options);
+      await this.#host.boot(options, this.#context.settings.seconds);
     });
   }
 
@@ -82,7 +83,7 @@ export class GuestMachine implements Machine {
   reboot(options: BootOptions = {}): Promise<void> {
     return this.#call("reboot", async () => {
       await leave(this.#context, "reboot");
-      await this.#host.boot(options);
+      await this.#host.boot(options, this.#context.settings.seconds);
     });
   }
 
@@ -108,6 +109,14 @@ export class GuestMachine implements Machine {
 
   resume(): Promise<void> {
     return this.#call("resume", async () => void (await this.#boot().machine.qmp.command("cont")));
+  }
+
+  block(network?: Network): Promise<void> {
+    return this.#call("block", () => this.#host.setCables(false, network?.name));
+  }
+
+  unblock(network?: Network): Promise<void> {
+    return this.#call("unblock", () => this.#host.setCables(true, network?.name));
   }
 
   storeAfterPowerCuts(options: PowerCutOptions): Promise<PowerCutReport> {
@@ -334,8 +343,8 @@ export class GuestMachine implements Machine {
     });
   }
 
-  forwardPort(guestPort: number, address = "127.0.0.1"): Promise<ForwardedPort> {
-    return this.#call(`forwardPort ${guestPort}`, () => forwardPort(this.#context, guestPort, address));
+  forwardPort(guestPort: number, address = "127.0.0.1", hostPort = 0): Promise<ForwardedPort> {
+    return this.#call(`forwardPort ${guestPort}`, () => forwardPort(this.#context, guestPort, address, hostPort));
   }
 
   skewClock(seconds: number): Promise<void> {

@@ -1,9 +1,19 @@
 import { createServer, type Socket } from "node:net";
+import { CodedError } from "../../core/base/index.ts";
 import type { ForwardedPort } from "../machine.ts";
 import type { GuestContext } from "./guest-context.ts";
 
-/** Let a port of the host's loopback lead to one as the guest sees it. The kernel chooses the port, so that runs do not clash. */
-export async function forwardPort(context: GuestContext, guestPort: number, address: string): Promise<ForwardedPort> {
+/**
+ * Let a port of the host's loopback lead to one as the guest sees it. The kernel chooses the port when it is 0, so that runs do not clash.
+ *
+ * @throws {CodedError} `machine.port-taken`
+ */
+export async function forwardPort(
+  context: GuestContext,
+  guestPort: number,
+  address: string,
+  hostPort: number,
+): Promise<ForwardedPort> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -18,7 +28,11 @@ export async function forwardPort(context: GuestContext, guestPort: number, addr
       () => socket.resetAndDestroy(),
     );
   });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException): void =>
+      reject(cause.code === "EADDRINUSE" ? taken(context.name, hostPort, cause) : cause);
+    server.once("error", fail).listen(hostPort, "127.0.0.1", resolve);
+  });
   const { port } = server.address() as { port: number };
   const close = async (): Promise<void> => {
     context.host.forget(close);
@@ -28,4 +42,12 @@ export async function forwardPort(context: GuestContext, guestPort: number, addr
   };
   context.host.atEnd(close);
   return { host: "127.0.0.1", port, close };
+}
+
+function taken(name: string, hostPort: number, cause: Error): CodedError {
+  return new CodedError(
+    "machine.port-taken",
+    `Cannot forward port ${hostPort} of this host to "${name}": another program listens there`,
+    { hint: "Leave the port out: one that is free is taken then.", cause },
+  );
 }

@@ -32,6 +32,7 @@ export async function leave(context: GuestContext, verb: "poweroff" | "reboot"):
     },
   );
   boot.agent.close();
+  await boot.over;
   const text = verb === "reboot" ? "left for a reboot" : "powered off";
   context.host.log({ kind: "machine", machine: context.name, text });
 }
@@ -42,6 +43,7 @@ export async function cutPower(context: GuestContext): Promise<void> {
   boot.expectEnd();
   boot.agent.close();
   await boot.machine.cutPower();
+  await boot.over;
   context.host.log({ kind: "machine", machine: context.name, text: "power cut" });
 }
 

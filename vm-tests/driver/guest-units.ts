@@ -57,7 +57,7 @@ function sleepAtMost(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 /** What systemd says about a unit, below the error about it. */
 async function withUnitStatus(context: GuestContext, error: unknown, unit: string): Promise<unknown> {
-  if (!(error instanceof CodedError) || context.boot().signal.aborted) return error;
+  if (!(error instanceof CodedError) || error.code === "agent.silent" || context.boot().signal.aborted) return error;
   const argv = ["systemctl", "status", "--no-pager", "--full", "--lines=20", unit];
   const status = await context.exec(argv).catch(() => undefined);
   const { code, message, hint } = error;

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Accelerator, type Disk, makeRunDirectory, type Nic, type RunDirectory, rejectKvm } from "qemu-wrapper";
@@ -19,6 +20,7 @@ import {
   templateDisks,
 } from "./machine-disks.ts";
 import { GuestCalls } from "./guest-calls.ts";
+import { readKernelArchitecture } from "./kernel-image.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
 import { settleAndFreeze, templateKeyOf, type Templates } from "./template.ts";
 import type { HeldTemplate, TemplateFacts } from "./template-store.ts";
@@ -62,6 +64,8 @@ export interface MachineHostOptions {
   readonly log: RunLog;
   /** Keeps an entry, with its time, in a file of the machine's folder. */
   readonly record: (file: string, entry: object) => void;
+  /** Writes to a record. Default: does what it is told. */
+  readonly keep?: (write: () => void) => void;
   /** Start from a copy of the machine as it was after its boot. Default: boot. */
   readonly templates?: Templates;
   /** Makes the host of a fork, and sees to its end. */
@@ -102,6 +106,8 @@ export class MachineHost {
   #checkpoints = 0;
   #forks = 0;
   #template: HeldTemplate | undefined;
+  /** Cards whose cables are out. */
+  readonly #blocked = new Set<string>();
   readonly #disposing = new AbortController();
   /** Settles when no start is under way. */
   #starting: Promise<unknown> = Promise.resolve();
@@ -170,12 +176,15 @@ export class MachineHost {
    * Boot the default generation, or the one whose number is given, and wait for the agent. The first boot of the default generation may be
    * a copy of one that took place before.
    *
-   * @throws {CodedError} `machine.disposed` when the run is over, as for a story that outlived its time.
+   * @param seconds Of the guest, until the agent has to answer.
+   * @throws {CodedError} `machine.disposed` when the run is over, as for a story that outlived its time; `machine.wrong-architecture`,
+   *   `machine.no-host-memory` of a machine that cannot be one here.
    */
-  async boot(options: BootOptions): Promise<void> {
+  async boot(options: BootOptions, seconds = BOOT_SECONDS): Promise<void> {
     const begin = performance.now();
+    this.#checkPossible();
     try {
-      await this.#bootOnce(options, begin);
+      await this.#bootOnce(options, { begin, seconds });
     } catch (error) {
       if (!(error instanceof NoLife)) throw error;
       const reason = `a guest wrote nothing to its console within ${FIRST_LIGHT_SECONDS} s under KVM`;
@@ -183,32 +192,59 @@ export class MachineHost {
       this.log({ kind: "trouble", machine: this.name, line: `${reason}: starting it again under TCG` });
       await this.#cutPower();
       this.#accelerator = "tcg";
-      await this.#bootOnce(options, begin);
+      await this.#bootOnce(options, { begin, seconds });
     }
   }
 
-  async #bootOnce(options: BootOptions, begin: number): Promise<void> {
+  /** Say of a machine that cannot run what QEMU or its guest would say in words of their own, or not at all. */
+  #checkPossible(): void {
+    const { manifest, realPath } = this.#options;
+    const { architecture, memoryMiB, generations } = manifest;
+    const kernel = readKernelArchitecture(realPath(generations.base.kernel));
+    if (kernel !== undefined && kernel !== architecture) {
+      throw new CodedError(
+        "machine.wrong-architecture",
+        `Cannot boot the machine "${this.name}": its kernel is for ${kernel}, and the machine is ${architecture}`,
+        { details: [generations.base.kernel] },
+      );
+    }
+    const hostMiB = Math.floor(hostMemory() / 2 ** 20);
+    if (memoryMiB <= hostMiB) return;
+    throw new CodedError(
+      "machine.no-host-memory",
+      `Cannot start the machine "${this.name}": it has ${memoryMiB} MiB of memory, and this host ${hostMiB} MiB`,
+      { hint: "Say less in the machine's memoryMiB, or run the test on a larger host." },
+    );
+  }
+
+  async #bootOnce(options: BootOptions, { begin, seconds }: BootTimes): Promise<void> {
     const { templates } = this.#options;
     if (templates !== undefined && this.#disks === undefined && options.generation === undefined) {
       const template = await this.#holdTemplate(templates);
       if (template.facts.refused === undefined) {
         this.#template = template;
         this.#disks = await copiedDisks(this.#diskOptions(), template.folder);
-        return this.#resume({ folder: template.folder, method: templates.method }, "a copy of its first boot", begin);
+        const frozen = { folder: template.folder, method: templates.method };
+        return this.#resume(frozen, "a copy of its first boot", { begin, seconds });
       }
       template.release();
       this.log({ kind: "machine", machine: this.name, text: `cannot be copied: ${template.facts.refused}` });
     }
     const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
-    await this.#bootCold(options, which);
+    await this.#bootCold(options, which, seconds);
     this.#answers(begin);
   }
 
-  async #bootCold(options: BootOptions, which: string, extra: Partial<BootSpecification> = {}): Promise<Boot> {
+  async #bootCold(
+    options: BootOptions,
+    which: string,
+    seconds: number,
+    extra: Partial<BootSpecification> = {},
+  ): Promise<Boot> {
     this.log({ kind: "machine", machine: this.name, text: `boots ${which}`, state: "booting" });
     const boot = await this.#start(options, extra);
     if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) throw new NoLife();
-    await boot.waitForAgent(BOOT_SECONDS);
+    await boot.waitForAgent(seconds);
     return boot;
   }
 
@@ -229,7 +265,7 @@ export class MachineHost {
     const make = async (folder: string): Promise<TemplateFacts> => {
       const frozen = { folder, method: templates.method };
       const memoryFile = memoryToFreeze(frozen);
-      const boot = await this.#bootCold({}, "to be copied", {
+      const boot = await this.#bootCold({}, "to be copied", BOOT_SECONDS, {
         disks: await templateDisks({ ...this.#diskOptions(), folder }),
         ...(memoryFile === undefined ? {} : { memoryFile }),
       });
@@ -244,10 +280,10 @@ export class MachineHost {
   }
 
   /** Let a frozen machine go on, as one of its own: with other random numbers than its siblings, and at the present time. */
-  async #resume(frozen: FrozenMachine, what: string, begin: number): Promise<void> {
+  async #resume(frozen: FrozenMachine, what: string, { begin, seconds }: BootTimes): Promise<void> {
     this.log({ kind: "machine", machine: this.name, text: `starts as ${what}`, state: "booting" });
     const boot = await this.#start({}, { copy: copyOf(frozen) });
-    await boot.waitForAgent(BOOT_SECONDS);
+    await boot.waitForAgent(seconds);
     await Promise.all([boot.agent.reseed(randomBytes(SEED_BYTES)), boot.agent.setClock(new Date())]);
     this.#answers(begin);
   }
@@ -278,7 +314,7 @@ export class MachineHost {
   async #resumeFork(checkpoint: KeptMachine, { ownMachineId }: ForkOptions): Promise<void> {
     const begin = performance.now();
     this.#disks = await forkedDisks(this.#diskOptions(), checkpoint.folder);
-    await this.#resume(checkpoint, "a fork", begin);
+    await this.#resume(checkpoint, "a fork", { begin, seconds: BOOT_SECONDS });
     if (ownMachineId !== true) return;
     const id = randomBytes(MACHINE_ID_BYTES).toString("hex");
     // The file of /etc is a read-only view of this one, or it is the file itself.
@@ -307,6 +343,7 @@ export class MachineHost {
     const boot = await this.#startQemu(options, extra);
     this.#past.push(...(this.#boot?.troubles ?? []));
     this.#boot = boot;
+    for (const card of this.#blocked) await boot.machine.setLink(card, false);
     this.#sample(boot);
     this.#refuseWhenDisposed();
     return boot;
@@ -347,6 +384,8 @@ export class MachineHost {
       folder: this.folder,
       number: ++this.#boots,
       onLine: (from, line) => this.#options.record("lines.ndjson", { from, line }),
+      ...(this.#options.keep === undefined ? {} : { keep: this.#options.keep }),
+      whereNow: () => this.calls.pending?.at,
       ...extra,
     });
   }
@@ -367,6 +406,30 @@ export class MachineHost {
     this.#boot.expectEnd();
     this.#boot.agent.close();
     if (this.running) await this.#boot.machine.cutPower();
+    await this.#boot.over;
+  }
+
+  /**
+   * Put the cables of the cards in, or take them out: of all, or of the one in a network.
+   *
+   * @throws {CodedError} `machine.no-network`
+   */
+  async setCables(connected: boolean, network?: string): Promise<void> {
+    const cards = this.#options.nics.map(({ id }) => id);
+    const meant = network === undefined ? cards : cards.filter((card) => card === network);
+    if (meant.length === 0) {
+      const of = network === undefined ? "any network" : `the network "${network}"`;
+      throw new CodedError("machine.no-network", `Cannot reach "${this.name}" in ${of}: it is not in it`, {
+        hint: cards.length === 0 ? "Declare networks in the story." : `It is in ${cards.join(", ")}.`,
+      });
+    }
+    for (const card of meant) {
+      if (connected) this.#blocked.delete(card);
+      else this.#blocked.add(card);
+      if (this.running) await this.current().machine.setLink(card, connected);
+    }
+    const text = connected ? "has its cables again" : "loses its cables";
+    this.log({ kind: "machine", machine: this.name, text: `${text}: ${meant.join(", ")}` });
   }
 
   /** End what runs, also what is just being started, and remove the sockets. Nothing starts afterwards. */
@@ -400,6 +463,18 @@ export class MachineHost {
       );
     return { image: this.#options.realPath(recordedImage), log: join(this.folder, RECORD) };
   }
+}
+
+/** When a start began, and the seconds of the guest that it may take. */
+interface BootTimes {
+  readonly begin: number;
+  readonly seconds: number;
+}
+
+/** Bytes of memory that machines of this host, or of the group of processes we are in, can have at most. */
+function hostMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** Whether anything reached the console in time. */

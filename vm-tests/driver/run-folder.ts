@@ -13,6 +13,7 @@ export class RunFolder {
   readonly path: string;
   readonly #begin = performance.now();
   readonly #onEntry: (file: string, entry: object) => void;
+  #full = false;
 
   /** @param onEntry Told every entry, with its time and the path of its file in the folder. */
   constructor(path: string, onEntry: (file: string, entry: object) => void = () => {}) {
@@ -32,8 +33,23 @@ export class RunFolder {
   /** Add one entry to a file of lines of JSON; `at` is seconds since the run began. */
   record(file: string, entry: object): void {
     const at = Math.round(performance.now() - this.#begin) / 1000;
-    appendEntry(this.path, file, { at, ...entry });
+    this.keep(() => appendEntry(this.path, file, { at, ...entry }));
     this.#onEntry(file, { at, ...entry });
+  }
+
+  /** Write something of the record, unless there is no room for it: that is told at the end, and harms no machine before. */
+  keep(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      this.#full = true;
+    }
+  }
+
+  /** Whether something is missing because there was no room for it. */
+  get full(): boolean {
+    return this.#full;
   }
 }
 

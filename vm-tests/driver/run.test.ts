@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serialTextRom, spinningRom } from "qemu-wrapper";
@@ -105,11 +105,11 @@ withQemu("a boot that ends in an emergency shell is machine.boot-failed", async 
   assert.is((await failureOf(boot, 60)).code, "machine.boot-failed");
 });
 
-withQemu("a QEMU that is killed is machine.ended", async () => {
+withQemu("a QEMU that is killed is machine.qemu-died", async () => {
   const boot = await bootFirmware(spinningRom());
   setTimeout(() => boot.machine.process.kill(), 50);
   const error = await failureOf(boot, 60);
-  assert.is(error.code, "machine.ended");
+  assert.is(error.code, "machine.qemu-died");
   assert.match(error.message, "SIGKILL");
 });
 
@@ -136,9 +136,12 @@ function manifest(): VmTestManifest {
   };
 }
 
-async function runStory(script: Script, options: { timeoutSeconds?: number; signal?: AbortSignal } = {}) {
+async function runStory(
+  script: Script,
+  options: { timeoutSeconds?: number; signal?: AbortSignal; folder?: string } = {},
+) {
   const events: RunEvent[] = [];
-  const run = mkdtempSync(join(folder, "run-"));
+  const run = options.folder ?? mkdtempSync(join(folder, "run-"));
   const result = await runVmTest({
     manifest: manifest(),
     storyFile: import.meta.filename,
@@ -175,7 +178,7 @@ withQemu("a kernel that cannot be loaded fails with QEMU's words, the step and t
   });
   assert.is(result.ok, false);
   const { error } = result;
-  assert.match(error?.code ?? "", /^qemu\.not-started$|^machine\.ended$/);
+  assert.match(error?.code ?? "", /^qemu\.not-started$|^machine\.qemu-died$/);
   const details = error?.details?.join("\n") ?? "";
   assert.match(details, "step: the machine boots");
   assert.match(details, /could not load kernel|invalid kernel|not in ELF|kernel/i);
@@ -224,6 +227,32 @@ withQemu("a run ends at its time limit, and when it is interrupted", async () =>
   setTimeout(() => controller.abort(new Error("interrupted")), 50);
   const { result: stopped } = await runStory(hang, { signal: controller.signal });
   assert.match(stopped.error?.message ?? "", "interrupted");
+});
+
+withQemu("records that have no room fail a test that went well, and nothing before its end", async () => {
+  if (!existsSync("/dev/full")) return void console.log("skipped: this system has no /dev/full");
+  const place = mkdtempSync(join(folder, "run-"));
+  const { result, events } = await runStory(
+    async ({ note, step }) => {
+      rmSync(join(place, "events.ndjson"));
+      symlinkSync("/dev/full", join(place, "events.ndjson"));
+      await step("what is not recorded", () => note("happens all the same"));
+    },
+    { folder: place },
+  );
+  assert.is(result.error?.code, "vm-test.records-full");
+  assert.is(result.infrastructure, true);
+  assert.equal(
+    events.map(({ kind }) => kind),
+    ["run", "step-begin", "note", "step-end", "result"],
+  );
+});
+
+withQemu("a test whose time is over is shown with what it waits for", async () => {
+  const story: Script = ({ step }) => step("wait", () => new Promise<void>(() => {}));
+  const { result } = await runStory(story, { timeoutSeconds: 0.2 });
+  assert.is(result.error?.message, `Cannot finish the test "example": after 0.2 s it still waits for the step "wait"`);
+  assert.match(result.error?.at?.file ?? "", /run\.test\.ts$/);
 });
 
 withQemu("a story that outlives its run starts no machine any more", async () => {

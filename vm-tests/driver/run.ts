@@ -18,6 +18,8 @@ import type { MachineManifest, VmTestManifest } from "../manifest.ts";
 import { storyAssert } from "./assert.ts";
 import { StoryNetworks } from "./story-networks.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
+import { showCommand } from "./commands.ts";
+import { isInfrastructure } from "./failure-kind.ts";
 import { GuestMachine } from "./guest-machine.ts";
 import { RECORD, RECORDED_DISK, ROOT_DISK } from "./machine-disks.ts";
 import { CHECKPOINTS, type KeptMachine, MachineHost } from "./machine-host.ts";
@@ -67,6 +69,8 @@ export interface RunResult {
   readonly seconds: number;
   readonly folder: string;
   readonly error?: CodedError;
+  /** It failed because of this host, and not because of what is tested. */
+  readonly infrastructure: boolean;
 }
 
 /** Run one machine test to its end. Whatever happens, no QEMU is left. */
@@ -79,7 +83,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     options.log(event);
   };
   const hosts: MachineHost[] = [];
-  const steps: string[] = [];
+  const steps: OpenStep[] = [];
   let networks: StoryNetworks | undefined;
   let error: CodedError | undefined;
   try {
@@ -102,6 +106,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
         log,
         folder: folder.machine(name),
         record: (file, entry) => folder.record(join(name, file), entry),
+        keep: (write) => folder.keep(write),
         storyFolder: dirname(options.storyFile),
         realPath: options.realPath,
         fork: (fork, checkpoint) => makeHost(fork, machine, checkpoint),
@@ -114,12 +119,16 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     for (const [name, machine] of Object.entries(manifest.machines)) makeHost(name, machine);
     const machines = Object.fromEntries(hosts.map((host) => [host.name, new GuestMachine(host)]));
     const tools = { ...opened.forStory(log), ...makeTools(log, steps) };
-    await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options);
+    const standing = (): Standing | undefined => whereStands(hosts, steps);
+    await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options, standing);
     for (const host of hosts) host.calls.checkAwaited();
-    checkConsoles(hosts, options.allowConsole ?? []);
+    checkTroubles(hosts, options.allowConsole ?? []);
+    checkRecords(folder);
   } catch (caught) {
-    error = explain(caught, steps, hosts, options.storyFile);
-    writeFileSync(join(options.folder, ERROR_FILE), `${[error.message, ...(error.details ?? [])].join("\n")}\n`);
+    const explained = explain(caught, steps, hosts, options.storyFile);
+    const text = `${[explained.message, ...(explained.details ?? [])].join("\n")}\n`;
+    folder.keep(() => writeFileSync(join(options.folder, ERROR_FILE), text));
+    error = explained;
   } finally {
     for (const host of hosts) {
       await host.dispose();
@@ -131,7 +140,9 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   await networks?.close();
   const seconds = (performance.now() - begin) / 1000;
   log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : showFailure(error)) });
-  return { ok: error === undefined, seconds, folder: options.folder, ...(error === undefined ? {} : { error }) };
+  const infrastructure = error !== undefined && isInfrastructure(error.code);
+  const common = { ok: error === undefined, seconds, folder: options.folder, infrastructure };
+  return { ...common, ...(error === undefined ? {} : { error }) };
 }
 
 function showFailure({ code, message, hint, at, details }: CodedError): Pick<RunResultEvent, "error" | "failure"> {
@@ -174,7 +185,30 @@ function systemsOf(manifest: VmTestManifest): Readonly<Record<string, string>> {
   );
 }
 
-function makeTools(log: RunLog, steps: string[]): StoryTools {
+/** A step that has not come to its end. */
+interface OpenStep {
+  readonly name: string;
+  readonly at: SourceLocation | undefined;
+}
+
+/** Where a story stands. */
+interface Standing {
+  /** Completes "still waits for …". */
+  readonly what: string;
+  readonly at: SourceLocation | undefined;
+}
+
+/** What a story asked for and waits for still; else its innermost step. */
+function whereStands(hosts: readonly MachineHost[], steps: readonly OpenStep[]): Standing | undefined {
+  for (const { name, calls } of hosts) {
+    const { pending } = calls;
+    if (pending !== undefined) return { what: `"${showCommand(pending.what)}" on "${name}"`, at: pending.at };
+  }
+  const step = steps.at(-1);
+  return step === undefined ? undefined : { what: `the step "${step.name}"`, at: step.at };
+}
+
+function makeTools(log: RunLog, steps: OpenStep[]): StoryTools {
   return {
     assert: storyAssert,
     note: (text) => log({ kind: "note", text }),
@@ -185,7 +219,7 @@ function makeTools(log: RunLog, steps: string[]): StoryTools {
       const end = (ok: boolean): void =>
         log({ kind: "step-end", name, depth, ok, seconds: (performance.now() - begin) / 1000 });
       log({ kind: "step-begin", name, depth });
-      steps.push(name);
+      steps.push({ name, at });
       try {
         const value = await body();
         steps.pop();
@@ -201,23 +235,22 @@ function makeTools(log: RunLog, steps: string[]): StoryTools {
 }
 
 /** The script, or the end of its time, or an interruption. */
-async function endInTime(script: Promise<void>, options: RunOptions): Promise<void> {
+async function endInTime(
+  script: Promise<void>,
+  options: RunOptions,
+  standing: () => Standing | undefined,
+): Promise<void> {
   let stop = (): void => {};
   const end = new Promise<never>((_resolve, reject) => {
     const { timeoutSeconds, signal } = options;
     const timer =
       timeoutSeconds === undefined
         ? undefined
-        : setTimeout(
-            () =>
-              reject(
-                new CodedError(
-                  "vm-test.timeout",
-                  `Cannot finish the test "${options.manifest.name}": not done after ${timeoutSeconds} s`,
-                ),
-              ),
-            timeoutSeconds * 1000,
-          );
+        : setTimeout(() => {
+            const { what, at } = standing() ?? { what: "its script", at: undefined };
+            const message = `Cannot finish the test "${options.manifest.name}": after ${timeoutSeconds} s it still waits for ${what}`;
+            reject(new CodedError("vm-test.timeout", message, { at }));
+          }, timeoutSeconds * 1000);
     const abort = (): void => reject(signal?.reason);
     if (signal?.aborted === true) abort();
     signal?.addEventListener("abort", abort, { once: true });
@@ -235,35 +268,49 @@ async function endInTime(script: Promise<void>, options: RunOptions): Promise<vo
   }
 }
 
-/** @throws {CodedError} `machine.console-trouble` when a kernel complained although the story went well. */
-export function checkConsoles(
+/**
+ * See that no kernel complained although the story went well.
+ *
+ * @throws {CodedError} of the first complaint's class (`machine.segfault`), at the line of the story that was waiting then.
+ */
+export function checkTroubles(
   hosts: readonly Pick<MachineHost, "name" | "troubles">[],
   allowed: readonly RegExp[],
 ): void {
   for (const host of hosts) {
-    const lines = host
-      .troubles()
-      .map(({ line }) => line)
-      .filter((line) => !allowed.some((pattern) => pattern.test(line)));
-    if (lines.length === 0) continue;
-    throw new CodedError(
-      "machine.console-trouble",
-      `Cannot pass the test: the console of "${host.name}" shows a fault: ${lines[0]}`,
-      { details: lines.slice(1), hint: "Name it in the story's allowConsole when it belongs there." },
-    );
+    const [first, ...rest] = host.troubles().filter(({ line }) => !allowed.some((pattern) => pattern.test(line)));
+    if (first === undefined) continue;
+    const { code, line, at } = first;
+    throw new CodedError(code, `Cannot pass the test: "${host.name}" shows a fault: ${line}`, {
+      at,
+      details: rest.map((other) => other.line),
+      hint: "Name it in the story's allowConsole when it belongs there.",
+    });
   }
+}
+
+/** @throws {CodedError} `vm-test.records-full` when something that happened is not on record. */
+function checkRecords({ path, full }: RunFolder): void {
+  if (!full) return;
+  throw new CodedError(
+    "vm-test.records-full",
+    `Cannot keep the records of the test in "${path}": there is no room left`,
+    {
+      hint: "Make room there, or name another place with --output.",
+    },
+  );
 }
 
 /** One error that holds what a reader needs: the cause first, then the step, the place, and the machines' last words. */
 function explain(
   caught: unknown,
-  steps: readonly string[],
+  steps: readonly OpenStep[],
   hosts: readonly MachineHost[],
   storyFile: string,
 ): CodedError {
   const error = toCodedError(caught, storyFile);
   const where = [
-    ...(steps.length === 0 ? [] : [`step: ${steps.join(" › ")}`]),
+    ...(steps.length === 0 ? [] : [`step: ${steps.map(({ name }) => name).join(" › ")}`]),
     ...(error.at === undefined ? [] : [`story: ${formatLocation(error.at)}`]),
   ];
   const machines = hosts.flatMap((host) =>

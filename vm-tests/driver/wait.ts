@@ -45,18 +45,24 @@ export async function waitUntil<T>(options: {
 /**
  * Await one thing no longer than the deadline.
  *
- * @param onTimeout Makes the error; also the place to stop the thing itself.
+ * @param onTimeout Makes the error, which may take a moment; also the place to stop the thing itself, whose end does not count any more.
  */
 export async function withDeadline<T>(
   promise: Promise<T>,
   deadline: Deadline,
   signal: AbortSignal,
-  onTimeout: () => Error,
+  onTimeout: () => Error | Promise<Error>,
 ): Promise<T> {
   let stop = (): void => {};
+  let late = false;
+  const inTime = promise.finally(() => (late ? new Promise<never>(() => {}) : undefined));
+  inTime.catch(() => {});
   const end = new Promise<never>((_resolve, reject) => {
     const watch = setInterval(() => {
-      if (deadline.expired) reject(onTimeout());
+      if (!deadline.expired) return;
+      late = true;
+      clearInterval(watch);
+      Promise.resolve(onTimeout()).then(reject, reject);
     }, WATCH_MS);
     const abort = (): void => reject(signal.reason);
     if (signal.aborted) abort();
@@ -67,7 +73,7 @@ export async function withDeadline<T>(
     };
   });
   try {
-    return await Promise.race([promise, end]);
+    return await Promise.race([inTime, end]);
   } finally {
     stop();
   }

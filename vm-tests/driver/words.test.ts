@@ -2,7 +2,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { callSite } from "./call-site.ts";
 import { checkFailed, checkSucceeded, showCommand } from "./commands.ts";
-import { judgeConsoleLine } from "./console-trouble.ts";
+import { judgeConsoleLine, judgeJournalLine, saysTheSame } from "./console-trouble.ts";
+import { isInfrastructure } from "./failure-kind.ts";
+import { HEADER_BYTES, kernelArchitecture } from "./kernel-image.ts";
 import { LineRecorder } from "./line-recorder.ts";
 import { defaultRunFolder } from "./run-folder.ts";
 import { showSeconds } from "./run-log.ts";
@@ -64,6 +66,22 @@ test("checkSucceeded() and checkFailed() tell success, a no, and a program that 
   );
 });
 
+test("checkSucceeded() says in its first line why a command failed, as far as anybody said", () => {
+  const message = (failed: Parameters<typeof checkSucceeded>[2]): string => {
+    try {
+      checkSucceeded("m", "x", failed);
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.is(message(result(1)), 'Cannot run "x" on "m": exit status 1, expected success');
+  const said = 'Cannot run "x" on "m": exit status 2, expected success; it said: No space left on device';
+  assert.is(message(result(2, "", "x: writing\nNo space left on device\n")), said);
+  const killed = { ...result(137, "", "Killed\n"), complaint: "[   12.300000] Out of memory: Killed process 8 (x)" };
+  assert.match(message(killed), /137, expected success; the kernel said: Out of memory: Killed process 8 \(x\)$/);
+});
+
 test("showCommand() makes one short line", () => {
   assert.is(showCommand("\n  a\n  b\n"), "a; b");
   assert.is(showCommand("x".repeat(500)).length, 160);
@@ -102,14 +120,70 @@ test("keysFor() and parseChord() name QEMU's keys", () => {
 });
 
 test("judgeConsoleLine() knows what kills a kernel and what only hurts it", () => {
-  const kind = (line: string) => judgeConsoleLine(line)?.kind;
-  assert.is(kind("[    1.7] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"), "fatal");
-  assert.is(kind("You are in emergency mode. After logging in, type ..."), "fatal");
-  assert.is(kind("BUG: kernel NULL pointer dereference, address: 0000000000000000"), "bad");
-  assert.is(kind("Oops: 0002 [#1] PREEMPT SMP"), "bad");
-  assert.is(kind("nginx[123]: segfault at 0 ip 00007f error 4"), "bad");
+  const kind = (line: string) => {
+    const found = judgeConsoleLine(line);
+    return found && `${found.kind} ${found.code}`;
+  };
+  const panic = "fatal machine.kernel-panic";
+  assert.is(kind("[    1.7] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"), panic);
+  assert.is(kind("You are in emergency mode. After logging in, type ..."), "fatal machine.boot-failed");
+  assert.is(kind('floe: cannot boot: device "/dev/vdz" did not appear'), "fatal machine.boot-failed");
+  assert.is(kind("BUG: kernel NULL pointer dereference, address: 0000000000000000"), "bad machine.kernel-oops");
+  assert.is(kind("Oops: 0002 [#1] PREEMPT SMP"), "bad machine.kernel-oops");
+  assert.is(
+    kind("Oops: general protection fault, probably for non-canonical address: 0000 [#1]"),
+    "bad machine.kernel-oops",
+  );
+  assert.is(kind("nginx[123]: segfault at 0 ip 00007f error 4"), "bad machine.segfault");
+  assert.is(kind("traps: nginx[123] general protection fault ip:401000 sp:7ff error:0"), "bad machine.segfault");
+  assert.is(kind("nginx[12]: unhandled level 2 translation fault (11) at 0x00000000"), "bad machine.segfault");
+  assert.is(kind("Out of memory: Killed process 81 (nginx) total-vm:1kB"), "bad machine.out-of-memory");
+  assert.is(kind("Memory cgroup out of memory: Killed process 81 (nginx)"), "bad machine.out-of-memory");
+  assert.is(kind("EXT4-fs error (device vda): ext4_lookup:1858: inode #12"), "bad machine.disk-error");
+  assert.is(kind("INFO: task nginx:81 blocked for more than 120 seconds."), "bad machine.hung-task");
+  assert.is(kind("systemd[1]: a.service: Found ordering cycle on b.service/start"), "bad machine.ordering-cycle");
   assert.is(kind("EXT4-fs (vda): recovery complete"), undefined);
   assert.is(kind("[  OK  ] Started Serial Getty on ttyS0."), undefined);
+});
+
+test("judgeJournalLine() hears systemd alone, and of both records one complaint is made", () => {
+  const said = "systemd[1]: a.service: Found ordering cycle on b.service/start";
+  const inJournal = judgeJournalLine(`[   12.500] ${said}`);
+  assert.is(inJournal?.code, "machine.ordering-cycle");
+  assert.is(judgeJournalLine("[   12.500] nginx[81]: Found ordering cycle on b.service/start"), undefined);
+  const onConsole = judgeConsoleLine(`[    3.250001] ${said}`);
+  assert.ok(inJournal !== undefined && onConsole !== undefined && saysTheSame(inJournal, onConsole));
+});
+
+test("kernelArchitecture() reads the headers of kernels, and of nothing else", () => {
+  const header = (at: number, bytes: string): Buffer => {
+    const file = Buffer.alloc(HEADER_BYTES);
+    file.write(bytes, at, "latin1");
+    return file;
+  };
+  const elf = (machine: number): Buffer => {
+    const file = header(0, "\x7fELF");
+    file.writeUInt16LE(machine, 18);
+    return file;
+  };
+  const found = [
+    elf(62),
+    elf(183),
+    elf(3),
+    header(56, "ARM\x64"),
+    header(0x202, "HdrS"),
+    header(0, "MZ"),
+    Buffer.alloc(0),
+  ];
+  const expected = ["x86_64", "aarch64", undefined, "aarch64", "x86_64", undefined, undefined];
+  assert.equal(found.map(kernelArchitecture), expected);
+});
+
+test("isInfrastructure() tells what failed on the host's side from what failed in machines and stories", () => {
+  for (const code of ["qemu.not-started", "qmp.closed", "machine.qemu-died", "machine.host-disk-full"])
+    assert.ok(isInfrastructure(code), code);
+  for (const code of ["machine.ended", "machine.kernel-panic", "command.failed", "agent.silent", "vm-test.timeout"])
+    assert.not.ok(isInfrastructure(code), code);
 });
 
 test("LineRecorder makes lines of pieces, without terminal control", () => {

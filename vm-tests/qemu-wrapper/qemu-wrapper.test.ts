@@ -143,7 +143,19 @@ withQemu("VirtualMachine.start() shows QEMU's words when it ends at once", async
   const shape = { ...tiny, disks: [{ file: "/there/is/no/disk", format: "raw" as const }] };
   const error = await failure(VirtualMachine.start({ shape, folder: run.path, onConsole: () => {} }));
   assert.is(error.code, "qemu.not-started");
+  assert.match(error.message, /^Cannot start QEMU: .*\/there\/is\/no\/disk.* \(status 1\)$/);
   assert.match(error.details?.join("\n") ?? "", "/there/is/no/disk");
+  run.remove();
+});
+
+withQemu("VirtualMachine.start() tells a host without memory from everything else", async () => {
+  const run = makeRunDirectory();
+  const qemu = join(folder, "small-qemu");
+  writeFileSync(qemu, '#!/bin/sh\nulimit -v 4000000\nexec qemu-system-x86_64 "$@"\n', { mode: 0o755 });
+  const shape = { ...tiny, memoryMiB: 8192 };
+  const error = await failure(VirtualMachine.start({ shape, folder: run.path, qemu, onConsole: () => {} }));
+  assert.is(error.code, "qemu.no-memory");
+  assert.match(error.message, /^Cannot start QEMU: the host has no memory for it: .*Cannot allocate memory/);
   run.remove();
 });
 

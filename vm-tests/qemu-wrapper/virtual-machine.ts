@@ -45,7 +45,7 @@ export class VirtualMachine {
   /**
    * Start a machine and wait until QEMU has connected everything. The guest's first instruction comes after that.
    *
-   * @throws {QemuError} `qemu.missing`; `qemu.not-started` with QEMU's words when it ends at once.
+   * @throws {QemuError} `qemu.missing`; `qemu.not-started` with QEMU's words when it ends at once, `qemu.no-memory` when that is why.
    */
   static async start(options: StartOptions): Promise<VirtualMachine> {
     const { shape, folder } = options;
@@ -179,8 +179,16 @@ async function connected(
 }
 
 function notStarted(exit: QemuExit): QemuError {
-  const how = exit.signal ?? `status ${exit.status}`;
-  return new QemuError("qemu.not-started", `Cannot start QEMU: it ended with ${how}`, {
-    details: exit.words.split("\n"),
-  });
+  const details = exit.words.split("\n");
+  // Its complaint ends it; what it warns of before that does not.
+  const complaint = details.find((line) => line !== "" && !line.includes("warning:")) ?? "it says nothing";
+  const why = `${complaint.replace(/^qemu-system-\w+: /, "")} (${exit.signal ?? `status ${exit.status}`})`;
+  if (/cannot set up guest memory|Cannot allocate memory/.test(complaint)) {
+    const hint = "Give the machine less memory, or let fewer machines run at once.";
+    return new QemuError("qemu.no-memory", `Cannot start QEMU: the host has no memory for it: ${why}`, {
+      details,
+      hint,
+    });
+  }
+  return new QemuError("qemu.not-started", `Cannot start QEMU: ${why}`, { details });
 }
