@@ -8,6 +8,7 @@ import { purityCheck } from "../checks/purity.ts";
 import { formatFinding, ROOT } from "../checks/source-tree.ts";
 import { runChild } from "./child.ts";
 import { single, stripColors, type StageResult, sum } from "./report.ts";
+import { runProof } from "./proof.ts";
 import { runUnit } from "./unit.ts";
 import { runMachines } from "./machines.ts";
 
@@ -33,6 +34,7 @@ export const stages: readonly Stage[] = [
   { name: "unit", brief: "tests beside the files", run: runUnit },
   { name: "conformance", brief: "store formats against vectors made by Nix", run: runConformance },
   { name: "fuzz", brief: "readers of all formats against damaged input", run: runFuzz },
+  { name: "proof", brief: "the driver of machine tests, on machines that fail in every way", run: runProof },
   { name: "vm", brief: "machines that boot, serve and roll back", run: runMachines },
 ];
 

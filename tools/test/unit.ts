@@ -22,12 +22,25 @@ const LONGER_SECONDS: Readonly<Record<string, number>> = {
 /** How long files took when they ran last, in seconds, by name. */
 const DURATIONS = join(CACHE, "durations.json");
 
+/** Tests of the driver on machines that boot, which have to be built first. */
+export const PROOF = "vm-tests/driver/proof/";
+
 /** All `*.test.ts` of the house, each in a process of its own. */
 export function runUnit(options: StageOptions): Promise<StageResult> {
-  return runFiles(sourceFilesEnding(".test.ts"), options);
+  return runFiles(
+    sourceFilesEnding(".test.ts").filter((file) => !file.startsWith(PROOF)),
+    options,
+  );
 }
 
-async function runFiles(files: readonly string[], options: StageOptions): Promise<StageResult> {
+export interface RunFilesOptions extends StageOptions {
+  /** What their environment has beside everything else. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** How many run at once. Default: more than there are processors, since many tests wait for a disk, a server or a clock. */
+  readonly workers?: number;
+}
+
+export async function runFiles(files: readonly string[], options: RunFilesOptions): Promise<StageResult> {
   const chosen = files.filter((file) => options.filter === undefined || file.includes(options.filter));
   const surroundings = makeSurroundings();
   const durations = readDurations();
@@ -44,7 +57,7 @@ async function runFiles(files: readonly string[], options: StageOptions): Promis
         {
           cwd: ROOT,
           timeoutSeconds,
-          env: surroundings.env,
+          env: { ...surroundings.env, ...options.env },
           signal: options.signal,
         },
       );
@@ -53,8 +66,7 @@ async function runFiles(files: readonly string[], options: StageOptions): Promis
       options.progress(`${results.length}/${chosen.length} ${file}`);
     }
   };
-  // More than there are processors: many tests wait for a disk, a server or a clock.
-  const workers = Math.max(2, Math.min(8, Math.ceil(1.5 * availableParallelism())));
+  const workers = options.workers ?? Math.max(2, Math.min(8, Math.ceil(1.5 * availableParallelism())));
   try {
     await Promise.all(Array.from({ length: workers }, worker));
   } finally {
