@@ -28,7 +28,7 @@ export async function runProof(options: StageOptions): Promise<StageResult> {
   const attribute = `.#vmTests.boot${platform === undefined ? "" : `.on.${platform}`}`;
   const built = await floe(["build", "--no-link", attribute], options);
   if (built.code !== 0) return single(`build ${attribute}`, built.output);
-  const told = await floe(["eval", "--json", "--quiet", attribute], options);
+  const told = await floe(["eval", "--json", attribute], options);
   const text = /^\{$.*?^\}$/ms.exec(told.output)?.[0];
   if (told.code !== 0 || text === undefined) return single(`eval ${attribute}`, told.output);
   const folder = mkdtempSync(join(tmpdir(), "floe-proof-"));

@@ -18,6 +18,10 @@ const LONGER_SECONDS: Readonly<Record<string, number>> = {
   "core/host/maintenance/kill-loop.test.ts": 420,
   // A hundred and twenty runs of the program.
   "tools/cli/gallery/gallery.test.ts": 360,
+  // Forty machines, and dozens: on a quiet host each takes about a second.
+  "vm-tests/driver/proof/copies.test.ts": 420,
+  "vm-tests/driver/proof/failures.test.ts": 420,
+  "vm-tests/driver/proof/channel.test.ts": 420,
 };
 /** How long files took when they ran last, in seconds, by name. */
 const DURATIONS = join(CACHE, "durations.json");
