@@ -11,7 +11,7 @@ import {
   type StorePath,
 } from "../../store/index.ts";
 import { copyTreeCanonical, removeTree } from "../files/index.ts";
-import { type HeldLocks, lockRealPaths } from "./path-locks.ts";
+import type { HeldLocks } from "./path-locks.ts";
 
 export interface AddTreeOptions {
   readonly name: string;
@@ -37,6 +37,8 @@ export interface AddTreeContext {
   addTempRoots(paths: Iterable<StorePath>): void;
   /** A place on the host beside the objects, where nothing is and which no collection takes. */
   temporaryPlace(): string;
+  /** Lock a place on the host that is about to be written. */
+  lock(real: string): Promise<HeldLocks>;
   /** Register; gives the locks back when it has. */
   makeValid(info: PathInfo, locks: HeldLocks): Promise<void>;
 }
@@ -99,7 +101,7 @@ async function copyTo(
 
 async function place(store: AddTreeContext, temporary: string, info: PathInfo): Promise<void> {
   const real = store.realPath(info.path);
-  const locks = (await lockRealPaths([real])) as HeldLocks;
+  const locks = await store.lock(real);
   if (store.isValid(info.path)) return locks.release();
   try {
     removeTree(real);

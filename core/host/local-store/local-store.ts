@@ -33,6 +33,7 @@ import {
 import type { WireReader } from "../../store/wire/index.ts";
 import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
+import { Batches } from "./batches.ts";
 import { type ClosureSource, closuresWithInfos, referencesOfMany } from "./closures.ts";
 import { StoreDatabase } from "./database.ts";
 import { FileCare } from "./file-care.ts";
@@ -92,7 +93,7 @@ export class LocalStore implements Store {
   #places: ReadonlyMap<StorePath, string> = new Map();
   #tempRoots: TempRoots | undefined;
   /** Objects of a batch that are written but not registered yet, and the locks on them. */
-  #batch: { readonly infos: Map<StorePath, PathInfo>; readonly locks: HeldLocks[] } | undefined;
+  readonly #batches = new Batches(() => this.registerOutputsLater([]));
 
   constructor(layout: StoreLayout, { readOnly = false, ...settings }: OpenLocalStoreOptions) {
     this.#layout = layout;
@@ -131,11 +132,11 @@ export class LocalStore implements Store {
   }
 
   isValid(path: string): boolean {
-    return this.#batch?.infos.has(path as StorePath) === true || this.#queries.idOf(path) !== undefined;
+    return this.#batches.own?.infos.has(path as StorePath) === true || this.#queries.idOf(path) !== undefined;
   }
 
   queryPathInfo(path: StorePath): PathInfo | undefined {
-    return this.#batch?.infos.get(path) ?? this.#queries.pathInfo(path);
+    return this.#batches.own?.infos.get(path) ?? this.#queries.pathInfo(path);
   }
 
   queryReferrers(path: StorePath): StorePath[] {
@@ -274,6 +275,7 @@ export class LocalStore implements Store {
         addTempRoot: (path) => this.addTempRoot(path),
         addTempRoots: (paths) => this.addTempRoots(paths),
         temporaryPlace: () => this.#temporaryPlace(),
+        lock: (real) => this.#batches.lock(real),
         makeValid: (info, locks) => this.#makeValidLater(info, locks),
       },
       options,
@@ -310,8 +312,7 @@ export class LocalStore implements Store {
     const real = this.realPath(info.path);
     // Only waiting for somebody else is worth interrupting: it is their lock file then, and none of ours stays behind.
     const waiting = { ...(signal === undefined ? {} : { signal }) };
-    const locks =
-      (await lockRealPaths([real], { wait: false })) ?? ((await lockRealPaths([real], waiting)) as HeldLocks);
+    const locks = await this.#batches.lock(real, waiting);
     try {
       if (this.isValid(info.path)) {
         locks.release();
@@ -349,22 +350,11 @@ export class LocalStore implements Store {
 
   /**
    * Add many objects with one wait for the disk and one transaction at the end. Inside, what was added counts as valid.
-   * When `run` fails nothing of the batch is registered. A batch begun inside another one is part of it.
+   * When `run` fails nothing of the batch is registered, but for what had to be because somebody waited for its lock. A batch begun
+   * inside another one is part of it; others wait for their turn.
    */
-  async batch<T>(run: () => T | Promise<T>): Promise<T> {
-    if (this.#batch !== undefined) return run();
-    const batch = { infos: new Map<StorePath, PathInfo>(), locks: [] as HeldLocks[] };
-    this.#batch = batch;
-    try {
-      const result = await run();
-      // What others add while we wait for the disk is registered in the next round.
-      while (batch.infos.size > 0) await this.registerOutputsLater([]);
-      await this.flushLater();
-      return result;
-    } finally {
-      this.#batch = undefined;
-      for (const lock of batch.locks) lock.release();
-    }
+  batch<T>(run: () => T | Promise<T>): Promise<T> {
+    return this.#batches.run(run, () => this.flushLater());
   }
 
   /**
@@ -473,11 +463,11 @@ export class LocalStore implements Store {
 
   /** Objects of an open batch go first: what is registered now may refer to them. */
   #withWaiting(infos: readonly PathInfo[]): PathInfo[] {
-    return [...(this.#batch?.infos.values() ?? []), ...infos];
+    return [...(this.#batches.own?.infos.values() ?? []), ...infos];
   }
 
   #closureSource(): ClosureSource {
-    return { database: this.#database, queries: this.#queries, waiting: this.#batch?.infos };
+    return { database: this.#database, queries: this.#queries, waiting: this.#batches.own?.infos };
   }
 
   #realPaths(infos: readonly PathInfo[]): string[] {
@@ -505,7 +495,8 @@ export class LocalStore implements Store {
     } finally {
       this.#places = new Map();
     }
-    for (const info of infos) this.#batch?.infos.delete(info.path);
+    const { own } = this.#batches;
+    for (const info of infos) own?.infos.delete(info.path);
   }
 
   #readDerivationFile(path: StorePath): Derivation {
@@ -540,22 +531,22 @@ export class LocalStore implements Store {
 
   /** Register now, or at the end of the batch. */
   #makeValid(info: PathInfo): void {
-    if (this.#batch === undefined) {
-      this.registerOutputs([info]);
-      this.flush();
-    } else {
-      this.#batch.infos.set(info.path, info);
-    }
+    const { own } = this.#batches;
+    if (own !== undefined) return void own.infos.set(info.path, info);
+    this.registerOutputs([info]);
+    this.flush();
   }
 
-  /** {@link #makeValid} that leaves the process free while it waits for the disk. The locks are held until then. */
   #importContext(): ImportStreamContext {
     return {
       realStoreDirectory: this.realStoreDirectory,
       realPath: (path) => this.realPath(path),
       isValid: (path) => this.isValid(path),
       validAmong: (paths) =>
-        new Set([...this.#queries.validAmong(paths), ...paths.filter((path) => this.#batch?.infos.has(path) === true)]),
+        new Set([
+          ...this.#queries.validAmong(paths),
+          ...paths.filter((path) => this.#batches.own?.infos.has(path) === true),
+        ]),
       queryPathInfo: (path) => this.#queries.pathInfo(path),
       addTempRoots: (paths) => this.addTempRoots(paths),
       temporaryPlace: () => this.#temporaryPlace(),
@@ -567,15 +558,13 @@ export class LocalStore implements Store {
     };
   }
 
+  /** {@link #makeValid} that leaves the process free while it waits for the disk. The locks are held until then. */
   async #makeValidLater(info: PathInfo, locks: HeldLocks): Promise<void> {
-    if (this.#batch === undefined) {
-      await this.registerOutputsLater([info]);
-      await this.flushLater();
-      locks.release();
-    } else {
-      this.#batch.infos.set(info.path, info);
-      this.#batch.locks.push(locks);
-    }
+    const { own } = this.#batches;
+    if (own !== undefined) return this.#batches.keep(own, info, locks);
+    await this.registerOutputsLater([info]);
+    await this.flushLater();
+    locks.release();
   }
 }
 
