@@ -1,5 +1,6 @@
 import type { ApplicationContext } from "@stricli/core";
 import { Output, type OutputStream } from "./output.ts";
+import { jsonText } from "./text.ts";
 
 /** What a command knows about the terminal it talks to. */
 export interface Terminal {
@@ -30,6 +31,8 @@ export interface CliContext extends ApplicationContext {
   printJson(value: unknown): void;
   /** Write one line for people to stderr. */
   say(line: string): void;
+  /** Whether anything was written to stderr. */
+  hasSaid(): boolean;
   /** End with this exit code when the command function returns (default 0). */
   exitWith(code: number): void;
 }
@@ -58,8 +61,9 @@ export function makeContext(signal: AbortSignal): CliContext {
       columns: () => (stderr.isTerminal && stderr.stream.columns) || 80,
     },
     print: (line) => stdout.line(line),
-    printJson: (value) => stdout.line(JSON.stringify(value, undefined, 2)),
+    printJson: (value) => stdout.write(jsonText(value)),
     say: (line) => stderr.line(line),
+    hasSaid: () => stderr.isUsed,
     exitWith: (code) => {
       state.exitCode = code;
     },

@@ -19,6 +19,7 @@ export class Output implements OutputStream {
   readonly #name: keyof typeof DESCRIPTORS;
   #stream: NodeJS.WriteStream | undefined;
   #terminal: boolean | undefined;
+  #used = false;
 
   constructor(name: keyof typeof DESCRIPTORS) {
     this.#name = name;
@@ -27,6 +28,11 @@ export class Output implements OutputStream {
   /** Whether a person may look at it as it comes. */
   get isTerminal(): boolean {
     return (this.#terminal ??= this.#isDevice() && this.stream.isTTY === true);
+  }
+
+  /** Whether anything was written to it. */
+  get isUsed(): boolean {
+    return this.#used;
   }
 
   /** Node's own stream. A reader that goes away (`floe log … | head`) ends the program in silence, as other tools do. */
@@ -40,6 +46,7 @@ export class Output implements OutputStream {
 
   /** Straight to the descriptor too: Node's stream asks whether a pipe has room before each 64 KiB, a fifth of the time of a long archive. */
   write(piece: string | Uint8Array, done?: (error?: Error | null) => void): boolean {
+    this.#used = true;
     if (this.#stream !== undefined) return this.#stream.write(piece, done);
     return this.#writeNow(typeof piece === "string" ? Buffer.from(piece) : piece, done);
   }
@@ -50,6 +57,7 @@ export class Output implements OutputStream {
 
   /** Write a line, or several. @throws what the system says, such as that the disk is full */
   line(text: string): void {
+    this.#used = true;
     if (this.#stream !== undefined) this.#stream.write(`${text}\n`);
     else this.#writeNow(Buffer.from(`${text}\n`));
   }

@@ -24,15 +24,15 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
   const { context, store, flags, kinds } = options;
   const { flake: reference, attribute, outputs } = installable;
   const onNotice = flags.quiet ? undefined : (text: string) => context.say(text);
-  const result = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
+  const { result, watched } = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
     await using lock = await lockOptions(context, flags, store);
     const flake = await openFlake({ ...lock.options, reference, store, onNotice });
     const evaluated = await flake.evaluate({ attribute, ...(kinds === undefined ? {} : { kinds }) });
     await realisePlan(store, evaluated.plan, onNotice);
-    return evaluated;
+    return { result: evaluated, watched: () => flake.watched(evaluated) };
   });
   const { value } = result;
-  const found = { attribute: result.attribute, value, onHost: result.onHost, paths: [] };
+  const found = { attribute: result.attribute, value, onHost: result.onHost, watched, paths: [] };
   if (isBuildable(value)) {
     const { mainProgram } = value.meta ?? {};
     const targets = [target(value, outputs)];

@@ -1,5 +1,6 @@
 import { CodedError } from "../../core/base/index.ts";
 import type { BuildTarget } from "../../core/build/index.ts";
+import type { Watched } from "../../core/host/answers/index.ts";
 import type { LocalStore } from "../../core/host/local-store/index.ts";
 import { parseStorePath, type StorePath } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
@@ -19,6 +20,8 @@ export interface Resolved {
   readonly targets: readonly BuildTarget[];
   /** Store objects that are there already. */
   readonly paths: readonly StorePath[];
+  /** What it depends on, when it came from the record of an earlier evaluation; see `OpenFlake.watched`. */
+  readonly watched?: () => Promise<Watched | undefined>;
   /** Name of the program in `bin` that the package says is its main one. */
   readonly mainProgram?: string;
 }

@@ -3,6 +3,7 @@
  * most of the time that a small command takes.
  */
 import { fileURLToPath } from "node:url";
+import { findAnswer } from "./known-answer.ts";
 import { Output } from "./output.ts";
 import { loadProgram, PROGRAM_NAME } from "./program-script.ts";
 import { isStale } from "./stale.ts";
@@ -18,6 +19,12 @@ if (isStale(entry)) {
   // Scripts ask often, and no command has to be loaded to answer.
   new Output("stdout").line(VERSION);
 } else {
+  const known = findAnswer({ words, entry });
+  if (known === undefined) run();
+  else new Output("stdout").write(known);
+}
+
+function run(): void {
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root).runFloe(words);
 }

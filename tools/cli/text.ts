@@ -26,3 +26,13 @@ export function formatBytes(sizeBytes: number): string {
   }
   return `${size.toFixed(1)} TiB`;
 }
+
+/** Lines as results are printed. */
+export function textOfLines(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** A value as results are printed for programs: indented JSON, and the end of a line. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

@@ -37,6 +37,8 @@ export interface EvaluationResult {
    * become places on this one.
    */
   readonly onHost: (text: string) => string;
+  /** Paths that have to be as they are for the answer to hold; absent for one that was just made, and `undefined` when they are too many. */
+  readonly watched?: () => readonly string[] | undefined;
 }
 
 /** The lock does not fit what the flake declares; there is no answer before it does. */

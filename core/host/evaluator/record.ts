@@ -10,13 +10,14 @@ import type { EvaluationResult } from "./evaluate.ts";
 import type { FileRead, TreeRead, WayRead } from "./protocol.ts";
 import { StrippedCache } from "./stripped-cache.ts";
 import { fingerprintTree } from "./tree-fingerprint.ts";
+import { pathsOfReads } from "./watch-record.ts";
 
 /** Changes when records of an older shape must not be read. */
 const RECORD_VERSION = 3;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
-  readonly result: Omit<EvaluationResult, "plan" | "faults" | "fromRecord" | "filesRead" | "onHost">;
+  readonly result: Omit<EvaluationResult, "plan" | "faults" | "fromRecord" | "filesRead" | "onHost" | "watched">;
   readonly roots: readonly string[];
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
@@ -50,6 +51,7 @@ export class Records {
       filesRead: record.files,
       fromRecord: true,
       onHost: (text) => places.onHost(text),
+      watched: () => pathsOfReads(record, (path) => countsIn(flake, path)),
     };
   }
 
@@ -60,7 +62,7 @@ export class Records {
     result: EvaluationResult,
     others: Pick<RecordFile, "trees" | "ways">,
   ): void {
-    const { plan, filesRead, faults: _, fromRecord: __, onHost: ___, ...rest } = result;
+    const { plan, filesRead, faults: _, fromRecord: __, onHost: ___, watched: ____, ...rest } = result;
     const key = keyOf(flake, question);
     const planJson = JSON.stringify({ derivations: plan.derivations, sources: plan.sources });
     const record: RecordFile = {
@@ -162,10 +164,13 @@ function isSameFile({ path, size, ctimeNs, ino, sha256: expected }: FileRead): b
 
 function isSameTree({ path, fingerprint }: TreeRead, flake: FlakeLocation): boolean {
   if (!existsSync(path)) return false;
-  const prefix = path === flake.sourceDirectory ? "" : `${path.slice(flake.sourceDirectory.length + 1)}/`;
-  const inFlake = path === flake.sourceDirectory || path.startsWith(`${flake.sourceDirectory}/`);
-  const listed = inFlake && flake.files !== undefined ? withFolders(flake.files) : undefined;
-  return fingerprintTree(path, (relative) => listed?.has(prefix + relative) ?? true).digest === fingerprint;
+  return fingerprintTree(path, (relative) => countsIn(flake, `${path}/${relative}`)).digest === fingerprint;
+}
+
+/** Whether an entry of a tree counts: all of it does, but of a checkout what git counts. */
+function countsIn({ files, sourceDirectory }: FlakeLocation, path: string): boolean {
+  if (files === undefined || !path.startsWith(`${sourceDirectory}/`)) return true;
+  return withFolders(files).has(path.slice(sourceDirectory.length + 1));
 }
 
 const folderSets = new WeakMap<readonly string[], ReadonlySet<string>>();

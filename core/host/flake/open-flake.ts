@@ -35,6 +35,7 @@ import {
   type Want,
 } from "../evaluator/index.ts";
 import type { StorePath } from "../../store/index.ts";
+import type { Watched } from "../answers/index.ts";
 import { type Access, openAccess } from "../fetch/access.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import { ownSettingsPlaces } from "../process/settings-files.ts";
@@ -240,6 +241,21 @@ export class OpenFlake {
       if (attempt > 0) throw this.#stale(result.declared);
       await this.#ensureFresh(result.declared);
     }
+  }
+
+  /**
+   * What an answer depends on that came from the record of an earlier evaluation.
+   *
+   * @returns `undefined` for one that was just made, and where it depends on more than the flake in its folder.
+   */
+  async watched({ watched }: EvaluationResult): Promise<Watched | undefined> {
+    const { reference, cwd, replace, referenceLockFile, outputLockFile, names = {} } = this.#options;
+    const isPlain = referenceLockFile === undefined && outputLockFile === undefined && Object.keys(names).length === 0;
+    if (!isPlain || (replace?.size ?? 0) > 0 || !isFolder(reference)) return undefined;
+    const paths = watched?.();
+    if (paths === undefined) return undefined;
+    const { watchFlake } = await import("./watch-flake.ts");
+    return watchFlake(resolve(cwd, reference), this.#location, paths);
   }
 
   /** Inputs as `flake.config.ts` declares them. */
@@ -467,9 +483,14 @@ function makeQuestion({
   };
 }
 
-/** What a user named; `undefined` for a folder: it begins with `.`, `/` or `~`, as shells and everybody else have it. */
+/** Whether a user named a folder: it begins with `.`, `/` or `~`, as shells and everybody else have it. */
+function isFolder(text: string): boolean {
+  return /^(\.{1,2}$|\.{0,2}\/|~)/.test(text);
+}
+
+/** What a user named; `undefined` for a folder. */
 function referenceOf(text: string, { registries, names = {} }: OpenFlakeOptions): FlakeReference | undefined {
-  if (/^(\.{1,2}$|\.{0,2}\/|~)/.test(text)) return undefined;
+  if (isFolder(text)) return undefined;
   const named = tryParseNamed(text);
   if (named === undefined) return parseReference(text);
   const { user, system } = defaultRegistryPlaces();

@@ -1,8 +1,8 @@
 import { lstatSync, mkdirSync, readlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CodedError, hashBytes, toBase32 } from "../../base/index.ts";
 import { STORE_DIRECTORY } from "../../store/index.ts";
-import { symlinkAtomic } from "../files/index.ts";
+import { symlinkAtomic, syncPath } from "../files/index.ts";
 import type { StoreLayout } from "./layout.ts";
 
 /**
@@ -25,8 +25,18 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
       },
     );
   }
+  const root = join(layout.stateDirectory, "gcroots/auto", autoRootName(absolute));
+  if (leadsTo(absolute, target) && leadsTo(root, absolute)) {
+    // Whoever made them may have ended before they were on disk.
+    for (const link of [absolute, root]) syncPath(dirname(link));
+    return;
+  }
   symlinkAtomic(target, absolute, { sync: true });
   registerRoot(layout, absolute);
+}
+
+function leadsTo(link: string, target: string): boolean {
+  return lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true && readlinkSync(link) === target;
 }
 
 /** Register a link that is there already: profiles, links made by others. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { CodedError, fromUtf8, hashBytes, sortedText, utf8 } from "../../base/index.ts";
 import {
   type Derivation,
@@ -38,7 +39,7 @@ import { type ClosureSource, closuresWithInfos, referencesOfMany } from "./closu
 import { StoreDatabase } from "./database.ts";
 import { FileCare } from "./file-care.ts";
 import { readGcGraph } from "./gc-graph.ts";
-import { addIndirectRoot, registerRoot } from "./gc-roots.ts";
+import { addIndirectRoot, autoRootName, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
 import { importInOrder, importMany, type ImportManyOptions } from "./import-many.ts";
 import { importStream, type ImportStreamContext } from "./import-stream.ts";
@@ -115,6 +116,11 @@ export class LocalStore implements Store {
 
   get stateDirectory(): string {
     return this.#layout.stateDirectory;
+  }
+
+  /** The file of the database. */
+  get databaseFile(): string {
+    return join(this.#layout.stateDirectory, "db/db.sqlite");
   }
 
   get logDirectory(): string {
@@ -429,6 +435,11 @@ export class LocalStore implements Store {
   addIndirectRoot(link: string, target: string): void {
     makeDirectories(this.#layout);
     addIndirectRoot(this.#layout, link, target);
+  }
+
+  /** What stands for a link among the roots, once it is registered. */
+  placeOfRoot(link: string): string {
+    return join(this.#layout.stateDirectory, "gcroots/auto", autoRootName(link));
   }
 
   /** Let a link that exists keep its target. */

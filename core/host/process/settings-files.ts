@@ -22,12 +22,17 @@ export function ownSettingsPlaces(): SettingsPlaces {
 }
 
 /** `~/.config/floe/settings.json`, then `/etc/floe/settings.json`: those that are there and that we may read. */
-export function readSettingsFiles(
-  { environment, home, root = "" }: SettingsPlaces = ownSettingsPlaces(),
-): SettingsFile[] {
-  const ofUser = `${environment["XDG_CONFIG_HOME"] || `${home}/.config`}/floe/settings.json`;
-  const ofMachine = `${root}/etc/floe/settings.json`;
+export function readSettingsFiles(places: SettingsPlaces = ownSettingsPlaces()): SettingsFile[] {
+  const [ofUser, ofMachine] = settingsFiles(places);
   return [...readOne(ofUser, "user"), ...readOne(ofMachine, "machine")];
+}
+
+/** Where settings are, if there are any: the user's, then the machine's. */
+export function settingsFiles({ environment, home, root = "" }: SettingsPlaces): [ofUser: string, ofMachine: string] {
+  return [
+    `${environment["XDG_CONFIG_HOME"] || `${home}/.config`}/floe/settings.json`,
+    `${root}/etc/floe/settings.json`,
+  ];
 }
 
 function readOne(file: string, by: SettingsFile["by"]): SettingsFile[] {

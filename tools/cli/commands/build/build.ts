@@ -5,12 +5,13 @@ import type { BuildReport } from "../../../../core/host/builder/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
-import { formatBytes } from "../../text.ts";
+import { rememberAnswer } from "../../remember-answer.ts";
+import { formatBytes, jsonText, textOfLines } from "../../text.ts";
 import { showTransfers } from "../../ui/show-plan.ts";
 import { type Resolved, resolveInstallables } from "../../resolve.ts";
 import { openStore } from "../../store.ts";
 import type { BuildCommandFlags } from "./index.ts";
-import { type LinkedResult, linkResults } from "./result-links.ts";
+import { type LinkedResult, linkResults, linksOf } from "./result-links.ts";
 
 /** `floe build`: evaluate, build, link. */
 export default async function build(this: CliContext, flags: BuildCommandFlags, ...texts: string[]): Promise<void> {
@@ -26,9 +27,27 @@ export default async function build(this: CliContext, flags: BuildCommandFlags, 
     for (const job of jobs) this.print(showJob(job));
     return this.say(jobs.length === 0 ? "nothing to do" : `${jobs.length} to do${showTransfers(jobs)}`);
   }
-  if (flags.link) linkResults(groups, { store, link: resolve(this.cwd, flags.outLink) });
-  if (flags.json) return this.printJson(resolved.map((each, index) => resultJson(each, groups[index] ?? [])));
-  if (flags.printOutPaths) for (const { path } of groups.flat()) this.print(path);
+  const link = resolve(this.cwd, flags.outLink);
+  if (flags.link) linkResults(groups, { store, link });
+  const text = flags.json
+    ? jsonText(resolved.map((each, index) => resultJson(each, groups[index] ?? [])))
+    : textOfLines(flags.printOutPaths ? groups.flat().map(({ path }) => path) : []);
+  this.process.stdout.write(text);
+  if (flags.rebuild || report.plan.jobs.length > 0) return;
+  const outPaths = groups.flat().map(({ path }) => path);
+  const drvPaths = resolved.flatMap(({ targets }) => targets.map(({ drvPath }) => drvPath));
+  const links = flags.link ? linksOf(groups, link).flatMap(([name]) => [name, store.placeOfRoot(name)]) : [];
+  await rememberAnswer(this, {
+    text,
+    watched: resolved.map(({ watched }) => watched ?? (async () => undefined)),
+    links,
+    store: {
+      root: store.root,
+      isDefault: flags.store === undefined,
+      database: store.databaseFile,
+      paths: [...new Set([...drvPaths, ...report.outputs, ...outPaths])],
+    },
+  });
 }
 
 /** One job of a plan, as one line. */

@@ -14,6 +14,19 @@ export interface LinkResultsOptions {
   readonly link: string;
 }
 
+/** The links to the results of each installable, and where they lead. */
+export function linksOf(
+  groups: readonly (readonly LinkedResult[])[],
+  link: string,
+): (readonly [name: string, path: StorePath])[] {
+  return groups.flatMap((results, index) =>
+    results.map(({ output, path }) => {
+      const name = `${link}${index === 0 ? "" : `-${index}`}${output === "out" ? "" : `-${output}`}`;
+      return [name, path] as const;
+    }),
+  );
+}
+
 /**
  * Link to the results of each installable: `result`, `result-dev` for its other outputs, `result-1` for the next
  * installable. Each link is a root that keeps its target from being collected.
@@ -21,10 +34,5 @@ export interface LinkResultsOptions {
  * Source: names as `nix build` makes them.
  */
 export function linkResults(groups: readonly (readonly LinkedResult[])[], { store, link }: LinkResultsOptions): void {
-  for (const [index, results] of groups.entries()) {
-    for (const { output, path } of results) {
-      const name = `${link}${index === 0 ? "" : `-${index}`}${output === "out" ? "" : `-${output}`}`;
-      store.addIndirectRoot(name, path);
-    }
-  }
+  for (const [name, path] of linksOf(groups, link)) store.addIndirectRoot(name, path);
 }

@@ -2,6 +2,8 @@ import { CodedError } from "../../../../core/base/index.ts";
 import type { Expression, Json } from "../../../../core/host/evaluator/index.ts";
 import type { CliContext } from "../../context.ts";
 import { parseInstallable } from "../../installable.ts";
+import { rememberAnswer } from "../../remember-answer.ts";
+import { jsonText, textOfLines } from "../../text.ts";
 import { openForCommand } from "../flake/open.ts";
 import type { EvalFlags } from "./index.ts";
 
@@ -14,18 +16,20 @@ export default async function evaluate(this: CliContext, flags: EvalFlags, text:
     });
   }
   using opened = await openForCommand(this, { ...flags, flake: installable.flake });
-  const { value } = await opened.flake.evaluate({
+  const result = await opened.flake.evaluate({
     attribute: installable.attribute,
     want: flags.names ? "names" : "value",
     expression: expressionOf(flags),
   });
-  if (flags.raw) {
-    this.process.stdout.write(rawText(text, value));
-    return;
-  }
-  if (flags.json) return this.printJson(value);
-  if (flags.names) for (const name of value as string[]) this.print(name);
-  else this.print(JSON.stringify(value, undefined, 2));
+  const shown = textOf(text, result.value, flags);
+  this.process.stdout.write(shown);
+  await rememberAnswer(this, { text: shown, watched: [() => opened.flake.watched(result)] });
+}
+
+function textOf(installable: string, value: Json, flags: EvalFlags): string {
+  if (flags.raw) return rawText(installable, value);
+  if (flags.names && !flags.json) return textOfLines(value as string[]);
+  return jsonText(value);
 }
 
 /** @throws {CodedError} `eval.two-expressions` */

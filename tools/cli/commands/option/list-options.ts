@@ -1,6 +1,7 @@
 import { CodedError, type SourceLocation } from "../../../../core/base/index.ts";
 import type { CliContext } from "../../context.ts";
 import { parseInstallable } from "../../installable.ts";
+import { rememberAnswer } from "../../remember-answer.ts";
 import { openForCommand } from "../flake/open.ts";
 import type { OptionFlags } from "./index.ts";
 
@@ -28,8 +29,14 @@ export interface ShownDefinition {
   readonly counts: boolean;
 }
 
+export interface ListedOptions {
+  readonly options: readonly ShownOption[];
+  /** Print what was asked for of them. */
+  readonly answer: (text: string) => Promise<void>;
+}
+
 /** All options of the system that is meant: evaluated, or from the record of an evaluation. */
-export async function listOptions(context: CliContext, flags: OptionFlags): Promise<readonly ShownOption[]> {
+export async function listOptions(context: CliContext, flags: OptionFlags): Promise<ListedOptions> {
   const installable = parseInstallable(flags.flake);
   if (installable.kind !== "flake") {
     throw new CodedError(
@@ -42,8 +49,15 @@ export async function listOptions(context: CliContext, flags: OptionFlags): Prom
   }
   using opened = await openForCommand(context, { ...flags, flake: installable.flake });
   const { attribute } = installable;
-  const { value, onHost } = await opened.flake.evaluate({ attribute, want: "options", kinds: ["systems"] });
-  return onHostPlaces(value, onHost) as readonly ShownOption[];
+  const result = await opened.flake.evaluate({ attribute, want: "options", kinds: ["systems"] });
+  const { flake } = opened;
+  return {
+    options: onHostPlaces(result.value, result.onHost) as readonly ShownOption[],
+    async answer(text) {
+      context.process.stdout.write(text);
+      await rememberAnswer(context, { text, watched: [() => flake.watched(result)] });
+    },
+  };
 }
 
 /** Places of an evaluation are the same on every machine; people want those on theirs. */

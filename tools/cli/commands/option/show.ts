@@ -1,21 +1,17 @@
 import { CodedError, nearNames, type SourceLocation } from "../../../../core/base/index.ts";
 import type { CliContext } from "../../context.ts";
+import { jsonText, textOfLines } from "../../text.ts";
 import type { OptionFlags } from "./index.ts";
 import { listOptions, type ShownDefinition, type ShownOption } from "./list-options.ts";
 
 /** `floe option show`: one option whole, or what a group of options has. */
 export default async function show(this: CliContext, flags: OptionFlags, path: string): Promise<void> {
-  const options = await listOptions(this, flags);
+  const { options, answer } = await listOptions(this, flags);
   const option = findOption(options, path);
-  if (option !== undefined) {
-    if (flags.json) return this.printJson(option);
-    for (const line of linesOf(option)) this.print(line);
-    return;
-  }
+  if (option !== undefined) return answer(flags.json ? jsonText(option) : textOfLines(linesOf(option)));
   const group = options.filter((each) => each.path.startsWith(`${path}.`));
   if (group.length === 0) throw unknown(path, options);
-  if (flags.json) return this.printJson(group);
-  for (const each of group) this.print(`${each.path}: ${each.type}`);
+  await answer(flags.json ? jsonText(group) : textOfLines(group.map((each) => `${each.path}: ${each.type}`)));
 }
 
 /** The option at a path; one inside a set of free names also by such a name, and then with what the set has for it. */

@@ -1,0 +1,114 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { writeFileAtomic } from "../files/write.ts";
+import { isAsItWas, type Stamps } from "./watched.ts";
+
+/** What a command printed, and what that holds for. */
+export interface Answer {
+  /** All that was written to stdout. */
+  readonly text: string;
+  readonly stamps: readonly Stamps[];
+  /** Where nothing is. */
+  readonly absent: readonly string[];
+  /** What has to be valid in a store; absent when the answer does not depend on one. */
+  readonly store?: RequiredObjects;
+}
+
+export interface RequiredObjects {
+  readonly root: string;
+  /** Whether it was the one that is meant when none is named. */
+  readonly isDefault: boolean;
+  /** The database that says what is valid. */
+  readonly database: string;
+  readonly paths: readonly string[];
+}
+
+/** Changes when answers of an older shape must not be read. */
+const VERSION = 1;
+/** How many are kept: those written last. */
+const KEPT = 64;
+
+/**
+ * Answers of whole commands: what was printed for the same words, in the same folder, by the same program, while nothing they were made
+ * from has changed. Whoever finds one has nothing to load but this.
+ *
+ * A file of two lines of JSON, and a sum of both: one that was cut short or damaged is none.
+ */
+export class Answers {
+  readonly #folder: string;
+
+  /** @param folder Where they are kept; made when the first one is. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * The answer to a command, if all it was made from is as it was. What the store has to have is not looked at here.
+   *
+   * @param key All that the command depends on besides files, as text.
+   */
+  find(key: string): Answer | undefined {
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(this.#place(key));
+    } catch {
+      return undefined;
+    }
+    const [own, json, sum] = bytes.toString("utf8").split("\n", 3);
+    // Two keys may have one name.
+    if (own !== JSON.stringify(key) || json === undefined || sum === undefined) return undefined;
+    if (sum !== sumOf(bytes.subarray(0, -(sum.length + 1)))) return undefined;
+    const answer = JSON.parse(json) as Answer;
+    return isAsItWas(answer.stamps, answer.absent) ? answer : undefined;
+  }
+
+  /** Keep an answer. A cache that cannot be written is no reason to fail. */
+  keep(key: string, answer: Answer): void {
+    const bytes = Buffer.from(`${JSON.stringify(key)}\n${JSON.stringify(answer)}\n`);
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      writeFileAtomic(this.#place(key), Buffer.concat([bytes, Buffer.from(`${sumOf(bytes)}\n`)]), { mode: 0o600 });
+      this.#forgetOldest();
+    } catch {
+      return;
+    }
+  }
+
+  #forgetOldest(): void {
+    const names = readdirSync(this.#folder);
+    if (names.length <= KEPT) return;
+    const ages = names.map((name) => {
+      const path = `${this.#folder}/${name}`;
+      return { path, mtimeMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 };
+    });
+    for (const { path } of ages.sort((a, b) => b.mtimeMs - a.mtimeMs).slice(KEPT)) rmSync(path, { force: true });
+  }
+
+  #place(key: string): string {
+    return `${this.#folder}/${sumOf(Buffer.from(`${VERSION} ${key}`))}`;
+  }
+}
+
+/**
+ * A sum of bytes, 16 hexadecimal digits. It finds accidents and no malice; Node's cryptography, which would, takes longer to load than
+ * all else that is done here. Two lanes over words of 32 bits, the bytes left over, and the length; each step can be undone, so no two
+ * texts that differ in one word have the same.
+ */
+function sumOf(bytes: Buffer): string {
+  let a = 0x811c9dc5 ^ bytes.length;
+  let b = 0x9e3779b9;
+  const whole = bytes.length & ~3;
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < whole; i += 4) {
+    const word = words.getUint32(i, true);
+    a = Math.imul(a ^ word, 0x01000193);
+    b = Math.imul(((b << 5) | (b >>> 27)) ^ word, 0x85ebca6b);
+  }
+  for (let i = whole; i < bytes.length; i++) a = Math.imul(a ^ (bytes[i] as number), 0x01000193);
+  return [a, b].map((lane) => (lane >>> 0).toString(16).padStart(8, "0")).join("");
+}
+
+/** The folder for answers of this user. */
+export function defaultAnswersFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
+  return cache === undefined ? undefined : `${cache}/floe/answers`;
+}
