@@ -56,6 +56,8 @@ export interface VmTestManifest {
   readonly boot?: "cold";
   /** Platforms it can run on. */
   readonly platforms: readonly string[];
+  /** Words to choose it by; they change nothing about it. */
+  readonly tags: readonly string[];
   readonly machines: Readonly<Record<string, MachineManifest>>;
   readonly programs: ProgramsManifest;
 }

@@ -27,7 +27,16 @@ const story = () =>
 
 test("vmTest() is data for an evaluation, and carries its script for the driver", () => {
   const made = story();
-  assert.equal(Object.keys(made), ["type", "name", "description", "story", "platforms", "machines", "programs"]);
+  assert.equal(Object.keys(made), [
+    "type",
+    "name",
+    "description",
+    "story",
+    "platforms",
+    "tags",
+    "machines",
+    "programs",
+  ]);
   assert.match(made.story, /vm-test\.test\.ts$/);
   assert.type(made.script, "function");
   assert.equal(made.allowConsole, [/expected/]);

@@ -57,6 +57,8 @@ export interface VmTestOptions<Names extends string, Networks extends string = n
   readonly allowConsole?: readonly RegExp[];
   /** Platforms of its machines, each of which it can run on; the first one is meant where none is named. Default: x86_64-linux. */
   readonly platforms?: readonly string[];
+  /** Words to choose it by, such as `smoke`; see `floe vm-test run --tag`. Default: none. */
+  readonly tags?: readonly string[];
   /** Package set of the machines, or the one whose cross sets they take. Default: Floe's own. */
   readonly pkgs?: Pkgs;
   /** The story. It runs on the host, in plain Node; the rest of this value only ever describes. */
@@ -127,7 +129,7 @@ function makePrograms(pkgs: Pkgs): ProgramsManifest {
 export function vmTest<const Names extends string, const Networks extends string = never>(
   options: VmTestOptions<Names, Networks>,
 ): VmTest {
-  const { name, description, script, boot, allowConsole = [], platforms = [PLATFORM] } = options;
+  const { name, description, script, boot, allowConsole = [], platforms = [PLATFORM], tags = [] } = options;
   const story = callerLocation(vmTest)?.file ?? "";
   const [first = PLATFORM] = platforms;
   const on = Object.fromEntries(platforms.map((platform) => [platform, manifest(platform)]));
@@ -147,6 +149,7 @@ export function vmTest<const Names extends string, const Networks extends string
       story,
       ...(boot === undefined ? {} : { boot }),
       platforms,
+      tags,
       /** Worked out when an evaluation asks, since the driver, which imports stories too, has no use for it. */
       get machines() {
         made ??= makeMachines(options, platform);

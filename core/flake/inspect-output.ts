@@ -9,6 +9,8 @@ export interface InspectedOutput {
   readonly description?: string;
   /** Of a machine test: what its machines can be. */
   readonly platforms?: readonly string[];
+  /** Of a machine test: words to choose it by. */
+  readonly tags?: readonly string[];
 }
 
 /**
@@ -62,7 +64,7 @@ export function inspectOutput(path: readonly string[], value: unknown): Inspecte
       return { type, ...named(about) };
     case "vm-test":
       expectThat(about.type === "vmTest", "what vmTest() gives");
-      return { type, ...named(about), ...(Array.isArray(about.platforms) ? { platforms: about.platforms } : {}) };
+      return { type, ...named(about), ...listOf(about, "platforms"), ...listOf(about, "tags") };
     case "template":
       expectThat(kindOfValue(value) === "an object", "a template, { path, description }", HINTS.template);
       if (typeof about.path !== "string" && fieldsOf(about.path).kind !== "local-source")
@@ -100,6 +102,7 @@ const FIELDS = [
   "welcome",
   "activation",
   "platforms",
+  "tags",
 ] as const;
 
 type Fields = { readonly [name in (typeof FIELDS)[number] | "drvPath" | "outPath"]?: unknown };
@@ -131,6 +134,11 @@ function described({ description, summary, meta }: Fields): Pick<InspectedOutput
   const { summary: inMeta } = fieldsOf(meta, ["summary"]);
   const text = [description, summary, inMeta].find((each) => typeof each === "string");
   return text === undefined ? {} : { description: text as string };
+}
+
+function listOf(about: Fields, name: "platforms" | "tags"): Pick<InspectedOutput, "platforms" | "tags"> {
+  const list = about[name];
+  return Array.isArray(list) ? { [name]: list as readonly string[] } : {};
 }
 
 function textOf(value: unknown): string {

@@ -58,6 +58,7 @@ export interface VmTestLike {
   readonly name: string;
   readonly description: string;
   readonly platforms?: readonly string[];
+  readonly tags?: readonly string[];
   readonly machines: object;
 }
 

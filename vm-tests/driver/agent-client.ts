@@ -67,6 +67,8 @@ export interface AgentClientOptions {
   readonly onRestart?: () => void;
   /** The reason for a stream that closed, where more is known than that it did. */
   readonly explainEnd?: () => Promise<CodedError | undefined>;
+  /** Told every frame as it is sent or received. */
+  readonly onFrame?: (to: "guest" | "host", type: number, stream: number, bytes: number) => void;
 }
 
 interface StreamHandler {
@@ -85,6 +87,7 @@ export class AgentClient {
   readonly #epoch: number;
   #nextStream = 1;
   #closed: CodedError | undefined;
+  readonly #tap: NonNullable<AgentClientOptions["onFrame"]>;
   readonly #restarted: (() => void) | undefined;
   readonly #hello: Promise<Hello>;
   #greet: (hello: Hello) => void = () => {};
@@ -92,7 +95,10 @@ export class AgentClient {
   #greeted = false;
   readonly #knock: NodeJS.Timeout;
   readonly #listen = (data: Buffer): void => {
-    for (const frame of this.#reader.push(data)) this.#take(frame);
+    for (const frame of this.#reader.push(data)) {
+      this.#tap("host", frame.type, frame.stream, frame.payload.length);
+      this.#take(frame);
+    }
   };
 
   /** @param epoch A number no earlier client of this guest has used. The agent ends everything older than it. */
@@ -100,6 +106,7 @@ export class AgentClient {
     this.#stream = stream;
     this.#epoch = epoch;
     this.#restarted = options.onRestart;
+    this.#tap = options.onFrame ?? (() => {});
     this.#hello = new Promise((resolve, reject) => {
       this.#greet = resolve;
       this.#refuse = reject;
@@ -366,6 +373,7 @@ export class AgentClient {
 
   #send(type: number, stream: number, payload?: Uint8Array): boolean {
     if (this.#closed !== undefined || this.#stream.destroyed) return true;
+    this.#tap("guest", type, stream, payload?.length ?? 0);
     return this.#stream.write(encodeFrame(type, stream, payload));
   }
 

@@ -19,6 +19,7 @@ import { type ConsoleTrouble, judgeConsoleLine, judgeJournalLine, saysTheSame } 
 import { SERVICE_MANAGER_SOCKET, ServiceManager } from "./service-manager.ts";
 import { Deadline, type GuestClock, qemuClock } from "./deadline.ts";
 import { LineRecorder } from "./line-recorder.ts";
+import type { TraceRecorder } from "./trace.ts";
 import { withDeadline } from "./wait.ts";
 
 /** Names of the two streams between host and guest; modules/testing/agent.ts has the guest's ends. */
@@ -66,6 +67,8 @@ export interface BootSpecification {
   readonly onLine?: (from: "console" | "journal", line: string) => void;
   /** Where the story stands, for what is said on the console. */
   readonly whereNow?: () => SourceLocation | undefined;
+  /** Writes down what is said to QEMU and to the agent. */
+  readonly trace?: TraceRecorder | undefined;
 }
 
 /** A boot that took place in another process up to the instant at which it was frozen. */
@@ -119,7 +122,12 @@ export class Boot {
     this.clock = qemuClock(machine.process.pid);
     // The agent of a copy has served somebody else already, whose numbers we do not know.
     const epoch = specification.copy === undefined ? specification.number : randomInt(FIRST_COPY_EPOCH, 2 ** 32);
-    this.agent = new AgentClient(agentPort, epoch, { explainEnd: () => this.#explainEnd() });
+    const { trace } = specification;
+    if (trace !== undefined) machine.qmp.onTraffic((traffic) => trace.qmp(traffic));
+    this.agent = new AgentClient(agentPort, epoch, {
+      explainEnd: () => this.#explainEnd(),
+      ...(trace === undefined ? {} : { onFrame: (to, type, stream, bytes) => trace.frame(to, type, stream, bytes) }),
+    });
     this.manager = new ServiceManager(() => this.agent.connect({ path: SERVICE_MANAGER_SOCKET }));
     this.#whereNow = specification.whereNow ?? (() => undefined);
     // What was said before a copy began is no doing of the story's line that stands there now.
@@ -127,11 +135,11 @@ export class Boot {
     for (const line of journal.lines()) this.#note(judgeJournalLine(line));
     console.onLine((line) => this.#note(judgeConsoleLine(line), this.#whereNow()));
     journal.onLine((line) => this.#note(judgeJournalLine(line), this.#whereNow()));
-    this.over = this.#follow();
+    this.over = this.#follow(trace);
   }
 
   /** Follow QEMU to its end. */
-  async #follow(): Promise<void> {
+  async #follow(trace: TraceRecorder | undefined): Promise<void> {
     const { process, qmp } = this.machine;
     const stop = qmp.onEvent(({ event, data }) => {
       // QEMU stops the machine then, as if somebody could make room meanwhile.
@@ -143,6 +151,7 @@ export class Boot {
     const exit = await process.exited;
     stop();
     await this.#drained();
+    trace?.end();
     this.#over.abort();
     if (this.#ending) return;
     if (exit.signal === undefined && exit.status === 0) {

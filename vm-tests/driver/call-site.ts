@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { QemuError } from "qemu-wrapper";
 import { CodedError, type SourceLocation } from "../../core/base/index.ts";
+import { withoutEdition } from "./own-modules.ts";
 
 const FRAME = /^\s*at (?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
 /** The folder this code runs from: the driver's own, or that of the bundle it was put into. */
@@ -11,7 +12,7 @@ const CORE = fileURLToPath(new URL("../../core/", import.meta.url));
 export function callSite(stack: string = captureStack()): SourceLocation | undefined {
   for (const line of stack.split("\n")) {
     const match = FRAME.exec(line);
-    const file = decodeURIComponent(match?.[1] ?? "");
+    const file = decodeURIComponent(withoutEdition(match?.[1] ?? ""));
     if (match === null || isOwnFrame(file)) continue;
     return { file, line: Number(match[2]), column: Number(match[3]) };
   }

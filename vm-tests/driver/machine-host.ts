@@ -24,6 +24,8 @@ import { readKernelArchitecture } from "./kernel-image.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
 import { settleAndFreeze, templateKeyOf, type Templates } from "./template.ts";
 import type { HeldTemplate, TemplateFacts } from "./template-store.ts";
+import { TRACE_FILE } from "./run-folder.ts";
+import { TraceRecorder } from "./trace.ts";
 import { readUsage } from "./usage.ts";
 
 /** Seconds of the guest until the agent has to answer. */
@@ -66,6 +68,8 @@ export interface MachineHostOptions {
   readonly record: (file: string, entry: object) => void;
   /** Writes to a record. Default: does what it is told. */
   readonly keep?: (write: () => void) => void;
+  /** Keep also what is said to QEMU and to the agent. */
+  readonly trace?: boolean | undefined;
   /** Start from a copy of the machine as it was after its boot. Default: boot. */
   readonly templates?: Templates;
   /** Makes the host of a fork, and sees to its end. */
@@ -383,6 +387,10 @@ export class MachineHost {
       socketFolder: this.#sockets.path,
       folder: this.folder,
       number: ++this.#boots,
+      trace:
+        this.#options.trace === true
+          ? new TraceRecorder((entry) => this.#options.record(TRACE_FILE, entry))
+          : undefined,
       onLine: (from, line) => this.#options.record("lines.ndjson", { from, line }),
       ...(this.#options.keep === undefined ? {} : { keep: this.#options.keep }),
       whereNow: () => this.calls.pending?.at,

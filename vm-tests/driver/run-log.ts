@@ -8,6 +8,10 @@ export type RunEvent =
       readonly accelerator: string;
       readonly reason: string;
       readonly folder: string;
+      /** Of its machines, such as `aarch64-linux`. */
+      readonly platform?: string;
+      /** Which try of the test it is, where it is not the first. */
+      readonly attempt?: number;
       /** Digest of the story's file, and the toplevel of each generation of each machine: what a run is a run of. */
       readonly story?: string;
       readonly systems?: Readonly<Record<string, string>>;

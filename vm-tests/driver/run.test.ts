@@ -9,7 +9,6 @@ import type { VmTestManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import { checkHost } from "./check-host.ts";
 import { MachineHost } from "./machine-host.ts";
-import { Reporter } from "./reporter.ts";
 import { runVmTest, type Script } from "./run.ts";
 import type { RunEvent } from "./run-log.ts";
 
@@ -131,6 +130,7 @@ function manifest(): VmTestManifest {
     description: "",
     story: "",
     platforms: ["x86_64-linux"],
+    tags: [],
     machines: { machine },
     programs: { node: "", path: [] },
   };
@@ -285,19 +285,6 @@ test("checkHost() names what is missing before anything is built", () => {
         error.code === "qemu.missing" &&
         error.hint.includes(`apt-get install ${debian}`),
     );
-});
-
-test("Reporter writes plain lines where there is no terminal, and redraws where there is one", () => {
-  for (const interactive of [false, true]) {
-    let text = "";
-    const reporter = new Reporter({ write: (part) => (text += part), interactive, color: false, columns: () => 80 });
-    reporter.log({ kind: "step-begin", name: "boot", depth: 0 });
-    reporter.log({ kind: "step-end", name: "boot", depth: 0, ok: true, seconds: 1.25 });
-    reporter.log({ kind: "result", ok: true, seconds: 2 });
-    reporter.close();
-    assert.match(text, "  ✓ boot (1.3 s)\n");
-    assert.is(text.includes("\x1b[K"), interactive);
-  }
 });
 
 test.run();

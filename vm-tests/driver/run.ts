@@ -42,8 +42,12 @@ export interface RunOptions {
   readonly realPath: (storePath: string) => string;
   /** Folder that receives the records. */
   readonly folder: string;
+  /** Which try of the test it is. Default: 1. */
+  readonly attempt?: number;
   /** Told every record, as {@link RunFolder} is. */
   readonly onEntry?: (file: string, entry: object) => void;
+  /** Record also what is said to QEMU and to the agents. */
+  readonly trace?: boolean;
   /** Keep the machines' disks. */
   readonly keep?: boolean;
   /** Wall time after which the whole run is given up, in seconds. */
@@ -92,7 +96,9 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     const wanted = options.accelerator ?? "auto";
     const { accelerator, reason } = await chooseAccelerator({ wanted, architecture });
     const [story, systems] = [digestOf(options.storyFile), systemsOf(manifest)];
-    log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder, story, systems });
+    const { attempt = 1 } = options;
+    const which = { platform: `${architecture}-linux`, ...(attempt === 1 ? {} : { attempt }) };
+    log({ kind: "run", name: manifest.name, accelerator, reason, folder: options.folder, ...which, story, systems });
     const opened = await StoryNetworks.open({ machines: manifest.machines, folder: folder.path, log });
     networks = opened;
     const templates = await openTemplates(options, architecture, accelerator);
@@ -107,6 +113,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
         folder: folder.machine(name),
         record: (file, entry) => folder.record(join(name, file), entry),
         keep: (write) => folder.keep(write),
+        trace: options.trace,
         storyFolder: dirname(options.storyFile),
         realPath: options.realPath,
         fork: (fork, checkpoint) => makeHost(fork, machine, checkpoint),

@@ -17,6 +17,12 @@ interface Message {
   readonly timestamp?: QmpEvent["timestamp"];
 }
 
+/** A message of the control channel as it was sent or received. */
+export interface QmpTraffic {
+  readonly to: "qemu" | "host";
+  readonly message: object;
+}
+
 export interface WaitForEventOptions<Data = Readonly<Record<string, unknown>>> {
   readonly isMeant?: (data: Data) => boolean;
   readonly signal?: AbortSignal | undefined;
@@ -27,6 +33,7 @@ export class QmpClient {
   readonly #stream: Duplex;
   readonly #waiting = new Map<number, Waiter>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
+  readonly #taps = new Set<(traffic: QmpTraffic) => void>();
   readonly #closing = new Set<(error: QemuError) => void>();
   #nextId = 1;
   #rest = "";
@@ -84,9 +91,9 @@ export class QmpClient {
           ),
       });
     });
-    this.#stream.write(
-      `${JSON.stringify({ execute: name, ...(args === undefined ? {} : { arguments: args }), id })}\n`,
-    );
+    const message = { execute: name, ...(args === undefined ? {} : { arguments: args }), id };
+    for (const tap of this.#taps) tap({ to: "qemu", message });
+    this.#stream.write(`${JSON.stringify(message)}\n`);
     return withAbort(answer, signal).finally(() => this.#waiting.delete(id));
   }
 
@@ -94,6 +101,12 @@ export class QmpClient {
   onEvent(listener: (event: QmpEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Call `listener` for every message from now on, in both directions; the result ends that. */
+  onTraffic(listener: (traffic: QmpTraffic) => void): () => void {
+    this.#taps.add(listener);
+    return () => this.#taps.delete(listener);
   }
 
   /**
@@ -138,6 +151,7 @@ export class QmpClient {
   }
 
   #dispatch(message: Message): void {
+    for (const tap of this.#taps) tap({ to: "host", message });
     if (message.QMP !== undefined) this.#greeting?.resolve(undefined);
     else if (message.event !== undefined) {
       const event = {

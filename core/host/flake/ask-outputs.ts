@@ -34,6 +34,7 @@ const askedSchema = v.array(
     name: v.optional(v.string()),
     description: v.optional(v.string()),
     platforms: v.optional(v.array(v.string())),
+    tags: v.optional(v.array(v.string())),
     drvPath: v.optional(v.string()),
     warnings: v.optional(v.array(v.string())),
   }),

@@ -48,6 +48,11 @@ export class LiveBlock {
     }, wait).unref();
   }
 
+  /** Take the block away until something changes, for what others write to the same terminal. */
+  clear(): void {
+    this.#options.write(this.#erase());
+  }
+
   /** Remove the block. */
   close(): void {
     this.#closed = true;

@@ -19,6 +19,7 @@ const manifest: VmTestManifest = {
   description: "It shows the first thing.",
   story: "",
   platforms: ["x86_64-linux"],
+  tags: [],
   machines: {},
   programs: { node: "/bin/node", path: ["/bin"] },
 };

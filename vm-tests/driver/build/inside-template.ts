@@ -34,6 +34,7 @@ const result = await runVmTest({
     description: "",
     story: "",
     platforms: [],
+    tags: [],
     machines: { [machine]: manifest },
     programs,
   },

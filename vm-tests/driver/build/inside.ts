@@ -4,8 +4,8 @@
  * It is called with the story's file. What happens is on its standard output, as entries of `wire.ts`; the output says the same each time,
  * so that a test is as reproducible as what it tests.
  */
-import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { extname, join } from "node:path";
 import type { VmTestManifest } from "../../manifest.ts";
 import { useOwnModules } from "../own-modules.ts";
 import { formatWireEntry, type WireEntry } from "./wire.ts";
@@ -25,8 +25,6 @@ const { loadStory } = await import("../load-story.ts");
 const { runVmTest } = await import("../run.ts");
 const { BuiltTemplate } = await import("../built-template.ts");
 
-const { ERROR_FILE } = await import("../run-folder.ts");
-
 const attributes = JSON.parse(readFileSync(process.env["NIX_ATTRS_JSON_FILE"] ?? "", "utf8")) as Attributes;
 const { manifest, outputs, templates } = attributes;
 const folder = join(process.cwd(), "run");
@@ -37,15 +35,19 @@ function tell(entry: WireEntry): void {
 
 /** What a story copied out of its machines, and their screens. */
 function tellFiles(): void {
-  for (const machine of Object.keys(manifest.machines)) {
-    const place = join(machine, "files");
-    const names = readdirSync(folder).includes(machine) && readdirSync(join(folder, machine)).includes("files");
-    for (const name of names ? readdirSync(join(folder, place), { recursive: true, encoding: "utf8" }) : []) {
-      const file = join(place, name);
-      const info = lstatSync(join(folder, file));
-      // Folders are made again from the names in them; a link is not followed to who knows where.
-      if (info.isFile() && info.size <= MOST_BYTES) tell({ file, base64: readFileSync(join(folder, file), "base64") });
-    }
+  for (const machine of Object.keys(manifest.machines)) tellFolder(join(machine, "files"));
+}
+
+/** All files below a folder; folders are made again from the names in them, and a link is not followed to who knows where. */
+function tellFolder(place: string): void {
+  if (!existsSync(join(folder, place))) return;
+  for (const name of readdirSync(join(folder, place), { recursive: true, encoding: "utf8" })) {
+    const file = join(place, name);
+    const info = lstatSync(join(folder, file));
+    // Lines of JSON were told as they came.
+    const isTold = extname(file) === ".ndjson" && !file.split("/").includes("files");
+    if (info.isFile() && info.size <= MOST_BYTES && !isTold)
+      tell({ file, base64: readFileSync(join(folder, file), "base64") });
   }
 }
 
@@ -60,10 +62,13 @@ const result = await runVmTest({
   realPath: (path) => path,
   folder,
   templates: { storeOf: (machine) => new BuiltTemplate(templates[machine] ?? ""), method: "whole-state" },
+  // Whoever runs the build keeps it or not, and one that is kept shall not be another build.
+  trace: true,
   onEntry: (file, entry) => tell({ file, entry }),
   log: () => {},
 });
-tellFiles();
-if (!result.ok) tell({ file: ERROR_FILE, base64: readFileSync(join(folder, ERROR_FILE), "base64") });
+// Who looks for what went wrong may need anything: what went over the networks, the command lines of QEMU.
+if (result.ok) tellFiles();
+else tellFolder(".");
 if (result.ok) writeFileSync(outputs.out, `passed ${manifest.name}\n`);
 process.exitCode = result.ok ? 0 : 1;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, extname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parse } from "es-module-lexer/js";
 import { CodedError } from "../../../core/base/index.ts";
 import { resolveOwn } from "../own-modules.ts";
@@ -19,12 +19,16 @@ export interface SourceClosureOptions {
   readonly entries: readonly string[];
   /** The first that has a file is the one it belongs to. */
   readonly roots: readonly SourceRoot[];
+  /** Folder of the Floe whose modules `#floe/…` names. Default: the running one. */
+  readonly floe?: string | undefined;
 }
 
 /** A file of the closure. */
 export interface SourceFile {
   /** Where it lies in the tree: the name of its root and the path below that. */
   readonly place: string;
+  /** Where it lies on this machine. */
+  readonly path: string;
   readonly bytes: Buffer;
 }
 
@@ -34,16 +38,16 @@ export interface SourceFile {
  * @returns sorted by place.
  * @throws {CodedError} `vm-test.import` when something is imported that a build cannot have.
  */
-export function readSourceClosure({ entries, roots }: SourceClosureOptions): SourceFile[] {
+export function readSourceClosure({ entries, roots, floe }: SourceClosureOptions): SourceFile[] {
   const files = new Map<string, SourceFile>();
   const waiting = [...entries];
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     const place = placeOf(file, roots);
     if (files.has(place)) continue;
     const bytes = readFileSync(file);
-    files.set(place, { place, bytes });
+    files.set(place, { place, path: file, bytes });
     for (const specifier of importsOf(file, bytes)) {
-      const imported = resolveImport(specifier, file);
+      const imported = resolveImport(specifier, file, floe);
       if (imported !== undefined) waiting.push(imported);
     }
   }
@@ -70,9 +74,9 @@ function importsOf(file: string, bytes: Buffer): string[] {
 }
 
 /** Absolute path of what is imported; `undefined` for Node's own modules. */
-function resolveImport(specifier: string, importer: string): string | undefined {
+function resolveImport(specifier: string, importer: string, floe: string | undefined): string | undefined {
   if (specifier.startsWith("node:")) return undefined;
-  const own = resolveOwn(specifier);
+  const own = resolveOwn(specifier, floe === undefined ? undefined : pathToFileURL(`${floe}/`));
   if (own !== undefined) return fileURLToPath(own);
   const file = join(dirname(importer), specifier);
   if (/^\.{1,2}\//.test(specifier) && existsSync(file)) return realpathSync(file);

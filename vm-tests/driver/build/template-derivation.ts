@@ -12,6 +12,7 @@ import type { LocalStore } from "../../../core/host/local-store/index.ts";
 import { sortedText } from "../../../core/base/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { VmTestManifest } from "../../manifest.ts";
+import { needsOf } from "../admission.ts";
 import { addSource } from "./add-source.ts";
 import { placeOf, readSourceClosure, type SourceRoot } from "./source-closure.ts";
 
@@ -60,6 +61,7 @@ export async function addTemplateDerivations(options: TemplateDerivationsOptions
         __json: formatStructuredAttrs({
           ...(attributes as unknown as Record<string, StructuredValue>),
           requiredSystemFeatures: ["nixos-test"],
+          requiredMemory: `${needsOf({ [machine]: own }).memoryMiB}M`,
         }),
       },
     };

@@ -12,6 +12,7 @@ import type { LocalStore } from "../../../core/host/local-store/index.ts";
 import { sortedText } from "../../../core/base/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { VmTestManifest } from "../../manifest.ts";
+import { needsOf } from "../admission.ts";
 import { addSource } from "./add-source.ts";
 import { placeOf, readSourceClosure, type SourceRoot } from "./source-closure.ts";
 import { addTemplateDerivations } from "./template-derivation.ts";
@@ -68,9 +69,10 @@ export async function addTestDerivation(options: TestDerivationOptions): Promise
       out: "",
       __json: formatStructuredAttrs({
         // Where the story lies on this machine, and what it says of itself, change nothing about what happens.
-        manifest: { ...manifest, story: "", description: "" } as unknown as StructuredValue,
+        manifest: { ...manifest, story: "", description: "", tags: [] } as unknown as StructuredValue,
         templates: Object.fromEntries(templates.map(({ machine, path }) => [machine, path])),
         requiredSystemFeatures: ["nixos-test"],
+        requiredMemory: `${needsOf(manifest.machines).memoryMiB}M`,
       }),
     },
   };

@@ -72,6 +72,7 @@ export async function runStory(
       description: "",
       story: "",
       platforms: [],
+      tags: [],
       machines,
       programs: { node: "", path: [] },
       ...(cold ? { boot: "cold" } : {}),

@@ -1,3 +1,5 @@
+export * from "./combine-runs.ts";
+export * from "./github.ts";
 export { findLastRun } from "./compare-runs.ts";
 export * from "./junit.ts";
 export * from "./make-report.ts";

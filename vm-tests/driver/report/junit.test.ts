@@ -7,6 +7,7 @@ import type { ReportRun, ReportStep } from "./report-data.ts";
 function runOf(outcome: ReportRun["outcome"], steps: readonly Partial<ReportStep>[], error?: string): ReportRun {
   return {
     name: "page",
+    attempt: 1,
     outcome,
     seconds: 12.5,
     accelerator: "tcg",

@@ -1,15 +1,25 @@
+import { combineRuns } from "./combine-runs.ts";
 import type { ReportRun, ReportStep } from "./report-data.ts";
 
 /**
  * Runs in the form that test services of most CI systems read.
  *
  * Shape: a suite for each test and a case for each of its outermost steps, with its seconds; a test without steps is one case. The case
- * that failed holds the error, and a run that did not come to its end is an error in place of a failure.
+ * that failed holds the error, and a run that did not come to its end is an error in place of a failure. Of a test that was tried more
+ * than once the last run counts; how the others failed is a `flakyFailure` of a case that passed, or a `rerunFailure` of one that failed.
  *
- * Source: the schema of Jenkins' xUnit plugin, `junit-10.xsd`.
+ * Source: the schemas of Jenkins' xUnit plugin, `junit-10.xsd`, and of Maven Surefire's reports.
  */
 export function formatJunit(runs: readonly ReportRun[]): string {
-  const suites = runs.map(formatSuite);
+  const combined = combineRuns(runs);
+  const suites = combined
+    .filter(({ retried }) => retried !== true)
+    .map((run) =>
+      formatSuite(
+        run,
+        combined.filter((other) => other.retried === true && isSameTest(run, other)),
+      ),
+    );
   const count = (what: Outcome): number => suites.reduce((sum, suite) => sum + suite[what], 0);
   const head = `<testsuites tests="${count("tests")}" failures="${count("failures")}" errors="${count("errors")}">`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n${head}\n${suites.map(({ text }) => text).join("")}</testsuites>\n`;
@@ -17,32 +27,65 @@ export function formatJunit(runs: readonly ReportRun[]): string {
 
 type Outcome = "tests" | "failures" | "errors";
 
-function formatSuite(run: ReportRun): Readonly<Record<Outcome, number>> & { readonly text: string } {
+function isSameTest(one: ReportRun, other: ReportRun): boolean {
+  return one.name === other.name && one.platform === other.platform;
+}
+
+function formatSuite(
+  run: ReportRun,
+  earlier: readonly ReportRun[],
+): Readonly<Record<Outcome, number>> & { readonly text: string } {
   const outermost = run.steps.filter(({ depth }) => depth === 0);
-  const whole: ReportStep = { name: run.name, depth: 0, begin: 0, end: run.seconds, outcome: run.outcome };
+  const result = run.outcome === "flaky" ? "passed" : run.outcome;
+  const whole: ReportStep = { name: run.name, depth: 0, begin: 0, end: run.seconds, outcome: result };
   // A story that failed between its steps, or before the first, has no step that shows it.
-  const hidden = run.outcome !== "passed" && outermost.every(({ outcome }) => outcome === "passed");
+  const hidden = result !== "passed" && outermost.every(({ outcome }) => outcome === "passed");
   const cases = hidden || outermost.length === 0 ? [...outermost, whole] : outermost;
   const failed = cases.findIndex(({ outcome }) => outcome !== "passed");
-  const texts = cases.map((step, index) => formatCase(run, step, index === failed));
+  const shown = earlier.map((each) => ({ run: each, index: failed >= 0 ? failed : Math.max(0, caseOf(each, cases)) }));
+  const texts = cases.map((step, index) =>
+    formatCase(run, step, {
+      holdsError: index === failed,
+      earlier: shown.filter((each) => each.index === index).map((each) => each.run),
+    }),
+  );
   const count = (outcome: ReportStep["outcome"]): number => cases.filter((step) => step.outcome === outcome).length;
   const counts = { tests: cases.length, failures: count("failed"), errors: count("lost") };
   const attributes = `tests="${counts.tests}" failures="${counts.failures}" errors="${counts.errors}"`;
+  const name = escapeXml(run.name);
   const text =
-    `  <testsuite name="${escapeXml(run.name)}" ${attributes} time="${run.seconds.toFixed(3)}">\n` +
+    `  <testsuite name="${name}" ${attributes} time="${run.seconds.toFixed(3)}">\n` +
     `${texts.join("")}    <system-out>${escapeXml(`records: ${run.folder}`)}</system-out>\n  </testsuite>\n`;
   return { ...counts, text };
 }
 
-function formatCase(run: ReportRun, step: ReportStep, holdsError: boolean): string {
+/** The case in which an earlier try failed; less than 0 when there is none of that name. */
+function caseOf({ steps }: ReportRun, cases: readonly ReportStep[]): number {
+  const failed = steps.find(({ depth, outcome }) => depth === 0 && outcome !== "passed");
+  return cases.findIndex(({ name }) => name === failed?.name);
+}
+
+interface CaseContext {
+  readonly holdsError: boolean;
+  /** Tries that failed here before. */
+  readonly earlier: readonly ReportRun[];
+}
+
+function formatCase(run: ReportRun, step: ReportStep, { holdsError, earlier }: CaseContext): string {
   const time = (step.end - step.begin).toFixed(3);
   const open = `    <testcase name="${escapeXml(step.name)}" classname="${escapeXml(run.name)}" time="${time}"`;
-  if (step.outcome === "passed") return `${open}/>\n`;
-  const error = run.error ?? (step.outcome === "lost" ? "the run did not come to its end" : "failed");
-  const message = escapeXml(error.split("\n")[0] ?? "");
+  const kindOfEarlier = step.outcome === "passed" ? "flakyFailure" : "rerunFailure";
+  const others = earlier.map((each) => formatFailure(kindOfEarlier, each, true)).join("");
+  if (step.outcome === "passed") return others === "" ? `${open}/>\n` : `${open}>\n${others}    </testcase>\n`;
   const kind = step.outcome === "lost" ? "error" : "failure";
-  const body = holdsError ? escapeXml(error) : "";
-  return `${open}>\n      <${kind} message="${message}">${body}</${kind}>\n    </testcase>\n`;
+  return `${open}>\n${formatFailure(kind, run, holdsError)}${others}    </testcase>\n`;
+}
+
+function formatFailure(kind: string, run: ReportRun, holdsError: boolean): string {
+  const error = run.error ?? (run.outcome === "lost" ? "the run did not come to its end" : "failed");
+  const message = escapeXml(error.split("\n")[0] ?? "");
+  const type = kind.endsWith("Failure") ? ` type="attempt ${run.attempt}"` : "";
+  return `      <${kind} message="${message}"${type}>${holdsError ? escapeXml(error) : ""}</${kind}>\n`;
 }
 
 /** Text for elements and attributes; characters that XML 1.0 does not have become U+FFFD. */

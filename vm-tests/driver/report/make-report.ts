@@ -18,11 +18,14 @@ export function makeReportRun(record: RunRecord): ReportRun {
   const outcome = result === undefined ? "lost" : result.ok ? "passed" : "failed";
   return {
     name: run?.name ?? folder,
+    ...(run?.platform === undefined ? {} : { platform: run.platform }),
+    attempt: run?.attempt ?? 1,
     outcome,
     seconds,
     accelerator: run === undefined ? "none" : `${run.accelerator} (${run.reason})`,
     folder,
     ...(error === undefined ? {} : { error }),
+    ...(result?.failure?.at === undefined ? {} : { at: result.failure.at }),
     steps: makeSteps(events, seconds, outcome),
     notes: events.flatMap((event) => (event.kind === "note" ? [{ at: event.at, text: event.text }] : [])),
     machines: record.machines.map((machine) => makeMachine(machine, events, seconds)),
@@ -31,7 +34,7 @@ export function makeReportRun(record: RunRecord): ReportRun {
 }
 
 /** A step whose end is missing failed with its run, or was lost with it. */
-function makeSteps(events: readonly RecordedEvent[], endOfRun: number, outcome: ReportRun["outcome"]): ReportStep[] {
+function makeSteps(events: readonly RecordedEvent[], endOfRun: number, outcome: ReportStep["outcome"]): ReportStep[] {
   const steps: ReportStep[] = [];
   const open: number[] = [];
   for (const event of events) {

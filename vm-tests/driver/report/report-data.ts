@@ -6,12 +6,20 @@ export interface ReportData {
 
 export interface ReportRun {
   readonly name: string;
-  /** `lost`: it did not come to its end. */
-  readonly outcome: "passed" | "failed" | "lost";
+  /** Of its machines, such as `aarch64-linux`. */
+  readonly platform?: string;
+  /** Which try of its test it was, counted from 1. */
+  readonly attempt: number;
+  /** Another try followed, which counts in its place. */
+  readonly retried?: boolean;
+  /** `lost`: it did not come to its end. `flaky`: it passed when the test was tried again. */
+  readonly outcome: "passed" | "failed" | "lost" | "flaky";
   readonly seconds: number;
   readonly accelerator: string;
   readonly folder: string;
   readonly error?: string;
+  /** Where in the story it failed. */
+  readonly at?: { readonly file: string; readonly line: number; readonly column: number };
   readonly steps: readonly ReportStep[];
   readonly notes: readonly { readonly at: number; readonly text: string }[];
   readonly machines: readonly ReportMachine[];
@@ -23,7 +31,7 @@ export interface ReportStep {
   readonly depth: number;
   readonly begin: number;
   readonly end: number;
-  readonly outcome: ReportRun["outcome"];
+  readonly outcome: "passed" | "failed" | "lost";
 }
 
 export type MachineState = "booting" | "running" | "off";

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
+import { combineRuns } from "./combine-runs.ts";
 import { formatJunit } from "./junit.ts";
 import type { ReportData, ReportRun } from "./report-data.ts";
 
@@ -15,7 +16,7 @@ const PAGE = new URL("./page/", import.meta.url);
  * Everything in it that came out of a guest is data, which its script only ever shows as text.
  */
 export function writeReport(file: string, runs: readonly ReportRun[]): void {
-  writeWhole(file, formatReport(runs));
+  writeWhole(file, formatReport(combineRuns(runs)));
 }
 
 /** Write the form of {@link formatJunit}. */

@@ -1,11 +1,26 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../../context.ts";
-import { type BuildFlags, buildAliases, buildFlags, type JsonFlags, jsonFlags, parseCount } from "../../flags.ts";
+import {
+  type BuildFlags,
+  buildAliases,
+  buildFlags,
+  type JsonFlags,
+  jsonFlags,
+  type LockFlags,
+  lockFlags,
+  parseCount,
+} from "../../flags.ts";
 import { templateRoutes } from "./template-commands.ts";
 
-export interface ListFlags extends JsonFlags {
+/** Which tests are meant. */
+export interface SelectFlags extends Pick<LockFlags, "locked" | "offline"> {
   readonly flake: string;
+  readonly tag?: readonly string[];
+  readonly platform?: PlatformFlag;
+  readonly changedSince?: string;
 }
+
+export interface ListFlags extends SelectFlags, JsonFlags {}
 
 /** What the guests' machines are. */
 export type PlatformFlag = "x86_64-linux" | "aarch64-linux";
@@ -13,14 +28,22 @@ export type PlatformFlag = "x86_64-linux" | "aarch64-linux";
 /** Which accelerator the guests get. */
 export type AcceleratorFlag = "auto" | "kvm" | "tcg";
 
-export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime"> {
-  readonly flake: string;
+/** Who tells what happens, and to whom. */
+export type ReporterFlag = "terminal" | "json" | "github";
+
+export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime" | "maxJobs">, SelectFlags, JsonFlags {
+  readonly jobs?: number;
+  readonly shard?: string;
+  readonly durations?: string;
+  readonly retry: number;
+  readonly watch: boolean;
+  readonly trace: boolean;
+  readonly reporter?: readonly ReporterFlag[];
   readonly keep: boolean;
   readonly output?: string;
   readonly timeout: number;
   readonly accel: AcceleratorFlag;
   readonly cold: boolean;
-  readonly platform?: PlatformFlag;
   readonly rerun: boolean;
   readonly direct: boolean;
   readonly junit?: string;
@@ -37,7 +60,38 @@ const flakeFlag = {
 } as const;
 
 // A build's own limits are about builders; here one limit covers the whole run of the machines.
-const { timeout: _timeout, maxSilentTime: _maxSilentTime, ...commonFlags } = buildFlags;
+const { timeout: _timeout, maxSilentTime: _maxSilentTime, maxJobs: _maxJobs, ...commonFlags } = buildFlags;
+
+/** Which tests are meant. */
+const selectFlags = {
+  ...flakeFlag,
+  tag: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "TAG",
+    brief: "Only tests with this tag, or one of several",
+  },
+  platform: {
+    kind: "enum",
+    values: ["x86_64-linux", "aarch64-linux"],
+    optional: true,
+    brief: "Only tests for machines of this platform, and on it (default: the first one a test declares)",
+  },
+  changedSince: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    placeholder: "REV",
+    brief: "Only tests whose systems or story's files are others than at a revision of git",
+  },
+} as const;
+
+const tests = {
+  kind: "array",
+  parameter: { brief: "A machine test; * and ? stand for any characters", placeholder: "NAME", parse: String },
+} as const;
 
 export interface DoctorFlags extends JsonFlags {
   readonly reprobe: boolean;
@@ -46,6 +100,7 @@ export interface DoctorFlags extends JsonFlags {
 export interface ReportFlags extends JsonFlags {
   readonly output?: string;
   readonly junit?: string;
+  readonly durations?: string;
 }
 
 const junit = {
@@ -56,16 +111,72 @@ const junit = {
   brief: "Write the results as JUnit XML, too",
 } as const;
 
-const list = buildCommand<ListFlags, [], CliContext>({
+const list = buildCommand<ListFlags, string[], CliContext>({
   loader: async () => (await import("./list.ts")).default,
-  parameters: { flags: { ...flakeFlag, ...jsonFlags } },
-  docs: { brief: "List the machine tests of a flake" },
+  parameters: {
+    flags: { ...selectFlags, locked: lockFlags.locked, offline: lockFlags.offline, ...jsonFlags },
+    positional: tests,
+  },
+  docs: {
+    brief: "List the machine tests of a flake",
+    fullDescription:
+      "All of them, or those that fit a NAME (in which * and ? stand for any characters) and everything else that is asked.",
+  },
 });
 
 const runParameters = {
   flags: {
     ...commonFlags,
-    ...flakeFlag,
+    ...selectFlags,
+    ...jsonFlags,
+    jobs: {
+      kind: "parsed",
+      parse: parseCount,
+      optional: true,
+      placeholder: "N",
+      brief:
+        "Tests, and builds of their images, at once: as many as there are processors when left out, as far as memory goes",
+    },
+    shard: {
+      kind: "parsed",
+      parse: String,
+      optional: true,
+      placeholder: "I/N",
+      brief: "Only the I-th of N parts of the tests, which take about as long as each other",
+    },
+    durations: {
+      kind: "parsed",
+      parse: String,
+      optional: true,
+      placeholder: "FILE",
+      brief: "What tests took, for --shard (default: vm-test-durations.json of the flake)",
+    },
+    retry: {
+      kind: "parsed",
+      parse: parseCount,
+      default: "0",
+      placeholder: "N",
+      brief: "Try a test that failed up to N times more; one that passes then is told as flaky",
+    },
+    watch: {
+      kind: "boolean",
+      default: false,
+      withNegated: false,
+      brief: "Go on, and run tests again when what they are made of changes",
+    },
+    trace: {
+      kind: "boolean",
+      default: false,
+      withNegated: false,
+      brief: "Record also what the driver says to QEMU and to the guests, in trace.ndjson of each machine",
+    },
+    reporter: {
+      kind: "enum",
+      values: ["terminal", "json", "github"],
+      optional: true,
+      variadic: true,
+      brief: "Tell what happens to people, as lines of JSON, or as annotations of GitHub (default: terminal)",
+    },
     keep: {
       kind: "boolean",
       default: false,
@@ -87,12 +198,6 @@ const runParameters = {
       brief: "Give a test up after this time",
     },
     junit,
-    platform: {
-      kind: "enum",
-      values: ["x86_64-linux", "aarch64-linux"],
-      optional: true,
-      brief: "Run on machines of this platform (default: the first one the test declares)",
-    },
     rerun: {
       kind: "boolean",
       default: false,
@@ -119,12 +224,8 @@ const runParameters = {
       brief: "How guests run; auto takes KVM where a probe guest really ran under it",
     },
   },
-  aliases: buildAliases,
-  positional: {
-    kind: "array",
-    minimum: 1,
-    parameter: { brief: "A machine test", placeholder: "NAME", parse: String },
-  },
+  aliases: { ...buildAliases, j: "jobs" },
+  positional: tests,
 } as const;
 
 const run = buildCommand<RunFlags, string[], CliContext>({
@@ -134,9 +235,10 @@ const run = buildCommand<RunFlags, string[], CliContext>({
     brief: "Build the machines of tests, boot them, and tell their stories",
     fullDescription:
       "Evaluate vmTests.NAME, build its machines' images, and run its story against real virtual machines, as a build: in the " +
-      "sandbox, several at once (--max-jobs), and only when its systems or the files of its story have changed since it passed. " +
-      "The records (console, journal, events, report) stay in a folder that is named at the end.\n\n" +
-      "Exit codes: 0 all passed, 1 a test failed; those of `floe build` when an image could not be built.",
+      "sandbox, several at once (--jobs), and only when its systems or the files of its story have changed since it passed. " +
+      "Without a NAME all tests are meant. The records (console, journal, events, report) stay in a folder that is named at the end.\n\n" +
+      "Exit codes: 0 all passed, 1 a test failed, 3 none failed but some passed only when they were tried again (--retry); those of " +
+      "`floe build` when an image could not be built.",
   },
 });
 
@@ -174,6 +276,13 @@ const report = buildCommand<ReportFlags, string[], CliContext>({
         brief: "The page to write (default: report.html in the first folder)",
       },
       junit,
+      durations: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write down what tests took, for `run --shard`; what the file knows of other tests stays",
+      },
       ...jsonFlags,
     },
     positional: {

@@ -1,27 +1,22 @@
-import { askOutputs, outlineFlake } from "../../../../core/host/flake/index.ts";
 import type { CliContext } from "../../context.ts";
-import { openForCommand } from "../flake/open.ts";
 import type { ListFlags } from "./index.ts";
+import { listTests } from "./list-tests.ts";
 
-/** `floe vm-test list`: names and what they show. Machines are not evaluated. */
-export default async function list(this: CliContext, flags: ListFlags): Promise<void> {
-  using opened = await openForCommand(this, flags);
-  const { paths } = await outlineFlake(opened.flake);
-  const meant = paths.filter(([output]) => output === "vmTests");
-  const { outputs, faults } = await askOutputs(opened.flake, "show", meant);
-  const rows = meant.map((path) => {
-    const name = path[1] as string;
-    const isMeant = (each: { readonly path: readonly string[] }): boolean => each.path[1] === name;
-    const fault = faults.find(isMeant);
-    const { description = "", platforms = [] } = outputs.find(isMeant) ?? {};
-    const text = fault === undefined ? description : `does not evaluate: ${fault.error.message}`;
-    return { name, description: text, platforms };
-  });
+/** `floe vm-test list`: names and what they show. */
+export default async function list(this: CliContext, flags: ListFlags, ...words: string[]): Promise<void> {
+  const { tests, directory } = await listTests(this, flags, words);
+  const rows = tests.map(({ fault, ...test }) =>
+    fault === undefined ? test : { ...test, description: `does not evaluate: ${fault.message}` },
+  );
   if (flags.json) return this.printJson(rows);
   const width = Math.max(...rows.map(({ name }) => name.length), 0);
-  for (const { name, description, platforms } of rows) {
+  for (const { name, description, platforms, tags } of rows) {
     const others = platforms.length < 2 ? "" : ` (${platforms.join(", ")})`;
-    this.print(`${name.padEnd(width)}  ${description}${others}`.trimEnd());
+    const words = tags.map((tag) => ` #${tag}`).join("");
+    this.print(`${name.padEnd(width)}  ${description}${others}${words}`.trimEnd());
   }
-  if (rows.length === 0) this.say(`the flake "${opened.flake.directory}" has no vmTests`);
+  if (rows.length > 0) return;
+  const asks = words.length > 0 || flags.tag !== undefined || flags.platform !== undefined;
+  const isFiltered = asks || flags.changedSince !== undefined;
+  this.say(isFiltered ? "no vmTests fit all that was asked" : `the flake "${directory}" has no vmTests`);
 }

@@ -5,7 +5,7 @@ import { isVmTest } from "../../../../vm-tests/driver/index.ts";
 import type { VmTestManifest } from "../../../../vm-tests/index.ts";
 import type { CliContext } from "../../context.ts";
 import { resolveInstallables } from "../../resolve.ts";
-import type { RunFlags } from "./index.ts";
+import type { SelectFlags } from "./index.ts";
 
 /** A test that was found and evaluated. */
 export interface PreparedTest {
@@ -18,12 +18,14 @@ export interface PreparedTest {
   readonly targets: readonly BuildTarget[];
   /** Absolute path of the flake that has its story. */
   readonly flakeFolder: string;
+  /** Names the state of its files, where they may change while this process lives. */
+  readonly edition?: string;
 }
 
 /** @throws {CodedError} `vm-test.not-a-test`, and the errors of the evaluation. */
 export async function prepareTest(
   context: CliContext,
-  flags: RunFlags,
+  flags: SelectFlags,
   store: LocalStore,
   name: string,
 ): Promise<PreparedTest> {
@@ -48,14 +50,14 @@ export async function prepareTest(
 }
 
 /** `rollback` is `FLAKE#vmTests.rollback`; what has a `#` is taken as it is. A platform is a member of the test. */
-function installable({ flake, platform }: RunFlags, name: string): string {
+function installable({ flake, platform }: SelectFlags, name: string): string {
   const of = platform === undefined ? "" : `.on.${platform}`;
   if (name.includes("#")) return `${name}${of}`;
   return `${flake}#${name.startsWith("vmTests.") ? name : `vmTests.${name}`}${of}`;
 }
 
 /** A test that does not declare the platform looks to an evaluation like one that is not there. */
-function explainPlatform(error: unknown, { platform }: RunFlags, name: string): unknown {
+function explainPlatform(error: unknown, { platform }: SelectFlags, name: string): unknown {
   if (platform === undefined || !(error instanceof CodedError) || error.code !== "flake.attribute-missing")
     return error;
   return new CodedError(

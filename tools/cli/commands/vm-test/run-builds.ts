@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { BuildEvent } from "../../../../core/build/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
@@ -8,44 +8,48 @@ import {
   addTestDerivation,
   ERROR_FILE,
   appendEntry,
-  type Reporter,
   type RunEvent,
   type RunResultEvent,
   RunFolder,
   type TestDerivation,
+  TRACE_FILE,
   WireReader,
 } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise, tryRealise } from "../../realise.ts";
+import { buildFlagsOf } from "./build-flags.ts";
 import type { RunFlags } from "./index.ts";
 import type { PreparedTest } from "./prepare.ts";
-import type { TestOutcome } from "./run.ts";
+import type { RunReporter } from "./reporters/reporter.ts";
+import { type Attempt, folderFor } from "./run.ts";
 
 export interface RunBuildsOptions {
   readonly context: CliContext;
   readonly store: LocalStore;
   readonly flags: RunFlags;
-  /** Folder for the records of a test. */
-  readonly folderOf: (test: PreparedTest) => string;
-  readonly reporterOf: (test: PreparedTest) => Reporter;
+  readonly reporter: RunReporter;
+  /** Told how each try ended. @returns whether there is to be another one. */
+  readonly onEnd: (test: PreparedTest, attempt: Attempt) => boolean;
+}
+
+/** A test with the build that it is. */
+interface TestBuild {
+  readonly test: PreparedTest;
+  readonly made: TestDerivation;
 }
 
 /**
  * Run tests as builds: in the sandbox, as many at once as there may be jobs, and not at all where nothing has changed since they passed.
  *
- * @returns outcomes in the order of the tests.
  * @throws {CodedError} of an image that could not be built.
  */
-export async function runBuilds(tests: readonly PreparedTest[], options: RunBuildsOptions): Promise<TestOutcome[]> {
+export async function runBuilds(tests: readonly PreparedTest[], options: RunBuildsOptions): Promise<void> {
   const { context, store, flags } = options;
-  // The limit is one for stories.
-  const { timeout: _, ...imageFlags } = flags;
   await realise(
     tests.flatMap(({ targets }) => targets),
-    { context, store, flags: { ...imageFlags, rebuild: false } },
+    { context, store, flags: buildFlagsOf(flags) },
   );
-  const followers = new Map<StorePath, Follower>();
-  const drvPaths: StorePath[] = [];
+  let builds: TestBuild[] = [];
   for (const test of tests) {
     const { manifest, targets, flakeFolder } = test;
     const made = await addTestDerivation({
@@ -55,42 +59,79 @@ export async function runBuilds(tests: readonly PreparedTest[], options: RunBuil
       storyFile: manifest.story,
       flakeFolder,
     });
-    drvPaths.push(made.drvPath);
-    followers.set(made.drvPath, new Follower(test, made, options));
+    builds.push({ test, made });
   }
+  for (let attempt = 1; builds.length > 0; attempt++) {
+    const again = await buildOnce(builds, attempt, options);
+    builds = builds.filter(({ test }) => again.has(test));
+  }
+}
+
+/** @returns the tests that failed and are to be tried again. */
+async function buildOnce(
+  builds: readonly TestBuild[],
+  attempt: number,
+  options: RunBuildsOptions,
+): Promise<ReadonlySet<PreparedTest>> {
+  const { context, store, flags, onEnd } = options;
+  const again = new Set<PreparedTest>();
+  // Two names may stand for one build.
+  const followers = Map.groupBy(
+    builds.map(({ test, made }) => new Follower(test, made, attempt, options)),
+    ({ drvPath }) => drvPath,
+  );
+  const settle = (drvPath: StorePath): void => {
+    for (const follower of followers.get(drvPath) ?? []) {
+      const ended = follower.end();
+      if (ended !== undefined && onEnd(follower.test, ended)) again.add(follower.test);
+    }
+  };
   const report = await tryRealise(
-    drvPaths.map((drvPath) => ({ drvPath })),
+    [...followers.keys()].map((drvPath) => ({ drvPath })),
     {
       context,
       store,
-      flags: { ...flags, rebuild: flags.rerun, keepGoing: true },
+      flags: { ...buildFlagsOf(flags), timeout: flags.timeout, rebuild: flags.rerun && attempt === 1, keepGoing: true },
       events: (event) => {
-        if ("drvPath" in event) followers.get(event.drvPath)?.take(event);
-        else if (event.kind === "warning") context.say(event.message);
+        if (event.kind === "warning") context.say(event.message);
+        if (!("drvPath" in event)) return;
+        for (const follower of followers.get(event.drvPath) ?? []) {
+          follower.take(event);
+          if (event.kind === "failed") follower.fail(event.error);
+        }
+        if (event.kind === "built" || event.kind === "failed") settle(event.drvPath);
       },
     },
   );
-  for (const { drvPath, error } of report.failures) if (drvPath !== undefined) followers.get(drvPath)?.fail(error);
-  return drvPaths.map((drvPath) => (followers.get(drvPath) as Follower).outcome());
+  for (const { drvPath, error } of report.failures)
+    for (const follower of (drvPath === undefined ? undefined : followers.get(drvPath)) ?? []) follower.fail(error);
+  for (const drvPath of followers.keys()) settle(drvPath);
+  return again;
 }
 
 /** Follows the build of one test: makes its records of what the builder says, and shows what happens. */
 class Follower {
-  readonly #test: PreparedTest;
+  readonly test: PreparedTest;
   readonly #made: TestDerivation;
+  readonly #number: number;
   readonly #options: RunBuildsOptions;
   readonly #wire: WireReader;
   #folder: string | undefined;
-  #reporter: Reporter | undefined;
+  #ended = false;
   #result: RunResultEvent | undefined;
   #error: CodedError | undefined;
   #elapsedMs = 0;
 
-  constructor(test: PreparedTest, made: TestDerivation, options: RunBuildsOptions) {
-    this.#test = test;
+  constructor(test: PreparedTest, made: TestDerivation, number: number, options: RunBuildsOptions) {
+    this.test = test;
     this.#made = made;
+    this.#number = number;
     this.#wire = new WireReader(made.onHost);
     this.#options = options;
+  }
+
+  get drvPath(): StorePath {
+    return this.#made.drvPath;
   }
 
   take(event: Extract<BuildEvent, { drvPath: StorePath }>): void {
@@ -110,22 +151,28 @@ class Follower {
     this.#error = new CodedError(code, message, { hint, at, details });
   }
 
-  outcome(): TestOutcome {
-    this.#reporter?.close();
-    const folder = this.#folder;
-    if (folder === undefined && this.#error === undefined) return { kind: "unchanged", seconds: 0 };
+  /** How the build ended; told once. */
+  end(): Attempt | undefined {
+    if (this.#ended) return undefined;
+    this.#ended = true;
+    const [folder, error] = [this.#folder, this.#error];
     const seconds = this.#result?.seconds ?? this.#elapsedMs / 1000;
-    const common = { seconds, ...(folder === undefined ? {} : { folder }) };
-    return this.#error === undefined
-      ? { kind: "passed", ...common }
-      : { kind: "failed", ...common, error: this.#error };
+    return {
+      number: this.#number,
+      ok: error === undefined,
+      unchanged: folder === undefined && error === undefined,
+      seconds,
+      ...(folder === undefined ? {} : { folder }),
+      ...(error === undefined ? {} : { error }),
+    };
   }
 
   #begin(): void {
     if (this.#folder !== undefined) return;
-    this.#folder = this.#options.folderOf(this.#test);
+    const { context, flags, reporter } = this.#options;
+    this.#folder = folderFor(context, flags, this.test, this.#number);
     new RunFolder(this.#folder);
-    this.#reporter = this.#options.reporterOf(this.#test);
+    reporter.begins(this.test.name, this.#number);
   }
 
   /** The failure names places in the build's sources. */
@@ -140,17 +187,23 @@ class Follower {
     if (wire === "more") return;
     if (wire === undefined) {
       // What a builder says to people: its own last words, when something is wrong with the driver itself.
-      this.#reporter?.log({ kind: "note", text: line });
+      this.#tell("events.ndjson", { kind: "note", text: line });
       return;
     }
     const { file, entry, base64 } = wire;
     mkdirSync(join(folder, dirname(file)), { recursive: true });
     if (base64 !== undefined) writeFileSync(join(folder, file), this.#content(file, Buffer.from(base64, "base64")));
     if (entry === undefined) return;
-    appendEntry(folder, file, entry);
-    if (file !== "events.ndjson") return;
+    if (basename(file) === TRACE_FILE && !this.#options.flags.trace) return;
     const event = entry as RunEvent;
-    if (event.kind === "result") this.#result = event;
-    this.#reporter?.log(event.kind === "run" ? { ...event, folder } : event);
+    if (file === "events.ndjson" && event.kind === "result") this.#result = event;
+    const attempt = this.#number === 1 ? {} : { attempt: this.#number };
+    const known = file === "events.ndjson" && event.kind === "run" ? { ...event, folder, ...attempt } : entry;
+    appendEntry(folder, file, known);
+    this.#tell(file, known);
+  }
+
+  #tell(file: string, entry: object): void {
+    this.#options.reporter.entry(this.test.name, file, entry);
   }
 }

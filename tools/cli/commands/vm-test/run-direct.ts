@@ -1,34 +1,64 @@
+import { availableParallelism, totalmem } from "node:os";
+import { constrainedMemory } from "node:process";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
+  Admission,
   defaultTemplateFolder,
   loadStory,
-  type Reporter,
+  needsOf,
+  runAdmitted,
   runVmTest,
   type Script,
   TemplateStore,
 } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
+import { buildFlagsOf } from "./build-flags.ts";
 import type { RunFlags } from "./index.ts";
 import type { PreparedTest } from "./prepare.ts";
-import type { TestOutcome } from "./run.ts";
+import type { RunReporter } from "./reporters/reporter.ts";
+import { type Attempt, folderFor } from "./run.ts";
 
 export interface RunDirectOptions {
   readonly context: CliContext;
   readonly store: LocalStore;
   readonly flags: RunFlags;
-  readonly folder: string;
-  readonly reporter: Reporter;
+  readonly reporter: RunReporter;
   /** What is run in place of the test's own story. */
   readonly script?: Script;
+  /** Told how each try ended. @returns whether there is to be another one. */
+  readonly onEnd: (test: PreparedTest, attempt: Attempt) => boolean;
 }
 
-/** Run a test in this process, beside everything else on this machine, and keep no result but its records. */
-export async function runDirect(test: PreparedTest, options: RunDirectOptions): Promise<TestOutcome> {
-  const { context, store, flags, folder, reporter } = options;
+const MIB = 1024 * 1024;
+
+/** Run tests in this process, beside everything else on this machine, and keep no result but their records. */
+export async function runDirect(tests: readonly PreparedTest[], options: RunDirectOptions): Promise<void> {
+  const { context, store, flags } = options;
+  await realise(
+    tests.flatMap(({ targets }) => targets),
+    { context, store, flags: buildFlagsOf(flags) },
+  );
+  const memoryBytes = flags.memoryBudget ?? Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY);
+  const jobs = Math.max(1, flags.jobs ?? availableParallelism());
+  const admission = new Admission({ jobs, memoryMiB: memoryBytes / MIB });
+  const needs = ({ manifest }: PreparedTest) => needsOf(manifest.machines);
+  await runAdmitted(tests, needs, admission, (test) => runUntilDone(test, options));
+}
+
+async function runUntilDone(test: PreparedTest, options: RunDirectOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    options.context.signal.throwIfAborted();
+    if (!options.onEnd(test, await runOnce(test, attempt, options))) return;
+  }
+}
+
+async function runOnce(test: PreparedTest, number: number, options: RunDirectOptions): Promise<Attempt> {
+  const { context, store, flags, reporter } = options;
   const { manifest } = test;
-  await realise(test.targets, { context, store, flags });
-  const story = await loadStory(manifest, context.cwd);
+  const folder = folderFor(context, flags, test, number);
+  reporter.begins(test.name, number);
+  const story = await loadStory(manifest, context.cwd, test.edition);
   const templates = new TemplateStore(defaultTemplateFolder(context.env));
   const { ok, seconds, error } = await runVmTest({
     manifest,
@@ -37,12 +67,15 @@ export async function runDirect(test: PreparedTest, options: RunDirectOptions): 
     allowConsole: story.allowConsole,
     realPath: (path) => store.realPath(path),
     folder,
+    attempt: number,
     keep: flags.keep,
+    trace: flags.trace,
     timeoutSeconds: flags.timeout,
     accelerator: flags.accel,
     ...(flags.cold ? {} : { templates: { storeOf: () => templates } }),
     signal: context.signal,
-    log: reporter.log,
+    onEntry: (file, entry) => reporter.entry(test.name, file, entry),
+    log: () => {},
   });
-  return { kind: ok ? "passed" : "failed", seconds, folder, ...(error === undefined ? {} : { error }) };
+  return { number, ok, unchanged: false, seconds, folder, ...(error === undefined ? {} : { error }) };
 }

@@ -1,80 +1,100 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CodedError } from "../../../../core/base/index.ts";
+import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
   checkHost,
   defaultRunFolder,
   findLastRun,
   makeReportRun,
   REPORT_FILE,
-  Reporter,
   readRunRecord,
   showSeconds,
   writeJunit,
   writeReport,
 } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
-import { showError } from "../../errors.ts";
 import { openStore } from "../../store.ts";
 import type { RunFlags } from "./index.ts";
+import { makeReporter } from "./make-reporter.ts";
 import { type PreparedTest, prepareTest } from "./prepare.ts";
+import type { RunReporter, RunSummary, TestEnd } from "./reporters/reporter.ts";
+import { selectTests } from "./select-tests.ts";
 
-/** How a test ended. */
-export interface TestOutcome {
-  /** `unchanged`: it passed before, and nothing it depends on has changed since. */
-  readonly kind: "passed" | "failed" | "unchanged";
+/** One try of a test. */
+export interface Attempt {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly ok: boolean;
+  /** It passed before, and nothing it depends on has changed since. */
+  readonly unchanged: boolean;
   readonly seconds: number;
   /** Its records, when it ran. */
   readonly folder?: string;
   readonly error?: CodedError;
 }
 
+/** Exit code when no test failed, and some passed only when they were tried again. */
+const FLAKY_EXIT_CODE = 3;
+
 /** `floe vm-test run`: evaluate, build, boot, tell. A test that failed does not hide the others. */
-export default async function run(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
-  const direct = isDirect(flags);
-  if (direct) checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
+export default async function run(this: CliContext, flags: RunFlags, ...words: string[]): Promise<void> {
+  if (isDirect(flags)) checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
+  if (flags.watch) {
+    const { watch } = await import("./watch.ts");
+    return watch(this, flags, words);
+  }
   using store = openStore(flags);
+  const names = await selectTests(this, flags, words);
+  if (names.length === 0) this.say("no vmTests to run");
   // All names first: a slip in the last one shall not come to light after the first one's minutes.
   const tests: PreparedTest[] = [];
-  for (const name of names) {
-    const begin = performance.now();
-    const test = await prepareTest(this, flags, store, name);
-    tests.push(test);
-    if (!flags.quiet) this.say(`evaluated ${test.attribute} (${showSeconds((performance.now() - begin) / 1000)})`);
-  }
-  const { terminal, process } = this;
-  // Two tests that draw on one terminal would draw over each other.
-  const alone = direct || tests.length === 1;
-  const reporterOf = (test: PreparedTest): Reporter =>
-    new Reporter(
-      {
-        write: (text) => void (flags.quiet || process.stderr.write(text)),
-        interactive: terminal.interactive && !flags.quiet && alone,
-        color: terminal.color,
-        columns: terminal.columns,
-      },
-      { verbose: flags.verbose, ...(alone ? {} : { label: test.name }) },
-    );
-  const folderOf = (test: PreparedTest): string => folderFor(this, flags, test);
+  for (const name of names) tests.push(await prepareAloud(this, flags, store, name));
+  await runTests(this, flags, store, tests);
+}
 
-  const outcomes: TestOutcome[] = [];
-  if (direct) {
-    const { runDirect } = await import("./run-direct.ts");
-    for (const test of tests) {
-      const reporter = reporterOf(test);
-      const options = { context: this, store, flags, folder: folderOf(test), reporter };
-      outcomes.push(await runDirect(test, options).finally(() => reporter.close()));
-      tell(this, test, outcomes.at(-1) as TestOutcome);
+/** Evaluate a test, and say so. */
+export async function prepareAloud(
+  context: CliContext,
+  flags: RunFlags,
+  store: LocalStore,
+  name: string,
+): Promise<PreparedTest> {
+  const begin = performance.now();
+  const test = await prepareTest(context, flags, store, name);
+  const seconds = (performance.now() - begin) / 1000;
+  if (!flags.quiet) context.say(`evaluated ${test.attribute} (${showSeconds(seconds)})`);
+  return test;
+}
+
+/** Run tests to their ends, and tell how they ended. */
+export async function runTests(
+  context: CliContext,
+  flags: RunFlags,
+  store: LocalStore,
+  tests: readonly PreparedTest[],
+): Promise<void> {
+  const reporter = makeReporter(context, flags, tests.length > 1);
+  const outcomes = new Outcomes(context, flags, reporter);
+  const options = { context, store, flags, reporter, onEnd: outcomes.take };
+  const begin = performance.now();
+  try {
+    if (tests.length > 0) {
+      if (isDirect(flags)) await (await import("./run-direct.ts")).runDirect(tests, options);
+      else await (await import("./run-builds.ts")).runBuilds(tests, options);
     }
-  } else {
-    const { runBuilds } = await import("./run-builds.ts");
-    outcomes.push(...(await runBuilds(tests, { context: this, store, flags, folderOf, reporterOf })));
-    for (const [index, test] of tests.entries()) tell(this, test, outcomes[index] as TestOutcome);
+    // A test that was interrupted has neither passed nor failed.
+    context.signal.throwIfAborted();
+    const page = report(context, flags, tests, outcomes);
+    const seconds = (performance.now() - begin) / 1000;
+    reporter.summary({ ...outcomes.count(), seconds, ...(page === undefined ? {} : { report: page }) });
+  } finally {
+    reporter.close();
   }
-  report(this, flags, tests, outcomes);
-  const failed = outcomes.filter(({ kind }) => kind === "failed").length;
-  if (tests.length > 1) this.say(`${tests.length - failed} passed, ${failed} failed`);
-  if (failed > 0) this.exitWith(1);
+  if (flags.json) context.printJson(tests.map((test) => outcomes.describe(test)));
+  const { failed, flaky } = outcomes.count();
+  if (failed > 0) context.exitWith(1);
+  else if (flaky > 0) context.exitWith(FLAKY_EXIT_CODE);
 }
 
 /** Whether tests run outside of the sandbox. */
@@ -82,44 +102,96 @@ export function isDirect({ direct, keep, accel }: RunFlags): boolean {
   return direct || keep || accel !== "auto";
 }
 
-/** Folder for the records of a test. */
-export function folderFor({ cwd, env }: CliContext, { output }: RunFlags, { name }: PreparedTest): string {
-  return output === undefined ? defaultRunFolder(name, new Date(), env) : resolve(cwd, output, name);
+/** Folder for the records of a try of a test. */
+export function folderFor(
+  { cwd, env }: CliContext,
+  { output, platform }: RunFlags,
+  { name, manifest }: PreparedTest,
+  attempt: number,
+): string {
+  const on = platform === undefined || platform === manifest.platforms[0] ? name : `${name}@${platform}`;
+  const folder = output === undefined ? defaultRunFolder(on, new Date(), env) : resolve(cwd, output, on);
+  return attempt === 1 ? folder : `${folder}~${attempt}`;
 }
 
-function tell(context: CliContext, { name }: PreparedTest, outcome: TestOutcome): void {
-  const { kind, seconds, folder, error } = outcome;
-  if (error !== undefined && !context.signal.aborted) {
-    context.say(showError(error, { cwd: context.cwd, color: context.terminal.color }));
+/** How the tests of a run end, told as it happens. */
+class Outcomes {
+  readonly #context: CliContext;
+  readonly #flags: RunFlags;
+  readonly #reporter: RunReporter;
+  readonly #ends = new Map<string, TestEnd>();
+  readonly #folders = new Map<string, string[]>();
+
+  constructor(context: CliContext, flags: RunFlags, reporter: RunReporter) {
+    this.#context = context;
+    this.#flags = flags;
+    this.#reporter = reporter;
   }
-  if (folder !== undefined) {
-    const page = join(folder, REPORT_FILE);
-    writeReport(page, [makeReportRun(readRunRecord(folder))]);
-    context.say(`records: ${folder}`);
-    context.say(`report: ${page}`);
+
+  /** Take how a try ended. @returns whether there is to be another one. */
+  readonly take = (test: PreparedTest, attempt: Attempt): boolean => {
+    const { number, ok, unchanged, seconds, folder, error } = attempt;
+    const isTriedAgain = !ok && number <= this.#flags.retry && !this.#context.signal.aborted;
+    const outcome = unchanged ? "unchanged" : !ok ? "failed" : number > 1 ? "flaky" : "passed";
+    if (folder !== undefined) this.#folders.set(test.name, [...this.foldersOf(test), folder]);
+    const end: TestEnd = {
+      ...{ test: test.name, attempt: number, outcome, isTriedAgain, seconds },
+      ...(folder === undefined ? {} : { folder, report: join(folder, REPORT_FILE) }),
+      ...(error === undefined || this.#context.signal.aborted ? {} : { error }),
+    };
+    if (folder !== undefined) writeReport(join(folder, REPORT_FILE), [makeReportRun(readRunRecord(folder))]);
+    if (this.#context.signal.aborted) return false;
+    this.#ends.set(test.name, end);
+    this.#reporter.ends(end);
+    return isTriedAgain;
+  };
+
+  /** Records of all tries of a test. */
+  foldersOf({ name }: PreparedTest): readonly string[] {
+    return this.#folders.get(name) ?? [];
   }
-  // A test that was interrupted has neither passed nor failed.
-  context.signal.throwIfAborted();
-  context.print(kind === "unchanged" ? `passed ${name} (unchanged)` : `${kind} ${name} (${showSeconds(seconds)})`);
+
+  count(): Omit<RunSummary, "seconds"> {
+    const ends = [...this.#ends.values()];
+    const count = (wanted: TestEnd["outcome"]): number => ends.filter(({ outcome }) => outcome === wanted).length;
+    return {
+      passed: count("passed"),
+      failed: count("failed"),
+      flaky: count("flaky"),
+      unchanged: count("unchanged"),
+    };
+  }
+
+  /** What programs ask of a test that was run. */
+  describe({ name }: PreparedTest): object {
+    const { outcome, attempt, seconds, folder, error } = this.#ends.get(name) ?? {};
+    return { name, outcome, attempts: attempt, seconds, folder, error: error?.message };
+  }
 }
 
-/** One page for all tests, beside the own one of each; of a test that did not run, the records of its last run. */
+/**
+ * One page for all tests, beside the own one of each; of a test that did not run, the records of its last run.
+ *
+ * @returns the page, when there is more than one test.
+ */
 function report(
   context: CliContext,
   flags: RunFlags,
   tests: readonly PreparedTest[],
-  outcomes: readonly TestOutcome[],
-): void {
-  if (tests.length < 2 && flags.junit === undefined) return;
-  const folders = tests.flatMap(({ name }, index) => {
-    const folder = outcomes[index]?.folder ?? findLastRun(defaultRunFolder(name, new Date(), context.env));
-    return folder === undefined || !existsSync(folder) ? [] : [folder];
+  outcomes: Outcomes,
+): string | undefined {
+  if (tests.length < 2 && flags.junit === undefined) return undefined;
+  const folders = tests.flatMap((test) => {
+    const ran = outcomes.foldersOf(test);
+    if (ran.length > 0) return ran;
+    const last = findLastRun(defaultRunFolder(test.name, new Date(), context.env));
+    return last === undefined ? [] : [last];
   });
-  const runs = folders.map((folder) => makeReportRun(readRunRecord(folder)));
+  const runs = folders.filter((folder) => existsSync(folder)).map((folder) => makeReportRun(readRunRecord(folder)));
   if (flags.junit !== undefined) writeJunit(resolve(context.cwd, flags.junit), runs);
   const [first] = folders;
-  if (tests.length < 2 || first === undefined) return;
+  if (tests.length < 2 || first === undefined) return undefined;
   const file = flags.output === undefined ? join(first, "all.html") : resolve(context.cwd, flags.output, REPORT_FILE);
   writeReport(file, runs);
-  context.say(`report of all: ${file}`);
+  return file;
 }

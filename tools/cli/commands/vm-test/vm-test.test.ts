@@ -20,7 +20,7 @@ const image = derivation({ name: "image", system: "x86_64-linux", builder: "/bin
 export default defineFlake({
   outputs: () => ({
     vmTests: {
-      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", platforms: ["x86_64-linux", "aarch64-linux"], machines: { m: { storeImage: \`\${image}\` } } },
+      first: { type: "vmTest", name: "first", description: "It shows the first thing.", story: "story.ts", platforms: ["x86_64-linux", "aarch64-linux"], tags: ["smoke"], machines: { m: { storeImage: \`\${image}\` } } },
     },
     other: { a: 1 },
   }),
@@ -38,15 +38,21 @@ const manifest: VmTestManifest = {
   description: "",
   story: "story.mjs",
   platforms: ["x86_64-linux"],
+  tags: [],
   machines: {},
   programs: { node: "", path: [] },
 };
 
 test("floe vm-test list names tests and what they show", async () => {
   const listed = await floe("vm-test", "list");
-  assert.is(listed.stdout, "first  It shows the first thing. (x86_64-linux, aarch64-linux)\n", listed.stderr);
+  assert.is(listed.stdout, "first  It shows the first thing. (x86_64-linux, aarch64-linux) #smoke\n", listed.stderr);
   assert.equal(JSON.parse((await floe("vm-test", "list", "--json")).stdout), [
-    { name: "first", description: "It shows the first thing.", platforms: ["x86_64-linux", "aarch64-linux"] },
+    {
+      name: "first",
+      description: "It shows the first thing.",
+      platforms: ["x86_64-linux", "aarch64-linux"],
+      tags: ["smoke"],
+    },
   ]);
 });
 
@@ -110,7 +116,7 @@ test("floe vm-test report makes a page and results of the records that are there
   assert.match(readFileSync(join(records, "report.html"), "utf8"), "<title>2 vm-tests</title>");
   assert.match(readFileSync(junit, "utf8"), `<testsuites tests="2" failures="1" errors="0">`);
   const told = JSON.parse((await floe("vm-test", "report", join(records, "second"), "--json")).stdout);
-  assert.equal(told, [{ name: "second", outcome: "failed", seconds: 3, folder: join(records, "second") }]);
+  assert.equal(told, [{ name: "second", outcome: "failed", attempts: 1, seconds: 3, folder: join(records, "second") }]);
   const missing = await floe("vm-test", "report", join(directory, "nothing"));
   assert.is(missing.code, 1);
   assert.match(missing.stderr, "[vm-test.no-record]");

@@ -1,17 +1,20 @@
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
-import { addTemplateDerivations, checkHost, Reporter, type Script } from "../../../../vm-tests/driver/index.ts";
+import { addTemplateDerivations, checkHost, type Script } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
 import { openStore } from "../../store.ts";
+import { buildFlagsOf } from "./build-flags.ts";
 import type { RunFlags } from "./index.ts";
+import { makeReporter } from "./make-reporter.ts";
 import { type PreparedTest, prepareTest } from "./prepare.ts";
-import { folderFor, isDirect } from "./run.ts";
+import { type Attempt, isDirect } from "./run.ts";
+import { selectTests } from "./select-tests.ts";
 
 /** `floe vm-test template warm`: everything of a test but its story, so that its next run finds machines to copy. */
-export default async function warm(this: CliContext, flags: RunFlags, ...names: string[]): Promise<void> {
+export default async function warm(this: CliContext, flags: RunFlags, ...words: string[]): Promise<void> {
   if (isDirect(flags)) checkHost(flags.platform === "aarch64-linux" ? "aarch64" : "x86_64", this.env["PATH"]);
   using store = openStore(flags);
-  for (const name of names) {
+  for (const name of await selectTests(this, flags, words)) {
     const test = await prepareTest(this, flags, store, name);
     if (test.manifest.boot === "cold") this.say(`${test.name} boots its machines each time: there is nothing to keep`);
     else if (isDirect(flags)) await warmDirectly(this, flags, store, test);
@@ -20,16 +23,17 @@ export default async function warm(this: CliContext, flags: RunFlags, ...names: 
 }
 
 /** What tests that are builds copy are builds, too. */
+/** What tests that are builds copy are builds, too. */
 async function warmBuilds(
   context: CliContext,
-  { timeout: _, ...flags }: RunFlags,
+  flags: RunFlags,
   store: LocalStore,
   { manifest, targets }: PreparedTest,
 ): Promise<void> {
   const made = await addTemplateDerivations({ store, manifest, targets });
   await realise(
     made.map(({ drvPath }) => ({ drvPath })),
-    { context, store, flags },
+    { context, store, flags: { ...buildFlagsOf(flags), rebuild: flags.rebuild } },
   );
 }
 
@@ -40,14 +44,16 @@ async function warmDirectly(
   test: PreparedTest,
 ): Promise<void> {
   const { runDirect } = await import("./run-direct.ts");
-  const write = (text: string): void => void (flags.quiet || context.process.stderr.write(text));
-  const stream = { write, interactive: false, color: context.terminal.color, columns: context.terminal.columns };
-  const reporter = new Reporter(stream, { verbose: flags.verbose });
+  const reporter = makeReporter(context, flags, true);
   // One after the other: a boot takes all processors it can get.
   const script: Script = async (tools) => {
     for (const machine of Object.keys(test.manifest.machines)) await tools[machine]?.start();
   };
-  const options = { context, store, flags, folder: folderFor(context, flags, test), reporter, script };
-  const { kind, error } = await runDirect(test, options).finally(() => reporter.close());
-  if (kind === "failed" && error !== undefined) throw error;
+  let failure: Error | undefined;
+  const onEnd = (_: PreparedTest, { error }: Attempt): boolean => {
+    failure = error;
+    return false;
+  };
+  await runDirect([test], { context, store, flags, reporter, script, onEnd }).finally(() => reporter.close());
+  if (failure !== undefined) throw failure;
 }

@@ -24,9 +24,17 @@ addEventListener("hashchange", () => showRun(chosenRun()));
 
 /** The run that the address names, else the first that did not pass, else the first. */
 function chosenRun(): ReportRun | undefined {
-  const name = decodeURIComponent(location.hash.slice(1));
+  const title = decodeURIComponent(location.hash.slice(1));
   const { runs } = data;
-  return runs.find((run) => run.name === name) ?? runs.find(({ outcome }) => outcome !== "passed") ?? runs[0];
+  const red = runs.find(({ outcome, retried }) => outcome !== "passed" && outcome !== "flaky" && retried !== true);
+  return runs.find((run) => titleOf(run) === title) ?? red ?? runs[0];
+}
+
+/** What tells a run from all others of a report. */
+function titleOf({ name, platform, attempt, retried, outcome }: ReportRun): string {
+  const others = data.runs.filter((run) => run.name === name && run.platform !== platform);
+  const which = retried === true || outcome === "flaky" || attempt > 1 ? `, attempt ${attempt}` : "";
+  return `${name}${others.length === 0 ? "" : ` on ${platform}`}${which}`;
 }
 
 function showRun(run: ReportRun | undefined): void {
@@ -36,12 +44,20 @@ function showRun(run: ReportRun | undefined): void {
 
 function showChooser(chosen: ReportRun | undefined): Node {
   const links = data.runs.map((run) => {
-    const link = element("a", { class: `run ${run.outcome}${run === chosen ? " chosen" : ""}` }, run.name);
-    link.setAttribute("href", `#${encodeURIComponent(run.name)}`);
+    const kind = `run ${run.outcome}${run.retried === true ? " retried" : ""}${run === chosen ? " chosen" : ""}`;
+    const link = element("a", { class: kind }, titleOf(run));
+    link.setAttribute("href", `#${encodeURIComponent(titleOf(run))}`);
     return link;
   });
-  const passed = data.runs.filter(({ outcome }) => outcome === "passed").length;
-  return element("nav", {}, `${passed} passed, ${data.runs.length - passed} failed `, ...links);
+  const last = data.runs.filter(({ retried }) => retried !== true);
+  const count = (wanted: ReportRun["outcome"]): number => last.filter(({ outcome }) => outcome === wanted).length;
+  const [passed, flaky] = [count("passed"), count("flaky")];
+  const words = [
+    `${passed} passed`,
+    ...(flaky === 0 ? [] : [`${flaky} flaky`]),
+    `${last.length - passed - flaky} failed`,
+  ];
+  return element("nav", {}, `${words.join(", ")} `, ...links);
 }
 
 function showParts(run: ReportRun): Node[] {
@@ -50,7 +66,7 @@ function showParts(run: ReportRun): Node[] {
     element(
       "h1",
       { class: run.outcome },
-      run.name,
+      titleOf(run),
       " ",
       element("small", {}, `${run.outcome} in ${time(run.seconds)}`),
     ),

@@ -1,0 +1,40 @@
+import type { CliContext } from "../../context.ts";
+import { showError } from "../../errors.ts";
+import type { RunFlags } from "./index.ts";
+import { GithubReporter } from "./reporters/github.ts";
+import { JsonReporter } from "./reporters/json.ts";
+import { type RunReporter, tellAll } from "./reporters/reporter.ts";
+import { TerminalReporter } from "./reporters/terminal.ts";
+
+/** The reporters that are asked for, as one; on GitHub's machines annotations are made unasked. */
+export function makeReporter(
+  context: CliContext,
+  flags: Pick<RunFlags, "reporter" | "json" | "quiet" | "verbose">,
+  several: boolean,
+): RunReporter {
+  const { reporter: named = ["terminal"], json, quiet, verbose } = flags;
+  const { env, terminal, cwd } = context;
+  const asked = new Set(named);
+  if (env["GITHUB_ACTIONS"] === "true" && !json) asked.add("github");
+  const print = (line: string): void => context.print(line);
+  const made: RunReporter[] = [];
+  if (asked.has("terminal")) {
+    made.push(
+      new TerminalReporter({
+        write: (text) => void context.process.stderr.write(text),
+        // What is one piece of JSON, or lines of it, has no other lines in it.
+        print: json || asked.has("json") ? (line) => context.say(line) : print,
+        showError: (error) => showError(error, { cwd, color: terminal.color }),
+        interactive: terminal.interactive,
+        color: terminal.color,
+        columns: terminal.columns,
+        verbose,
+        quiet,
+        several,
+      }),
+    );
+  }
+  if (asked.has("json")) made.push(new JsonReporter(print));
+  if (asked.has("github")) made.push(new GithubReporter(print, env["GITHUB_WORKSPACE"] || cwd));
+  return tellAll(made);
+}
