@@ -14,6 +14,7 @@ import postgresql from "./vm-tests/services/postgresql.ts";
 import specialisation from "./vm-tests/specialisation.ts";
 import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
+import uefi from "./vm-tests/uefi.ts";
 
 const pkgs = makePkgs({ platform: "x86_64-linux" });
 
@@ -55,6 +56,7 @@ export default defineFlake({
         specialisation,
         "store-power-cut": storePowerCut,
         switch: switching,
+        uefi,
       },
       templates: {
         default: {

@@ -32,6 +32,8 @@ export interface MachineManifest {
   readonly disks?: Readonly<Record<string, number>>;
   /** It has a screen and a keyboard. */
   readonly screen?: boolean;
+  /** Image of the firmware that starts the kernel. Default: QEMU does. */
+  readonly firmware?: string;
   /** Its cards; a machine of no network has none. */
   readonly nics?: readonly NicManifest[];
   /** By name; `base` is generation 1 and the one that boots first. */

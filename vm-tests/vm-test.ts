@@ -32,6 +32,11 @@ export interface MachineSpecification {
   readonly disks?: Readonly<Record<string, number>>;
   /** Give it a screen and a keyboard; see `Machine.screen`. Its kernel then boots by way of the firmware, which costs a second. */
   readonly screen?: boolean;
+  /**
+   * What starts the kernel. `uefi`: UEFI does, which hands it tables of ACPI and a clock and costs seconds. Default: QEMU puts the kernel
+   * into memory itself.
+   */
+  readonly firmware?: "uefi";
   /** Networks it is in, in the order of its cards. Default: all that the story declares. */
   readonly networks?: readonly string[];
   /** Default: 1024. */
@@ -91,7 +96,7 @@ const UNDER_TEST: Defs = {
   services: { getty: { serial: [] } },
 };
 
-/** Uncompressed: an emulated processor takes a second to unpack what the host reads at once. Others have one form alone. */
+/** Uncompressed: an emulated processor takes a second to unpack what the host reads at once. Firmware starts the other form alone. */
 const UNPACKED_KERNEL: Defs = { boot: { kernel: { file: defaults("vmlinux") } } };
 /** A kernel that the firmware has not started knows nothing of a screen. */
 const WITH_SCREEN: Defs = { boot: { kernel: { file: "bzImage" }, kernelParams: ["console=tty0"] } };
@@ -212,9 +217,10 @@ function makeMachine(
   { pkgs, underTest }: MakeMachineOptions,
 ): MachineManifest {
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
-  const { disks = {}, screen = false } = specification;
+  const { disks = {}, screen = false, firmware } = specification;
   const { processor } = pkgs.platform;
-  const kernel = screen ? [WITH_SCREEN] : processor === "x86_64" ? [UNPACKED_KERNEL] : [];
+  const unpacked = processor === "x86_64" && firmware === undefined;
+  const kernel = screen ? [WITH_SCREEN] : unpacked ? [UNPACKED_KERNEL] : [];
   const system = (own: Defs): System =>
     makeSystem({
       name,
@@ -232,6 +238,7 @@ function makeMachine(
     rootImage: `${makeRootImage({ name, pkgs, toplevels })}`,
     ...(Object.keys(disks).length === 0 ? {} : { disks: Object.fromEntries(Object.entries(disks).sort(byName)) }),
     ...(screen ? { screen } : {}),
+    ...(firmware === undefined ? {} : { firmware: `${pkgs.native["uefi-firmware"]}/${processor}.fd` }),
     ...(recordedDisk ? { recordedImage: `${makeRecordedImage({ name, pkgs, toplevels })}` } : {}),
     generations: Object.fromEntries(
       systems.map(([key, each]) => [key, makeGeneration(each)]),

@@ -381,6 +381,7 @@ export class MachineHost {
         initrd: realPath(base.initrd),
         commandLine: this.#commandLine(options),
       },
+      ...(manifest.firmware === undefined ? {} : { firmware: realPath(manifest.firmware) }),
       disks: this.#disks ?? [],
       ...(this.hasScreen ? { screen: true } : {}),
       nics: this.#options.nics,
