@@ -96,7 +96,7 @@ export class GuestDisk implements Disk {
       });
       gone.catch(() => {});
       try {
-        await this.#qmp("device_del", { id: `/machine/peripheral/${this.#id}-device/virtio-backend` });
+        await this.#qmp("device_del", { id: `${this.#id}-device` });
         await this.#context.limited(gone, `detach the disk "${this.name}"`);
       } finally {
         stop.abort();
