@@ -32,6 +32,7 @@ function makeMachine() {
   const qmp = {
     command: async (name: string, words?: Record<string, unknown>) => {
       state.asked.push(words === undefined ? name : `${name} ${JSON.stringify(words)}`);
+      if (name === "query-current-machine") return { "wakeup-suspend-support": false };
       return name === "query-status" ? { status: "running" } : {};
     },
     waitForEvent: async () => ({}),
@@ -368,6 +369,7 @@ suite("disk() asks QEMU for faults by the names its disks have there", () =>
     );
     assert.match(state.asked[2] ?? "", /"file":"disk1-broken"/);
     assert.match(state.asked[3] ?? "", /"file":"disk1-file"/);
+    assert.is(state.asked[5], 'device_del {"id":"disk1-device"}');
     assert.match(state.asked[6] ?? "", /"device":"disk0"/);
   }));
 
@@ -406,6 +408,9 @@ suite("screen gives text, keys and pictures, and says what is missing", () =>
     assert.match(await machine.within(100).screen.waitForPicture("IN A"), /^WORDS/);
     process.env["PATH"] = path;
   }));
+
+suite("suspend() asks the machine whether it sleeps", () =>
+  withMachine(async ({ machine }) => assert.is(await codeOf(machine.suspend()), "machine.no-sleep")));
 
 suite("a machine that is awake is not woken", () =>
   withMachine(async ({ machine }) => assert.is(await codeOf(machine.wake()), "machine.not-asleep")));

@@ -47,9 +47,16 @@ export async function cutPower(context: GuestContext): Promise<void> {
   context.host.log({ kind: "machine", machine: context.name, text: "power cut" });
 }
 
-/** Put the system to sleep. */
+/** Put the system to sleep. @throws {CodedError} `machine.no-sleep` */
 export async function suspend(context: GuestContext): Promise<void> {
   const { agent, machine, signal } = context.boot();
+  const { "wakeup-suspend-support": canSleep } = await machine.qmp.command("query-current-machine");
+  // A kernel without a machine's help would only idle, and nothing could wake it.
+  if (!canSleep) {
+    throw new CodedError("machine.no-sleep", `Cannot suspend the machine "${context.name}": its QEMU has no sleep`, {
+      hint: "Only QEMU's machines of x86_64 sleep: suspend them, and let the others pause().",
+    });
+  }
   const stop = new AbortController();
   const asleep = machine.qmp.waitForEvent("SUSPEND", { signal: AbortSignal.any([stop.signal, signal]) });
   asleep.catch(() => {});

@@ -20,6 +20,7 @@ interface Plain<Arguments = undefined, Returns = unknown> {
 /** Commands with their arguments and answers; any other command takes and gives untyped data. Source: QEMU, qapi/*.json. */
 export interface QmpCommands {
   "query-status": Plain<undefined, { readonly status: string; readonly running: boolean }>;
+  "query-current-machine": Plain<undefined, { readonly "wakeup-suspend-support": boolean }>;
   "query-version": Plain<
     undefined,
     { readonly qemu: { readonly major: number; readonly minor: number; readonly micro: number } }
