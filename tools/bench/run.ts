@@ -4,7 +4,7 @@ import { benchAgent } from "./agent.ts";
 import { benchAsking, benchEvaluateModules, benchEvaluateSystem } from "./evaluation/evaluation.ts";
 import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
-import { benchMachines } from "./machines.ts";
+import { benchMachines, benchMachinesOfAarch64 } from "./machines.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchQuery } from "./query.ts";
@@ -33,6 +33,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   "trivial-builds": benchTrivialBuilds,
   "build-chain": benchBuildChain,
   machines: benchMachines,
+  "machines-aarch64": benchMachinesOfAarch64,
 };
 
 const asked = process.argv.slice(2);
