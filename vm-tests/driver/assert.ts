@@ -34,6 +34,7 @@ function check(fine: boolean, message: string | undefined, details: () => string
   throw new CodedError("story.assertion", `Cannot go on with the story: ${what}`, {
     at: callSite(),
     details: details(),
+    hint: "The report shows what the machines did until then: journal, console and commands.",
   });
 }
 

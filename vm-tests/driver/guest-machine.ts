@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { CodedError } from "../../core/base/index.ts";
+import { CodedError, didYouMean } from "../../core/base/index.ts";
 import type {
   BootOptions,
   Checkpoint,
@@ -253,6 +253,7 @@ export class GuestMachine implements Machine {
         throw new CodedError(
           "machine.unknown-generation",
           `Cannot switch "${this.name}" to "${generation}": the story declares ${Object.keys(this.systems).join(", ")}`,
+          { hint: didYouMean(generation, Object.keys(this.systems)) ?? "Declare it among the machine's generations." },
         );
       }
       const { mode = "switch", specialisation } = options;

@@ -219,6 +219,15 @@ withQemu("a machine without a recorded disk has no power cuts", async () => {
   assert.is(result.error?.code, "machine.no-recorded-disk");
 });
 
+withQemu("a name that the story does not have is told where it is taken", async () => {
+  const { result } = await runStory(async ({ machnie }) => void (await machnie!.start()));
+  assert.is(result.error?.code, "story.unknown-name");
+  assert.is(result.error?.hint, 'Did you mean "machine"?');
+  assert.match(result.error?.at?.file ?? "", /run\.test\.ts$/);
+  const { result: awaited } = await runStory(async (tools) => void (await (tools as unknown as Promise<unknown>)));
+  assert.is(awaited.error, undefined);
+});
+
 withQemu("a run ends at its time limit, and when it is interrupted", async () => {
   const hang: Script = () => new Promise(() => {});
   const { result } = await runStory(hang, { timeoutSeconds: 0.2 });

@@ -12,7 +12,7 @@ import {
   qemuProgram,
   qemuVersion,
 } from "qemu-wrapper";
-import { CodedError, formatLocation, type SourceLocation } from "../../core/base/index.ts";
+import { CodedError, didYouMean, formatLocation, type SourceLocation } from "../../core/base/index.ts";
 import type { Machine, StoryTools } from "../machine.ts";
 import type { MachineManifest, VmTestManifest } from "../manifest.ts";
 import { storyAssert } from "./assert.ts";
@@ -127,7 +127,8 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     const machines = Object.fromEntries(hosts.map((host) => [host.name, new GuestMachine(host)]));
     const tools = { ...opened.forStory(log), ...makeTools(log, steps) };
     const standing = (): Standing | undefined => whereStands(hosts, steps);
-    await endInTime(options.script({ ...machines, ...tools } as Parameters<Script>[0]), options, standing);
+    const script = options.script(namesAlone({ ...machines, ...tools }) as Parameters<Script>[0]);
+    await endInTime(script, options, standing);
     for (const host of hosts) host.calls.checkAwaited();
     checkTroubles(hosts, options.allowConsole ?? []);
     checkRecords(folder);
@@ -241,6 +242,26 @@ function makeTools(log: RunLog, steps: OpenStep[]): StoryTools {
   };
 }
 
+/**
+ * A name that the story does not declare is an error where it is taken, and not where something is first asked of it.
+ *
+ * @throws {CodedError} `story.unknown-name` from what it gives.
+ */
+function namesAlone<Tools extends object>(tools: Tools): Tools {
+  return new Proxy(tools, {
+    get(known, name) {
+      // Whoever awaits the tools, or shows them, asks for these.
+      if (typeof name === "symbol" || name in known || ["then", "toJSON"].includes(name))
+        return Reflect.get(known, name);
+      const names = Object.keys(known);
+      throw new CodedError("story.unknown-name", `Cannot find "${name}": the story has ${names.join(", ")}`, {
+        at: callSite(),
+        hint: didYouMean(name, names) ?? "Declare it among the story's machines or networks.",
+      });
+    },
+  });
+}
+
 /** The script, or the end of its time, or an interruption. */
 async function endInTime(
   script: Promise<void>,
@@ -256,7 +277,8 @@ async function endInTime(
         : setTimeout(() => {
             const { what, at } = standing() ?? { what: "its script", at: undefined };
             const message = `Cannot finish the test "${options.manifest.name}": after ${timeoutSeconds} s it still waits for ${what}`;
-            reject(new CodedError("vm-test.timeout", message, { at }));
+            const hint = "Give a wait a deadline of its own with within(SECONDS), or the test more with --timeout.";
+            reject(new CodedError("vm-test.timeout", message, { at, hint }));
           }, timeoutSeconds * 1000);
     const abort = (): void => reject(signal?.reason);
     if (signal?.aborted === true) abort();
@@ -337,7 +359,11 @@ function toCodedError(caught: unknown, storyFile: string): CodedError {
   if (error instanceof CodedError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const at = error instanceof Error ? placeIn(error, storyFile) : undefined;
-  return new CodedError("story.threw", `Cannot go on with the story: ${message}`, { at, cause: error });
+  return new CodedError("story.threw", `Cannot go on with the story: ${message}`, {
+    at,
+    hint: "The records have all that the story asked for, and what its machines said.",
+    cause: error,
+  });
 }
 
 function placeIn(error: Error, storyFile: string): SourceLocation | undefined {

@@ -6,5 +6,6 @@ import { language } from "./language.ts";
 import { options } from "./options.ts";
 import { outputs } from "./outputs.ts";
 import { packages } from "./packages.ts";
+import { stories } from "./stories.ts";
 
-export const sections: readonly Section[] = [language, options, outputs, packages, inputs, building, commands];
+export const sections: readonly Section[] = [language, options, outputs, packages, inputs, building, stories, commands];
