@@ -195,6 +195,9 @@ test("parseReference() refuses what it does not know, with a hint", () => {
   for (const bad of ["rev=1", "lastModified=x", "narHash=md5-x", "dir=.."])
     assert.is(failure(`tarball+https://example.org/a?${bad}`).code, "flake-reference.malformed", bad);
   assert.is(failure("git+ssh://-oProxyCommand=x/a").code, "flake-reference.malformed");
+  for (const missing of ["git+http://undefined/a", "git+ssh://git@null:22/a", "github:owner/[object Object]"])
+    assert.match(failure(missing).hint ?? "", "A value that it is put together from is missing", missing);
+  assert.is(parseReference("github:undefined/null").kind, "git");
 });
 
 test("withoutCredentials() hides passwords and tokens and keeps plain ssh users", () => {

@@ -85,6 +85,8 @@ const TARBALL_PARAMETERS = ["dir", "narHash", "rev", "lastModified"];
 const IDLE_TARBALL_PARAMETERS = ["revCount"];
 const FILE_PARAMETERS = ["narHash", "lastModified"];
 const PATH_PARAMETERS = ["dir", "narHash"];
+/** What JavaScript writes for a value that is not there, in the place of a server, and for one that is no text. */
+const NO_VALUE = /(?<=:\/\/(?:[^/@]*@)?)(?:undefined|null|NaN)(?=[:/]|$)|\[object \w+\]/;
 
 /**
  * Read where a flake input comes from.
@@ -99,6 +101,13 @@ const PATH_PARAMETERS = ["dir", "narHash"];
  * @throws {CodedError} `flake-reference.malformed`, `flake-reference.unknown-scheme`, `flake-reference.unknown-parameter`
  */
 export function parseReference(text: string): FlakeReference {
+  const missing = NO_VALUE.exec(text)?.[0];
+  if (missing !== undefined)
+    throw malformed(
+      text,
+      `found "${missing}" in it`,
+      "A value that it is put together from is missing, or is no text.",
+    );
   const [address, parameters] = splitQuery(text);
   if (/^\.{1,2}(\/|$)/.test(address) || address.startsWith("/")) return makePath(text, address, parameters);
   if (address.startsWith("path:")) return makePath(text, address.slice("path:".length), parameters);

@@ -29,6 +29,16 @@ test("refinePlaces() moves a place from the call to the key that it is about", (
   assert.equal(refinePlaces(beyond, places).at, { file: FILE, line: 3, column: 5 });
 });
 
+test("refinePlaces() finds what was written under a former name", () => {
+  const at = { file: FILE, line: 1, column: 1 };
+  const warning = `warning: ${FILE}:1:1: "services.web.enable" has another name now. Use "services.web.on".`;
+  const found = refinePlaces(report({ at, message: 'Cannot set "services.web.on"', details: [warning] }), places);
+  assert.equal(found.at, { file: FILE, line: 3, column: 12 });
+  const elsewhere = warning.replace(":1:1:", ":2:1:");
+  const own = refinePlaces(report({ at, details: [elsewhere] }), places);
+  assert.equal(own.at, { file: FILE, line: 3, column: 26 });
+});
+
 test("refinePlaces() moves the places in texts, each by the option of its line", () => {
   const details = [`"services.web.enable" at ${FILE}:1:1`, `and at ${FILE}:1:1`];
   const refined = refinePlaces(report({ message: `Cannot merge "services.web.port" of ${FILE}:1:1`, details }), places);

@@ -37,9 +37,16 @@ export function refinePlaces(report: ErrorReport, places: Places): ErrorReport {
   return {
     ...report,
     message: moveAll(report.message, report.message),
-    ...(report.at === undefined ? {} : { at: move(report.at, report.message) }),
+    ...(report.at === undefined ? {} : { at: move(report.at, `${formerName(report)} ${report.message}`) }),
     ...(details === undefined ? {} : { details }),
   };
+}
+
+/** The name in quotes by which the definition was written, when that is a former one of the option. */
+function formerName({ at, details = [] }: ErrorReport): string {
+  const place = at === undefined ? "" : `${at.file}:${at.line}:${at.column}: `;
+  const warning = details.find((line) => line.includes(`${place}"`) && line.includes(" has another name now."));
+  return /"[^"]*"/.exec(warning ?? "")?.[0] ?? "";
 }
 
 /** Paths of options that a text names in quotes: `"services.web.sites.blog"`, `"web.list[0]"`. */

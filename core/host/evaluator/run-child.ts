@@ -87,25 +87,28 @@ function memoryError(memoryMiB: number, at: SourceLocation | undefined): CodedEr
 
 /**
  * Where an evaluation is that reached a limit. It is asked again and watched for a moment: evaluations repeat exactly, and so those
- * that end well do not pay for it. Where nothing is found, it is the beginning of the configuration.
+ * that end well do not pay for it. On a busy machine the moment may be over before any configuration ran, and then it is watched for
+ * longer. Where nothing is found, it is the beginning of the configuration.
  */
 async function findPlace(
-  question: EvaluatorQuestion,
+  question: EvaluatorQuestion & { readonly watchMs: number },
   limits: EvaluationLimits,
   { signal }: RunChildOptions,
 ): Promise<SourceLocation> {
-  const timeoutSeconds = (question.watchMs ?? 0) / 1000 + 10;
+  const places = new Places(question.mounts);
   const run = { ...(signal === undefined ? {} : { signal }) };
   // More than it had, so that it is still there when the time is over.
   const memoryMiB = Math.max(1024, limits.memoryMiB * 4);
-  const [outcome] = await runConfined(question, { timeoutSeconds, memoryMiB, watch: true }, run);
-  const answer = outcome.output.split("\n", 3)[2];
-  const places = new Places(question.mounts);
-  const start = { file: places.onHost(question.configFile), line: 1, column: 1 };
-  if (outcome.status !== 0 || answer === undefined) return start;
-  const { answer: watched } = parseAnswer(answer);
-  const at = watched.kind === "error" ? watched.error.at : undefined;
-  return at !== undefined && places.has(at.file) ? { ...at, file: places.onHost(at.file) } : start;
+  for (let watchMs = question.watchMs; watchMs <= MAX_WATCH_MS; watchMs *= 4) {
+    const timeoutSeconds = watchMs / 1000 + 10;
+    const [outcome] = await runConfined({ ...question, watchMs }, { timeoutSeconds, memoryMiB, watch: true }, run);
+    const answer = outcome.output.split("\n", 3)[2];
+    if (outcome.status !== 0 || answer === undefined) break;
+    const { answer: watched } = parseAnswer(answer);
+    const at = watched.kind === "error" ? watched.error.at : undefined;
+    if (at !== undefined && places.has(at.file)) return { ...at, file: places.onHost(at.file) };
+  }
+  return { file: places.onHost(question.configFile), line: 1, column: 1 };
 }
 
 interface Outcome {

@@ -382,7 +382,7 @@ export class OpenFlake {
     // A field of a declaration, `inputs.b.urll`, stands where the word `inputs` would.
     const field = path !== undefined && path.length % 2 === 0 ? path.at(-1) : undefined;
     const place =
-      names === undefined ? this.#locateFlake(/found "(\w+)"/.exec(message)?.[1]) : this.#locate(names, field);
+      names === undefined ? this.#locateFlake(/(?:found|:) "(\w+)"/.exec(message)?.[1]) : this.#locate(names, field);
     return new CodedError(code, message, { at: place, hint, details, exitCode, cause });
   }
 

@@ -26,6 +26,34 @@ export const inputs: Section = {
     one("A reference that is an address of the web", `lib: ▸"http://git.example.org/library",`),
     one("A misspelt kind of a reference", `lib: ▸"gihub:someone/library",`),
     one("A misspelt parameter", `lib: ▸"git+http://git.example.org/library?reff=main",`),
+    {
+      heading: "A misspelt field of an input that is computed",
+      files: {
+        "flake.config.ts": `import { defineFlake } from "#floe/flake";\n\nconst library = (name: string): any => ({ url: \`git+http://git.example.org/\${name}\`, flak: false });\n\nexport default defineFlake({\n  inputs: { library: ▸library("library") },\n  outputs: ({ inputs }) => ({ greeting: \`\${inputs.library}\` }),\n});\n`,
+      },
+      command: LOCK,
+    },
+    {
+      heading: "A computed reference that is none",
+      files: {
+        "flake.config.ts": `import { defineFlake } from "#floe/flake";\n\nconst library = (kind: string) => \`\${kind}+http://git.example.org/library\`;\n\nexport default defineFlake({\n  inputs: { library: ▸library("gti") },\n  outputs: ({ inputs }) => ({ greeting: \`\${inputs.library}\` }),\n});\n`,
+      },
+      command: LOCK,
+    },
+    {
+      heading: "Inputs whose computation fails",
+      files: {
+        "flake.config.ts": `import { defineFlake } from "#floe/flake";\n\nconst hosts: any = { git: { name: "git.example.org" } };\n\nexport default defineFlake({\n  inputs: { library: \`git+http://\${hosts.gti.▸name}/library\` },\n  outputs: ({ inputs }) => ({ greeting: \`\${inputs.library}\` }),\n});\n`,
+      },
+      command: LOCK,
+    },
+    {
+      heading: "Inputs that depend on an input",
+      files: {
+        "flake.config.ts": `import { defineFlake } from "#floe/flake";\n\nexport default defineFlake({\n  ▸inputs: (({ library }: any) => ({ library: "git+http://git.example.org/library", base: library.base })) as never,\n  outputs: ({ inputs }) => ({ greeting: \`\${(inputs as any).base}\` }),\n});\n`,
+      },
+      command: LOCK,
+    },
     one("A name of the registry", `lib: ▸"library",`),
     one("A range of versions that is none", `lib: ▸"git+http://git.example.org/library?semver=^1.x.y",`),
     one("No tag in the range", `lib: ▸"git+http://git.example.org/library?semver=^3.0",`),

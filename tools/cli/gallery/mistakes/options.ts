@@ -212,6 +212,60 @@ export const options: Section = {
       command: CONFIG,
     },
     {
+      heading: "A renamed option with a wrong value",
+      files: {
+        "flake.config.ts": machine(
+          `{ services: { web: { ▸listen: "80", admin: "ann@example.org" } } }`,
+          `\nconst old = renamedOption("services.web.listen", "services.web.port");\n`,
+          "renamedOption",
+        ).replace("[web]", "[web, old]"),
+      },
+      command: CONFIG,
+    },
+    {
+      heading: "An option renamed to what there is not",
+      files: {
+        "flake.config.ts": machine(
+          `{ services: { web: { admin: "ann@example.org" } } }`,
+          `\nconst old = ▸renamedOption("services.web.listen", "services.web.prot");\n`,
+          "renamedOption",
+        ).replace("[web]", "[web, old]"),
+      },
+      command: CONFIG,
+    },
+    {
+      heading: "Imports that depend on the configuration",
+      files: {
+        "flake.config.ts": machine(
+          `{ services: { web: { enable: true, admin: "ann@example.org" } } }`,
+          `\nconst proxy = ▸defineModule({\n  key: "proxy",\n  imports: ((config: any) => (config.services.web.enable ? [web] : [])) as never,\n});\n`,
+          "defineModule",
+        ),
+      },
+      command: CONFIG,
+    },
+    {
+      heading: "Imports made by a rule",
+      files: {
+        "flake.config.ts": machine(
+          `{ services: { web: { enable: true, admin: "ann@example.org" } } }`,
+          `\nconst proxy = defineModule({ key: "proxy" }, ({ config, define }) => {\n  if (config.services.web.enable) ▸define({ imports: [web] } as never);\n});\n`,
+          "defineModule",
+        ),
+      },
+      command: CONFIG,
+    },
+    {
+      heading: "A disabled module that there is not",
+      files: {
+        "flake.config.ts": machine(`{ services: { web: { admin: "ann@example.org" } } }`).replace(
+          "const machine = evaluateModules({\n",
+          'const machine = ▸evaluateModules({\n  disabledModules: ["services.wbe"],\n',
+        ),
+      },
+      command: CONFIG,
+    },
+    {
       heading: "A removed option",
       files: {
         "flake.config.ts": machine(
