@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -118,10 +118,64 @@ test("floe cache push refuses a store that is no cache", async () => {
   assert.equal([code, stderr.includes("[cache.not-a-cache]")], [1, true]);
 });
 
+test("floe cache push --no-recursive wants what an object needs there, --compression-level packs it smaller", async () => {
+  const root = join(directory, "levels");
+  writeFileSync(join(directory, "words"), "some words that come again and again\n".repeat(20_000));
+  const add = (...words: string[]): Promise<string> => floe("store", "add", "--store", root, ...words);
+  const lib = await add(join(directory, "words"));
+  writeFileSync(join(directory, "user"), `needs ${lib}`);
+  const user = await add("--mode", "text", "--reference", lib, join(directory, "user"));
+  const push = (cache: string, ...words: string[]) =>
+    runFloe(["cache", "push", "--store", root, `file://${directory}/${cache}`, ...words]);
+  const alone = await push("alone", "--no-recursive", user);
+  assert.equal([alone.code, alone.stderr.includes("[store.reference-not-valid]")], [1, true], alone.stderr);
+  assert.is((await push("alone", "--no-recursive", lib)).code, 0);
+  assert.is((await push("alone", "--no-recursive", user)).code, 0);
+  const sizes: number[] = [];
+  for (const level of ["1", "19"]) {
+    assert.is((await push(`level-${level}`, "--compression-level", level, lib)).code, 0);
+    const [file = ""] = readdirSync(join(directory, `level-${level}`, "nar"));
+    sizes.push(statSync(join(directory, `level-${level}`, "nar", file)).size);
+  }
+  assert.ok((sizes[1] as number) < (sizes[0] as number), sizes.join());
+  const taken = await runFloe([
+    "copy",
+    "--store",
+    join(directory, "no-lib"),
+    "--from",
+    `file://${directory}/alone`,
+    "--no-recursive",
+    user,
+  ]);
+  assert.equal([taken.code, taken.stderr.includes("[store.reference-not-valid]")], [1, true], taken.stderr);
+});
+
+test("floe copy takes what nobody signed with --no-check-sigs alone", async () => {
+  const built = "/nix/store/z5qbk3rdymh6vmm8gfx4kpmkcyzfsi7b-unsigned" as StorePath;
+  const from = join(directory, "unsigned");
+  {
+    using local = openLocalStore({ root: from });
+    // The store is made by the first object.
+    local.addText("t", "t", []);
+    writeFileSync(local.realPath(built), "made");
+    local.registerOutputs([
+      { path: built, ...(await scanTree(local.realPath(built), { canonicalise: true })), signatures: [] },
+    ]);
+    local.flush();
+  }
+  const cache = `file://${directory}/unsigned-cache`;
+  await floe("cache", "push", "--store", from, cache, built);
+  const copy = ["copy", "--store", join(directory, "unsigned-target"), "--from", cache, built];
+  const refused = await runFloe(copy);
+  assert.equal([refused.code, refused.stderr.includes("[signature.untrusted]")], [1, true], refused.stderr);
+  assert.is((await runFloe([...copy, "--no-check-sigs"])).code, 0);
+});
+
 test("floe cache serve ends well when it is told to", async () => {
-  const server = await serve();
-  assert.match(server.url, /^http:\/\/127\.0\.0\.1:\d+$/);
-  assert.match(await (await fetch(`${server.url}/nix-cache-info`)).text(), "StoreDir: /nix/store");
+  const server = await serve("--listen", "127.0.0.2", "--priority", "17");
+  assert.match(server.url, /^http:\/\/127\.0\.0\.2:\d+$/);
+  const said = await (await fetch(`${server.url}/nix-cache-info`)).text();
+  assert.equal([said.includes("StoreDir: /nix/store\n"), said.includes("Priority: 17\n")], [true, true], said);
   assert.is(await server.stop(), 0);
 });
 

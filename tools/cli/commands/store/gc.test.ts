@@ -1,9 +1,13 @@
-import { existsSync, lutimesSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, lutimesSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { scanTree } from "../../../../core/host/files/index.ts";
+import { openLocalStore } from "../../../../core/host/local-store/index.ts";
 import { Profile } from "../../../../core/host/profile/index.ts";
-import { runFloe, temporaryDirectory } from "../../testing.ts";
+import type { StorePath } from "../../../../core/store/index.ts";
+import { floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
 
 const directory = temporaryDirectory();
 const root = join(directory, "root");
@@ -91,6 +95,77 @@ test("floe store delete deletes what nothing needs", async () => {
   assert.not.ok(existsSync(root + path));
   assert.match((await floe("delete", path)).stderr, "[store.not-valid]");
   assert.is((await floe("delete", "--ignore-liveness", pathOf("kept"))).code, 0);
+});
+
+test("floe store delete takes what only they need, and with --also-referrers what needs them; nothing is ignored that refers", async () => {
+  const write = (name: string): string => {
+    writeFileSync(join(directory, name), name);
+    return join(directory, name);
+  };
+  const addWith = async (name: string, ...references: string[]): Promise<string> => {
+    const words = references.flatMap((reference) => ["--reference", reference]);
+    return (await floe("add", "--mode", "text", ...words, write(name))).stdout.trim();
+  };
+  const lib = await addWith("del-lib");
+  const mid = await addWith("del-mid", lib);
+  const top = await addWith("del-top", mid);
+  const live = await addWith("del-live", lib);
+  symlinkSync(live, join(root, "nix/var/nix/gcroots/del-live"));
+  const referred = await floe("delete", "--ignore-liveness", lib);
+  assert.equal([referred.code, referred.stderr.includes("[gc.referred]")], [1, true], referred.stderr);
+  const kept = await floe("delete", "--also-referrers", lib);
+  assert.equal([kept.code, kept.stderr.includes("[gc.alive]")], [1, true], kept.stderr);
+  // What lives, and the library it needs, is passed over.
+  const dry = await floe("delete", "--also-referrers", "--skip-alive", "--dry-run", "--json", mid, lib);
+  const plan = JSON.parse(dry.stdout) as { deleted: number; freedBytes: number; paths: string[] };
+  assert.equal([plan.deleted, plan.freedBytes > 0, plan.paths], [2, true, [top, mid]]);
+  const words = await floe("delete", "--also-referrers", "--skip-alive", "--dry-run", mid, lib);
+  assert.match(words.stderr, "would delete 2 store objects and free ");
+  assert.ok(existsSync(root + top));
+  const own = await addWith("del-own");
+  const user = await addWith("del-user", own, lib);
+  assert.is((await floe("delete", "--recursive", user)).stdout, `${user}\n${own}\n`);
+  assert.is((await floe("delete", "--recursive", "--also-referrers", "--skip-alive", mid)).stdout, `${top}\n${mid}\n`);
+  assert.ok(existsSync(root + live) && existsSync(root + lib));
+});
+
+test("floe store gc keeps of live objects what its flags say", async () => {
+  const drv = {
+    name: "flags",
+    outputs: { out: {} },
+    inputSrcs: [],
+    inputDrvs: {},
+    system: "x86_64-linux",
+    builder: "/bin/sh",
+    args: [],
+    env: {},
+  };
+  const added = spawnSync(process.execPath, [...floeCommand(), "derivation", "add", ...store], {
+    encoding: "utf8",
+    input: JSON.stringify(drv),
+  });
+  const drvPath = added.stdout.trim();
+  assert.ok(drvPath.endsWith(".drv"), added.stderr);
+  const out = (await runFloe(["derivation", "show", ...store, drvPath])).stdout;
+  const [{ outputs }] = Object.values(JSON.parse(out)) as [{ outputs: { out: { path: string } } }];
+  {
+    using local = openLocalStore({ root });
+    writeFileSync(local.realPath(outputs.out.path), "made");
+    const scanned = await scanTree(local.realPath(outputs.out.path), { canonicalise: true });
+    const path = outputs.out.path as StorePath;
+    local.registerOutputs([{ path, ...scanned, deriver: drvPath as StorePath, signatures: [] }]);
+    local.flush();
+  }
+  const dead = async (...flags: string[]): Promise<string[]> =>
+    (JSON.parse((await floe("gc", "--print-dead", "--json", ...flags)).stdout) as string[]).filter((path) =>
+      [drvPath, outputs.out.path].includes(path),
+    );
+  symlinkSync(outputs.out.path, join(root, "nix/var/nix/gcroots/flags-out"));
+  assert.equal([await dead(), await dead("--no-keep-derivations")], [[], [drvPath]]);
+  assert.equal(await dead("--keep-derivations"), []);
+  rmSync(join(root, "nix/var/nix/gcroots/flags-out"));
+  symlinkSync(drvPath, join(root, "nix/var/nix/gcroots/flags-drv"));
+  assert.equal([await dead("--no-keep-outputs"), await dead("--keep-outputs")], [[outputs.out.path], []]);
 });
 
 test.run();

@@ -86,6 +86,8 @@ test("floe store recover makes a lost database anew", async () => {
   assert.match(stdout, `${FOO}: its contents are not what was registered`);
   assert.match(stderr, "1 store objects are no longer valid");
   await runFloe(["store", "add", ...store, file]);
+  const unread = await runFloe(["store", "recover", ...store, "--force", "--no-contents", "--json"]);
+  assert.equal((JSON.parse(unread.stdout) as { recovered: unknown }).recovered, { journal: 1, database: 0, files: 0 });
   const again = await runFloe(["store", "recover", ...store, "--force", "--json"]);
   assert.equal((JSON.parse(again.stdout) as { recovered: unknown }).recovered, { journal: 1, database: 0, files: 0 });
 });
