@@ -2,36 +2,41 @@ import { definePackage } from "#floe/package";
 import { SOURCES } from "../../../sources.ts";
 import { FEATURES, PLACES } from "./options.ts";
 
-export default definePackage(({ meson, fetchUrl, zlib, libcap, libxcrypt, kmod, bash, "util-linux": utilLinux }) =>
-  meson({
-    name: "systemd",
-    version: SOURCES.systemd.version,
-    summary: "System and service manager",
-    homepage: "https://systemd.io",
-    license: "LGPL-2.1-or-later AND GPL-2.0-or-later",
-    source: fetchUrl(SOURCES.systemd),
-    inputs: [zlib, libcap, utilLinux, kmod, libxcrypt],
-    configureFlags: ["--sysconfdir=/etc", "--localstatedir=/var", "--libexecdir=lib/systemd"],
-    mesonOptions: {
-      ...FEATURES,
-      ...PLACES,
-      "kmod-path": `${kmod}/bin/kmod`,
-      "mount-path": `${utilLinux}/bin/mount`,
-      "umount-path": `${utilLinux}/bin/umount`,
-      "sulogin-path": `${utilLinux}/bin/sulogin`,
-      "nologin-path": `${utilLinux}/bin/nologin`,
-      "debug-shell": `${bash}/bin/bash`,
-      "default-user-shell": `${bash}/bin/bash`,
-    },
-    // Generators of the build are scripts that are not executable in the archive.
-    postPatch: `
+/** Its programs bring the library along, so that it is found at run time; a cross build asks each file by itself. */
+const CORE_FINDS_SHARED = `  patchelf --add-rpath "$out/lib/systemd" "$out"/lib/systemd/libsystemd-core-*.so
+    `;
+
+export default definePackage(
+  ({ meson, fetchUrl, zlib, libcap, libxcrypt, kmod, bash, isCross, "util-linux": utilLinux }) =>
+    meson({
+      name: "systemd",
+      version: SOURCES.systemd.version,
+      summary: "System and service manager",
+      homepage: "https://systemd.io",
+      license: "LGPL-2.1-or-later AND GPL-2.0-or-later",
+      source: fetchUrl(SOURCES.systemd),
+      inputs: [zlib, libcap, utilLinux, kmod, libxcrypt],
+      configureFlags: ["--sysconfdir=/etc", "--localstatedir=/var", "--libexecdir=lib/systemd"],
+      mesonOptions: {
+        ...FEATURES,
+        ...PLACES,
+        "kmod-path": `${kmod}/bin/kmod`,
+        "mount-path": `${utilLinux}/bin/mount`,
+        "umount-path": `${utilLinux}/bin/umount`,
+        "sulogin-path": `${utilLinux}/bin/sulogin`,
+        "nologin-path": `${utilLinux}/bin/nologin`,
+        "debug-shell": `${bash}/bin/bash`,
+        "default-user-shell": `${bash}/bin/bash`,
+      },
+      // Generators of the build are scripts that are not executable in the archive.
+      postPatch: `
       grep -rlE '^#! ?/(usr/)?bin/(env|python3|bash)' --include='*.py' --include='*.sh' --include='*.awk' --include='*.py.in' . |
         while read -r script; do
           sed -i -E "1s,^#! ?/usr/bin/env +(-S )?,#!$seed/bin/,; 1s,^#! ?/(usr/)?bin/(python3|bash),#!$seed/bin/\\\\2," "$script"
         done
     `,
-    // Units name programs without a directory where /usr/bin is meant, and /sbin for programs of other packages.
-    postInstall: `
+      // Units name programs without a directory where /usr/bin is meant, and /sbin for programs of other packages.
+      postInstall: `
       programs='systemd-[a-z-]+|systemctl|journalctl|udevadm|networkctl|resolvectl|timedatectl'
       for unit in "$out"/lib/systemd/system/*.service "$out"/lib/systemd/user/*.service; do
         [ -f "$unit" ] && [ ! -L "$unit" ] || continue
@@ -42,16 +47,16 @@ export default definePackage(({ meson, fetchUrl, zlib, libcap, libxcrypt, kmod, 
         " "$unit"
       done
     `,
-    // It opens this library by name when there is a module to load.
-    postFixup: `
+      // It opens this library by name when there is a module to load.
+      postFixup: `
       patchelf --add-rpath ${kmod}/lib "$out"/lib/systemd/libsystemd-shared-*.so
-    `,
-    check: `
+    ${isCross ? CORE_FINDS_SHARED : ""}`,
+      check: `
       systemctl --version | grep -F "systemd $(echo "$version" | cut -d. -f1)"
       SYSTEMD_LOG_TARGET=console systemd-analyze calendar daily | grep -F 'Normalized form'
       mkdir -p units
       printf '[Service]\\nExecStart=${bash}/bin/bash\\n' > units/a.service
       [ -x "$out/lib/systemd/systemd" ] && "$out/lib/systemd/systemd" --version | grep -F +BLKID
     `,
-  }),
+    }),
 );
