@@ -15,14 +15,15 @@ test("parseCount() takes whole numbers, 0 or more", () => {
   );
 });
 
-test("--store takes a directory, relative to where the command runs, and no address", () => {
+test("--store takes a directory, relative to where the command runs, and addresses of stores on this machine", () => {
   const context = { cwd: "/home/user" } as CliContext;
   assert.is(storeFlags.store.parse.call(context, "there"), "/home/user/there");
   assert.is(storeFlags.store.parse.call(context, "/there"), "/there");
-  assert.throws(
-    () => storeFlags.store.parse.call(context, "https://cache.example"),
-    (error: { code: string }) => error.code === "cli.bad-store",
-  );
+  assert.is(storeFlags.store.parse.call(context, "there?read-only=true"), "/home/user/there?read-only=true");
+  for (const address of ["local", "auto", "local?root=/srv", "?read-only=true", "local-overlay://?root=/srv"])
+    assert.is(storeFlags.store.parse.call(context, address), address);
+  for (const address of ["https://cache.example", "daemon", "daemon?root=/srv", "ssh://host?x=y"])
+    assert.throws(() => storeFlags.store.parse.call(context, address), fails("cli.bad-store"), address);
 });
 
 test("parseSize() reads powers of 1024", () => {

@@ -13,7 +13,8 @@ export const storeFlags = {
     parse: parseStoreFlag,
     optional: true,
     placeholder: "DIR",
-    brief: "Use the store below this directory (DIR/nix/store) instead of the machine's own",
+    brief:
+      "Use the store below this directory (DIR/nix/store) instead of the machine's own, or one by its address: local?root=DIR&read-only=true",
   },
 } as const;
 
@@ -378,9 +379,14 @@ function parseHookFlag(this: CliContext, text: string): string {
   return text === "" || text.startsWith("/") ? text : `${this.cwd}/${text}`;
 }
 
-/** Whether a store is named by an address and not by a directory. */
+/** Whether a store is named by an address that leads to no directory of this machine. */
 export function isStoreAddress(text: string): boolean {
-  return text.includes("://") || text === "daemon" || text.startsWith("daemon?");
+  return !isLocalAddress(text) && (text.includes("://") || text === "daemon" || text.startsWith("daemon?"));
+}
+
+/** Whether a store of this machine is named by an address. A directory may have parameters, too: `DIR?read-only=true`. */
+function isLocalAddress(text: string): boolean {
+  return /^((auto|local|local-overlay)(:\/\/|$|(?=\?))|(?=\?))/.test(text);
 }
 
 function parseAskedStoreFlag(this: CliContext, text: string): string {
@@ -388,12 +394,12 @@ function parseAskedStoreFlag(this: CliContext, text: string): string {
 }
 
 function parseStoreFlag(this: CliContext, text: string): string {
-  if (text.includes("://")) {
-    throw new CodedError("cli.bad-store", `Cannot use "${text}" as a store: expected a directory`, {
+  if (isStoreAddress(text)) {
+    throw new CodedError("cli.bad-store", `Cannot use "${text}" as a store: expected a store of this machine`, {
       hint: "Pass a directory; its store lies in DIR/nix/store. `floe store info`, `query`, `ping` and their like ask other stores too, `floe copy` copies.",
     });
   }
-  return text.startsWith("/") ? text : `${this.cwd}/${text}`;
+  return text.startsWith("/") || isLocalAddress(text) ? text : `${this.cwd}/${text}`;
 }
 
 /** What most commands work on: one installable or more. */

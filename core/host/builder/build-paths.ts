@@ -194,6 +194,7 @@ export function reportError(report: BuildReport): CodedError | undefined {
 
 /** The machinery of running is loaded only when there is something to run: most builds find everything done. */
 async function runPlan(store: LocalStore, plan: BuildPlan, options: BuildOptions): Promise<Run> {
+  store.checkMutable();
   const { Run } = await import("./run.ts");
   const run = new Run(store, plan, options);
   await run.toEnd();

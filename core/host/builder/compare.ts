@@ -16,6 +16,8 @@ export interface CompareOutputsOptions {
   /** The valid output that one of the second build is to be equal to. */
   readonly validOf: (info: PathInfo) => PathInfo | undefined;
   readonly realPath: (path: string) => string;
+  /** Where an object of the store that is written to lies, or would. */
+  readonly placeOf: (path: string) => string;
   /** Keep a differing result beside the valid one as `<output>.check`. */
   readonly keep: boolean;
   /** Told where the valid output and a differing result lie on the host. */
@@ -37,7 +39,7 @@ export async function compareOutputs(options: CompareOutputsOptions): Promise<Co
       `${valid.path} differs`,
       ...differences(options.realPath(valid.path), fresh).map((file) => `  ${file}`),
     );
-    const kept = `${options.realPath(valid.path)}.check`;
+    const kept = `${options.placeOf(valid.path)}.check`;
     if (options.keep) {
       if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) await removeTree(kept);
       moveTree(fresh, kept);

@@ -68,7 +68,7 @@ export class FreeSpace {
     const { collectGarbage } = await import("../collector/index.ts");
     try {
       const { deleted, freedBytes } = await collectGarbage({
-        root: store.root,
+        root: store.layout,
         settings,
         untilFreeBytes: settings.maxFreeBytes,
         signal: this.#abort.signal,

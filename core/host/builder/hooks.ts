@@ -78,8 +78,8 @@ export async function runHook({
 
 export interface PostBuildHookOptions {
   readonly program: string;
-  /** Directory the store lies below. */
-  readonly root: string;
+  /** The directory the store lies below, or its address. */
+  readonly store: string;
   readonly drvPath: StorePath;
   /** What was built; all are valid. */
   readonly outputs: readonly StorePath[];
@@ -97,13 +97,13 @@ export interface PostBuildHookOptions {
  */
 export async function runPostBuildHook({
   program,
-  root,
+  store,
   drvPath,
   outputs,
   tell,
   signal,
 }: PostBuildHookOptions): Promise<CodedError | undefined> {
-  const environment = { DRV_PATH: drvPath, OUT_PATHS: outputs.join(" "), FLOE_STORE: root };
+  const environment = { DRV_PATH: drvPath, OUT_PATHS: outputs.join(" "), FLOE_STORE: store };
   const ending = await runHook({ program, environment, tell, signal });
   if (ending === undefined) return undefined;
   return new CodedError(

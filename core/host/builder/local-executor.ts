@@ -232,13 +232,13 @@ export class LocalExecutor implements Executor {
     const missing = outputs.filter((path) => !known.has(path));
     // Without a sandbox there is nothing to keep it from the network.
     if (isPlain && this.#options.offline === true && sharesNetwork(drv)) throw offline(request.askedAs ?? drvPath, drv);
-    if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.realPath(path));
+    if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.placeOf(path));
     const workspace = prepared ?? (await openWorkspace(store.realStoreDirectory, drvPath, drv.name));
     let ran: BuilderEnd | undefined;
     let isDone = false;
     const tidy = async (): Promise<void> => {
       const left = [workspace.topDirectory, ...(ran?.keptDirectory === true ? [] : [workspace.buildDirectory])];
-      if (isPlain && (!isDone || isFloating(drv))) left.push(...missing.map((path) => store.realPath(path)));
+      if (isPlain && (!isDone || isFloating(drv))) left.push(...missing.map((path) => store.placeOf(path)));
       await Promise.all([...left.map((path) => this.#runner.removeTree(path)), ran?.finishLog()]);
     };
     try {
@@ -281,6 +281,7 @@ export class LocalExecutor implements Executor {
           keep: this.#options.keepFailed,
           validOf: (info) => closures.infoOf(valid.get(names.get(info) as string) ?? info.path),
           realPath: (path) => store.realPath(path),
+          placeOf: (path) => store.placeOf(path),
           onDiffering: (first, second) => this.#runDiffHook([first, second], request, workspace, emit, signal),
         });
         if (error !== undefined) return { kind: "failed", error, logPath: ran?.logPath };
@@ -295,7 +296,7 @@ export class LocalExecutor implements Executor {
       // An output that was valid before stays as it is; others refer to it by its path alone.
       const isKnown = isFloating(drv) ? (path: StorePath) => store.isValid(path) : (path: StorePath) => known.has(path);
       const fresh = [...all.values()].filter((info) => !isKnown(info.path));
-      moveOutputs(directory, (path) => store.realPath(path), fresh);
+      moveOutputs(directory, (path) => store.placeOf(path), fresh);
       closures.add(fresh);
       isDone = true;
       return { kind: "built", all, fresh, ...told, tidied: this.#spareTime.add(tidy) };

@@ -230,7 +230,7 @@ export function makeRoom(
   name: string,
   outputs: readonly StorePath[],
   missing: ReadonlySet<StorePath>,
-  realPath: (path: string) => string,
+  placeOf: (path: string) => string,
 ): void {
   const valid = outputs.filter((path) => !missing.has(path));
   if (valid.length > 0) {
@@ -240,14 +240,14 @@ export function makeRoom(
       { hint: "Leave --no-sandbox away.", exitCode: 100 },
     );
   }
-  for (const path of missing) removeTree(realPath(path));
+  for (const path of missing) removeTree(placeOf(path));
 }
 
 /** Move finished outputs into the store. They count for nothing until they are registered. */
-export function moveOutputs(directory: string, realPath: (path: string) => string, infos: readonly PathInfo[]): void {
+export function moveOutputs(directory: string, placeOf: (path: string) => string, infos: readonly PathInfo[]): void {
   for (const { path } of infos) {
     const from = hostPlace(directory, path);
-    const to = realPath(path);
+    const to = placeOf(path);
     removeTree(to);
     moveTree(from, to);
   }

@@ -10,7 +10,7 @@ import {
   sharesNetwork,
   shortName,
 } from "../../build/index.ts";
-import type { StorePath } from "../../store/index.ts";
+import { STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore, LockPathsOptions } from "../local-store/index.ts";
@@ -337,10 +337,11 @@ export class BuilderRunner {
   }
 
   #startPlain({ request, workspace, environment, receive }: Prepared): Promise<RunningProcess> {
-    if (this.#options.store.root !== "/") {
+    const { realStoreDirectory } = this.#options.store;
+    if (realStoreDirectory !== STORE_DIRECTORY) {
       throw new CodedError(
         "build.no-sandbox-elsewhere",
-        `Cannot build "${request.drv.name}" without a sandbox: the store lies below "${this.#options.store.root}", builders expect /nix/store`,
+        `Cannot build "${request.drv.name}" without a sandbox: the store lies at "${realStoreDirectory}", builders expect /nix/store`,
         {
           hint: "Leave --no-sandbox away, or use the store at /nix/store.",
           exitCode: 100,

@@ -261,7 +261,7 @@ export class Run {
   #dropArrived(): void {
     for (const { info, locks } of this.#arrived.values()) {
       if (locks === undefined) continue;
-      removeTree(this.#store.realPath(info.path));
+      removeTree(this.#store.placeOf(info.path));
       locks.release();
     }
     this.#arrived.clear();
@@ -368,7 +368,7 @@ export class Run {
     try {
       const error = await runPostBuildHook({
         program,
-        root: this.#store.root,
+        store: this.#store.layout.address,
         drvPath,
         outputs: [...outputs.values()].map(({ path }) => path),
         tell: (message) => emit({ kind: "notice", drvPath: askedAs, message }),

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CodedError } from "../../base/index.ts";
 import {
@@ -5,6 +6,7 @@ import {
   type DeletionPlan,
   type GcPlan,
   type GcSettings,
+  LINKS_NAME,
   planDelete,
   planGc,
   readStoreEntry,
@@ -15,13 +17,7 @@ import {
   takeForBytes,
 } from "../../store/index.ts";
 import { makeDirectories } from "../local-store/layout.ts";
-import {
-  defaultStoreRoot,
-  type LocalStore,
-  makeLayout,
-  openLocalStore,
-  type StoreLayout,
-} from "../local-store/index.ts";
+import { layoutOf, type LocalStore, openLocalStore, type StoreLayout } from "../local-store/index.ts";
 import { announceCollection } from "../local-store/own-collections.ts";
 import { dropReserve, restoreReserve } from "../local-store/reserve.ts";
 import { openCollectorLock } from "./collector-lock.ts";
@@ -47,8 +43,8 @@ export type GcEvent =
   | { readonly kind: "links" };
 
 export interface CollectOptions {
-  /** `/`, or the folder of a chroot store. Default as `openLocalStore`. */
-  readonly root?: string | undefined;
+  /** As for `openLocalStore`. */
+  readonly root?: string | StoreLayout | undefined;
   readonly settings?: GcSettings | undefined;
   /** Stop when so much is free. Default: delete all that is dead. */
   readonly maxFreedBytes?: number | undefined;
@@ -96,7 +92,7 @@ export function collectGarbage(options: CollectOptions = {}): Promise<GcReport> 
   return withCollection(options, async (collection) => {
     const { plan } = collection;
     const { batchSize = BATCH } = options;
-    const unregistered = await findUnregistered(collection.layout.realStoreDirectory, plan);
+    const unregistered = await findUnregistered(collection.layout.ownDirectory, plan);
     const report = collection.report([
       ...plan.deadPaths(),
       ...unregistered.map((name) => `${STORE_DIRECTORY}/${name}`),
@@ -144,6 +140,7 @@ export function deletePaths(options: DeletePathsOptions): Promise<GcReport> {
   const { paths, recursive = false, alsoReferrers, skipAlive = false, ignoreLiveness = false } = options;
   return withCollection(options, async (collection) => {
     const { plan } = collection;
+    checkNotShared(paths, collection);
     const chosen = planDelete({ plan, paths, recursive, alsoReferrers, skipAlive, ignoreLiveness });
     if (!skipAlive) checkDeletable(chosen, collection, ignoreLiveness);
     const dead = chosen.order.map((node) => plan.graph.paths[node] as StorePath);
@@ -156,6 +153,17 @@ export function deletePaths(options: DeletePathsOptions): Promise<GcReport> {
     await collection.removeObjects(chosen.order, mustStay);
     collection.tell(chosen.order.length);
     return { ...report, ...(await collection.finish()) };
+  });
+}
+
+/** @throws {CodedError} `gc.shared` for what lies in a lower store */
+function checkNotShared(paths: readonly StorePath[], { store, layout: { lower } }: Collection): void {
+  const shared = paths.filter((path) => store.isShared(path));
+  const [path] = shared;
+  if (path === undefined || lower === undefined) return;
+  throw new CodedError("gc.shared", `Cannot delete "${path}": it lies in the lower store "${lower.address}"`, {
+    details: shared.length > 1 ? shared.map(String) : [],
+    hint: "A lower store is never changed from above; delete it there, when no store lies upon that one.",
   });
 }
 
@@ -340,9 +348,9 @@ async function withCollection(
   options: CollectOptions,
   run: (collection: Collection) => Promise<GcReport>,
 ): Promise<GcReport> {
-  const layout = makeLayout(options.root ?? defaultStoreRoot());
+  const layout = layoutOf(options.root);
   if (options.dryRun === true) {
-    using store = openLocalStore({ root: layout.root, readOnly: true });
+    using store = openLocalStore({ root: layout, readOnly: true });
     return run(await open(options, layout, store, []));
   }
   makeDirectories(layout);
@@ -367,7 +375,7 @@ async function withCollection(
       return undefined;
     });
     try {
-      using store = openLocalStore({ root: layout.root });
+      using store = openLocalStore({ root: layout });
       collection = await open(options, layout, store, early);
       for (const path of early) collection.protectNow(path);
       return await run(collection);
@@ -389,7 +397,7 @@ async function open(
   early: readonly string[],
 ): Promise<Collection> {
   const { settings = DEFAULT_GC_SETTINGS, dryRun = false, proc, signal } = options;
-  const sweeper = new Sweeper(layout.realStoreDirectory);
+  const sweeper = new Sweeper(layout.realStoreDirectory, { links: join(layout.ownDirectory, LINKS_NAME) });
   if (!dryRun) await sweeper.emptyTrash(signal);
   // Temporary roots first: a process may make a link to its object and end while we look, and then either counts.
   const temporaryRoots = await readTemporaryRoots(layout.stateDirectory, { sweep: !dryRun });
@@ -402,7 +410,8 @@ async function open(
   );
   const plan = planGc({
     graph,
-    roots: roots.map(({ path }) => path),
+    // Rows of what lies in a lower store stay as long as that.
+    roots: [...roots.map(({ path }) => path), ...(layout.lower === undefined ? [] : sharedAmong(store, graph.paths))],
     temporaryRoots: [...temporaryRoots.map(({ path }) => path), ...early],
     settings,
   });
@@ -415,4 +424,8 @@ async function open(
     staleRoots: permanent.stale,
     sweeper,
   });
+}
+
+function sharedAmong(store: LocalStore, paths: readonly string[]): StorePath[] {
+  return (paths as readonly StorePath[]).filter((path) => store.isShared(path));
 }

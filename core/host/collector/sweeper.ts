@@ -29,6 +29,7 @@ export class Sweeper {
   readonly failures: string[] = [];
   readonly #storeDirectory: string;
   readonly #trash: string;
+  readonly #links: string;
   readonly #isRoot = process.geteuid?.() === 0;
   /** Entries that are still to be removed, and those of which a thread of the system has begun to. */
   #left = new Set<string>();
@@ -37,9 +38,13 @@ export class Sweeper {
   /** Files and directories that are gone: without any there is no use in trying again. */
   #steps = 0;
 
-  /** @param storeDirectory Its place on disk. */
-  constructor(storeDirectory: string) {
+  /**
+   * @param storeDirectory Its place on disk.
+   * @param options `links`: where the names in `.links` are listed that may go. Default below `storeDirectory`.
+   */
+  constructor(storeDirectory: string, { links = join(storeDirectory, LINKS_NAME) }: { readonly links?: string } = {}) {
     this.#storeDirectory = storeDirectory;
+    this.#links = links;
     this.#trash = join(storeDirectory, TRASH_NAME);
   }
 
@@ -95,7 +100,7 @@ export class Sweeper {
   async removeUnusedLinks(signal?: AbortSignal): Promise<void> {
     const folder = join(this.#storeDirectory, LINKS_NAME);
     await atOnce(
-      unlessUnreadable(() => readNames(folder)) ?? [],
+      unlessUnreadable(() => readNames(this.#links)) ?? [],
       async (name) => {
         const path = `${folder}/${name}`;
         const stat = await look(path);

@@ -31,7 +31,8 @@ export interface AddTreeOptions {
 
 /** What adding needs of the store. */
 export interface AddTreeContext {
-  realPath(path: StorePath): string;
+  /** Where an object of this store lies, or will. */
+  placeOf(path: StorePath): string;
   isValid(path: StorePath): boolean;
   addTempRoot(path: StorePath): void;
   addTempRoots(paths: Iterable<StorePath>): void;
@@ -100,7 +101,7 @@ async function copyTo(
 }
 
 async function place(store: AddTreeContext, temporary: string, info: PathInfo): Promise<void> {
-  const real = store.realPath(info.path);
+  const real = store.placeOf(info.path);
   const locks = await store.lock(real);
   if (store.isValid(info.path)) return locks.release();
   try {

@@ -1,7 +1,6 @@
 import { closureOf, notValid, type PathInfo, type StorePath } from "../../store/index.ts";
-import type { StoreDatabase } from "./database.ts";
-import type { StoreQueryTable } from "./queries.ts";
-import { readWholeStore, type WholeStore } from "./whole-store.ts";
+import type { ObjectQueries } from "./queries.ts";
+import type { WholeStore } from "./whole-store.ts";
 
 /** Asking for the references of one object takes as long as reading so many rows of all; a closure of this many is worth a look at that. */
 const ROWS_PER_QUESTION = 32;
@@ -12,8 +11,9 @@ class TooManyQuestions extends Error {}
 
 /** What is asked. */
 export interface ClosureSource {
-  readonly database: StoreDatabase;
-  readonly queries: StoreQueryTable;
+  readonly queries: ObjectQueries;
+  /** Reads all of the store; it costs as much as {@link rows} questions about one row. `undefined` where all is not in one place. */
+  readonly whole: { readonly rows: () => number; readonly read: (facts: boolean) => WholeStore } | undefined;
   /** Facts of what is registered and not yet in the database; `undefined` when that is nothing. */
   readonly waiting: ReadonlyMap<StorePath, PathInfo> | undefined;
 }
@@ -23,7 +23,7 @@ export function referencesOfMany(source: ClosureSource): (path: StorePath) => re
   let left = manyQuestions(source);
   let whole: WholeStore | undefined;
   return (path) => {
-    if (--left < 0) whole ??= readWholeStore(source.database, { withFacts: false });
+    if (--left < 0) whole ??= source.whole?.read(false);
     return source.waiting?.get(path)?.references ?? whole?.references(path) ?? askReferences(source, path);
   };
 }
@@ -44,8 +44,8 @@ export function closuresWithInfos(source: ClosureSource, groups: readonly (reado
   try {
     closures = groups.map((group) => closureOf(group, references));
   } catch (error) {
-    if (!(error instanceof TooManyQuestions)) throw error;
-    const whole = readWholeStore(source.database, { withFacts: true });
+    if (!(error instanceof TooManyQuestions) || source.whole === undefined) throw error;
+    const whole = source.whole.read(true);
     return groups.map((group) => whole.closure(group).map((number) => whole.info(number)));
   }
   return closures.map((closure) =>
@@ -58,8 +58,9 @@ export function closuresWithInfos(source: ClosureSource, groups: readonly (reado
 }
 
 /** How many objects are asked for one by one before all of the store is read. */
-function manyQuestions({ queries }: ClosureSource): number {
-  return Math.max(MANY_QUESTIONS, queries.idsEnd() / ROWS_PER_QUESTION);
+function manyQuestions({ whole }: ClosureSource): number {
+  if (whole === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(MANY_QUESTIONS, whole.rows() / ROWS_PER_QUESTION);
 }
 
 /** @throws {CodedError} `store.not-valid` */

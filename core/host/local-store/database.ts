@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
@@ -8,7 +8,7 @@ import { syncPath, syncPathLater, writeFileAtomic } from "../files/index.ts";
 import { lockFileSync } from "./file-lock.ts";
 import { JOURNAL_NAME } from "./journal.ts";
 import { JournalWriter } from "./journal-writer.ts";
-import { makeDirectories, type StoreLayout } from "./layout.ts";
+import { checkMutable, makeDirectories, type StoreLayout } from "./layout.ts";
 import { restoreReserve } from "./reserve.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
@@ -17,6 +17,7 @@ const BUSY_TIMEOUT_MS = 3_600_000;
 
 /** The connection to a store's database. */
 export class StoreDatabase {
+  readonly #layout: StoreLayout;
   readonly #directory: string;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -27,10 +28,20 @@ export class StoreDatabase {
   /** Shared for as long as we may write; a schema upgrade takes it exclusively. */
   #bigLock: number | undefined;
 
-  constructor(layout: StoreLayout, { readOnly }: { readonly readOnly: boolean }) {
+  /** @param options `mustExist`: a store that is not there is a mistake, and not an empty one. Default false. */
+  constructor(
+    layout: StoreLayout,
+    { readOnly, mustExist = layout.immutable }: { readonly readOnly: boolean; readonly mustExist?: boolean },
+  ) {
     this.#directory = join(layout.stateDirectory, "db");
     this.#journal = new JournalWriter(this, this.#directory);
     const exists = this.#checkSchema();
+    this.#layout = layout;
+    if (mustExist && !exists) throw noStore(layout);
+    if (layout.immutable) {
+      this.#connection = openImmutable(this.#file("db.sqlite"));
+      return;
+    }
     if (readOnly) {
       this.#connection = exists ? openReadOnly(this.#file("db.sqlite")) : emptyDatabase();
       return;
@@ -53,6 +64,7 @@ export class StoreDatabase {
 
   /** All of it or nothing. It is seen by others at once, and on disk after {@link flush}. */
   transaction<T>(run: () => T): T {
+    checkMutable(this.#layout);
     this.#holdBigLock();
     this.#connection.exec("begin immediate");
     let result: T;
@@ -230,8 +242,35 @@ function openReadOnly(file: string): DatabaseSync {
   } catch {
     // Without write permission to the folder SQLite cannot join the write-ahead log; then nobody writes at the moment or
     // we may see a slightly older state, which is good enough for a question.
-    return new DatabaseSync(Object.assign(pathToFileURL(file), { search: "?immutable=1" }), { readOnly: true });
+    return openAsItIs(file);
   }
+}
+
+function openAsItIs(file: string): DatabaseSync {
+  return new DatabaseSync(Object.assign(pathToFileURL(file), { search: "?immutable=1" }), { readOnly: true });
+}
+
+/** @throws {CodedError} `store.log-left` where the file alone would not tell all */
+function openImmutable(file: string): DatabaseSync {
+  const sizeBytes = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (sizeBytes === 0) return openAsItIs(file);
+  throw new CodedError(
+    "store.log-left",
+    `Cannot read the database "${file}" as it is: ${sizeBytes} bytes lie beside it in its log "db.sqlite-wal"`,
+    {
+      hint: "End what uses the store, then let `floe store load-db --store DIR < /dev/null` take the log in where it can be written; after that copy or mount it. A store that is in use is opened without `read-only`.",
+    },
+  );
+}
+
+function noStore({ address, stateDirectory }: StoreLayout): CodedError {
+  return new CodedError(
+    "store.missing",
+    `Cannot open the store "${address}": there is no database in "${stateDirectory}"`,
+    {
+      hint: "A store that is only read has to be there already; look at `root` and `state`.",
+    },
+  );
 }
 
 /** Without a log all is in the database, on disk. */

@@ -32,7 +32,8 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
     return;
   }
   symlinkAtomic(target, absolute, { sync: true });
-  registerRoot(layout, absolute);
+  // Where nobody deletes nothing has to be kept.
+  if (!layout.immutable) registerRoot(layout, absolute);
 }
 
 function leadsTo(link: string, target: string): boolean {

@@ -143,14 +143,14 @@ test("importStream() waits for who writes the same object, and replaces leftover
 
 /** Do something at the first moment at which an object is registered. */
 function whenRegistered(store: LocalStore, path: StorePath, act: (real: string) => void): void {
-  const realPath = store.realPath.bind(store);
+  const placeOf = store.placeOf.bind(store);
   let acted = false;
-  store.realPath = (asked) => {
+  store.placeOf = (asked) => {
     if (!acted && asked === path && store.queryPathInfo(path) !== undefined) {
       acted = true;
-      act(realPath(path));
+      act(placeOf(path));
     }
-    return realPath(asked);
+    return placeOf(asked);
   };
 }
 

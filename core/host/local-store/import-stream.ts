@@ -23,7 +23,8 @@ export interface Incoming {
 /** What taking in many objects needs of the store. */
 export interface ImportStreamContext {
   readonly realStoreDirectory: string;
-  realPath(path: StorePath): string;
+  /** Where an object of this store lies, or will. */
+  placeOf(path: StorePath): string;
   isValid(path: StorePath): boolean;
   validAmong(paths: readonly StorePath[]): ReadonlySet<string>;
   queryPathInfo(path: StorePath): PathInfo | undefined;
@@ -137,7 +138,7 @@ export async function takeIn(store: ImportStreamContext, round: readonly Incomin
     }
     const exists = lookAround(store, fresh.length);
     for (const { info } of fresh) {
-      if (!left.has(info.path) && exists(lockFileOf(store.realPath(info.path)))) await lookAgain(store, info.path);
+      if (!left.has(info.path) && exists(lockFileOf(store.placeOf(info.path)))) await lookAgain(store, info.path);
     }
     try {
       await placeEach(
@@ -173,7 +174,7 @@ function placeAll(
     const exists = lookAround(store, incoming.length);
     const valid = store.validAmong(infos.map(({ path }) => path));
     for (const { info, place } of incoming) {
-      const real = store.realPath(info.path);
+      const real = store.placeOf(info.path);
       if (exists(lockFileOf(real)) || info.references.some((reference) => left.has(reference))) {
         left.add(info.path);
       } else if (!valid.has(info.path)) {
@@ -206,7 +207,7 @@ function lookAround({ realStoreDirectory }: ImportStreamContext, count: number):
  * they have registered theirs; if they died before that, half of it is there.
  */
 async function lookAgain(store: ImportStreamContext, path: StorePath): Promise<void> {
-  const real = store.realPath(path);
+  const real = store.placeOf(path);
   const locks = (await lockRealPaths([real])) as HeldLocks;
   try {
     const info = store.queryPathInfo(path);
@@ -247,7 +248,7 @@ async function placeEach(store: ImportStreamContext, incoming: readonly Incoming
 }
 
 async function placeLocked(store: ImportStreamContext, { info, place }: Incoming): Promise<void> {
-  const real = store.realPath(info.path);
+  const real = store.placeOf(info.path);
   const locks = (await lockRealPaths([real])) as HeldLocks;
   try {
     if (store.isValid(info.path)) return;

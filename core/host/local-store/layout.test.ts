@@ -10,6 +10,9 @@ test("makeLayout() puts everything below the root", () => {
     realStoreDirectory: "/srv/x/nix/store",
     stateDirectory: "/srv/x/nix/var/nix",
     logDirectory: "/srv/x/nix/var/log/nix",
+    ownDirectory: "/srv/x/nix/store",
+    immutable: false,
+    address: "/srv/x",
   });
 });
 

@@ -11,6 +11,14 @@ export interface StoreLayout {
   readonly realStoreDirectory: string;
   readonly stateDirectory: string;
   readonly logDirectory: string;
+  /** Where the entries of this store alone are listed: its store directory, or the upper layer of an overlay that is mounted there. */
+  readonly ownDirectory: string;
+  /** Nobody changes it while it is open: an image, a copy, a read-only mount. Nothing is written, locked or waited for. */
+  readonly immutable: boolean;
+  /** A store whose objects are valid here as well, and which is never changed. */
+  readonly lower?: StoreLayout | undefined;
+  /** What a command is told to use this very store. */
+  readonly address: string;
 }
 
 const STATE_DIRECTORY = "/nix/var/nix";
@@ -24,11 +32,16 @@ export function makeLayout(root: string): StoreLayout {
     realStoreDirectory: inside(STORE_DIRECTORY),
     stateDirectory: inside(STATE_DIRECTORY),
     logDirectory: inside(LOG_DIRECTORY),
+    ownDirectory: inside(STORE_DIRECTORY),
+    immutable: false,
+    address: absolute,
   };
 }
 
-/** Make the folders of a store that are not there yet. @throws {CodedError} `store.not-writable` */
-export function makeDirectories({ root, realStoreDirectory, stateDirectory }: StoreLayout): void {
+/** Make the folders of a store that are not there yet. @throws {CodedError} `store.not-writable`, `store.read-only` */
+export function makeDirectories(layout: StoreLayout): void {
+  checkMutable(layout);
+  const { root, realStoreDirectory, stateDirectory } = layout;
   try {
     for (const directory of [
       realStoreDirectory,
@@ -49,6 +62,14 @@ export function makeDirectories({ root, realStoreDirectory, stateDirectory }: St
   }
 }
 
+/** @throws {CodedError} `store.read-only` for a store that was opened as one that nobody changes */
+export function checkMutable({ immutable, address }: StoreLayout): void {
+  if (!immutable) return;
+  throw new CodedError("store.read-only", `Cannot write to the store "${address}": it was opened with read-only=true`, {
+    hint: "Leave `read-only` away where it can be written, or put a store of your own over it: `local-overlay://?root=DIR&upper-layer=DIR&lower-store=…`.",
+  });
+}
+
 function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);
@@ -66,8 +87,8 @@ function canWrite(path: string): boolean {
 }
 
 /** Whether we may write to a store, or make it. */
-export function isStoreWritable({ realStoreDirectory, stateDirectory }: StoreLayout): boolean {
-  return canWrite(realStoreDirectory) && canWrite(join(stateDirectory, "db"));
+export function isStoreWritable({ immutable, realStoreDirectory, stateDirectory }: StoreLayout): boolean {
+  return !immutable && canWrite(realStoreDirectory) && canWrite(join(stateDirectory, "db"));
 }
 
 /**

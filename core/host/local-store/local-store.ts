@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CodedError, fromUtf8, hashBytes, sortedText, utf8 } from "../../base/index.ts";
+import { CodedError, hashBytes, sortedText, utf8 } from "../../base/index.ts";
 import {
   type Derivation,
   derivationNameOf,
@@ -15,11 +14,8 @@ import {
 } from "../../derivation/index.ts";
 import {
   type ArrivingObject,
-  checkNar,
   closureOf,
-  ContentCheck,
   formatContentAddress,
-  isDerivationPath,
   type GcGraph,
   makeRealisationId,
   makeTextPath,
@@ -32,7 +28,7 @@ import {
   type StorePath,
 } from "../../store/index.ts";
 import type { WireReader } from "../../store/wire/index.ts";
-import { dumpTree, removeTree, restoreNar, syncTrees, syncTreesLater } from "../files/index.ts";
+import { dumpTree, removeTree, syncTrees, syncTreesLater } from "../files/index.ts";
 import { type AddTreeOptions, addTree } from "./add-tree.ts";
 import { Batches } from "./batches.ts";
 import { type ClosureSource, closuresWithInfos, referencesOfMany } from "./closures.ts";
@@ -43,20 +39,24 @@ import { addIndirectRoot, autoRootName, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
 import { importInOrder, importMany, type ImportManyOptions } from "./import-many.ts";
 import { importStream, type ImportStreamContext } from "./import-stream.ts";
-import { defaultStoreRoot, isStoreWritable, makeDirectories, makeLayout, type StoreLayout } from "./layout.ts";
+import { checkMutable, isStoreWritable, makeDirectories, type StoreLayout } from "./layout.ts";
 import { writeFileObject } from "./object-writer.ts";
 import { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";
-import { type RecordedContents, StoreQueryTable } from "./queries.ts";
-import { RealisationTable } from "./realisations.ts";
+import type { RecordedContents } from "./queries.ts";
 import { register } from "./registration.ts";
 import { addSignatures } from "./signatures.ts";
+import { layerDirectories, layoutOf } from "./store-address.ts";
+import { StoreLayers } from "./store-layers.ts";
 import { acquireTempRoots, releaseTempRoots, type TempRoots } from "./temp-roots.ts";
 import { TemporaryPlaces } from "./temporary-places.ts";
-import { readWholeStore } from "./whole-store.ts";
+import { readDerivationAt, unpackNar } from "./unpack-nar.ts";
 
 export interface OpenLocalStoreOptions {
-  /** `/`, or the folder of a chroot store, which has `nix/store` and `nix/var/nix` below it. Default {@link defaultStoreRoot}. */
-  readonly root?: string | undefined;
+  /**
+   * `/`, or the folder of a chroot store, which has `nix/store` and `nix/var/nix` below it; an address or a layout. Default
+   * `defaultStoreRoot`.
+   */
+  readonly root?: string | StoreLayout | undefined;
   /** Only ask; nothing is made or locked, and a store that does not exist is an empty one. Default false. */
   readonly readOnly?: boolean | undefined;
   /** What is done to files before they are registered. Default as in {@link StoreSettings}. */
@@ -67,10 +67,11 @@ export interface OpenLocalStoreOptions {
 /**
  * Open a store of this machine; it is made when it is not there.
  *
- * @throws {CodedError} `store.not-writable`, `store.schema-unsupported`, `store.no-flock`
+ * @throws {CodedError} `store.not-writable`, `store.schema-unsupported`, `store.no-flock`; of one that is only read `store.missing`,
+ *   `store.log-left`; those of {@link layoutOf}
  */
 export function openLocalStore(options: OpenLocalStoreOptions = {}): LocalStore {
-  return new LocalStore(makeLayout(options.root ?? defaultStoreRoot()), options);
+  return new LocalStore(layoutOf(options.root), options);
 }
 
 interface RegisterOptions {
@@ -82,86 +83,107 @@ interface RegisterOptions {
 export class LocalStore implements Store {
   readonly storeDirectory: string = STORE_DIRECTORY;
   readonly readOnly: boolean;
-  readonly #layout: StoreLayout;
+  readonly layout: StoreLayout;
+  /** `/` or the folder of a chroot store. */
+  readonly root: string;
+  /** Where objects are written. */
+  readonly realStoreDirectory: string;
+  readonly stateDirectory: string;
+  readonly logDirectory: string;
   readonly #care: FileCare;
   readonly #database: StoreDatabase;
-  readonly #queries: StoreQueryTable;
-  readonly #realisations: RealisationTable;
+  readonly #lower: LocalStore | undefined;
+  readonly #layers: StoreLayers;
   readonly #derivations = new Map<StorePath, Derivation>();
   #inputs: InputHashes = makeInputHashes((path) => this.#readDerivationFile(path));
   readonly #temporaries = new TemporaryPlaces();
   /** Where objects are that are being registered and not yet where they belong. */
-  #places: ReadonlyMap<StorePath, string> = new Map();
+  #underway: ReadonlyMap<StorePath, string> = new Map();
   #tempRoots: TempRoots | undefined;
   /** Objects of a batch that are written but not registered yet, and the locks on them. */
   readonly #batches = new Batches(() => this.registerOutputsLater([]));
 
-  constructor(layout: StoreLayout, { readOnly = false, ...settings }: OpenLocalStoreOptions) {
-    this.#layout = layout;
-    this.readOnly = readOnly;
+  constructor(
+    layout: StoreLayout,
+    { readOnly = false, isLower = false, ...settings }: OpenLocalStoreOptions & { readonly isLower?: boolean },
+  ) {
+    this.layout = layout;
+    this.root = layout.root;
+    this.realStoreDirectory = layout.realStoreDirectory;
+    this.stateDirectory = layout.stateDirectory;
+    this.logDirectory = layout.logDirectory;
+    this.readOnly = readOnly || layout.immutable;
     this.#care = new FileCare(layout.realStoreDirectory, settings);
-    this.#database = new StoreDatabase(layout, { readOnly });
-    this.#queries = new StoreQueryTable(this.#database);
-    this.#realisations = new RealisationTable(this.#database, layout.stateDirectory);
-  }
-
-  /** `/` or the folder of a chroot store. */
-  get root(): string {
-    return this.#layout.root;
-  }
-
-  get realStoreDirectory(): string {
-    return this.#layout.realStoreDirectory;
-  }
-
-  get stateDirectory(): string {
-    return this.#layout.stateDirectory;
+    this.#lower =
+      layout.lower === undefined ? undefined : new LocalStore(layout.lower, { readOnly: true, isLower: true });
+    this.#database = new StoreDatabase(layout, { readOnly, ...(isLower ? { mustExist: true } : {}) });
+    this.#layers = new StoreLayers(this.#database, {
+      lower: this.#lower,
+      stateDirectory: layout.stateDirectory,
+      register: (infos) => this.#registerHere(infos, {}),
+    });
   }
 
   /** The file of the database. */
   get databaseFile(): string {
-    return join(this.#layout.stateDirectory, "db/db.sqlite");
-  }
-
-  get logDirectory(): string {
-    return this.#layout.logDirectory;
+    return join(this.stateDirectory, "db/db.sqlite");
   }
 
   /** Whether this process may change the store. */
   isWritable(): boolean {
-    return isStoreWritable(this.#layout);
+    return isStoreWritable(this.layout);
+  }
+
+  /** @throws {CodedError} `store.read-only` */
+  checkMutable(): void {
+    checkMutable(this.layout);
   }
 
   /** The place on the host of a path at or inside a store object. */
   realPath(path: string): string {
-    return this.root === "/" ? path : this.root + path;
+    return this.#layers.sharedPlace(path) ?? this.placeOf(path);
+  }
+
+  /** Where a path at or inside a store object of this very store lies, or would. */
+  placeOf(path: string): string {
+    return this.realStoreDirectory + path.slice(STORE_DIRECTORY.length);
+  }
+
+  /** Whether an object lies in a lower store, where nothing is changed and nothing deleted. */
+  isShared(path: string): boolean {
+    return this.#layers.sharedPlace(path) !== undefined;
+  }
+
+  /** The directories in which the objects lie, this store's own first. */
+  get objectDirectories(): string[] {
+    return layerDirectories(this.layout);
   }
 
   isValid(path: string): boolean {
-    return this.#batches.own?.infos.has(path as StorePath) === true || this.#queries.idOf(path) !== undefined;
+    return this.#batches.own?.infos.has(path as StorePath) === true || this.#layers.queries.has(path);
   }
 
   queryPathInfo(path: StorePath): PathInfo | undefined {
-    return this.#batches.own?.infos.get(path) ?? this.#queries.pathInfo(path);
+    return this.#batches.own?.infos.get(path) ?? this.#layers.queries.pathInfo(path);
   }
 
   queryReferrers(path: StorePath): StorePath[] {
-    return this.#queries.referrers(path);
+    return this.#layers.queries.referrers(path);
   }
 
   /** What an output became that is addressed by its content, by the id of {@link realisationIds}. */
   queryRealisation(id: string): Realisation | undefined {
-    return this.#realisations.find(id);
+    return this.#layers.realisations.find(id);
   }
 
   /** What was recorded of the derivations whose output an object is. */
   queryRealisationsOf(path: StorePath): Realisation[] {
-    return this.#realisations.of(path);
+    return this.#layers.realisations.of(path);
   }
 
   /** Whether anything was recorded that {@link queryRealisation} could give. */
   get hasRealisations(): boolean {
-    return this.#realisations.exists;
+    return this.#layers.realisations.exists;
   }
 
   /** Ids of the realisations of a derivation's outputs, by output. Its inputs are read. */
@@ -176,42 +198,41 @@ export class LocalStore implements Store {
     if (stated !== "") return stated as StorePath;
     if (isImpure(derivation)) return undefined;
     const id = this.hasRealisations ? this.realisationIds(derivation).get(output) : undefined;
-    return id === undefined ? undefined : this.#realisations.find(id)?.outPath;
+    return id === undefined ? undefined : this.#layers.realisations.find(id)?.outPath;
   }
 
   /** Record what outputs became, all or none. @throws {CodedError} `store.not-valid`, `store.schema-unsupported` */
   addRealisations(realisations: readonly Realisation[]): void {
-    this.#realisations.add(realisations);
+    this.#layers.addRealisations(realisations);
   }
 
   /** Valid `.drv` files that promise this output; sorted. */
   queryValidDerivers(output: StorePath): StorePath[] {
-    return this.#queries.validDerivers(output);
+    return this.#layers.queries.validDerivers(output);
   }
 
   queryByDigest(digest: string): StorePath | undefined {
-    return this.#queries.byDigest(digest);
+    return this.#layers.queries.byDigest(digest);
   }
 
   /** All valid paths, sorted. */
   allPaths(): StorePath[] {
-    return this.#queries.allPaths();
+    return this.#layers.queries.allPaths();
   }
 
   /** {@link allPaths} as one text, a path to a line: who only compares them saves a string for each. */
   allPathsText(): string {
-    return this.#queries.allPathsText();
+    return this.#layers.queries.allPathsText();
   }
 
   /** What was recorded of the contents of all objects, in no order. */
   allContents(): RecordedContents[] {
-    return this.#queries.allContents();
+    return this.#layers.queries.allContents();
   }
 
   /** {@link queryPathInfo} of all objects, sorted by path. */
   allPathInfos(): PathInfo[] {
-    const whole = readWholeStore(this.#database, { withFacts: true });
-    return whole.paths.map((_, number) => whole.info(number));
+    return this.#layers.allPathInfos();
   }
 
   closure(paths: Iterable<StorePath>): StorePath[] {
@@ -276,7 +297,7 @@ export class LocalStore implements Store {
   addTree(options: AddTreeOptions): Promise<StorePath> {
     return addTree(
       {
-        realPath: (path) => this.realPath(path),
+        placeOf: (path) => this.placeOf(path),
         isValid: (path) => this.isValid(path),
         addTempRoot: (path) => this.addTempRoot(path),
         addTempRoots: (paths) => this.addTempRoots(paths),
@@ -294,7 +315,7 @@ export class LocalStore implements Store {
     try {
       await this.#makeValidLater(info, locks);
     } catch (error) {
-      if (!this.isValid(info.path)) removeTree(this.realPath(info.path));
+      if (!this.isValid(info.path)) removeTree(this.placeOf(info.path));
       locks.release();
       throw error;
     }
@@ -315,28 +336,16 @@ export class LocalStore implements Store {
   ): Promise<HeldLocks | undefined> {
     this.addTempRoot(info.path);
     if (this.isValid(info.path)) return undefined;
-    const real = this.realPath(info.path);
-    // Only waiting for somebody else is worth interrupting: it is their lock file then, and none of ours stays behind.
-    const waiting = { ...(signal === undefined ? {} : { signal }) };
-    const locks = await this.#batches.lock(real, waiting);
-    try {
-      if (this.isValid(info.path)) {
-        locks.release();
-        return undefined;
-      }
-      removeTree(real);
-      const check = new ContentCheck(info);
-      const restored = await restoreNar(check.watch(nar), real);
-      checkNar(info, restored);
-      check.finish(restored.narHash);
-      // Registration would refuse it too, with all that is registered together with it.
-      if (isDerivationPath(info.path)) readDerivationAt(real, info.path);
-      return locks;
-    } catch (error) {
-      removeTree(real);
-      locks.release();
-      throw error;
-    }
+    this.checkMutable();
+    const { path } = info;
+    return unpackNar({
+      info,
+      nar,
+      place: this.placeOf(path),
+      isValid: () => this.isValid(path),
+      // Only waiting for somebody else is worth interrupting: it is their lock file then, and none of ours stays behind.
+      lock: (place) => this.#batches.lock(place, signal === undefined ? {} : { signal }),
+    });
   }
 
   /** Take in an export stream; see {@link importStream}. */
@@ -372,7 +381,7 @@ export class LocalStore implements Store {
   registerOutputs(infos: readonly PathInfo[]): void {
     const all = this.#withWaiting(infos);
     if (all.length === 0) return;
-    const files = this.#realPaths(all);
+    const files = this.#places(all);
     this.#care.take(files);
     syncTrees(files, this.realStoreDirectory);
     this.#register(all);
@@ -382,7 +391,7 @@ export class LocalStore implements Store {
   async registerOutputsLater(infos: readonly PathInfo[]): Promise<void> {
     const all = this.#withWaiting(infos);
     if (all.length === 0) return;
-    const files = this.#realPaths(all);
+    const files = this.#places(all);
     this.#care.take(files);
     await syncTreesLater(files, this.realStoreDirectory);
     this.#register(all);
@@ -390,7 +399,8 @@ export class LocalStore implements Store {
 
   /** Add signatures to valid objects; they are on disk afterwards. See {@link addSignatures}. */
   addSignatures(added: ReadonlyMap<StorePath, readonly string[]>): number {
-    const count = addSignatures({ database: this.#database, queries: this.#queries }, added);
+    this.#layers.adopt(added.keys());
+    const count = addSignatures({ database: this.#database, queries: this.#layers.own }, added);
     this.flush();
     return count;
   }
@@ -401,8 +411,10 @@ export class LocalStore implements Store {
   }
 
   addTempRoots(paths: Iterable<string>): void {
+    // Nothing of it is ever deleted.
+    if (this.layout.immutable) return;
     if (this.#tempRoots === undefined) {
-      makeDirectories(this.#layout);
+      makeDirectories(this.layout);
       this.#tempRoots = acquireTempRoots(this.stateDirectory);
     }
     this.#tempRoots.add(paths);
@@ -410,13 +422,14 @@ export class LocalStore implements Store {
 
   /** Lock store paths against other writers; `undefined` when one is taken and we do not wait. */
   lockPaths(paths: Iterable<string>, options: LockPathsOptions = {}): Promise<HeldLocks | undefined> {
+    this.checkMutable();
     return lockRealPaths(
-      [...paths].map((path) => this.realPath(path)),
+      [...paths].map((path) => this.placeOf(path)),
       options,
     );
   }
 
-  /** The graph of all valid objects, for a collection. */
+  /** The graph of all objects of this store's own database, for a collection. */
   readGcGraph(): GcGraph {
     return readGcGraph(this.#database);
   }
@@ -428,24 +441,24 @@ export class LocalStore implements Store {
 
   /** Those of many paths that are valid. */
   validAmong(paths: readonly string[]): Set<string> {
-    return this.#queries.validAmong(paths);
+    return this.#layers.queries.validAmong(paths);
   }
 
   /** Make the link `result` to a store path, in one step, and let it keep its target; see `addIndirectRoot`. */
   addIndirectRoot(link: string, target: string): void {
-    makeDirectories(this.#layout);
-    addIndirectRoot(this.#layout, link, target);
+    if (!this.layout.immutable) makeDirectories(this.layout);
+    addIndirectRoot(this.layout, link, target);
   }
 
   /** What stands for a link among the roots, once it is registered. */
   placeOfRoot(link: string): string {
-    return join(this.#layout.stateDirectory, "gcroots/auto", autoRootName(link));
+    return join(this.stateDirectory, "gcroots/auto", autoRootName(link));
   }
 
   /** Let a link that exists keep its target. */
   registerRoot(link: string): void {
-    makeDirectories(this.#layout);
-    registerRoot(this.#layout, link);
+    makeDirectories(this.layout);
+    registerRoot(this.layout, link);
   }
 
   /**
@@ -466,6 +479,7 @@ export class LocalStore implements Store {
     if (this.#tempRoots !== undefined) releaseTempRoots(this.#tempRoots);
     this.#tempRoots = undefined;
     this.#database.close();
+    this.#lower?.close();
   }
 
   [Symbol.dispose](): void {
@@ -478,20 +492,26 @@ export class LocalStore implements Store {
   }
 
   #closureSource(): ClosureSource {
-    return { database: this.#database, queries: this.#queries, waiting: this.#batches.own?.infos };
+    return { queries: this.#layers.queries, whole: this.#layers.whole, waiting: this.#batches.own?.infos };
   }
 
-  #realPaths(infos: readonly PathInfo[]): string[] {
-    return infos.map((info) => this.realPath(info.path));
+  #places(infos: readonly PathInfo[]): string[] {
+    return infos.map((info) => this.placeOf(info.path));
   }
 
-  #register(infos: readonly PathInfo[], { places = new Map(), choose }: RegisterOptions = {}): void {
-    this.#places = places;
+  #register(infos: readonly PathInfo[], options: RegisterOptions = {}): void {
+    this.#layers.register(infos, (own) => this.#registerHere(own, options));
+    const { own } = this.#batches;
+    for (const info of infos) own?.infos.delete(info.path);
+  }
+
+  #registerHere(infos: readonly PathInfo[], { places = new Map(), choose }: RegisterOptions): void {
+    this.#underway = places;
     try {
       register(
         {
           database: this.#database,
-          queries: this.#queries,
+          queries: this.#layers.own,
           readDerivation: (path) => this.#readDerivationFile(path),
           inputs: this.#inputs,
           choose,
@@ -504,16 +524,14 @@ export class LocalStore implements Store {
       this.#inputs = makeInputHashes((path) => this.#readDerivationFile(path));
       throw error;
     } finally {
-      this.#places = new Map();
+      this.#underway = new Map();
     }
-    const { own } = this.#batches;
-    for (const info of infos) own?.infos.delete(info.path);
   }
 
   #readDerivationFile(path: StorePath): Derivation {
     let derivation = this.#derivations.get(path);
     if (derivation === undefined) {
-      derivation = readDerivationAt(this.#places.get(path) ?? this.realPath(path), path);
+      derivation = readDerivationAt(this.#underway.get(path) ?? this.realPath(path), path);
       this.#derivations.set(path, derivation);
     }
     return derivation;
@@ -522,10 +540,11 @@ export class LocalStore implements Store {
   #addTextAt(path: StorePath, text: string, references: readonly StorePath[]): StorePath {
     this.addTempRoot(path);
     if (this.isValid(path)) return path;
+    this.checkMutable();
     const contents = utf8(text);
     const sorted = sortedText(new Set<string>(references)) as StorePath[];
     this.#makeValid(
-      writeFileObject(this.realPath(path), contents, {
+      writeFileObject(this.placeOf(path), contents, {
         path,
         references: sorted,
         ca: formatContentAddress({ method: "text", hash: hashBytes("sha256", contents) }),
@@ -536,8 +555,9 @@ export class LocalStore implements Store {
 
   /** A place on the host for an object whose path is not known yet; see {@link TemporaryPlaces}. */
   #temporaryPlace(): string {
+    this.checkMutable();
     this.addTempRoot(this.#temporaries.root);
-    return this.realPath(this.#temporaries.next());
+    return this.placeOf(this.#temporaries.next());
   }
 
   /** Register now, or at the end of the batch. */
@@ -551,19 +571,19 @@ export class LocalStore implements Store {
   #importContext(): ImportStreamContext {
     return {
       realStoreDirectory: this.realStoreDirectory,
-      realPath: (path) => this.realPath(path),
+      placeOf: (path) => this.placeOf(path),
       isValid: (path) => this.isValid(path),
       validAmong: (paths) =>
         new Set([
-          ...this.#queries.validAmong(paths),
+          ...this.#layers.queries.validAmong(paths),
           ...paths.filter((path) => this.#batches.own?.infos.has(path) === true),
         ]),
-      queryPathInfo: (path) => this.#queries.pathInfo(path),
+      queryPathInfo: (path) => this.#layers.queries.pathInfo(path),
       addTempRoots: (paths) => this.addTempRoots(paths),
       temporaryPlace: () => this.#temporaryPlace(),
       takeCare: (files) => this.#care.take(files),
       register: (infos, places, choose) => this.#register(infos, { places, choose }),
-      queryReferrers: (path) => this.#queries.referrers(path),
+      queryReferrers: (path) => this.#layers.queries.referrers(path),
       invalidate: (paths) => void this.invalidate(paths),
       flush: () => this.flushLater(),
     };
@@ -577,8 +597,4 @@ export class LocalStore implements Store {
     await this.flushLater();
     locks.release();
   }
-}
-
-function readDerivationAt(place: string, path: StorePath): Derivation {
-  return parseDerivation(fromUtf8(readFileSync(place)), derivationNameOf(path));
 }

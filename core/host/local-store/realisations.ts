@@ -49,11 +49,20 @@ const INSERT =
 const INSERT_REFERENCE = `insert into RealisationsRefs (referrer, realisationReference)
   select ?, id from Realisations where drvPath = ? and outputName = ?`;
 
+/** Questions about what outputs became that are addressed by their content. */
+export interface RealisationQueries {
+  /** Whether anything was recorded. Errors `store.schema-unsupported`. */
+  readonly exists: boolean;
+  find(id: string): Realisation | undefined;
+  /** All realisations of an object. */
+  of(path: StorePath): Realisation[];
+}
+
 /**
  * What outputs became that are addressed by their content: three tables beside the others, made when the first realisation is
  * recorded. A realisation goes with the object it is about.
  */
-export class RealisationTable {
+export class RealisationTable implements RealisationQueries {
   readonly #database: StoreDatabase;
   readonly #versionFile: string;
   #exists: boolean | undefined;
@@ -81,7 +90,6 @@ export class RealisationTable {
     return row === undefined ? undefined : realisationOf(this.#database, id, row);
   }
 
-  /** All realisations of an object. */
   of(path: StorePath): Realisation[] {
     if (!this.exists) return [];
     const rows = this.#database.prepare(OF).all(path) as { drvPath: string; outputName: string }[];

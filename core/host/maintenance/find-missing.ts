@@ -13,9 +13,10 @@ export interface MissingObjects {
 /** Compare the names in the store directory with the valid paths: one reading of each answers for all. */
 export async function findMissing(store: LocalStore): Promise<MissingObjects> {
   // A thread of the system reads the directory while the database answers here.
-  const reading = readNames(store.realStoreDirectory);
+  const reading = Promise.all(store.objectDirectories.map(readNames));
   const text = store.allPathsText();
-  return compareNames(text, await reading);
+  const [names = [], ...others] = await reading;
+  return compareNames(text, others.length === 0 ? names : [...new Set([names, ...others].flat())].sort());
 }
 
 /** So many names are compared at once. */

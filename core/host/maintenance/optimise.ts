@@ -27,7 +27,9 @@ export interface OptimiseReport {
  * old or the new one.
  */
 export async function optimiseStore(store: LocalStore, options: OptimiseOptions = {}): Promise<OptimiseReport> {
-  const paths = options.paths ?? store.allPaths();
+  store.checkMutable();
+  // What lies in a lower store is not ours to change.
+  const paths = (options.paths ?? store.allPaths()).filter((path) => !store.isShared(path));
   // What we rewrite must not be collected meanwhile.
   store.addTempRoots(paths);
   const valid = paths.flatMap((path) => {

@@ -4,6 +4,7 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -25,14 +26,17 @@ import {
   type RecoveryPlan,
   type Realisation,
   type RecoverySource,
+  STORE_DIRECTORY,
   type StorePath,
   tryParseStorePath,
 } from "../../store/index.ts";
 import { scanTree, syncFilesystem, syncPath, writeFileAtomic } from "../files/index.ts";
 import {
+  checkMutable,
   JOURNAL_NAME,
+  layerDirectories,
+  layoutOf,
   lockFileSync,
-  makeLayout,
   RealisationTable,
   register,
   SCHEMA_VERSION,
@@ -77,7 +81,8 @@ export interface RecoveryReport {
  * @throws {CodedError} `store.in-use`, `store.missing`, `journal.unsupported`, and those of registering
  */
 export async function recoverStore(options: RecoverStoreOptions): Promise<RecoveryReport> {
-  const layout = makeLayout(options.root);
+  const layout = layoutOf(options.root);
+  checkMutable(layout);
   const directory = join(layout.stateDirectory, "db");
   if (!existsSync(layout.realStoreDirectory))
     throw new CodedError("store.missing", `Cannot recover the store at "${layout.root}": there is none`);
@@ -171,7 +176,8 @@ class Recovery {
   }
 
   #listObjects(): StorePath[] {
-    const paths = readdirSync(this.#layout.realStoreDirectory).flatMap((name) => {
+    const names = new Set(layerDirectories(this.#layout).flatMap((directory) => readdirSync(directory)));
+    const paths = [...names].flatMap((name) => {
       // What begins with a dot or ends like a lock is no object, whatever else its name looks like.
       const path = /\.(lock|check|chroot)$/.test(name) ? undefined : tryParseStorePath(`/nix/store/${name}`);
       return path === undefined ? [] : [path];
@@ -261,7 +267,8 @@ class Recovery {
     parseDerivation(fromUtf8(readFileSync(this.#real(path))), derivationNameOf(path));
 
   #real(path: string): string {
-    return this.#layout.root === "/" ? path : this.#layout.root + path;
+    const places = layerDirectories(this.#layout).map((directory) => directory + path.slice(STORE_DIRECTORY.length));
+    return places.find((place) => lstatSync(place, { throwIfNoEntry: false }) !== undefined) ?? (places[0] as string);
   }
 
   /** Write a new database and journal, then put them in place: the journal first, since a database can be made from it. */

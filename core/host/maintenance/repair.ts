@@ -29,7 +29,11 @@ export interface Settled {
 }
 
 /** Put right what takes no contents from elsewhere: rows of objects that are gone, missing hashes, modes and times. */
-export function settle(store: LocalStore, { gone, unhashed, metadata }: Findings): Settled {
+export function settle(store: LocalStore, findings: Findings): Settled {
+  const { gone } = findings;
+  // What lies in a lower store is put right there.
+  const unhashed = findings.unhashed.filter(({ path }) => !store.isShared(path));
+  const metadata = findings.metadata.filter(({ path }) => !store.isShared(path));
   const forgotten = gone.length === 0 ? [] : store.invalidate(gone);
   if (unhashed.length > 0) store.registerOutputs(unhashed);
   const canonical = metadata.map(({ path }) => store.realPath(path));
@@ -78,12 +82,15 @@ export async function repair(
       outcomes.push({ fault, repaired: false, words: "nothing can be done about it" });
   }
   const paths = [...broken.keys()] as StorePath[];
+  store.checkMutable();
   store.addTempRoots(paths);
   for (const path of referencesFirst(store, paths)) {
     options.signal?.throwIfAborted();
     const fault = broken.get(path) as StoreFault;
     const info = store.queryPathInfo(path);
     if (info === undefined) outcomes.push({ fault, repaired: true, words: "it is not valid any more" });
+    else if (store.isShared(path))
+      outcomes.push({ fault, repaired: false, words: "it lies in a lower store, which is repaired by itself" });
     else outcomes.push({ fault, ...(await new Repair(store, info, options).run()) });
   }
   const stillBroken = outcomes.some(({ repaired, fault }) => !repaired && fault.kind !== "untrusted");

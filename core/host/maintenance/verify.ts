@@ -81,6 +81,7 @@ export async function verifyStore(store: LocalStore, options: VerifyOptions = {}
 
 /** Shared, as Nix holds it: what a collection is just deleting would look missing. */
 async function holdOffCollector(store: LocalStore, signal: AbortSignal | undefined): Promise<() => void> {
+  if (store.layout.immutable) return () => {};
   const file = join(store.stateDirectory, "gc.lock");
   if (!existsSync(file)) return () => {};
   const fd = openSync(file, "r");
@@ -152,7 +153,8 @@ class Verification {
     const queue: StorePath[] = [];
     for (const path of missing) {
       const user = this.#store.queryReferrers(path).find((referrer) => !missing.has(referrer));
-      if (user === undefined) continue;
+      // Rows of a lower store are not ours to forget.
+      if (user === undefined && !this.#store.isShared(path)) continue;
       needed.add(path);
       queue.push(path);
     }
@@ -203,7 +205,7 @@ class Verification {
   }
 
   async #checkLinks(): Promise<void> {
-    const folder = join(this.#store.realStoreDirectory, LINKS_NAME);
+    const folder = join(this.#store.layout.ownDirectory, LINKS_NAME);
     if (!existsSync(folder)) return;
     const links = readdirSync(folder).map((name) => join(folder, name));
     const hashed = await this.#hash(

@@ -107,7 +107,7 @@ export function localServices(store: LocalStore, options: LocalServicesOptions =
     addPermanentRoot: (link, path) => store.addIndirectRoot(link, path),
     async findRoots() {
       const { collectGarbage } = await import("../collector/index.ts");
-      const { roots, temporaryRoots } = await collectGarbage({ root: store.root, dryRun: true, measure: false });
+      const { roots, temporaryRoots } = await collectGarbage({ root: store.layout, dryRun: true, measure: false });
       return [
         ...roots.map(({ from, path }) => ({ link: from, path })),
         ...temporaryRoots.map(({ pid, path }) => ({ link: `{temp:${pid}}`, path: path as StorePath })),

@@ -7,4 +7,3 @@ export {
   findRealisation,
 } from "./copy-realisations.ts";
 export { openStoreUrl, type OpenStoreUrlOptions } from "./open-store-url.ts";
-export { parseStoreUrl, type StoreUrl } from "./store-url.ts";

@@ -1,10 +1,9 @@
 import { homedir } from "node:os";
-import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CodedError } from "../../base/index.ts";
 import type { BinaryCacheOptions, CacheInfoMemory, HttpTransportOptions } from "../binary-cache/index.ts";
+import { numberParameter, parseStoreUrl, type StoreUrl, switchParameter } from "../local-store/store-url.ts";
 import type { AnyStore } from "./any-store.ts";
-import { numberParameter, parseStoreUrl, type StoreUrl, switchParameter } from "./store-url.ts";
 
 export interface OpenStoreUrlOptions {
   /** Relative directories begin here. Default the current one. */
@@ -27,6 +26,7 @@ type Opener = (url: StoreUrl, options: OpenStoreUrlOptions) => Promise<AnyStore>
 const OPENERS: Readonly<Record<string, Opener>> = {
   auto: (url, options) => openAuto(url, options),
   local: (url, options) => openLocal(url, options),
+  "local-overlay": (url, options) => openLocal(url, options),
   file: async (url, options) => {
     const { FileTransport } = await import("../binary-cache/index.ts");
     return openCache(new FileTransport(directoryOf(url)), url, options);
@@ -44,7 +44,7 @@ const OPENERS: Readonly<Record<string, Opener>> = {
  * Open the store that an address means; see {@link parseStoreUrl}. The caller closes it.
  *
  * Parameters of caches: `compression`, `compression-level`, `secret-key` (a file), `write-nar-listing`, `priority`,
- * `want-mass-query`, `trusted`; of `s3` also `region`, `endpoint`, `scheme`, `profile`; of `local`: `root`; of `ssh`, `ssh-ng`, `daemon` and `unix`: see core/host/remote-store.
+ * `want-mass-query`, `trusted`; of `s3` also `region`, `endpoint`, `scheme`, `profile`; of `local` and `local-overlay`: see `layoutOf`; of `ssh`, `ssh-ng`, `daemon` and `unix`: see core/host/remote-store.
  *
  * @throws {CodedError} `store-url.malformed`, `store-url.unknown-scheme`, and those of the store
  */
@@ -73,10 +73,9 @@ async function openAuto(url: StoreUrl, options: OpenStoreUrlOptions): Promise<An
   return (await isDaemonThere()) ? openDaemonStore({ ...url, address: "daemon" }) : openLocal(url, options);
 }
 
-async function openLocal({ parameters }: StoreUrl, { cwd = process.cwd() }: OpenStoreUrlOptions): Promise<AnyStore> {
-  const { openLocalStore } = await import("../local-store/index.ts");
-  const root = parameters.get("root")?.replace(/^~(?=\/|$)/, homedir());
-  return openLocalStore({ root: root === undefined ? undefined : resolve(cwd, root) });
+async function openLocal(url: StoreUrl, options: OpenStoreUrlOptions): Promise<AnyStore> {
+  const { layoutOf, openLocalStore } = await import("../local-store/index.ts");
+  return openLocalStore({ root: layoutOf(url, options) });
 }
 
 async function openWebCache(url: StoreUrl, { signal, http, ...options }: OpenStoreUrlOptions): Promise<AnyStore> {

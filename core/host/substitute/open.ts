@@ -1,11 +1,10 @@
-import { resolve } from "node:path";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { SubstitutionSettings } from "../../build/index.ts";
 import { type NarInfo, type StorePath, storePathBaseName } from "../../store/index.ts";
 import { BinaryCacheStore, DEFAULT_HTTP_TIMEOUTS } from "../binary-cache/index.ts";
 import { readBuildLog } from "../build-log/index.ts";
-import { openLocalStore } from "../local-store/index.ts";
-import { openStoreUrl, parseStoreUrl } from "../stores/index.ts";
+import { layoutOf, openLocalStore, parseStoreUrl } from "../local-store/index.ts";
+import { openStoreUrl } from "../stores/index.ts";
 import { LookupCache } from "./lookup-cache.ts";
 import { remembering } from "./remembering.ts";
 import type { Substituter } from "./substituter.ts";
@@ -30,7 +29,7 @@ const CONNECT_MS = 5000;
 const LONGEST_LOG = 256 * 1024 * 1024;
 
 /** Schemes of stores that are on this machine, and answer faster than we could remember. */
-const NEAR = new Set(["auto", "local", "daemon", "file", "unix"]);
+const NEAR = new Set(["auto", "local", "local-overlay", "daemon", "file", "unix"]);
 
 /** The stores that settings and flags name; they are opened when the first question comes. Close them at the end. */
 export function openSubstituters(options: OpenSubstitutersOptions): Substituters {
@@ -58,13 +57,13 @@ async function openOne(
   { cwd, signal, refresh = false }: OpenSubstitutersOptions,
   lookups?: LookupCache,
 ): Promise<Substituter> {
-  const { scheme, parameters } = parseStoreUrl(url);
+  const address = parseStoreUrl(url);
+  const { scheme, parameters } = address;
   const priority = Number(parameters.get("priority") ?? 0);
   const trusted = ["1", "true"].includes(parameters.get("trusted") ?? "");
-  if (scheme === "local" || scheme === "auto") {
-    const root = parameters.get("root");
+  if (scheme === "local" || scheme === "local-overlay" || scheme === "auto") {
     // Taking from a store is no reason to make it or to write to it.
-    const store = openLocalStore({ root: root === undefined ? undefined : resolve(cwd, root), readOnly: true });
+    const store = openLocalStore({ root: layoutOf(address, { cwd }), readOnly: true });
     return {
       url,
       priority,

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { CodedError } from "../../../../core/base/index.ts";
-import { type StorePath, storePathName } from "../../../../core/store/index.ts";
+import { type StorePath, storePathName, tryParseStorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
 import type { BuildFlags } from "../../flags.ts";
 import { enterStore } from "../../enter-store.ts";
@@ -48,7 +48,13 @@ export async function runInstallable(context: CliContext, options: RunInstallabl
       },
     );
   }
-  context.exitWith(await runProgram([...enterStore(store.root), program, ...words]));
+  context.exitWith(await runProgram([...enterStore(store, [path, ...objectOf(program)]), program, ...words]));
+}
+
+/** The store object that a program is in. */
+function objectOf(program: string): StorePath[] {
+  const object = tryParseStorePath(program.split("/", 4).join("/"));
+  return object === undefined ? [] : [object];
 }
 
 /** The program that an app names. */

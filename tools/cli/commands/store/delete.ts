@@ -31,5 +31,5 @@ export default async function deleteObjects(this: CliContext, flags: DeleteFlags
 /** The objects that are meant, all of them valid. */
 function find(flags: DeleteFlags, texts: readonly string[]) {
   using store = openStore(flags, { readOnly: true });
-  return { root: store.root, paths: texts.map((text) => getPathInfo(store, text).path) };
+  return { root: store.layout, paths: texts.map((text) => getPathInfo(store, text).path) };
 }

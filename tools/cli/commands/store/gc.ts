@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import { deleteGenerations, switchPaths } from "../../../../core/host/activation/index.ts";
 import { type CollectOptions, collectGarbage, type GcReport } from "../../../../core/host/collector/index.ts";
-import { defaultStoreRoot, makeLayout } from "../../../../core/host/local-store/index.ts";
+import { layoutOf, type StoreLayout } from "../../../../core/host/local-store/index.ts";
 import { type Expiry, expireGenerations, planExpiries } from "../../../../core/host/profile/expire.ts";
 import { readLink } from "../../../../core/host/profile/index.ts";
 import { collectionSettings } from "../../collection-settings.ts";
@@ -23,18 +23,18 @@ export default async function gc(this: CliContext, flags: GcFlags): Promise<void
         : "Cannot use --max together with --max-free: expected one of them",
     );
   }
-  const root = flags.store ?? defaultStoreRoot();
+  const layout = layoutOf(flags.store);
   const dryRun = flags.dryRun || prints > 0;
-  const expired = findExpired(root, flags);
+  const expired = findExpired(layout, flags);
   for (const each of expired) {
     this.say(
       `${each.profile.path}: ${dryRun ? "would forget" : "forgetting"} ${each.generations.map(({ number }) => number).join(", ")}`,
     );
-    if (!dryRun) await forget(this, each, root);
+    if (!dryRun) await forget(this, each, layout);
   }
   using progress = showGcProgress(this);
   const report = await collectGarbage({
-    root,
+    root: layout,
     dryRun,
     measure: prints === 0,
     signal: this.signal,
@@ -86,9 +86,9 @@ function print(context: CliContext, flags: GcFlags, { roots, temporaryRoots, liv
   else for (const { path, from } of all) context.print(`${from} -> ${path}`);
 }
 
-function findExpired(root: string, { keep, deleteOlderThan }: GcFlags): Expiry[] {
+function findExpired({ root, stateDirectory }: StoreLayout, { keep, deleteOlderThan }: GcFlags): Expiry[] {
   if (keep === undefined && deleteOlderThan === undefined) return [];
-  const directories = [join(makeLayout(root).stateDirectory, "profiles")];
+  const directories = [join(stateDirectory, "profiles")];
   const { bootedSystem, currentSystem } = switchPaths();
   if (root === "/") {
     // Where newer versions of Nix have the profiles of a user.
@@ -100,7 +100,7 @@ function findExpired(root: string, { keep, deleteOlderThan }: GcFlags): Expiry[]
 }
 
 /** Generations of the machine's system leave the boot menu as well, before they go. */
-async function forget(context: CliContext, expiry: Expiry, root: string): Promise<void> {
+async function forget(context: CliContext, expiry: Expiry, { root }: StoreLayout): Promise<void> {
   const { profile, generations } = expiry;
   const paths = switchPaths();
   if (root !== "/" || profile.path !== join(paths.profiles, "system")) return expireGenerations(expiry);

@@ -30,7 +30,8 @@ function infosOfClosure(store: AskedStore, named: readonly PathInfo[]): readonly
 
 /** Closures of many objects overlap, so all of them are walked in one graph in memory. */
 function sizesOfClosures(store: AskedStore, infos: readonly PathInfo[]): Map<StorePath, number> {
-  if (!(store instanceof LocalStore)) return sumsOfClosures(store, infos);
+  // With a lower store the graph of the upper one is not all.
+  if (!(store instanceof LocalStore) || store.layout.lower !== undefined) return sumsOfClosures(store, infos);
   const { nodes, narSizes, references } = store.readGcGraph();
   const seenBy = new Uint32Array(narSizes.length);
   const sizes = new Map<StorePath, number>();

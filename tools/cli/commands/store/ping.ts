@@ -26,7 +26,11 @@ export default async function ping(this: CliContext, flags: StoreFlags & JsonFla
 async function askWhoAnswers({ cwd, signal }: CliContext, flags: StoreFlags): Promise<Facts> {
   if (flags.store === undefined || !isStoreAddress(flags.store)) {
     using store = openStore(flags, { readOnly: true });
-    return { url: store.root === "/" ? "local" : store.root, version: VERSION, trusted: store.isWritable() };
+    return {
+      url: store.layout.address === "/" ? "local" : store.layout.address,
+      version: VERSION,
+      trusted: store.isWritable(),
+    };
   }
   const { openStoreUrl } = await import("../../../../core/host/stores/index.ts");
   using store: AnyStore & { ping?(): Promise<Said> } = await openStoreUrl(flags.store, { cwd, signal });

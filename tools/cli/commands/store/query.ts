@@ -101,7 +101,7 @@ function resolve(store: AskedStore, digest: string): StorePath {
 /** Roots whose closure has one of the objects, as `LINK -> STORE-PATH`. */
 async function roots(store: LocalStore, texts: readonly string[]): Promise<string[]> {
   const { collectGarbage } = await import("../../../../core/host/collector/index.ts");
-  const report = await collectGarbage({ root: store.root, dryRun: true, measure: false });
+  const report = await collectGarbage({ root: store.layout, dryRun: true, measure: false });
   const wanted = new Set(texts.map((text) => getPathInfo(store, text).path));
   return report.roots
     .filter(({ path }) => store.isValid(path) && store.closure([path]).some((each) => wanted.has(each)))

@@ -1,4 +1,4 @@
-import { CodedError } from "../../base/index.ts";
+import { CodedError, didYouMean } from "../../base/index.ts";
 
 /** The address of a store, taken apart. */
 export interface StoreUrl {
@@ -53,6 +53,25 @@ export function numberParameter({ address, parameters }: StoreUrl, name: string)
   if (text === undefined) return undefined;
   if (/^-?\d{1,9}$/.test(text)) return Number(text);
   throw malformed(`${address}?${name}=${text}`, `${name} has to be a number`);
+}
+
+/** A parameter without which the address means nothing. @throws {CodedError} `store-url.malformed` */
+export function neededParameter({ address, parameters }: StoreUrl, name: string): string {
+  const text = parameters.get(name);
+  if (text !== undefined && text !== "") return text;
+  throw malformed(address, `it needs ${name}=…`);
+}
+
+/** @throws {CodedError} `store-url.unknown-parameter` for one that is not among those the store knows */
+export function checkParameters({ address, parameters }: StoreUrl, known: readonly string[]): void {
+  for (const name of parameters.keys()) {
+    if (known.includes(name)) continue;
+    throw new CodedError(
+      "store-url.unknown-parameter",
+      `Cannot open the store ${JSON.stringify(address)}: it knows no parameter "${name}"`,
+      { hint: didYouMean(name, known) ?? `It knows ${known.join(", ")}.` },
+    );
+  }
 }
 
 /** A parameter that is on or off. @throws {CodedError} `store-url.malformed` */
