@@ -10,7 +10,10 @@ const user = { uid: 1234, gid: 1234 };
 function spec(directory: string): SandboxSpec {
   return {
     storeDirectory: `${directory}/store/x.chroot/store`,
-    inputs: [{ from: `${directory}/store/a`, to: "a" }],
+    inputs: [
+      { from: `${directory}/store/a`, to: "a" },
+      { from: `${directory}/lower/b`, to: "b" },
+    ],
     buildDirectory: `${directory}/build`,
     etcDirectory: `${directory}/etc`,
     environment: [],
@@ -39,7 +42,10 @@ test("open() makes no way where everybody gets, and says so when it cannot make 
     const passage = maker.open(spec(closed), user);
     const root = passage?.words.find((word) => word.startsWith("/run/floe-passage-")) ?? "";
     assert.is(passage?.spec.storeDirectory, `${root}/0/x.chroot/store`);
-    assert.equal(passage?.spec.inputs, [{ from: `${root}/0/a`, to: "a" }]);
+    assert.equal(passage?.spec.inputs, [
+      { from: `${root}/0/a`, to: "a" },
+      { from: `${root}/3/b`, to: "b" },
+    ]);
     assert.equal([passage?.spec.buildDirectory, passage?.spec.etcDirectory], [`${root}/1`, `${root}/2`]);
     maker.close();
   } finally {

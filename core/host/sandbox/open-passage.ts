@@ -22,6 +22,7 @@ export class PassageMaker {
   readonly #reachable = new Map<string, boolean>();
   readonly #programs: readonly (string | undefined)[];
   #root: string | undefined;
+  #count = 0;
 
   constructor(path?: string) {
     this.#programs = ["unshare", "sh", "mount", "setpriv"].map((name) => findProgram(name, path));
@@ -32,7 +33,9 @@ export class PassageMaker {
    * @throws {CodedError} `sandbox.unreachable` when there is no program to make a way
    */
   open(spec: SandboxSpec, user: BuildUser): Passage | undefined {
-    const places = [dirname(dirname(spec.storeDirectory)), spec.buildDirectory, spec.etcDirectory];
+    const own = [dirname(dirname(spec.storeDirectory)), spec.buildDirectory, spec.etcDirectory];
+    // Inputs may lie in several stores.
+    const places = [...new Set([...own, ...spec.inputs.map(({ from }) => dirname(from))])];
     if (places.every((place) => this.#canReach(dirname(place)))) return undefined;
     if (this.#programs.includes(undefined)) throw unreachable(places);
     const root = this.#makeRoot(places.length);
@@ -58,9 +61,10 @@ export class PassageMaker {
 
   close(): void {
     if (this.#root === undefined) return;
-    for (const number of [0, 1, 2]) rmdirSync(`${this.#root}/${number}`);
+    for (let number = 0; number < this.#count; number++) rmdirSync(`${this.#root}/${number}`);
     rmdirSync(this.#root);
     this.#root = undefined;
+    this.#count = 0;
   }
 
   #canReach(directory: string): boolean {
@@ -74,10 +78,11 @@ export class PassageMaker {
 
   /** Everybody gets to `/run`; the directory of temporary files may be a closed one. */
   #makeRoot(count: number): string {
-    if (this.#root !== undefined) return this.#root;
-    this.#root = mkdtempSync("/run/floe-passage-");
-    chmodSync(this.#root, 0o711);
-    for (let number = 0; number < count; number++) mkdirSync(`${this.#root}/${number}`);
+    if (this.#root === undefined) {
+      this.#root = mkdtempSync("/run/floe-passage-");
+      chmodSync(this.#root, 0o711);
+    }
+    for (; this.#count < count; this.#count++) mkdirSync(`${this.#root}/${this.#count}`);
     return this.#root;
   }
 }
