@@ -2,8 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { attributesOf, declaredMemory } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
-import { findNativeProgram } from "../sandbox/index.ts";
-import { canHaveBuildUsers } from "./build-users.ts";
+import { findUserRangeLack } from "./user-range.ts";
 
 /** What this machine can run. */
 export interface Platform {
@@ -31,7 +30,7 @@ export function findPlatform(): Platform {
   } catch {
     // No virtualisation, or not for this user.
   }
-  if (canHaveBuildUsers() && findNativeProgram() !== undefined) features.push(UID_RANGE);
+  if (findUserRangeLack() === undefined) features.push(UID_RANGE);
   return { systems: own === "x86_64-linux" ? [own, "i686-linux"] : [own], features };
 }
 
@@ -65,9 +64,16 @@ export function checkPlatform(drv: Derivation, platform: Platform): void {
         hint: missing.includes("kvm")
           ? "The device /dev/kvm is missing, or this user may not open it."
           : missing.includes(UID_RANGE)
-            ? "Only root can give a builder 65,536 users, by floe-sandbox, and not in a container that has fewer."
+            ? hintOfRange()
             : "Build it on a machine that has them, or take them out of requiredSystemFeatures.",
       },
     );
   }
+}
+
+function hintOfRange(): string {
+  const lack = findUserRangeLack();
+  return lack === undefined
+    ? "Ask a machine that can give a builder 65,536 users."
+    : `A builder cannot be given 65,536 users: ${lack.found}. ${lack.hint}`;
 }

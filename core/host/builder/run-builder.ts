@@ -45,6 +45,7 @@ import {
 import type { Owners } from "./outputs.ts";
 import { requiredFeatures, wantsUserRange } from "./platform.ts";
 import type { SpareTime } from "./spare-time.ts";
+import { type HeldRange, SubordinateRange } from "./user-range.ts";
 import { watch } from "./watch.ts";
 import { giveWorkspace, placeInputs, type Workspace, writeBuildFiles, writeEnvironmentScript } from "./workspace.ts";
 
@@ -108,6 +109,7 @@ export class BuilderRunner {
   readonly #options: BuilderRunnerOptions;
   readonly #terminals = new TerminalPool();
   readonly #users: BuildUserPool;
+  readonly #range = new SubordinateRange();
   #sandbox: Promise<OpenSandbox> | undefined;
   #filter: Uint8Array | undefined;
   #runDirectory: string | undefined;
@@ -137,6 +139,7 @@ export class BuilderRunner {
     await this.#warming;
     // What could not be opened was told to those who asked for it.
     await (await this.#sandbox?.catch(() => undefined))?.sandbox.close();
+    await this.#range.close();
     this.#users.close();
     if (this.#runDirectory !== undefined) removeTree(this.#runDirectory);
   }
@@ -179,12 +182,18 @@ export class BuilderRunner {
     const prepared: Prepared = { request, workspace, environment, receive };
     let end: ProcessEnd;
     let user: HeldUser | undefined;
+    let range: HeldRange | undefined;
     let group: BuildGroup | undefined;
     let ranOut = false;
     let peakMemoryBytes: number | undefined;
     try {
-      const opened = isOutside ? undefined : await this.#open();
-      if (opened?.hasUsers === true && (this.#hasUsers ??= canHaveBuildUsers())) {
+      let opened = isOutside ? undefined : await this.#open();
+      if (opened?.kind === "native" && !opened.hasUsers && wantsUserRange(drv) && process.getuid?.() !== 0) {
+        range = await this.#range.hold(signal);
+        ({ user } = range);
+        opened = { ...opened, sandbox: range.sandbox };
+        await range.give(workspace);
+      } else if (opened?.hasUsers === true && (this.#hasUsers ??= canHaveBuildUsers())) {
         user = await this.#users.take();
         giveWorkspace(workspace, user);
       }
@@ -202,12 +211,20 @@ export class BuilderRunner {
       throw error;
     } finally {
       await group?.close();
-      user?.release();
       guard.stop();
       lines.end();
+      try {
+        await range?.takeBack(workspace);
+      } finally {
+        user?.release();
+      }
     }
     const stopped = guard.stoppedBy();
-    const owners = user === undefined ? undefined : { first: user.uid, count: wantsUserRange(drv) ? IDS_PER_SLOT : 1 };
+    // What is taken back is ours.
+    const owners =
+      user === undefined || range !== undefined
+        ? undefined
+        : { first: user.uid, count: wantsUserRange(drv) ? IDS_PER_SLOT : 1 };
     const ended = { logPath: log.path, finishLog: () => log.close(), owners, peakMemoryBytes };
     if (stopped === undefined && end.kind === "exited" && end.code === 0 && !signal.aborted)
       return { ...ended, error: undefined, keptDirectory: false };
@@ -389,7 +406,7 @@ export class BuilderRunner {
 /** A builder that is to be root of many users, where it cannot be. */
 function noUserRange(name: string, found: string): CodedError {
   return new CodedError("build.no-uid-range", `Cannot give the builder of "${name}" 65,536 users: ${found}`, {
-    hint: "It asks for them by the feature uid-range: build it as root, in the sandbox, where floe-sandbox is there.",
+    hint: "It asks for them by the feature uid-range: build it in the sandbox, where floe-sandbox is there.",
     exitCode: 100,
   });
 }

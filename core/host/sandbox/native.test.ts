@@ -2,6 +2,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -131,6 +132,30 @@ if (program !== undefined) {
       if (Date.now() > deadline) throw new Error(`still there after 10 s: ${kept.join(", ")}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  });
+
+  test("own() gives a tree to a user, follows no link, tells what it cannot, and all is ours again at the end", async () => {
+    const sandbox = new NativeSandbox(program);
+    const tree = `${directory}/owned`;
+    mkdirSync(`${tree}/sub`, { recursive: true });
+    writeFileSync(`${directory}/elsewhere`, "");
+    writeFileSync(`${tree}/sub/file`, "");
+    symlinkSync(`${directory}/elsewhere`, `${tree}/link`);
+    const owners = (): number[] =>
+      [tree, `${tree}/sub/file`, `${tree}/link`, `${directory}/elsewhere`].map((path) => lstatSync(path).uid);
+    const [own, other] = isRoot ? [0, 1234] : [process.getuid?.() ?? 0, process.getuid?.() ?? 0];
+    try {
+      await sandbox.own(tree, isRoot ? { uid: 1234, gid: 1234 } : { uid: 1, gid: 1 });
+      assert.equal(owners(), [other, other, other, own]);
+      await sandbox.own(`${directory}/absent`, { uid: 1, gid: 1 });
+      assert.unreachable();
+    } catch (error) {
+      assert.is((error as { code?: string }).code, "sandbox.own-failed");
+      assert.match((error as Error).message, "ENOENT");
+    } finally {
+      await sandbox.close();
+    }
+    assert.equal(owners(), [own, own, own, own]);
   });
 
   test.after(() => rmSync(directory, { recursive: true }));

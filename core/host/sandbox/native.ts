@@ -14,6 +14,11 @@ import {
   type RunningProcess,
   type Sandbox,
 } from "./sandbox.ts";
+import type { BuildUser } from "./spec.ts";
+import type { SubordinateIds } from "./subordinate-ids.ts";
+
+/** Where a range of users begins for `floe-sandbox` of an ordinary user. */
+export const RANGE_FIRST_ID = 65_536;
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
@@ -42,10 +47,11 @@ export class NativeSandbox implements Sandbox {
   #lastId = 0;
   #isLost = false;
 
-  constructor(program: string) {
+  /** @param ids Users and groups for builders from {@link RANGE_FIRST_ID} on; for who is not root. */
+  constructor(program: string, ids?: SubordinateIds) {
     closeInheritedDescriptors();
     this.#rootDirectory = mkdtempSync(`${tmpdir()}/floe-root-`);
-    this.#child = spawn(program, [this.#rootDirectory], {
+    this.#child = spawn(program, [this.#rootDirectory, ...mapperWords(ids)], {
       stdio: ["pipe", "pipe", "ignore"],
       env: {},
       cwd: "/",
@@ -144,6 +150,17 @@ export class NativeSandbox implements Sandbox {
     return (await this.#ask("remove", path)).errno === 0;
   }
 
+  /**
+   * Give a tree to a user, as `floe-sandbox` numbers users: 1 is we. What is still given away at its end is ours again.
+   *
+   * @throws {CodedError} `sandbox.own-failed`
+   */
+  async own(path: string, { uid, gid }: BuildUser): Promise<void> {
+    const { errno } = await this.#ask("own", String(uid), String(gid), path);
+    if (errno === 0) return;
+    throw new CodedError("sandbox.own-failed", `Cannot give "${path}" another owner: ${getSystemErrorName(-errno)}`);
+  }
+
   async close(): Promise<void> {
     this.#write();
     this.#child.stdin?.end();
@@ -155,13 +172,13 @@ export class NativeSandbox implements Sandbox {
     }
   }
 
-  async #ask(verb: string, file: string): Promise<{ readonly id: number; readonly errno: number }> {
+  async #ask(verb: string, ...values: readonly string[]): Promise<{ readonly id: number; readonly errno: number }> {
     await this.#ready;
     const id = ++this.#lastId;
     const errno = await new Promise<number>((resolve) => {
       if (this.#isLost) return resolve(constants.errno.EPIPE);
       this.#questions.set(id, resolve);
-      this.#send(formatRequest([verb, String(id), file]));
+      this.#send(formatRequest([verb, String(id), ...values]));
     });
     return { id, errno };
   }
@@ -221,6 +238,11 @@ export class NativeSandbox implements Sandbox {
     this.#runs.clear();
     this.#questions.clear();
   }
+}
+
+function mapperWords(ids: SubordinateIds | undefined): string[] {
+  if (ids === undefined) return [];
+  return [ids.newuidmap, ids.newgidmap, ...[ids.firstUid, ids.firstGid, ids.count].map(String)];
 }
 
 function decodeStatus(status: number): ProcessEnd {

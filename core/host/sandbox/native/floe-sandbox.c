@@ -1,14 +1,15 @@
 /*
  * floe-sandbox attributes …: see attributes.c.
  *
- * floe-sandbox DIRECTORY: runs builders in sandboxes and keeps locks, for one process that talks to it by its standard
+ * floe-sandbox DIRECTORY [NEWUIDMAP NEWGIDMAP FIRST-UID FIRST-GID COUNT]: runs builders in sandboxes and keeps locks, for one process that talks to it by its standard
  * input and output.
  *
  * Node cannot make name spaces, mounts, terminals or locks, and each process it starts for these costs it milliseconds in
  * which it does nothing else. This program stays small and does them by system calls. It decides nothing: which files a
  * sandbox shows is said by the request (see ../plan.ts), in the same words from which bubblewrap's arguments are made.
  *
- * DIRECTORY is an empty one on which new roots are mounted; nobody outside sees that.
+ * DIRECTORY is an empty one on which new roots are mounted; nobody outside sees that. The other words are for who is not root: two
+ * programs that may give it a range of users and groups of its own. They are FIRST_ID and following in its user name space.
  *
  * A request: a length (32 bits, the machine's order), then words, each a length, its bytes, and a zero. The first word is
  * the verb, the second a number that the answers repeat:
@@ -17,6 +18,7 @@
  *   lock ID FILE    take the exclusive lock of FILE, which is made if missing, as Nix does; never waits
  *   unlock ID       mark the file of a lock as stale, remove it and give the lock back
  *   remove ID PATH  remove a tree; one after the other, by a process that has nothing else to do
+ *   own ID UID GID PATH  give a tree to a user and a group, all below it as well; in the same line
  * An answer: a length, a letter, the number (32 bits), then
  *   h  ready; or, with text, not able to make sandboxes, and that is why
  *   s  the process number of a run that begins (32 bits)
@@ -25,8 +27,9 @@
  *   f  errno (32 bits), then text: its sandbox could not be made
  *   x  errno (32 bits), then text: its program could not be run
  *   l  errno (32 bits), 0 when the lock is ours, EWOULDBLOCK when it is somebody else's
- *   d  errno (32 bits), 0 when the tree is gone
- * When standard input ends, every builder is killed, every lock given back, and the program ends.
+ *   d  errno (32 bits), 0 when the tree is gone, or has its new owner
+ * When standard input ends, every builder is killed, every lock given back, every tree that was given to others taken back, and the
+ * program ends.
  *
  * Name spaces: the program itself has its own mounts (and, unless it is root, a user name space in which it may mount).
  * A run is a process with new mount, process, IPC, host name and control group name spaces, and a network name space
@@ -109,6 +112,8 @@ struct landlock_attr {
 #define ENOUGH (256 * 1024)
 #define OUTPUT_CHUNK 32768
 #define MAX_REQUEST (64 << 20)
+/* The first user and group, in our user name space, of the range we have there. */
+#define FIRST_ID 65536u
 #define MAX_IDLE_NETWORKS 16
 #define MAX_IDLE_USERS 16
 /* A longer request is not given to a spare: it would not fit into one message. */
@@ -133,6 +138,12 @@ struct lock {
   uint32_t id;
   int fd;
   char file[];
+};
+
+/* A tree that is somebody else's for the time of a build. */
+struct given {
+  struct given *next;
+  char path[];
 };
 
 struct removal {
@@ -174,6 +185,11 @@ static int idle_users_count;
 static int own_network, signals;
 static const char *new_root;
 static int is_root;
+/* What gives us a range of users, and that range; NULL when nobody asked for one. */
+static char **range;
+/* Who we are, in our user name space, to those who ask for a tree back. */
+static uint32_t own_id;
+static struct given *given;
 
 static void die(const char *what) {
   fprintf(stderr, "floe-sandbox: %s: %s\n", what, strerror(errno));
@@ -664,7 +680,7 @@ static struct run *make_run(const struct parsed *p, int *slave, int is_spare, co
   if (terminal < 0) return NULL;
   *failed = "cannot make a channel";
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) goto failed;
-  if (is_root && !is_spare) fchown(*slave, p->uid, p->gid);
+  if ((is_root || p->ids > 1) && !is_spare) fchown(*slave, p->uid, p->gid);
   *failed = "cannot make name spaces";
   int network = !p->share_network && idle_count > 0 ? idle_networks[--idle_count] : -1;
   int spaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
@@ -760,7 +776,7 @@ static struct run *use_spare(const struct parsed *p, const char *data, size_t si
     *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
     memcpy(CMSG_DATA(header), &idle_users[found].space, sizeof(int));
   }
-  if (is_root) fchown(spare.slave, p->uid, p->gid);
+  if (is_root || p->ids > 1) fchown(spare.slave, p->uid, p->gid);
   if (sendmsg(spare.run->channel, &message, MSG_NOSIGNAL) != (ssize_t)size) {
     drop_spare();
     return NULL;
@@ -1048,6 +1064,32 @@ static int remove_tree(int parent, const char *name, int depth) {
   return error;
 }
 
+/* Each level costs a directory that is open. */
+#define MAX_OWNED_DEPTH 1000
+
+/* 0, or errno. Nobody else changes the tree meanwhile; links are not followed. */
+static int own_tree(int parent, const char *name, uid_t uid, gid_t gid, int depth) {
+  struct stat stat;
+  if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) < 0) return errno;
+  if (fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) return errno;
+  if (!S_ISDIR(stat.st_mode)) return 0;
+  if (depth == MAX_OWNED_DEPTH) return ELOOP;
+  int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return errno;
+  DIR *directory = fdopendir(fd);
+  if (directory == NULL) {
+    int error = errno;
+    close(fd);
+    return error;
+  }
+  int error = 0;
+  for (struct dirent *entry; error == 0 && (entry = readdir(directory)) != NULL;)
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      error = own_tree(fd, entry->d_name, uid, gid, depth + 1);
+  closedir(directory);
+  return error;
+}
+
 /* Big trees take long, and a disk may make us wait for each directory. */
 static void run_remover(int channel) {
   keep_only(&channel, 1);
@@ -1057,7 +1099,11 @@ static void run_remover(int channel) {
     ssize_t size = recv(channel, path, sizeof path - 1, 0);
     if (size <= 0) _exit(0);
     path[size] = 0;
-    int error = remove_tree(AT_FDCWD, path, 0);
+    unsigned uid, gid;
+    int at = 0, error;
+    if (path[0] == '/') error = remove_tree(AT_FDCWD, path, 0);
+    else if (sscanf(path, "%u %u %n", &uid, &gid, &at) == 2 && at > 0) error = own_tree(AT_FDCWD, path + at, uid, gid, 0);
+    else error = EINVAL;
     if (send(channel, &error, sizeof error, MSG_NOSIGNAL) != sizeof error) _exit(0);
   }
 }
@@ -1082,6 +1128,31 @@ static void remove_later(uint32_t id, const char *path) {
   *removal = (struct removal){NULL, id};
   *last_removal = removal;
   last_removal = &removal->next;
+}
+
+/* Remember what is not ours meanwhile. */
+static void note_given(uint32_t uid, const char *path) {
+  for (struct given **place = &given; *place != NULL; place = &(*place)->next)
+    if (is((*place)->path, path)) {
+      struct given *old = *place;
+      *place = old->next;
+      free(old);
+      break;
+    }
+  if (uid == own_id) return;
+  struct given *fresh = malloc(sizeof *fresh + strlen(path) + 1);
+  if (fresh == NULL) die("memory");
+  strcpy(fresh->path, path);
+  fresh->next = given;
+  given = fresh;
+}
+
+static void own_later(uint32_t id, const char *uid, const char *gid, const char *path) {
+  char text[4096];
+  int size = snprintf(text, sizeof text, "%lu %lu %s", strtoul(uid, NULL, 10), strtoul(gid, NULL, 10), path);
+  if (size >= (int)sizeof text || path[0] != '/') return answer_number('d', id, ENAMETOOLONG);
+  note_given(strtoul(uid, NULL, 10), path);
+  remove_later(id, text);
 }
 
 static void answer_removal(int error) {
@@ -1118,6 +1189,7 @@ static void obey(char *data, size_t size) {
     if (run != NULL && !run->ended) kill(run->pid, SIGKILL);
   } else if (is(words[0], "lock") && count == 3) take_lock(id, words[2]);
   else if (is(words[0], "remove") && count == 3) remove_later(id, words[2]);
+  else if (is(words[0], "own") && count == 5) own_later(id, words[2], words[3], words[4]);
   else if (is(words[0], "unlock")) {
     for (struct lock **place = &locks; *place != NULL; place = &(*place)->next)
       if ((*place)->id == id) {
@@ -1138,6 +1210,7 @@ static void end(void) {
     drop_spare();
     waitpid(pid, NULL, 0);
   }
+  for (; given != NULL; given = given->next) own_tree(AT_FDCWD, given->path, own_id, own_id, 0);
   while (locks != NULL) give_back(&locks);
   exit(0);
 }
@@ -1175,6 +1248,58 @@ static void write_answers(void) {
   }
 }
 
+/* Runs one of the programs that may say who we are in our user name space; 0 when it has. */
+static int run_mapper(const char *program, const char *pid, const char *own, const char *first, const char *count) {
+  int status;
+  pid_t child = fork();
+  if (child == 0) {
+    char inside[16];
+    snprintf(inside, sizeof inside, "%u", FIRST_ID);
+    char *const none[] = {NULL};
+    execle(program, program, pid, "1", own, "1", inside, first, count, NULL, none);
+    _exit(127);
+  }
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : -1;
+}
+
+/* A process that stayed outside of our user name space has a range of users and groups mapped into it. */
+static const char *take_range(uid_t uid, gid_t gid) {
+  int channel[2], status;
+  char pid[16], users[16], groups[16], go;
+  snprintf(pid, sizeof pid, "%d", getpid());
+  snprintf(users, sizeof users, "%u", uid);
+  snprintf(groups, sizeof groups, "%u", gid);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) return "cannot speak to a mapper";
+  pid_t mapper = fork();
+  if (mapper == 0) {
+    close(channel[0]);
+    /* What the programs say is not for our caller, who reads answers there. */
+    dup2(2, 1);
+    if (recv(channel[1], &go, 1, 0) != 1) _exit(1);
+    if (run_mapper(range[1], pid, groups, range[3], range[4]) < 0) _exit(2);
+    _exit(run_mapper(range[0], pid, users, range[2], range[4]) < 0 ? 3 : 0);
+  }
+  close(channel[1]);
+  const char *refused = NULL;
+  if (mapper < 0) refused = "cannot start a mapper";
+  else if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) refused = "cannot make a user name space";
+  if (refused == NULL && send(channel[0], "g", 1, MSG_NOSIGNAL) != 1) refused = "cannot speak to a mapper";
+  int error = errno;
+  close(channel[0]);
+  if (mapper > 0 && waitpid(mapper, &status, 0) == mapper && refused == NULL && status != 0) {
+    error = EPERM;
+    refused = WIFEXITED(status) && WEXITSTATUS(status) == 3 ? "newuidmap gives us no users" : "newgidmap gives us no groups";
+  }
+  errno = error;
+  return refused;
+}
+
+static const char *keep_mounts(void) {
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return "cannot keep mounts to ourselves";
+  own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  return own_network < 0 ? "cannot open the network name space" : NULL;
+}
+
 /* Mounts of our own, and the right to make them. */
 static const char *prepare(void) {
   is_root = geteuid() == 0;
@@ -1184,6 +1309,12 @@ static const char *prepare(void) {
   if (!is_root || setgroups(0, NULL) < 0 || unshare(CLONE_NEWNS) < 0) {
     char text[64];
     is_root = 0;
+    own_id = 1;
+    if (range != NULL) {
+      const char *refused = take_range(uid, gid);
+      if (refused != NULL) return refused;
+      return keep_mounts();
+    }
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return "cannot make a user name space";
     if (write_map(getpid(), "setgroups", "deny") < 0) return "cannot set up the user name space";
     /* Not 0: what belongs to the root of a name space could be changed by builders, which are the same user. */
@@ -1192,19 +1323,17 @@ static const char *prepare(void) {
     snprintf(text, sizeof text, "1 %u 1", gid);
     if (write_map(getpid(), "gid_map", text) < 0) return "cannot set up the user name space";
   }
-  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return "cannot keep mounts to ourselves";
-  own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (own_network < 0) return "cannot open the network name space";
-  return NULL;
+  return keep_mounts();
 }
 
 int main(int count, char **args) {
   if (count >= 4 && strcmp(args[1], "attributes") == 0) return attributes(args + 2);
-  if (count != 2) {
-    fprintf(stderr, "usage: floe-sandbox DIRECTORY, or floe-sandbox attributes list|strip PATH IGNORED...\n");
+  if (count != 2 && count != 7) {
+    fprintf(stderr, "usage: floe-sandbox DIRECTORY [NEWUIDMAP NEWGIDMAP FIRST-UID FIRST-GID COUNT], or floe-sandbox attributes list|strip PATH IGNORED...\n");
     return 2;
   }
   new_root = args[1];
+  range = count == 7 ? args + 2 : NULL;
   /* Standard input, output and errors apart, nothing of our caller's is ours. */
   syscall(SYS_close_range, 3, ~0U, 0);
   struct rlimit files;
