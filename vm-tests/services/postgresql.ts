@@ -10,7 +10,8 @@ function server(more: PostgresqlDefs = {}): Defs {
         enable: true,
         listen: ["*"],
         authentication: "host replication,postgres all samenet trust",
-        settings: { shared_buffers: "16MB", synchronous_standby_names: "*" },
+        // Those that come back have to find where they parted.
+        settings: { shared_buffers: "16MB", synchronous_standby_names: "*", wal_keep_size: "64MB" },
         users: { replication: { attributes: ["inherit", "login", "replication"] }, shop: { ownsDatabase: true } },
         databases: ["shop"],
         ...more,
@@ -62,6 +63,7 @@ export default vmTest({
       await writes.result.catch(() => undefined);
       // Nobody is left to wait for.
       await ask(replica, "alter system set synchronous_standby_names = ''");
+      await ask(replica, "select pg_reload_conf()");
       assert.equal(await ask(replica, "select pg_promote()"), "t");
       const [count, last] = (await ask(replica, rows)).split(" of ").map(Number) as [number, number];
       assert.equal(count, last, "rows are missing between others");
