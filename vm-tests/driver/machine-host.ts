@@ -24,7 +24,7 @@ import { readKernelArchitecture } from "./kernel-image.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
 import { settleAndFreeze, templateKeyOf, type Templates } from "./template.ts";
 import type { HeldTemplate, TemplateFacts } from "./template-store.ts";
-import { TRACE_FILE } from "./run-folder.ts";
+import { LINES_FILE, TRACE_FILE } from "./run-folder.ts";
 import { TraceRecorder } from "./trace.ts";
 import { readUsage } from "./usage.ts";
 
@@ -392,7 +392,7 @@ export class MachineHost {
         this.#options.trace === true
           ? new TraceRecorder((entry) => this.#options.record(TRACE_FILE, entry))
           : undefined,
-      onLine: (from, line) => this.#options.record("lines.ndjson", { from, line }),
+      onLine: (from, line) => this.#options.record(LINES_FILE, { from, line }),
       ...(this.#options.keep === undefined ? {} : { keep: this.#options.keep }),
       whereNow: () => this.calls.pending?.at,
       ...extra,

@@ -5,12 +5,16 @@ import { join } from "node:path";
 /** The failure of a run as it was shown. */
 export const ERROR_FILE = "error.txt";
 
+/** Lines of a machine's console and journal with their times, in the folder of the machine. */
+export const LINES_FILE = "lines.ndjson";
+
 /** What the driver and a machine said to each other, in the folder of the machine; kept where it is asked for. */
 export const TRACE_FILE = "trace.ndjson";
 
 /**
  * What one run leaves behind: `events.ndjson`, `report.html`, and for each machine a folder with `console.log`, `journal.log`, both
- * with times in `lines.ndjson`, what it used in `samples.ndjson`, `argv.txt` and the files a story copied out. Everything is written as it happens, so that it survives the run's end in whatever way.
+ * with times in `lines.ndjson`, what it used in `samples.ndjson`, `argv.txt` and the files a story copied out.
+ * Everything is written as it happens, so that it survives the run's end in whatever way.
  */
 export class RunFolder {
   readonly path: string;

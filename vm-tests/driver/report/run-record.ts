@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { CodedError } from "../../../core/base/index.ts";
-import { ERROR_FILE } from "../run-folder.ts";
+import { ERROR_FILE, LINES_FILE } from "../run-folder.ts";
 import type { RunEvent } from "../run-log.ts";
 
 /** An event as it lies in `events.ndjson`: with the second of the run at which it happened. */
@@ -81,7 +81,7 @@ function readMachine(folder: string): MachineRecord {
   const pictures = existsSync(files) ? readdirSync(files).filter((name) => extname(name) === ".png") : [];
   return {
     name: basename(folder),
-    lines: readLines(join(folder, "lines.ndjson")),
+    lines: readLines(join(folder, LINES_FILE)),
     samples: readLines(join(folder, "samples.ndjson")),
     pictures: pictures
       .sort()

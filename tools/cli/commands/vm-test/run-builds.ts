@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { BuildEvent } from "../../../../core/build/index.ts";
@@ -8,6 +8,7 @@ import {
   addTestDerivation,
   ERROR_FILE,
   appendEntry,
+  LINES_FILE,
   type RunEvent,
   type RunResultEvent,
   RunFolder,
@@ -200,7 +201,15 @@ class Follower {
     const attempt = this.#number === 1 ? {} : { attempt: this.#number };
     const known = file === "events.ndjson" && event.kind === "run" ? { ...event, folder, ...attempt } : entry;
     appendEntry(folder, file, known);
+    this.#keepLine(join(folder, dirname(file)), basename(file), entry);
     this.#tell(file, known);
+  }
+
+  /** Console and journal as one reads them, too. */
+  #keepLine(folder: string, file: string, entry: object): void {
+    const { from, line } = entry as { from?: unknown; line?: unknown };
+    if (file !== LINES_FILE || typeof line !== "string" || (from !== "console" && from !== "journal")) return;
+    appendFileSync(join(folder, `${from}.log`), `${line}\n`);
   }
 
   #tell(file: string, entry: object): void {
