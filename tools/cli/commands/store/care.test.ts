@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -41,6 +42,34 @@ test("floe store verify sums up its exit code, and --repair takes whole copies f
   assert.is(repaired.code, 0, repaired.stderr);
   assert.match(repaired.stderr, `repaired ${path}: copied from another store`);
   assert.is((await runFloe(["store", "verify", ...store, "--check-contents"])).code, 0);
+});
+
+test("floe store verify ends with 4 where an object cannot be read, and with the sum of all that is wrong", async () => {
+  const place = ["--store", join(directory, "unread")];
+  const [good, bad] = ["good", "bad"].map((name) => join(directory, name)) as [string, string];
+  for (const file of [good, bad]) writeFileSync(file, file);
+  const [first, second] = await Promise.all(
+    [good, bad].map(async (file) => (await runFloe(["store", "add", ...place, file])).stdout.trim()),
+  );
+  // A file of the kernel that not even root can read.
+  const real = join(directory, "unread", second as string);
+  const mounted = spawnSync("mount", ["--bind", "/sys/bus/platform/drivers_probe", real]);
+  if (mounted.status !== 0) return console.log("skipped: nothing can be mounted here that fails to be read");
+  try {
+    const unread = await runFloe(["store", "verify", "--all", "--check-contents", ...place, "--json"], { env });
+    assert.is(unread.code, 4, unread.stderr);
+    const { faults } = JSON.parse(unread.stdout) as { faults: { kind: string; path: string }[] };
+    assert.equal(
+      faults.map(({ kind, path }) => `${kind} ${path}`),
+      [`unreadable ${second}`],
+    );
+    const other = join(directory, "unread", first as string);
+    chmodSync(other, 0o644);
+    writeFileSync(other, "changed");
+    assert.is((await runFloe(["store", "verify", "--all", "--check-contents", ...place], { env })).code, 5);
+  } finally {
+    spawnSync("umount", [real]);
+  }
 });
 
 test("floe store verify --sigs-needed asks for keys that are trusted", async () => {
