@@ -45,14 +45,16 @@ export class FileJoiner {
   /** Links whose contents we have compared with their name. */
   readonly #checked = new Set<string>();
   #counter = 0;
-  #full = false;
+  #full: boolean;
   #found = { files: 0, linked: 0, bytesFreed: 0, damagedLinks: [] as string[] };
 
   constructor(storeDirectory: string) {
     this.#storeDirectory = storeDirectory;
     this.#links = join(storeDirectory, LINKS_NAME);
-    mkdirSync(this.#links, { recursive: true, mode: 0o755 });
-    this.#inodes = new Set(readdirSync(this.#links).flatMap((name) => inodeOf(join(this.#links, name))));
+    this.#full = !makeDirectory(this.#links);
+    this.#inodes = this.#full
+      ? new Set()
+      : new Set(readdirSync(this.#links).flatMap((name) => inodeOf(join(this.#links, name))));
   }
 
   /** Join the files of one object. One that is collected meanwhile is passed over. */
@@ -170,4 +172,15 @@ function restoreDirectory(path: string): void {
 function inodeOf(path: string): number[] {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat === undefined ? [] : [stat.ino];
+}
+
+/** Whether there is such a directory now; not on a disk that has no room for it. */
+function makeDirectory(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    return false;
+  }
 }

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -17,7 +18,7 @@ import type { CodedError } from "../../base/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { openLocalStore, readStoreSettings } from "../local-store/index.ts";
 import { openTemporaryStore } from "../local-store/testing.ts";
-import { optimiseStore } from "./index.ts";
+import { optimiseStore, verifyStore } from "./index.ts";
 
 const test = suite<ReturnType<typeof openTemporaryStore>>("optimise");
 test.before.each((context) => void Object.assign(context, openTemporaryStore()));
@@ -166,6 +167,35 @@ test("a file with as many links as it can have does not stop the rest", async (c
     readdirSync(store.realStoreDirectory).filter((name) => name.startsWith(".tmp")),
     [],
   );
+});
+
+test("a disk that has no room for one more name stops nobody, and harms nothing", async (context) => {
+  const place = join(context.folder, "small");
+  mkdirSync(place);
+  const options = ["-t", "tmpfs", "-o", "size=64m,nr_inodes=400", "small", place];
+  if (spawnSync("mount", options).status !== 0) return console.log("skipped: no small file system can be mounted here");
+  try {
+    using store = openLocalStore({ root: join(place, "root") });
+    const paths = await addTrees({ ...context, store, folder: place });
+    const crowd: string[] = [];
+    try {
+      // In memory a second name counts as a file.
+      for (;;) {
+        writeFileSync(join(place, `crowd-${crowd.length}`), "");
+        crowd.push(join(place, `crowd-${crowd.length}`));
+      }
+    } catch (error) {
+      assert.is((error as NodeJS.ErrnoException).code, "ENOSPC");
+    }
+    const full = await optimiseStore(store);
+    assert.is(full.linked, 0);
+    for (const path of paths) assert.is(readFileSync(store.realPath(`${path}/same`), "utf8").length, 5000);
+    for (const file of crowd) rmSync(file);
+    assert.ok((await optimiseStore(store)).linked > 0);
+    assert.equal((await verifyStore(store, { contents: true })).faults, []);
+  } finally {
+    spawnSync("umount", [place]);
+  }
 });
 
 test("several at once, and a lot of bytes on several threads", async (context) => {
