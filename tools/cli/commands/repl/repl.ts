@@ -147,10 +147,14 @@ async function placeOf(session: Session, text: string): Promise<Place> {
 
 function edit(context: CliContext, { file, line }: Place): void {
   const { VISUAL, EDITOR = "vi" } = context.env;
+  // Between lines the terminal gives single keys, which an editor that reads lines does not expect.
+  const isRaw = process.stdin.isRaw === true;
+  if (isRaw) process.stdin.setRawMode(false);
   // The line after a plus is what vi, emacs and nano understand; others open the file.
   const { error } = spawnSync("/bin/sh", ["-c", `${VISUAL ?? EDITOR} "$@"`, "sh", `+${line}`, file], {
     stdio: "inherit",
   });
+  if (isRaw) process.stdin.setRawMode(true);
   if (error !== undefined) throw error;
 }
 

@@ -68,7 +68,7 @@ export class Session {
     const result = await this.#ask(text, "value");
     await realisePlan(this.#store, result.plan);
     const targets = result.context.map(({ drvPath, outputs }) => ({ drvPath: parseStorePath(drvPath), outputs }));
-    const report = await realise(targets, { context: this.#context, store: this.#store, flags: this.#flags });
+    const report = await realise(targets, { context: this.#asked(), store: this.#store, flags: this.#flags });
     return report.outputs;
   }
 
@@ -84,10 +84,15 @@ export class Session {
     return flake.evaluate({ attribute: "", want, expression: { kind: "outputs", text, declarations } });
   }
 
+  /** The context of one question, which ends with it. */
+  #asked(): CliContext {
+    const signal = AbortSignal.any([this.#context.signal, this.#asking.signal]);
+    return Object.create(this.#context, { signal: { value: signal } }) as CliContext;
+  }
+
   async #open(): Promise<OpenFlake> {
     if (this.#flake !== undefined) return this.#flake;
-    const context = Object.create(this.#context, { signal: { value: this.#asking.signal } }) as CliContext;
-    await using lock = await lockOptions(context, this.#flags, this.#store);
+    await using lock = await lockOptions(this.#asked(), this.#flags, this.#store);
     const onNotice = (text: string): void => this.#context.say(text);
     const options = { ...lock.options, reference: this.#reference, store: this.#store, onNotice };
     this.#flake = await openFlake(options);
