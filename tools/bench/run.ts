@@ -5,6 +5,7 @@ import { benchAsking, benchEvaluateModules, benchEvaluateSystem } from "./evalua
 import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
 import { benchMachines, benchMachinesOfAarch64 } from "./machines.ts";
+import { benchLoaded } from "./loaded.ts";
 import { benchNoOp } from "./no-op.ts";
 import { benchPull } from "./pull.ts";
 import { benchQuery } from "./query.ts";
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   "build-chain": benchBuildChain,
   machines: benchMachines,
   "machines-aarch64": benchMachinesOfAarch64,
+  loaded: benchLoaded,
 };
 
 const asked = process.argv.slice(2);
