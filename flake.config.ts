@@ -4,6 +4,7 @@ import { makeSystem } from "#floe/system";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
+import bashAgent from "./vm-tests/bash-agent.ts";
 import machineApi from "./vm-tests/machine-api.ts";
 import network from "./vm-tests/network.ts";
 import copies from "./vm-tests/copies.ts";
@@ -45,6 +46,7 @@ export default defineFlake({
       modules,
       systems: { web, "web-aarch64": makeWeb(pkgs.cross.aarch64) },
       vmTests: {
+        "bash-agent": bashAgent,
         boot,
         copies,
         "machine-api": machineApi,

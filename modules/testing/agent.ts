@@ -7,7 +7,10 @@ const options = declare("testing.agent", {
     description:
       "Run the agent that lets a machine test act in this system. It takes commands, as root, from whoever has the virtio port.",
   }),
-  package: option.nullOr(option.package(), { description: "Default: `pkgs.floe-agent`." }),
+  package: option.nullOr(option.package(), {
+    description:
+      "Default: `pkgs.floe-agent`. `pkgs.floe-agent-bash` does less and needs nothing but bash and the coreutils.",
+  }),
 });
 
 export interface TestingAgent extends Read<typeof options> {}

@@ -10,6 +10,7 @@ import expat from "./ex/expat/package.ts";
 import findutils from "./fi/findutils/package.ts";
 import floe from "./fl/floe/package.ts";
 import floeAgent from "./fl/floe-agent/package.ts";
+import floeAgentBash from "./fl/floe-agent-bash/package.ts";
 import floeSandbox from "./fl/floe-sandbox/package.ts";
 import floeStoreWork from "./fl/floe-store-work/package.ts";
 import gcclib from "./gc/gcclib/package.ts";
@@ -54,6 +55,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   findutils,
   floe,
   "floe-agent": floeAgent,
+  "floe-agent-bash": floeAgentBash,
   "floe-sandbox": floeSandbox,
   "floe-store-work": floeStoreWork,
   gcclib,
@@ -99,6 +101,7 @@ declare module "#floe/package" {
     readonly findutils: Package;
     readonly floe: Package;
     readonly "floe-agent": Package;
+    readonly "floe-agent-bash": Package;
     readonly "floe-sandbox": Package;
     readonly "floe-store-work": Package;
     readonly gcclib: Package;

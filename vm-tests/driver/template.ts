@@ -62,6 +62,8 @@ export async function settleAndFreeze(
   folder: string,
   options: { readonly method: CloningMethod; readonly machine: string; readonly facts: TemplateFacts },
 ): Promise<TemplateFacts> {
+  if ((await boot.agent.hello).version.endsWith("-bash"))
+    return { ...options.facts, refused: "an agent in bash cannot give copies random numbers of their own" };
   const deadline = new Deadline(SETTLE_SECONDS, boot.clock);
   const asked = boot.agent.exec(["systemctl", "is-system-running", "--wait"]);
   const settled = await withDeadline(asked.result, deadline, boot.signal, () => new Error("late")).catch((error) => {
