@@ -387,4 +387,6 @@ export interface StoryTools {
   readonly assert: Assert;
   /** Put a line into the report. */
   note(text: string): void;
+  /** Stop here while somebody looks on (`floe vm-test shell`), until they go on; otherwise this does nothing. */
+  breakpoint(name?: string): Promise<void>;
 }

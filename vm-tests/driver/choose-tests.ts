@@ -45,7 +45,8 @@ export function isGlob(name: string): boolean {
   return /[*?]/.test(name);
 }
 
-function globPattern(glob: string): RegExp {
+/** A pattern for whole names, in which `*` stands for any text and `?` for any character. */
+export function globPattern(glob: string): RegExp {
   const source = glob
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")

@@ -25,7 +25,7 @@ import type {
   Unit,
 } from "../machine.ts";
 import type { Boot } from "./boot.ts";
-import type { ExecOptions } from "./agent-exec.ts";
+import type { ExecOptions, Execution, TerminalSize } from "./agent-exec.ts";
 import { checkFailed, checkSucceeded, toResult } from "./commands.ts";
 import { GuestContext, type GuestSettings, shell } from "./guest-context.ts";
 import { GuestDisk } from "./guest-disk.ts";
@@ -43,6 +43,14 @@ import { command } from "./shell.ts";
 const SWITCH_SECONDS = 300;
 /** The agent, by whatever path it runs from, for what it can do beside speaking. */
 const AGENT_PROGRAM = `"$(readlink /proc/$PPID/exe)"`;
+
+/** Somebody at the serial console of a running machine. */
+export interface ConsoleConnection {
+  /** Aborted when the machine is off. */
+  readonly ended: AbortSignal;
+  write(data: Uint8Array): void;
+  close(): void;
+}
 
 /** A machine as stories see it: {@link MachineHost} makes it run, the agent in it does what is asked. */
 export class GuestMachine implements Machine {
@@ -384,6 +392,27 @@ export class GuestMachine implements Machine {
           }),
       };
     });
+  }
+
+  /** A program in a terminal of its own, for who sits before one; what it writes goes to `onOutput`. */
+  openTerminal(argv: readonly string[], size: TerminalSize, onOutput: (data: Buffer) => void): Execution {
+    const { user } = this.#context.settings;
+    return this.#boot().agent.exec(argv, {
+      stdin: "open",
+      terminal: size,
+      keepOutput: false,
+      environment: { TERM: process.env["TERM"] ?? "xterm" },
+      onOutput: (_stream, data) => onOutput(data),
+      ...(user === undefined ? {} : { user }),
+    });
+  }
+
+  /** The serial console itself: what it says from now on, byte by byte, and where to type. It ends with the boot. */
+  openConsole(onOutput: (data: Buffer) => void): ConsoleConnection {
+    const { machine, ended } = this.#boot();
+    const { console } = machine;
+    console.on("data", onOutput);
+    return { ended, write: (data) => void console.write(data), close: () => void console.off("data", onOutput) };
   }
 
   #boot(): Boot {

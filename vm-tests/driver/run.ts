@@ -220,6 +220,7 @@ function makeTools(log: RunLog, steps: OpenStep[]): StoryTools {
   return {
     assert: storyAssert,
     note: (text) => log({ kind: "note", text }),
+    breakpoint: async () => {},
     async step(name, body) {
       const at = callSite();
       const begin = performance.now();

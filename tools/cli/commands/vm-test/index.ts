@@ -49,6 +49,25 @@ export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime" |
   readonly junit?: string;
 }
 
+export interface ShellFlags
+  extends Omit<
+      RunFlags,
+      | "timeout"
+      | "retry"
+      | "watch"
+      | "json"
+      | "rerun"
+      | "direct"
+      | "shard"
+      | "durations"
+      | "reporter"
+      | "junit"
+      | keyof SelectFlags
+    >,
+    Pick<SelectFlags, "flake" | "platform" | "locked" | "offline"> {
+  readonly breakAt?: readonly string[];
+}
+
 const flakeFlag = {
   flake: {
     kind: "parsed",
@@ -242,6 +261,37 @@ const run = buildCommand<RunFlags, string[], CliContext>({
   },
 });
 
+const { flake, platform, jobs, keep, output, accel, cold, trace } = runParameters.flags;
+
+const shell = buildCommand<ShellFlags, [string], CliContext>({
+  loader: async () => (await import("./shell.ts")).default,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      ...{ flake, platform, jobs, keep, output, accel, cold, trace },
+      breakAt: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        variadic: true,
+        placeholder: "STEP",
+        brief: "Begin the story, and stop before the step of this name; * and ? stand for any characters",
+      },
+    },
+    aliases: runParameters.aliases,
+    positional: { kind: "tuple", parameters: [{ brief: "A machine test", placeholder: "NAME", parse: String }] },
+  },
+  docs: {
+    brief: "Sit down at the machines of a test, and go through its story",
+    fullDescription:
+      "Build the images of a test's machines, and give a prompt for JavaScript with all in scope that its story is given: " +
+      "`await server.start()`, for instance. Commands of the prompt begin with a dot: .story, .next and .continue go through the story, which stops " +
+      "before steps that --break-at or .stops names and where it says `await breakpoint()`; .terminal, .console and .forward lead into a machine; " +
+      ".help lists all. A story that fails leaves its machines as they are until .exit.\n\n" +
+      "Exit codes: 0, or 1 when the story was told and failed.",
+  },
+});
+
 const warm = buildCommand<RunFlags, string[], CliContext>({
   loader: async () => (await import("./warm.ts")).default,
   parameters: runParameters,
@@ -300,6 +350,7 @@ export const vmTestCommands = buildRouteMap<string, CliContext>({
   routes: {
     list,
     run,
+    shell,
     report,
     doctor,
     template: buildRouteMap<string, CliContext>({

@@ -6,11 +6,16 @@ import { JsonReporter } from "./reporters/json.ts";
 import { type RunReporter, tellAll } from "./reporters/reporter.ts";
 import { TerminalReporter } from "./reporters/terminal.ts";
 
-/** The reporters that are asked for, as one; on GitHub's machines annotations are made unasked. */
+/**
+ * The reporters that are asked for, as one; on GitHub's machines annotations are made unasked.
+ *
+ * @param say Takes lines for people, where something else is on the terminal, too. Default: stderr.
+ */
 export function makeReporter(
   context: CliContext,
   flags: Pick<RunFlags, "reporter" | "json" | "quiet" | "verbose">,
   several: boolean,
+  say?: (text: string) => void,
 ): RunReporter {
   const { reporter: named = ["terminal"], json, quiet, verbose } = flags;
   const { env, terminal, cwd } = context;
@@ -21,11 +26,11 @@ export function makeReporter(
   if (asked.has("terminal")) {
     made.push(
       new TerminalReporter({
-        write: (text) => void context.process.stderr.write(text),
+        write: say ?? ((text) => void context.process.stderr.write(text)),
         // What is one piece of JSON, or lines of it, has no other lines in it.
         print: json || asked.has("json") ? (line) => context.say(line) : print,
         showError: (error) => showError(error, { cwd, color: terminal.color }),
-        interactive: terminal.interactive,
+        interactive: terminal.interactive && say === undefined,
         color: terminal.color,
         columns: terminal.columns,
         verbose,

@@ -70,7 +70,8 @@ async function runOnce(test: PreparedTest, number: number, options: RunDirectOpt
     attempt: number,
     keep: flags.keep,
     trace: flags.trace,
-    timeoutSeconds: flags.timeout,
+    // As for builds, 0 is no limit.
+    ...(flags.timeout === 0 ? {} : { timeoutSeconds: flags.timeout }),
     accelerator: flags.accel,
     ...(flags.cold ? {} : { templates: { storeOf: () => templates } }),
     signal: context.signal,

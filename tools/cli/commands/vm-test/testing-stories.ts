@@ -72,7 +72,7 @@ export default defineFlake({
   git("commit", "--quiet", "--message", "first");
 }
 
-/** Write the file of a story; its body begins on line 7. */
+/** Write the file of a story; its body begins on line 8. */
 export function writeStory(folder: string, name: string, body: string): void {
   writeFileSync(
     join(folder, `${name}.ts`),
@@ -82,9 +82,9 @@ export default vmTest({
   name: "${name}",
   description: "",
   machines: { machine: { config: {} } },
-  async script({ machine, step, assert, note }) {
+  async script({ machine, step, assert, note, breakpoint }) {
     ${body}
-    void [machine, step, assert, note, wanted];
+    void [machine, step, assert, note, breakpoint, wanted];
   },
 });
 `,
