@@ -68,6 +68,21 @@ export default vmTest({
       }
       assert.equal(await page(router, "server.north"), "served\n");
     });
+    await step("the host asks as a program of the guest would, by the names it knows", async () => {
+      assert.equal((await client.fetch("http://server/", { headers: { host: "localhost" } })).body, "served\n");
+      await client.waitForPort(80, "server");
+      const unknown = await client.fetch("http://nobody/").catch((error: { code: string }) => error.code);
+      assert.equal(unknown, "command.failed");
+    });
+    await step("a blocked machine sees that its cable is gone, and has all back when it is unblocked", async () => {
+      await client.block(south);
+      await client.waitUntilSucceeds`[ "$(cat /sys/class/net/south/carrier)" = 0 ]`;
+      assert.equal(await page(stranger, "server"), "served\n");
+      await client.unblock();
+      await client.waitUntilSucceeds`exec 3<>/dev/tcp/192.168.1.2/80`;
+      const none = await client.block(north).catch((error: { code: string }) => error.code);
+      assert.equal(none, "machine.no-network");
+    });
     await step("what is cut does not come through, and what is healed does", async () => {
       north.partition([router], [server]);
       const refused = await client.fail`timeout 4 bash -c 'exec 3<>/dev/tcp/192.168.1.2/80'`;
