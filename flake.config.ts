@@ -13,6 +13,7 @@ import rollback from "./vm-tests/rollback.ts";
 import nginx from "./vm-tests/services/nginx.ts";
 import postgresql from "./vm-tests/services/postgresql.ts";
 import specialisation from "./vm-tests/specialisation.ts";
+import screen from "./vm-tests/screen.ts";
 import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
 import uefi from "./vm-tests/uefi.ts";
@@ -55,6 +56,7 @@ export default defineFlake({
         postgresql,
         "power-cut": powerCut,
         rollback,
+        screen,
         specialisation,
         "store-power-cut": storePowerCut,
         switch: switching,

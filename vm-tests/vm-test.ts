@@ -30,7 +30,7 @@ export interface MachineSpecification {
    * order of their names.
    */
   readonly disks?: Readonly<Record<string, number>>;
-  /** Give it a screen and a keyboard; see `Machine.screen`. Its kernel then boots by way of the firmware, which costs a second. */
+  /** Give it a screen and a keyboard; see `Machine.screen`. A PC's kernel then boots by way of the firmware, which costs a second. */
   readonly screen?: boolean;
   /**
    * What starts the kernel. `uefi`: UEFI does, which hands it tables of ACPI and a clock and costs seconds. Default: QEMU puts the kernel
@@ -98,8 +98,8 @@ const UNDER_TEST: Defs = {
 
 /** Uncompressed: an emulated processor takes a second to unpack what the host reads at once. Firmware starts the other form alone. */
 const UNPACKED_KERNEL: Defs = { boot: { kernel: { file: defaults("vmlinux") } } };
-/** A kernel that the firmware has not started knows nothing of a screen. */
-const WITH_SCREEN: Defs = { boot: { kernel: { file: "bzImage" }, kernelParams: ["console=tty0"] } };
+/** What the kernel says is on the screen, too; the last console is the one of init. A PC's kernel knows of a screen by its firmware alone. */
+const WITH_SCREEN: Defs = { boot: { kernelParams: ["console=tty0"] } };
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => compareText(a, b);
 
@@ -219,8 +219,8 @@ function makeMachine(
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
   const { disks = {}, screen = false, firmware } = specification;
   const { processor } = pkgs.platform;
-  const unpacked = processor === "x86_64" && firmware === undefined;
-  const kernel = screen ? [WITH_SCREEN] : unpacked ? [UNPACKED_KERNEL] : [];
+  const unpacked = processor === "x86_64" && firmware === undefined && !screen;
+  const kernel = [...(screen ? [WITH_SCREEN] : []), ...(unpacked ? [UNPACKED_KERNEL] : [])];
   const system = (own: Defs): System =>
     makeSystem({
       name,

@@ -29,27 +29,33 @@ export default defineModule(options, ({ cfg, pkgs, define }) => {
   const agetty = `${pkgs["util-linux"]}/bin/agetty`;
   // Without a login program, which needs PAM, a line asks for the password of root.
   const program = cfg.autologinRoot ? `${pkgs.bash}/bin/bash -o "-l"` : `${pkgs["util-linux"]}/bin/sulogin`;
+  const getty = (description: string, words: string) => ({
+    description,
+    after: ["systemd-user-sessions.service"],
+    onChange: "ignore" as const,
+    environment: { HOME: "/root", PATH: "/run/current-system/sw/bin" },
+    serviceConfig: {
+      ExecStart: `-${agetty} -n -i -l ${program} ${words}`,
+      Type: "idle",
+      Restart: "always",
+      UtmpIdentifier: "%I",
+      TTYPath: "/dev/%I",
+      TTYReset: true,
+      TTYVHangup: true,
+      StandardInput: "tty",
+      IgnoreSIGPIPE: false,
+      SendSIGHUP: true,
+    },
+  });
   define({
     systemd: {
       services: {
         // As systemd has it, without the dependency on the device's unit: the kernel's console is always there.
-        "serial-getty@": {
-          description: "Serial Getty on %I",
-          after: ["systemd-user-sessions.service"],
-          onChange: "ignore",
-          environment: { HOME: "/root", PATH: "/run/current-system/sw/bin" },
-          serviceConfig: {
-            ExecStart: `-${agetty} -8 -n -i -l ${program} --keep-baud 115200,57600,38400,9600 %I vt220`,
-            Type: "idle",
-            Restart: "always",
-            UtmpIdentifier: "%I",
-            TTYPath: "/dev/%I",
-            TTYReset: true,
-            TTYVHangup: true,
-            StandardInput: "tty",
-            IgnoreSIGPIPE: false,
-            SendSIGHUP: true,
-          },
+        "serial-getty@": getty("Serial Getty on %I", "-8 --keep-baud 115200,57600,38400,9600 %I vt220"),
+        // logind starts one for each screen that somebody looks at.
+        "getty@": {
+          ...getty("Getty on %I", "--noclear %I linux"),
+          unitConfig: { ConditionPathExists: "/dev/tty0" },
         },
       },
     },

@@ -26,6 +26,7 @@ export default defineModule(options, ({ cfg, define }) => {
     services: {
       journald: { storage: defaults("volatile") },
       getty: { serial: defaults([]) },
+      logind: { settings: { Login: { NAutoVTs: defaults(0), ReserveVT: defaults(0) } } },
       udev: { coldplug: ["block", "net", "virtio-ports"] },
     },
   });

@@ -65,6 +65,15 @@ test("a machine without a generation id has no such device, nor has one of ARM",
   );
 });
 
+test("a machine with a screen has a keyboard", () => {
+  const screenOf = (architecture: "x86_64" | "aarch64"): string =>
+    makeArguments({ ...tiny, architecture, screen: true }).join(" ");
+  // A PC has its keyboard anyway.
+  assert.match(screenOf("x86_64"), "-device VGA");
+  assert.match(screenOf("aarch64"), "-device virtio-gpu-pci -device virtio-keyboard-pci");
+  assert.not.match(makeArguments(tiny).join(), /gpu|keyboard|VGA/);
+});
+
 test("macOf() is local, and the same for the same digest", () => {
   assert.is(macOf(Uint8Array.of(1, 0xab, 3)), "52:54:00:01:ab:03");
 });

@@ -61,6 +61,12 @@ export interface MachineShape {
   readonly debugExit?: boolean;
 }
 
+/** A PC has a keyboard, and a screen that shows text by itself; the machine of aarch64 has neither. */
+const SCREEN: Readonly<Record<Architecture, readonly string[]>> = {
+  x86_64: ["-device", "VGA"],
+  aarch64: ["-device", "virtio-gpu-pci", "-device", "virtio-keyboard-pci"],
+};
+
 /** Start of the names of {@link MachineShape.freeSlots}. */
 export const SLOT = "slot";
 
@@ -151,7 +157,7 @@ export function makeArguments(shape: MachineShape): string[] {
     ...nicArguments(shape.nics ?? []),
     ...slotArguments(shape.freeSlots ?? 0),
     ...folderArguments(shape.folders ?? []),
-    ...(shape.screen === true ? ["-device", "VGA"] : []),
+    ...(shape.screen === true ? SCREEN[shape.architecture] : []),
     ...(shape.debugExit === true ? ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"] : []),
     ...(shape.incoming === true ? ["-incoming", "defer"] : []),
     ...(shape.paused === true ? ["-S"] : []),
