@@ -140,6 +140,14 @@ export default vmTest({
       await empty();
       await machine.succeed`echo word > /mnt/file`;
     });
+    await step("a disk is pulled out and put back in", async () => {
+      const data = machine.disk("data");
+      await machine.succeed`echo kept on the disk | dd of=${data.path} conv=fsync status=none`;
+      await data.detach();
+      await machine.waitForPath(data.path, { gone: true });
+      await data.attach();
+      assert.equal(await machine.succeed`head -c 17 ${data.path}`, "kept on the disk\n");
+    });
     await step("the clock is off, memory is taken, the processors stand still", async () => {
       const before = await machine.clock();
       await machine.skewClock(-3600);
