@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { Expression, Json } from "../../../../core/host/evaluator/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -5,6 +6,7 @@ import { parseInstallable } from "../../installable.ts";
 import { rememberAnswer } from "../../remember-answer.ts";
 import { jsonText, textOfLines } from "../../text.ts";
 import { openForCommand } from "../flake/open.ts";
+import { textOrNothing, writeValue } from "./write-value.ts";
 import type { EvalFlags } from "./index.ts";
 
 /** `floe eval`: a value of the outputs. */
@@ -21,6 +23,7 @@ export default async function evaluate(this: CliContext, flags: EvalFlags, text:
     want: flags.names ? "names" : "value",
     expression: expressionOf(flags),
   });
+  if (flags.writeTo !== undefined) return writeValue(result.value, resolve(this.cwd, flags.writeTo));
   const shown = textOf(text, result.value, flags);
   this.process.stdout.write(shown);
   await rememberAnswer(this, { text: shown, watched: [() => opened.flake.watched(result)] });
@@ -48,10 +51,8 @@ function expressionOf({ apply, expr }: EvalFlags): Expression | undefined {
 }
 
 function rawText(installable: string, value: Json): string {
-  if (typeof value === "string") return value;
-  // In a string a package is its path, so that is its raw form.
-  const { outPath } = (typeof value === "object" && value !== null ? value : {}) as { outPath?: unknown };
-  if (typeof outPath === "string") return outPath;
+  const text = textOrNothing(value);
+  if (text !== undefined) return text;
   throw new CodedError(
     "eval.not-text",
     `Cannot print "${installable}" raw: found ${Array.isArray(value) ? "a list" : typeof value}, expected a text`,

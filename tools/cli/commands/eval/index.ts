@@ -5,6 +5,8 @@ import { type JsonFlags, jsonFlags, type LockFlags, lockFlags, type StoreFlags, 
 export interface EvalFlags extends StoreFlags, JsonFlags, LockFlags {
   readonly raw: boolean;
   readonly names: boolean;
+  /** A file or folder to make of the value. */
+  readonly writeTo?: string;
   /** A function of the value, as TypeScript. */
   readonly apply?: string;
   /** An expression over the outputs, as TypeScript. */
@@ -40,6 +42,13 @@ export const evalCommand = buildCommand<EvalFlags, [string], CliContext>({
         optional: true,
         placeholder: "EXPRESSION",
         brief: "Print the value of an expression over the outputs (systems, pkgs, inputs, self …)",
+      },
+      writeTo: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "PATH",
+        brief: "Write a text to this file, or an object of them to files in this folder; it must not be there",
       },
       ...lockFlags,
       ...storeFlags,

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -114,6 +115,30 @@ test("floe eval prints values as JSON, raw, or as names", async () => {
   assert.match((await run("eval", "--raw", ".#hello")).stdout, /^\/nix\/store\/.{32}-hello$/);
   const list = await run("eval", "--raw", ".#many");
   assert.match(list.stderr, "[eval.not-text]");
+});
+
+test("floe eval --write-to makes files of texts, all of them or none", async () => {
+  const { cwd, run } = makeFlake();
+  const write = (value: string) => run("eval", "--expr", value, "--write-to", "made");
+  await run("flake", "lock");
+  assert.equal(await write('({ "a.txt": "a", inner: { b: "b\\n" }, pkg: packages["x86_64-linux"].hello })'), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+  assert.is(readFileSync(join(cwd, "made/a.txt"), "utf8"), "a");
+  assert.is(readFileSync(join(cwd, "made/inner/b"), "utf8"), "b\n");
+  assert.match(readFileSync(join(cwd, "made/pkg"), "utf8"), /^\/nix\/store\/.{32}-hello$/);
+  assert.match((await write('"other"')).stderr, "[eval.in-the-way]");
+  rmSync(join(cwd, "made"), { recursive: true });
+  assert.match((await write('({ a: "a", b: { c: [1] } })')).stderr, 'found a list at "b.c", expected texts');
+  assert.match((await write('({ a: "a", "../b": "b" })')).stderr, "[eval.no-file-name]");
+  assert.equal(
+    readdirSync(cwd).filter((name) => name.startsWith("made")),
+    [],
+  );
+  assert.is((await write('"alone"')).code, 0);
+  assert.is(readFileSync(join(cwd, "made"), "utf8"), "alone");
 });
 
 test("floe eval begins an error with the place in the configuration, and fits a screen", async () => {
