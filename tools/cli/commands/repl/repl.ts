@@ -60,6 +60,9 @@ export default async function repl(this: CliContext, flags: BuildFlags, referenc
     else this.say(pending === "" ? "(:q ends)" : "");
     pending = "";
     reader.setPrompt("floe> ");
+    // What stands on the line is given up, wherever the cursor is in it.
+    reader.write(null, { ctrl: true, name: "e" });
+    reader.write(null, { ctrl: true, name: "u" });
     reader.prompt();
   });
   if (terminal) this.say("Questions to the flake; :? lists the commands.");

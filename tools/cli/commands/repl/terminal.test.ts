@@ -141,7 +141,9 @@ onTerminal("repl builds on a terminal, completes names, reads several lines, and
     repl.press("\x1b[A");
     await repl.see("40 + 2");
     repl.press(CTRL_C);
+    await repl.see("(:q ends)");
     await repl.see(PROMPT);
+    await repl.say("40 + 3", /^43$/m);
     // An evaluation that does not end, and a build.
     repl.press("(() => { for (;;) {} })()\r");
     await new Promise((resolve) => setTimeout(resolve, 1000));
