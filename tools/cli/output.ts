@@ -3,6 +3,8 @@ import { fstatSync, writeSync } from "node:fs";
 /** Stdout or stderr, as commands and the parser of the command line use it. */
 export interface OutputStream {
   write(piece: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
+  /** Write what vanishes again before the command ends. */
+  sketch(piece: string): void;
   /** How many bits of colour it shows; 1 is none. */
   getColorDepth(env?: object): number;
 }
@@ -30,7 +32,7 @@ export class Output implements OutputStream {
     return (this.#terminal ??= this.#isDevice() && this.stream.isTTY === true);
   }
 
-  /** Whether anything was written to it. */
+  /** Whether anything was written to it that stays. */
   get isUsed(): boolean {
     return this.#used;
   }
@@ -49,6 +51,12 @@ export class Output implements OutputStream {
     this.#used = true;
     if (this.#stream !== undefined) return this.#stream.write(piece, done);
     return this.#writeNow(typeof piece === "string" ? Buffer.from(piece) : piece, done);
+  }
+
+  sketch(piece: string): void {
+    const used = this.#used;
+    this.write(piece);
+    this.#used = used;
   }
 
   getColorDepth(env?: object): number {

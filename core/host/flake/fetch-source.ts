@@ -18,8 +18,6 @@ import type { Access } from "../fetch/access.ts";
 import { chooseBackend, fetchCommit, makeTemporaryFolder, resolveRevision } from "../git/index.ts";
 import type { Substituters } from "../substitute/index.ts";
 import { type AddedSource, addFolder, addTree } from "./add-source.ts";
-import { fetchFile } from "./fetch-file.ts";
-import { fetchTarball } from "./fetch-tarball.ts";
 import { type PathBase, pathOf } from "./input-path.ts";
 import type { SourceMemory } from "./source-memory.ts";
 import type { SourceStore } from "./source-store.ts";
@@ -160,6 +158,7 @@ async function fetchArchive(
   }
   checkMayFetch(url, shown, context);
   context.onNotice?.(`Fetching ${shown}`);
+  const { fetchTarball } = await import("./fetch-tarball.ts");
   const found = await fetchTarball(reference, context);
   const { storePath, narHash } = found;
   const rev = found.rev ?? reference.rev;
@@ -190,6 +189,7 @@ async function fetchSingle(
   }
   checkMayFetch(url, shown, context);
   context.onNotice?.(`Fetching ${shown}`);
+  const { fetchFile } = await import("./fetch-file.ts");
   const { storePath, narHash, lastModified } = await fetchFile(url, context);
   const same = known.find((locked) => locked.type === "file" && locked.url === url && locked.narHash === narHash);
   return {
@@ -234,10 +234,11 @@ async function refetch(
       return addFolder(pathOf(locked.path, base), context.store);
     case "tarball":
       say(locked.url, withoutCredentials(locked.url));
-      return fetchTarball({ kind: "tarball", url: locked.url }, context);
+      // What unpacks archives takes longer to load than a folder to be looked up.
+      return (await import("./fetch-tarball.ts")).fetchTarball({ kind: "tarball", url: locked.url }, context);
     case "file":
       say(locked.url, withoutCredentials(locked.url));
-      return fetchFile(locked.url, context);
+      return (await import("./fetch-file.ts")).fetchFile(locked.url, context);
     case "git":
       say(locked.url, `${withoutCredentials(locked.url)} at ${locked.rev}`);
       return addCommit(locked, context);

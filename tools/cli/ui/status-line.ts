@@ -11,12 +11,12 @@ export async function whileSaying<T>(context: CliContext, text: string, work: ()
   let shown = false;
   const timer = setTimeout(() => {
     shown = true;
-    process.stderr.write(`${line} …\r`);
+    process.stderr.sketch(`${line} …\r`);
   }, DELAY_MS);
   try {
     return await work();
   } finally {
     clearTimeout(timer);
-    if (shown) process.stderr.write("\x1b[K");
+    if (shown) process.stderr.sketch("\x1b[K");
   }
 }
