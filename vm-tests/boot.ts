@@ -5,7 +5,7 @@ export default vmTest({
   boot: "cold",
   description:
     "A machine with nothing special reaches multi-user.target, with every unit well and no /lib or /usr/lib.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: { machine: { config: {} } },
   async script({ machine, step, assert }) {
     await step("the machine boots", () => machine.start());

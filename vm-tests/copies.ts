@@ -5,7 +5,7 @@ const FORKS = 4;
 export default vmTest({
   name: "copies",
   description: "Copies of a running machine go on where it was, and share nothing with it or each other.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: { machine: { config: {} } },
   async script({ machine, step, assert }) {
     await step("a machine runs a service", async () => {

@@ -13,7 +13,7 @@ const small = { memoryMiB: 512 };
 export default vmTest({
   name: "network",
   description: "A router joins three networks in both address families, and a network can be cut, slow and lossy.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   networks: { north: {}, south: {}, far: { ipv4: "10.20.30", ipv6: "fd77:0:0:1" } },
   machines: {
     router: {

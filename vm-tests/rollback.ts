@@ -9,7 +9,7 @@ export default vmTest({
   name: "rollback",
   description:
     "A machine switches to a new generation and back, at run time and at boot; a switch that fails or loses power leaves a whole system.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: {
     machine: {
       config: {

@@ -11,7 +11,7 @@ const NOTHING_TO_SEE = 4000;
 export default vmTest({
   name: "screen",
   description: "A machine with a screen shows what its console says, and takes what is typed.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: { machine: { screen: true, config: {} } },
   async script({ machine, step, assert, note }) {
     await step("the machine boots, and its kernel speaks on the screen", async () => {

@@ -5,7 +5,7 @@ export default vmTest({
   boot: "cold",
   description:
     "UEFI starts the kernel, which finds the machine by its tables and has its clock; the system is the same.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: { machine: { firmware: "uefi", config: {} } },
   async script({ machine, step, assert }) {
     const well = async (): Promise<void> => {

@@ -7,7 +7,7 @@ const PAGE = "http://127.0.0.1/";
 export default vmTest({
   name: "nginx",
   description: "nginx serves the page its configuration declares, and a second virtual host beside it.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: {
     server: {
       config: {
