@@ -87,6 +87,7 @@ async function buildOnce(
       if (ended !== undefined && onEnd(follower.test, ended)) again.add(follower.test);
     }
   };
+  const errors = new Map<StorePath, CodedError>();
   const report = await tryRealise(
     [...followers.keys()].map((drvPath) => ({ drvPath })),
     {
@@ -96,11 +97,14 @@ async function buildOnce(
       events: (event) => {
         if (event.kind === "warning") context.say(event.message);
         if (!("drvPath" in event)) return;
+        if (event.kind === "failed") errors.set(event.drvPath, event.error);
         for (const follower of followers.get(event.drvPath) ?? []) {
           follower.take(event);
           if (event.kind === "failed") follower.fail(event.error);
+          if (event.kind === "dependency-failed")
+            follower.fail(errors.get(event.because) ?? missingInput(follower.test));
         }
-        if (event.kind === "built" || event.kind === "failed") settle(event.drvPath);
+        if (["built", "failed", "dependency-failed"].includes(event.kind)) settle(event.drvPath);
       },
     },
   );
@@ -108,6 +112,10 @@ async function buildOnce(
     for (const follower of (drvPath === undefined ? undefined : followers.get(drvPath)) ?? []) follower.fail(error);
   for (const drvPath of followers.keys()) settle(drvPath);
   return again;
+}
+
+function missingInput({ name }: PreparedTest): CodedError {
+  return new CodedError("build.dependency-failed", `Cannot run the test "${name}": what it needs could not be built`);
 }
 
 /** Follows the build of one test: makes its records of what the builder says, and shows what happens. */
