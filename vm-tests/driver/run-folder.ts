@@ -5,6 +5,9 @@ import { join } from "node:path";
 /** The failure of a run as it was shown. */
 export const ERROR_FILE = "error.txt";
 
+/** What happened, in the folder of the run. */
+export const EVENTS_FILE = "events.ndjson";
+
 /** Lines of a machine's console and journal with their times, in the folder of the machine. */
 export const LINES_FILE = "lines.ndjson";
 
@@ -27,7 +30,7 @@ export class RunFolder {
     this.path = path;
     this.#onEntry = onEntry;
     mkdirSync(path, { recursive: true });
-    writeFileSync(join(path, "events.ndjson"), "");
+    writeFileSync(join(path, EVENTS_FILE), "");
   }
 
   /** The folder of one machine. */

@@ -1,8 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CodedError } from "../../../../core/base/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
+  EVENTS_FILE,
   checkHost,
   defaultRunFolder,
   findLastRun,
@@ -102,16 +103,21 @@ export function isDirect({ direct, keep, accel }: RunFlags): boolean {
   return direct || keep || accel !== "auto";
 }
 
-/** Folder for the records of a try of a test. */
-export function folderFor(
-  { cwd, env }: CliContext,
-  { output, platform }: RunFlags,
-  { name, manifest }: PreparedTest,
-  attempt: number,
-): string {
-  const on = platform === undefined || platform === manifest.platforms[0] ? name : `${name}@${platform}`;
-  const folder = output === undefined ? defaultRunFolder(on, new Date(), env) : resolve(cwd, output, on);
-  return attempt === 1 ? folder : `${folder}~${attempt}`;
+/** Folder for the records of a try of a test that begins now. */
+export function folderFor({ cwd, env }: CliContext, flags: RunFlags, test: PreparedTest, attempt: number): string {
+  const { output } = flags;
+  const name = recordName(flags, test);
+  const folder = output === undefined ? defaultRunFolder(name, new Date(), env) : resolve(cwd, output, name);
+  if (attempt > 1) return `${folder}~${attempt}`;
+  // What lies there tells of another run, and would be taken for tries of this one.
+  for (let each = folder, n = 2; existsSync(join(each, EVENTS_FILE)); each = `${folder}~${n++}`)
+    rmSync(each, { recursive: true, force: true });
+  return folder;
+}
+
+/** The name that records of a test have. */
+function recordName({ platform }: RunFlags, { name, manifest }: PreparedTest): string {
+  return platform === undefined || platform === manifest.platforms[0] ? name : `${name}@${platform}`;
 }
 
 /** How the tests of a run end, told as it happens. */
@@ -151,6 +157,11 @@ class Outcomes {
     return this.#folders.get(name) ?? [];
   }
 
+  /** Whether a test was not run, since nothing it depends on has changed. */
+  isUnchanged({ name }: PreparedTest): boolean {
+    return this.#ends.get(name)?.outcome === "unchanged";
+  }
+
   count(): Omit<RunSummary, "seconds"> {
     const ends = [...this.#ends.values()];
     const count = (wanted: TestEnd["outcome"]): number => ends.filter(({ outcome }) => outcome === wanted).length;
@@ -183,8 +194,8 @@ function report(
   if (tests.length < 2 && flags.junit === undefined) return undefined;
   const folders = tests.flatMap((test) => {
     const ran = outcomes.foldersOf(test);
-    if (ran.length > 0) return ran;
-    const last = findLastRun(defaultRunFolder(test.name, new Date(), context.env));
+    if (ran.length > 0 || !outcomes.isUnchanged(test)) return ran;
+    const last = findLastRun(defaultRunFolder(recordName(flags, test), new Date(), context.env));
     return last === undefined ? [] : [last];
   });
   const runs = folders.filter((folder) => existsSync(folder)).map((folder) => makeReportRun(readRunRecord(folder)));
