@@ -7,7 +7,7 @@ import { type RunReporter, tellAll } from "./reporters/reporter.ts";
 import { TerminalReporter } from "./reporters/terminal.ts";
 
 /**
- * The reporters that are asked for, as one; on GitHub's machines annotations are made unasked.
+ * The reporters that are asked for, as one; on GitHub's machines annotations are made unasked, unless JSON is printed.
  *
  * @param say Takes lines for people, where something else is on the terminal, too. Default: stderr.
  */
@@ -20,7 +20,7 @@ export function makeReporter(
   const { reporter: named = ["terminal"], json, quiet, verbose } = flags;
   const { env, terminal, cwd } = context;
   const asked = new Set(named);
-  if (env["GITHUB_ACTIONS"] === "true" && !json) asked.add("github");
+  if (env["GITHUB_ACTIONS"] === "true" && !json && !asked.has("json")) asked.add("github");
   const print = (line: string): void => context.print(line);
   const made: RunReporter[] = [];
   if (asked.has("terminal")) {
