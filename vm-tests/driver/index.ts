@@ -11,6 +11,7 @@ export * from "./check-host.ts";
 export * from "./guest-machine.ts";
 export * from "./load-story.ts";
 export * from "./examine-host.ts";
+export * from "./failure-kind.ts";
 export * from "./report/index.ts";
 export * from "./run.ts";
 export * from "./run-folder.ts";

@@ -9,6 +9,7 @@ import type { VmTestManifest } from "../manifest.ts";
 import { Boot } from "./boot.ts";
 import { checkHost } from "./check-host.ts";
 import { MachineHost } from "./machine-host.ts";
+import { isInfrastructure } from "./failure-kind.ts";
 import { runVmTest, type Script } from "./run.ts";
 import type { RunEvent } from "./run-log.ts";
 
@@ -250,7 +251,7 @@ withQemu("records that have no room fail a test that went well, and nothing befo
     { folder: place },
   );
   assert.is(result.error?.code, "vm-test.records-full");
-  assert.is(result.infrastructure, true);
+  assert.is(isInfrastructure(result.error?.code ?? ""), true);
   assert.equal(
     events.map(({ kind }) => kind),
     ["run", "step-begin", "note", "step-end", "result"],

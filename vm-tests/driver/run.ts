@@ -19,7 +19,6 @@ import { storyAssert } from "./assert.ts";
 import { StoryNetworks } from "./story-networks.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { showCommand } from "./commands.ts";
-import { isInfrastructure } from "./failure-kind.ts";
 import { GuestMachine } from "./guest-machine.ts";
 import { RECORD, RECORDED_DISK, ROOT_DISK } from "./machine-disks.ts";
 import { CHECKPOINTS, type KeptMachine, MachineHost } from "./machine-host.ts";
@@ -73,8 +72,6 @@ export interface RunResult {
   readonly seconds: number;
   readonly folder: string;
   readonly error?: CodedError;
-  /** It failed because of this host, and not because of what is tested. */
-  readonly infrastructure: boolean;
 }
 
 /** Run one machine test to its end. Whatever happens, no QEMU is left. */
@@ -148,9 +145,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   await networks?.close();
   const seconds = (performance.now() - begin) / 1000;
   log({ kind: "result", ok: error === undefined, seconds, ...(error === undefined ? {} : showFailure(error)) });
-  const infrastructure = error !== undefined && isInfrastructure(error.code);
-  const common = { ok: error === undefined, seconds, folder: options.folder, infrastructure };
-  return { ...common, ...(error === undefined ? {} : { error }) };
+  return { ok: error === undefined, seconds, folder: options.folder, ...(error === undefined ? {} : { error }) };
 }
 
 function showFailure({ code, message, hint, at, details }: CodedError): Pick<RunResultEvent, "error" | "failure"> {

@@ -58,7 +58,7 @@ proof("50 commands at once, bytes that are no text, and children that stay", asy
   });
 });
 
-proof("an agent that is started anew, and a host that comes late, go on with each other", async () => {
+proof("an agent that is started anew goes on with its host", async () => {
   await passStory(HERE, async ({ machine }) => {
     await machine.start();
     assert.is(await codeOf(machine.execute`systemctl restart floe-agent; sleep 60`), "agent.restarted");

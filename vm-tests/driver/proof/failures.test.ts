@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HEADER_BYTES } from "../kernel-image.ts";
+import { isInfrastructure } from "../failure-kind.ts";
 import { failStory, ownQemus, passStory, proof, temporaryFolder, theMachine } from "./testing-machine.ts";
 
 // Each way in which a test can fail: its first line names the cause, and the place is the line of the story that met it.
@@ -20,7 +21,7 @@ proof("a panic of the kernel", async () => {
     error.message,
     /^Cannot go on with the machine "machine": .*Kernel panic - not syncing: sysrq triggered/,
   );
-  assert.is(run.infrastructure, false);
+  assert.is(isInfrastructure(run.error?.code ?? ""), false);
 });
 
 proof("a boot that hangs, and one that gives up", async () => {
@@ -95,7 +96,7 @@ proof("a full disk of the host", async () => {
       error.message,
       /^Cannot go on with the machine "machine": the host has no room left for what its disk disk0/,
     );
-    assert.is(run.infrastructure, true);
+    assert.is(isInfrastructure(run.error?.code ?? ""), true);
   } finally {
     spawnSync("umount", [small]);
   }
@@ -161,7 +162,7 @@ proof("a QEMU that is killed, with all it had said on record", async () => {
   });
   assert.is(error.code, "machine.qemu-died");
   assert.match(error.message, /^Cannot go on with the machine "machine": QEMU ended by itself \(SIGKILL\)/);
-  assert.is(run.infrastructure, true);
+  assert.is(isInfrastructure(run.error?.code ?? ""), true);
   for (const record of ["console.log", "journal.log"]) {
     const text = readFileSync(join(run.folder, "machine", record), "utf8");
     const numbers = [...text.matchAll(/line (\d+)\r?$/gm)].map(([, number]) => Number(number));
@@ -186,7 +187,7 @@ proof("a guest that leaves by itself", async () => {
   });
   assert.is(error.code, "machine.ended");
   assert.match(error.message, "it powered off or asked for a reboot");
-  assert.is(run.infrastructure, false);
+  assert.is(isInfrastructure(run.error?.code ?? ""), false);
 });
 
 proof("a kernel for other processors", async () => {
@@ -230,7 +231,7 @@ proof("a machine with more memory than there is", async () => {
   );
   assert.is(error.code, "machine.no-host-memory");
   assert.match(error.message, /it has 1073741824 MiB of memory, and this host \d+ MiB$/);
-  assert.is(run.infrastructure, true);
+  assert.is(isInfrastructure(run.error?.code ?? ""), true);
 });
 
 proof("a mistake of the script", async () => {

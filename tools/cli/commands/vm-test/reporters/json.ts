@@ -1,3 +1,4 @@
+import { isInfrastructure } from "../../../../../vm-tests/driver/index.ts";
 import type { RunReporter, TestEnd } from "./reporter.ts";
 
 /** Raised when a field changes its meaning; new fields and new events change nothing. */
@@ -38,7 +39,10 @@ export class JsonReporter implements RunReporter {
       error === undefined
         ? {}
         : {
-            error: { code: error.code, message: error.message, hint: error.hint, at: error.at, details: error.details },
+            error: {
+              ...{ code: error.code, message: error.message, hint: error.hint, at: error.at, details: error.details },
+              infrastructure: isInfrastructure(error.code),
+            },
           };
     this.#tell("test-end", { test, attempt, outcome, isTriedAgain, seconds, folder, report, ...failure });
   }

@@ -128,6 +128,7 @@ test("JsonReporter tells every event on a line of its own", () => {
     hint: "Try.",
     at,
     details: ["stderr:", "  no"],
+    infrastructure: false,
   });
   assert.equal([events[6].outcome, events[6].isTriedAgain], ["failed", true]);
   assert.equal([events[8].outcome, events[8].attempt], ["flaky", 2]);

@@ -1,4 +1,10 @@
-import { oneLine, type RunEvent, RunView, showSeconds } from "../../../../../vm-tests/driver/index.ts";
+import {
+  isInfrastructure,
+  oneLine,
+  type RunEvent,
+  RunView,
+  showSeconds,
+} from "../../../../../vm-tests/driver/index.ts";
 import { LiveBlock } from "../../../ui/live-block.ts";
 import type { RunReporter, RunSummary, TestEnd } from "./reporter.ts";
 
@@ -64,6 +70,7 @@ export class TerminalReporter implements RunReporter {
   ends({ test, attempt, outcome, isTriedAgain, seconds, folder, report, error }: TestEnd): void {
     this.#running.delete(test);
     if (error !== undefined) this.#say(this.#options.showError(error));
+    if (error !== undefined && isInfrastructure(error.code)) this.#line("what failed is this host, not what is tested");
     if (folder !== undefined) this.#line(`records: ${folder}`);
     if (report !== undefined) this.#line(`report: ${report}`);
     if (isTriedAgain)
