@@ -1,3 +1,5 @@
+import { totalmem } from "node:os";
+
 /** What a test takes of its host while it runs. */
 export interface TestNeeds {
   readonly memoryMiB: number;
@@ -12,6 +14,12 @@ const DRIVER_MIB = 192;
 export function needsOf(machines: Readonly<Record<string, { readonly memoryMiB: number }>>): TestNeeds {
   const guests = Object.values(machines).reduce((sum, { memoryMiB }) => sum + memoryMiB + QEMU_MIB, 0);
   return { memoryMiB: guests + DRIVER_MIB };
+}
+
+/** Bytes of memory that machines of this host, or of the group of processes we are in, can have at most. */
+export function hostMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 export interface AdmissionLimits {

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Accelerator, type Disk, makeRunDirectory, type Nic, type RunDirectory, rejectKvm } from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import type { BootOptions, ForkOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
+import { hostMemory } from "./admission.ts";
 import { Boot, type BootSpecification } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
 import { copyOf, freeze, type FrozenMachine, memoryToFreeze } from "./frozen.ts";
@@ -482,12 +482,6 @@ export class MachineHost {
 interface BootTimes {
   readonly begin: number;
   readonly seconds: number;
-}
-
-/** Bytes of memory that machines of this host, or of the group of processes we are in, can have at most. */
-function hostMemory(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** Whether anything reached the console in time. */

@@ -1,11 +1,11 @@
-import { availableParallelism, totalmem } from "node:os";
-import { constrainedMemory } from "node:process";
+import { availableParallelism } from "node:os";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
   Admission,
   defaultTemplateFolder,
   loadStory,
   needsOf,
+  hostMemory,
   runAdmitted,
   runVmTest,
   type Script,
@@ -39,7 +39,7 @@ export async function runDirect(tests: readonly PreparedTest[], options: RunDire
     tests.flatMap(({ targets }) => targets),
     { context, store, flags: buildFlagsOf(flags) },
   );
-  const memoryBytes = flags.memoryBudget ?? Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY);
+  const memoryBytes = flags.memoryBudget ?? hostMemory();
   const jobs = Math.max(1, flags.jobs ?? availableParallelism());
   const admission = new Admission({ jobs, memoryMiB: memoryBytes / MIB });
   const needs = ({ manifest }: PreparedTest) => needsOf(manifest.machines);
