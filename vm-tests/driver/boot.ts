@@ -133,8 +133,8 @@ export class Boot {
     // What was said before a copy began is no doing of the story's line that stands there now.
     for (const line of console.lines()) this.#note(judgeConsoleLine(line));
     for (const line of journal.lines()) this.#note(judgeJournalLine(line));
-    console.onLine((line) => this.#note(judgeConsoleLine(line), this.#whereNow()));
-    journal.onLine((line) => this.#note(judgeJournalLine(line), this.#whereNow()));
+    console.onLine((line) => this.#note(judgeConsoleLine(line), this.#whereNow));
+    journal.onLine((line) => this.#note(judgeJournalLine(line), this.#whereNow));
     this.over = this.#follow(trace);
   }
 
@@ -275,8 +275,10 @@ export class Boot {
     return [...show("console", this.console), ...show("journal", this.journal)];
   }
 
-  #note(found: ConsoleTrouble | undefined, at?: SourceLocation): void {
+  /** @param whereNow Asked for a complaint alone: most lines are none. */
+  #note(found: ConsoleTrouble | undefined, whereNow: () => SourceLocation | undefined = () => undefined): void {
     if (found === undefined || this.troubles.some((trouble) => saysTheSame(trouble, found))) return;
+    const at = whereNow();
     this.troubles.push(at === undefined ? found : { ...found, at });
     if (found.kind !== "fatal" || this.#ending || this.#fatal !== undefined) return;
     const fatal = this.#failure(found.code, found.line);
