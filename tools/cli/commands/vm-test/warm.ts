@@ -23,7 +23,6 @@ export default async function warm(this: CliContext, flags: RunFlags, ...words: 
 }
 
 /** What tests that are builds copy are builds, too. */
-/** What tests that are builds copy are builds, too. */
 async function warmBuilds(
   context: CliContext,
   flags: RunFlags,
