@@ -48,6 +48,10 @@ const CHANGES: Readonly<Record<string, (folder: string) => void>> = {
     writeFileSync(`${folder}/new`, "one");
     renameSync(`${folder}/new`, `${folder}/made/file`);
   },
+  "a file in the place of a folder": (folder) => {
+    rmSync(`${folder}/made`, { recursive: true });
+    writeFileSync(`${folder}/made`, "");
+  },
   "a file that is gone": (folder) => rmSync(`${folder}/made/file`),
   "an entry more": (folder) => writeFileSync(`${folder}/made/more`, ""),
   "an entry less": (folder) => rmSync(`${folder}/made/other`),

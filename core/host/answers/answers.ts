@@ -58,7 +58,12 @@ export class Answers {
     if (own !== JSON.stringify(key) || json === undefined || sum === undefined) return undefined;
     if (sum !== sumOf(bytes.subarray(0, -(sum.length + 1)))) return undefined;
     const answer = JSON.parse(json) as Answer;
-    return isAsItWas(answer.stamps, answer.absent) ? answer : undefined;
+    try {
+      return isAsItWas(answer.stamps, answer.absent) ? answer : undefined;
+    } catch {
+      // A folder became a file, a circle of links, or one that we may not enter.
+      return undefined;
+    }
   }
 
   /** Keep an answer. A cache that cannot be written is no reason to fail. */
