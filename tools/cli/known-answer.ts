@@ -39,7 +39,7 @@ export function placeOfAnswer({ words, entry }: GivenCommand): PlaceOfAnswer | u
     process.cwd(),
     process.getuid?.(),
     VARIABLES.map((name) => env[name]),
-    [process.version, entry, program.ino, program.ctimeMs, program.size],
+    [process.version, process.arch, entry, program.ino, program.ctimeMs, program.size],
   ]);
   return { answers: new Answers(folder), key };
 }

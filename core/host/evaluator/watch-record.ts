@@ -29,7 +29,7 @@ export function pathsOfReads({ files, trees, ways }: Reads, counts: (path: strin
     const path = `${folder}/${entry.name}`;
     const isCounted = !isBarren && counts(path);
     // A file that comes into a folder without any that counts may count itself, and changes that folder alone.
-    if (entry.isDirectory()) return entry.name === ".git" || enter(path, !isCounted);
+    if (entry.isDirectory()) return (entry.name === ".git" && !isCounted) || enter(path, !isCounted);
     if (isCounted) paths.push(path);
     return true;
   };

@@ -117,6 +117,11 @@ test("watched() looks into the file of patterns that git's settings name, and gi
   assert.ok(watched);
   assert.ok(isSeen(watched, text(`${folder}-ignored`, "tree\n")));
   rmSync(`${folder}-ignored`);
+  for (const spelling of ["~nobody/ignored", "%(prefix)/ignored"]) {
+    git("config", "core.excludesFile", spelling);
+    assert.is(await watch(folder, folder), undefined, spelling);
+  }
+  git("config", "--unset", "core.excludesFile");
   git("config", "include.path", "/nowhere");
   assert.is(await watch(folder, folder), undefined);
 });
@@ -126,8 +131,12 @@ test("watched() sees a checkout appear around a folder that is none", async () =
   const folder = `${outer}/flake`;
   new TestRepository(folder).write(FILES);
   rmSync(`${folder}/.git`, { recursive: true });
+  // Outside of a checkout it counts as any folder does.
+  mkdirSync(`${folder}/tree/deep/.git`);
+  writeFileSync(`${folder}/tree/deep/.git/HEAD`, "one");
   const watched = await watch(folder, folder);
   assert.ok(watched);
+  assert.ok(isSeen(watched, text(`${folder}/tree/deep/.git/HEAD`, "two")));
   const init = (): (() => void) => {
     mkdirSync(`${outer}/.git`);
     return () => rmSync(`${outer}/.git`, { recursive: true });

@@ -27,11 +27,15 @@ export async function watchCheckout(root: string, folders: Iterable<string>): Pr
     .trimEnd()
     .split("\n")
     .map((place) => resolve(root, place));
+  // A line break in a folder's name.
+  if (files.length !== OWN_FILES.length) return undefined;
   const parts = settings.split("\0");
   for (let i = 0; i + 1 < parts.length; i += 2) {
     const [origin = "", setting = ""] = parts.slice(i, i + 2);
     const [key = "", value = ""] = splitOnce(setting);
     if (/^include(if)?\./.test(key)) return undefined;
+    // Spelled in a way that git alone can read.
+    if (key === "core.excludesfile" && /^(?:~(?!\/)|%\(|:\()/.test(value)) return undefined;
     if (key === "core.excludesfile") files.push(resolve(root, value.replace(/^~\//, `${homedir()}/`)));
     if (origin.startsWith("file:")) files.push(resolve(root, origin.slice("file:".length)));
   }
