@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { test } from "uvu";
@@ -41,6 +43,21 @@ test("compressInFrames() puts 16 MiB into each frame, and each can be unpacked b
     at += own.length;
   }
   assert.is(at, packed.length);
+});
+
+test("compressInFrames() gives frames while its source is slow", async () => {
+  let given = 0;
+  const frames = availableParallelism() + 4;
+  async function* slow(): AsyncGenerator<Uint8Array> {
+    for (; given < frames; given++) {
+      yield randomBytes(64);
+      await sleep(5);
+    }
+  }
+  for await (const _ of compressInFrames(slow(), 3, 64)) {
+    assert.ok(given < frames - 1, `all ${given} frames were read first`);
+    break;
+  }
 });
 
 test("compressInFrames() ends with what its source ends with", async () => {

@@ -45,7 +45,8 @@ export async function* compressInFrames(
       size += part.length;
       at += part.length;
       if (size < frameBytes) continue;
-      while (running.length > 0 && underWay >= processors) yield (await running.shift()) as Uint8Array;
+      while (running.length >= processors || (running.length > 0 && underWay >= processors))
+        yield (await running.shift()) as Uint8Array;
       start();
       isBegun = true;
     }
