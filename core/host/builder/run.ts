@@ -137,6 +137,8 @@ export class Run {
           this.#wake = resolve;
         });
       }
+      // Nothing more is to come; the last hook waits for its build to be registered.
+      this.#executor.hurry();
       await Promise.allSettled([this.#lastHook]);
     } finally {
       this.#callerSignal?.removeEventListener("abort", cancel);
