@@ -44,7 +44,7 @@ export class SubordinateRange {
   async hold(signal: AbortSignal): Promise<HeldRange> {
     const lock = await takeLock(signal);
     try {
-      const sandbox = this.#open();
+      const sandbox = await this.#open();
       await sandbox.ready;
       const ids = { uid: RANGE_FIRST_ID, gid: RANGE_FIRST_ID };
       const own = async ({ storeDirectory, buildDirectory }: Workspace, owner: typeof ids): Promise<void> => {
@@ -67,8 +67,9 @@ export class SubordinateRange {
     this.#sandbox = undefined;
   }
 
-  #open(): NativeSandbox {
+  async #open(): Promise<NativeSandbox> {
     if (this.#sandbox?.isUsable === true) return this.#sandbox;
+    await this.#sandbox?.close();
     const support = findSubordinateIds(IDS_PER_SLOT);
     return (this.#sandbox = new NativeSandbox(
       findNativeProgram() as string,
