@@ -135,7 +135,14 @@ async function whileSmall<T>(
 /** Bytes of the files below a folder that something is at work in. */
 function sizeOf(folder: string): number {
   let size = 0;
-  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+  let names: string[];
+  try {
+    names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  } catch {
+    // git took a folder away meanwhile; the next look counts.
+    return 0;
+  }
+  for (const name of names) {
     const found = lstatSync(`${folder}/${name}`, { throwIfNoEntry: false });
     if (found?.isFile() === true) size += found.size;
   }
