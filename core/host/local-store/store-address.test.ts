@@ -50,6 +50,8 @@ test("the address of a layout means the same layout", ({ folder }) => {
     const layout = layoutOf(text);
     assert.equal(layoutOf(layout.address), layout, text);
   }
+  // Another root is meant where none is named by a user of no privileges.
+  assert.is(layoutOf("local?root=/&read-only=true").address, "local?root=%2F&read-only=true");
 });
 
 test("an overlay store without a mount writes to its upper layer and looks into both", ({ folder }) => {

@@ -139,7 +139,7 @@ function addressOf(
 ): string {
   const plain = makeLayout(layout.root);
   const parameters = Object.entries({
-    root: layout.root === "/" ? undefined : layout.root,
+    root: layout.root,
     real: layout.realStoreDirectory === plain.realStoreDirectory ? undefined : layout.realStoreDirectory,
     state: layout.stateDirectory === plain.stateDirectory ? undefined : layout.stateDirectory,
     log: layout.logDirectory === plain.logDirectory ? undefined : layout.logDirectory,
