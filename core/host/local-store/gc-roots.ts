@@ -25,7 +25,7 @@ export function addIndirectRoot(layout: StoreLayout, link: string, target: strin
       },
     );
   }
-  const root = join(layout.stateDirectory, "gcroots/auto", autoRootName(absolute));
+  const root = placeOfRoot(layout, absolute);
   if (leadsTo(absolute, target) && leadsTo(root, absolute)) {
     // Whoever made them may have ended before they were on disk.
     for (const link of [absolute, root]) syncPath(dirname(link));
@@ -41,10 +41,15 @@ function leadsTo(link: string, target: string): boolean {
 }
 
 /** Register a link that is there already: profiles, links made by others. */
-export function registerRoot({ stateDirectory }: StoreLayout, link: string): void {
-  const auto = join(stateDirectory, "gcroots/auto");
-  mkdirSync(auto, { recursive: true });
-  symlinkAtomic(link, join(auto, autoRootName(link)), { sync: true });
+export function registerRoot(layout: StoreLayout, link: string): void {
+  const place = placeOfRoot(layout, link);
+  mkdirSync(dirname(place), { recursive: true });
+  symlinkAtomic(link, place, { sync: true });
+}
+
+/** What stands for a link among the roots. */
+export function placeOfRoot({ stateDirectory }: StoreLayout, link: string): string {
+  return join(stateDirectory, "gcroots/auto", autoRootName(link));
 }
 
 /** Name below `gcroots/auto` of what stands for a link elsewhere, by its absolute path. */

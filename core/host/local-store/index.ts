@@ -5,7 +5,7 @@ export { autoRootName } from "./gc-roots.ts";
 export { lockFile, lockFileSync, type LockMode } from "./file-lock.ts";
 export { JOURNAL_NAME, StoreJournal } from "./journal.ts";
 export { checkMutable, defaultStoreRoot, makeLayout, type StoreLayout } from "./layout.ts";
-export { layerDirectories, type LayoutOptions, layoutOf } from "./store-address.ts";
+export { layerDirectories, layoutOf } from "./store-address.ts";
 export { LocalStore, openLocalStore, type OpenLocalStoreOptions } from "./local-store.ts";
 export { parseStoreUrl, type StoreUrl } from "./store-url.ts";
 export { type HeldLocks, type LockPathsOptions, lockRealPaths } from "./path-locks.ts";

@@ -35,7 +35,7 @@ import { type ClosureSource, closuresWithInfos, referencesOfMany } from "./closu
 import { StoreDatabase } from "./database.ts";
 import { FileCare } from "./file-care.ts";
 import { readGcGraph } from "./gc-graph.ts";
-import { addIndirectRoot, autoRootName, registerRoot } from "./gc-roots.ts";
+import { addIndirectRoot, placeOfRoot, registerRoot } from "./gc-roots.ts";
 import { invalidate } from "./invalidation.ts";
 import { importInOrder, importMany, type ImportManyOptions } from "./import-many.ts";
 import { importStream, type ImportStreamContext } from "./import-stream.ts";
@@ -452,7 +452,7 @@ export class LocalStore implements Store {
 
   /** What stands for a link among the roots, once it is registered. */
   placeOfRoot(link: string): string {
-    return join(this.stateDirectory, "gcroots/auto", autoRootName(link));
+    return placeOfRoot(this.layout, link);
   }
 
   /** Let a link that exists keep its target. */
