@@ -20,6 +20,8 @@ export interface RealiseOptions {
   readonly dryRun?: boolean;
   /** Hears of what happens, in place of people. */
   readonly events?: (event: BuildEvent) => void;
+  /** Hears of it besides. */
+  readonly alsoTell?: (event: BuildEvent) => void;
   /** Store objects to have besides; only other stores can give them. Default none. */
   readonly paths?: readonly StorePath[];
 }
@@ -74,7 +76,10 @@ export async function tryRealise(targets: readonly BuildTarget[], options: Reali
         logLines: flags.logLines,
         ...buildSettings(flags),
         collection: collectionSettings(flags),
-        events: (event) => progress.event(event),
+        events: (event) => {
+          options.alsoTell?.(event);
+          progress.event(event);
+        },
         signal: context.signal,
         dryRun,
       },

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { callSite } from "./call-site.ts";
 import { checkFailed, checkSucceeded, showCommand } from "./commands.ts";
 import { judgeConsoleLine, judgeJournalLine, saysTheSame } from "./console-trouble.ts";
-import { isInfrastructure } from "./failure-kind.ts";
+import { isInfrastructure, isReasonNotToCopy } from "./failure-kind.ts";
 import { HEADER_BYTES, kernelArchitecture } from "./kernel-image.ts";
 import { LineRecorder } from "./line-recorder.ts";
 import { defaultRunFolder } from "./run-folder.ts";
@@ -180,10 +180,23 @@ test("kernelArchitecture() reads the headers of kernels, and of nothing else", (
 });
 
 test("isInfrastructure() tells what failed on the host's side from what failed in machines and stories", () => {
-  for (const code of ["qemu.not-started", "qmp.closed", "machine.qemu-died", "machine.host-disk-full"])
+  for (const code of [
+    "qemu.not-started",
+    "qmp.closed",
+    "machine.qemu-died",
+    "machine.host-disk-full",
+    "machine.port-taken",
+  ])
     assert.ok(isInfrastructure(code), code);
   for (const code of ["machine.ended", "machine.kernel-panic", "command.failed", "agent.silent", "vm-test.timeout"])
     assert.not.ok(isInfrastructure(code), code);
+});
+
+test("isReasonNotToCopy() keeps what a machine is, and nothing that befell the host", () => {
+  for (const code of ["machine.no-agent", "machine.kernel-panic", "qemu.not-frozen", "qmp.refused"])
+    assert.ok(isReasonNotToCopy(code), code);
+  for (const code of ["machine.qemu-died", "machine.no-host-memory", "qemu.not-started", "qmp.closed"])
+    assert.not.ok(isReasonNotToCopy(code), code);
 });
 
 test("LineRecorder makes lines of pieces, without terminal control", () => {

@@ -1,15 +1,23 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openTemporaryStore } from "../../../core/host/local-store/testing.ts";
 import type { VmTestManifest } from "../../manifest.ts";
+import { HEADER_BYTES } from "../kernel-image.ts";
+import type { TemplateFacts } from "../template-store.ts";
+import { endlessKernel } from "../testing-kernel.ts";
+import { ownQemus } from "../testing-qemus.ts";
+import { HAS_QEMU } from "../../qemu-wrapper/testing.ts";
 import { readSourceClosure } from "./source-closure.ts";
 import { addTestDerivation } from "./test-derivation.ts";
 import { formatWireEntry, type WireEntry, WireReader } from "./wire.ts";
 
+const withQemu = HAS_QEMU ? test : test.skip;
 const directory = mkdtempSync(join(tmpdir(), "floe-test-build-"));
 test.after(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -156,6 +164,64 @@ test("the builder of a story that fails has no output, and tells the failure wit
   assert.is(result?.failure?.at.line, 4);
   const error = entries.find(({ file }) => file === "error.txt");
   assert.match(Buffer.from(error?.base64 ?? "", "base64").toString(), "step: it is as wanted");
+});
+
+/** What the builder of a template does with a machine; `onLine` hears of each line of its console. */
+async function insideTemplate(kernel: Uint8Array, onConsole: (builder: number) => void) {
+  const folder = mkdtempSync(join(directory, "template-"));
+  const place = (name: string, content: Uint8Array): string => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  const disk = place("disk", Buffer.alloc(1 << 16));
+  const base = { toplevel: "/", kernel: place("kernel", kernel), initrd: disk, kernelParameters: "" };
+  const sizes = { architecture: "x86_64", memoryMiB: 64, cpus: 1 };
+  const machine = { ...sizes, storeImage: disk, rootImage: disk, generations: { base } };
+  const out = join(folder, "out");
+  const programs = { node: process.execPath, path: (process.env["PATH"] ?? "").split(":") };
+  const attributes = { machine: "web", manifest: machine, programs, outputs: { out } };
+  const file = place("attrs.json", Buffer.from(JSON.stringify(attributes)));
+  const builder = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "inside-template.ts")],
+    { cwd: folder, stdio: ["ignore", "pipe", "inherit"], env: { NIX_ATTRS_JSON_FILE: file, TMPDIR: folder } },
+  );
+  const reader = new WireReader();
+  let result: { readonly failure?: { readonly code: string } } | undefined;
+  let told = false;
+  for await (const line of createInterface(builder.stdout)) {
+    const wire = reader.read(line);
+    if (wire === undefined || wire === "more") continue;
+    const entry = wire.entry as { readonly kind?: string; readonly from?: string };
+    if (entry.from === "console" && !told) onConsole(builder.pid ?? 0);
+    told ||= entry.from === "console";
+    if (entry.kind === "result") result = entry as typeof result;
+  }
+  const facts = join(out, "template.json");
+  return {
+    status: builder.exitCode ?? (await once(builder, "exit"))[0],
+    code: result?.failure?.code,
+    facts: existsSync(facts) ? (JSON.parse(readFileSync(facts, "utf8")) as TemplateFacts) : undefined,
+  };
+}
+
+withQemu(
+  "the builder of a template fails when the host ends its boot, so that no output keeps that for good",
+  async () => {
+    const killed = await insideTemplate(endlessKernel("a word\r\n"), (builder) => {
+      const [qemu = 0] = ownQemus(builder);
+      process.kill(qemu, "SIGSEGV");
+    });
+    assert.equal(killed, { status: 1, code: "machine.qemu-died", facts: undefined });
+  },
+);
+
+withQemu("the builder of a template keeps why a machine does not boot", async () => {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.write("ARM\x64", 56, "latin1");
+  const { status, code, facts } = await insideTemplate(header, () => {});
+  assert.equal([status, code], [0, "machine.wrong-architecture"]);
+  assert.match(facts?.refused ?? "", "its kernel is for aarch64");
 });
 
 /** All that a reader makes of a log. */

@@ -2,12 +2,15 @@
  * The builder of a template: boots a machine, freezes it into its output, and lets a copy of it answer.
  *
  * A machine that does not boot is no failure here. The output says why there is nothing to copy, and the tests that boot it instead tell
- * what is wrong, each at its own line.
+ * what is wrong, each at its own line. A fault of the host is one, since an output would keep it for good: what happened is on standard output, as
+ * entries of `wire.ts`.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MachineManifest, ProgramsManifest } from "../../manifest.ts";
+import { isReasonNotToCopy } from "../failure-kind.ts";
 import { useOwnModules } from "../own-modules.ts";
+import { formatWireEntry } from "./wire.ts";
 
 interface Attributes {
   readonly machine: string;
@@ -52,12 +55,11 @@ const result = await runVmTest({
     // A file in the store cannot be mapped by a QEMU that wants to open it for writing.
     method: "whole-state",
   },
-  log: (event) => console.log(JSON.stringify(event)),
+  onEntry: (file, entry) => void process.stdout.write(formatWireEntry({ file, entry })),
+  log: () => {},
 });
-if (!result.ok)
-  keepFacts({
-    machine,
-    architecture: manifest.architecture,
-    accelerator: "",
-    refused: result.error?.message ?? "it failed",
-  });
+if (result.error !== undefined) {
+  const { code, message: refused } = result.error;
+  if (isReasonNotToCopy(code)) keepFacts({ machine, architecture: manifest.architecture, accelerator: "", refused });
+  else process.exitCode = 1;
+}

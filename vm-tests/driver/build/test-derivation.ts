@@ -15,7 +15,7 @@ import type { VmTestManifest } from "../../manifest.ts";
 import { needsOf } from "../admission.ts";
 import { addSource } from "./add-source.ts";
 import { placeOf, readSourceClosure, type SourceRoot } from "./source-closure.ts";
-import { addTemplateDerivations } from "./template-derivation.ts";
+import { addTemplateDerivations, type TemplateDerivation } from "./template-derivation.ts";
 
 const FLOE: SourceRoot = { directory: fileURLToPath(new URL("../../../", import.meta.url)), name: "floe" };
 const NODE_FLAGS = ["--disable-warning=ExperimentalWarning"];
@@ -34,6 +34,8 @@ export interface TestDerivationOptions {
 /** A test as a build. */
 export interface TestDerivation {
   readonly drvPath: StorePath;
+  /** Builds of its machines' templates, which are among its inputs. */
+  readonly templates: readonly TemplateDerivation[];
   /** Text out of the build (JSON, too), its places in sources as places on this machine. */
   readonly onHost: (text: string) => string;
 }
@@ -82,6 +84,7 @@ export async function addTestDerivation(options: TestDerivationOptions): Promise
   );
   return {
     drvPath: await store.batch(() => store.addDerivation(complete)),
+    templates,
     onHost: (text) => places.reduce((sum, [inside, here]) => sum.replaceAll(inside, here), text),
   };
 }

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Machine } from "../../machine.ts";
-import { failStory, ownQemus, passStory, proof, temporaryFolder } from "./testing-machine.ts";
+import { failStory, passStory, proof, temporaryFolder } from "./testing-machine.ts";
+import { ownQemus } from "../testing-qemus.ts";
 
 const HERE = import.meta.filename;
 const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");

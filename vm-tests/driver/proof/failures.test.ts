@@ -6,7 +6,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HEADER_BYTES } from "../kernel-image.ts";
 import { isInfrastructure } from "../failure-kind.ts";
-import { failStory, ownQemus, passStory, proof, temporaryFolder, theMachine } from "./testing-machine.ts";
+import { failStory, passStory, proof, temporaryFolder, theMachine } from "./testing-machine.ts";
+import { ownQemus } from "../testing-qemus.ts";
 
 // Each way in which a test can fail: its first line names the cause, and the place is the line of the story that met it.
 const HERE = import.meta.filename;
@@ -212,12 +213,13 @@ proof("a port of the host that is taken", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
-  const { error } = await failStory(HERE, async ({ machine }) => {
+  const { error, run } = await failStory(HERE, async ({ machine }) => {
     await machine.start();
     await machine.forwardPort(80, "127.0.0.1", port); // here
   });
   server.close();
   assert.is(error.code, "machine.port-taken");
+  assert.is(isInfrastructure(run.error?.code ?? ""), true);
   assert.match(error.message, `Cannot forward port ${port} of this host to "machine": another program listens there`);
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -112,21 +112,4 @@ export async function failStory(
   // The first line is all that many people read.
   assert.not.match(error.message, /\n/);
   return { error, run };
-}
-
-/** Process ids of the QEMUs that this process has started and that run. */
-export function ownQemus(parent = process.pid): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const status = readFileSync(`/proc/${pid}/status`, "ascii");
-        if (/^State:\s+[ZX]/m.test(status) || !status.startsWith("Name:\tqemu")) return false;
-        return Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]) === parent;
-      } catch {
-        // It ended while we looked.
-        return false;
-      }
-    })
-    .map(Number);
 }

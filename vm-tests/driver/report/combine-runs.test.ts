@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { combineRuns } from "./combine-runs.ts";
+import { combineRuns, showHostFault } from "./combine-runs.ts";
 import { formatJunit } from "./junit.ts";
 import type { ReportRun } from "./report-data.ts";
 import { formatReport } from "./write-report.ts";
@@ -29,6 +29,18 @@ test("combineRuns() calls a test failed that failed each time", () => {
   assert.equal(shown([run("a", "failed"), run("a", "failed", 2)]), ["a 1 failed retried", "a 2 failed"]);
 });
 
+test("combineRuns() takes a fault of the host for no failure of the test, and tells of it", () => {
+  const host = (attempt = 1): ReportRun => run("a", "failed", attempt, { ofHost: true });
+  const told = (runs: readonly ReportRun[]): string[] =>
+    combineRuns(runs).map((each) => `${each.outcome} ${showHostFault(each)}`.trimEnd());
+  assert.equal(told([host(), run("a", "passed", 2)]), [
+    "failed by a fault of the host",
+    "passed after a fault of the host",
+  ]);
+  assert.is(told([host(), host(2)])[1], "failed by a fault of the host");
+  assert.is(told([run("a", "failed"), host(2), run("a", "passed", 3)])[2], "flaky after a fault of the host");
+});
+
 test("combineRuns() tells tests of two platforms apart", () => {
   const on = (platform: string) => ({ platform });
   const runs = [run("a", "passed", 2, on("x86_64-linux")), run("a", "failed", 1, on("aarch64-linux"))];
@@ -42,9 +54,11 @@ const suite = fc
     fc.tuple(
       ...names.map((name) =>
         fc
-          .tuple(fc.nat(2), fc.constantFrom("passed" as const, "failed" as const, "lost" as const))
-          .map(([failures, last]) => [
-            ...Array.from({ length: failures }, (_, index) => run(name, "failed", index + 1, { error: `no ${index}` })),
+          .tuple(fc.nat(2), fc.constantFrom("passed" as const, "failed" as const, "lost" as const), fc.boolean())
+          .map(([failures, last, ofHost]) => [
+            ...Array.from({ length: failures }, (_, index) =>
+              run(name, "failed", index + 1, { error: `no ${index}`, ...(ofHost ? { ofHost } : {}) }),
+            ),
             run(name, last, failures + 1),
           ]),
       ),
@@ -79,6 +93,22 @@ test("formatJunit() shows flakes apart from what passed and what failed", () => 
   const failed = formatJunit([run("web", "failed", 1, { error: "one" }), run("web", "failed", 2, { error: "two" })]);
   assert.match(failed, `<testsuites tests="1" failures="1" errors="0">`);
   assert.match(failed, `<failure message="two">two</failure>\n      <rerunFailure message="one" type="attempt 1">one<`);
+});
+
+test("formatJunit() makes an error of what the host did, and a failure of what failed", () => {
+  const host = (attempt: number): ReportRun => run("web", "failed", attempt, { error: "QEMU ended", ofHost: true });
+  const passed = formatJunit([host(1), run("web", "passed", 2)]);
+  assert.match(passed, `<testsuites tests="1" failures="0" errors="0">`);
+  assert.match(passed, `<flakyError message="QEMU ended" type="attempt 1">QEMU ended</flakyError>`);
+  const broken = formatJunit([host(1), host(2)]);
+  assert.match(broken, `<testsuites tests="1" failures="0" errors="1">`);
+  assert.match(
+    broken,
+    `<error message="QEMU ended">QEMU ended</error>\n      <rerunError message="QEMU ended" type="attempt 1">`,
+  );
+  const failed = formatJunit([host(1), run("web", "failed", 2, { error: "no page" })]);
+  assert.match(failed, `<testsuites tests="1" failures="1" errors="0">`);
+  assert.match(failed, `<failure message="no page">no page</failure>\n      <rerunError `);
 });
 
 test("formatReport() has every try", () => {

@@ -3,7 +3,7 @@ import type { ReportRun } from "./report-data.ts";
 
 /**
  * Runs in one order, whatever they were collected from, with each test judged by its last attempt: one that passed after others had failed is
- * `flaky`, and the others are marked as retried. So the records of a test suite that was divided among machines give what one machine's
+ * `flaky`, and the others are marked as retried. An attempt that the host ended says nothing about the test, and is told of all the same. So the records of a test suite that was divided among machines give what one machine's
  * records give.
  */
 export function combineRuns(runs: readonly ReportRun[]): ReportRun[] {
@@ -18,10 +18,16 @@ export function combineRuns(runs: readonly ReportRun[]): ReportRun[] {
 function judge(runs: readonly ReportRun[]): ReportRun[] {
   const attempts = [...runs].sort((one, other) => one.attempt - other.attempt);
   const last = attempts.at(-1)?.attempt ?? 1;
-  const hasFailed = attempts.some(({ attempt, outcome }) => attempt < last && outcome !== "passed");
+  const failed = attempts.filter(({ attempt, outcome }) => attempt < last && outcome !== "passed");
+  const hasFailed = failed.some(({ ofHost }) => ofHost !== true);
+  const hadHostFault = failed.some(({ ofHost }) => ofHost === true);
   return attempts.map((run): ReportRun => {
     if (run.attempt < last) return { ...run, retried: true };
-    return hasFailed && run.outcome === "passed" ? { ...run, outcome: "flaky" } : run;
+    return {
+      ...run,
+      ...(hadHostFault ? { afterHostFault: true } : {}),
+      ...(hasFailed && run.outcome === "passed" ? { outcome: "flaky" } : {}),
+    };
   });
 }
 
@@ -31,4 +37,10 @@ function byName(one: ReportRun, other: ReportRun): number {
     compareText(one.platform ?? "", other.platform ?? "") ||
     one.attempt - other.attempt
   );
+}
+
+/** What the host had to do with how a run ended, to be read after its outcome; empty when it had nothing to do with it. */
+export function showHostFault({ ofHost, afterHostFault }: ReportRun): string {
+  if (ofHost === true) return "by a fault of the host";
+  return afterHostFault === true ? "after a fault of the host" : "";
 }

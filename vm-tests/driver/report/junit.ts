@@ -5,8 +5,9 @@ import type { ReportRun, ReportStep } from "./report-data.ts";
  * Runs in the form that test services of most CI systems read.
  *
  * Shape: a suite for each test and a case for each of its outermost steps, with its seconds; a test without steps is one case. The case
- * that failed holds the error, and a run that did not come to its end is an error in place of a failure. Of a test that was tried more
- * than once the last run counts; how the others failed is a `flakyFailure` of a case that passed, or a `rerunFailure` of one that failed.
+ * that failed holds the error. A run that did not come to its end, or that a fault of the host ended, is an `error` in place of a `failure`.
+ * Of a test that was tried more than once the last run counts; how the others failed is a `flakyFailure` or `flakyError` of a case that
+ * passed, and a `rerunFailure` or `rerunError` of one that did not.
  *
  * Source: the schemas of Jenkins' xUnit plugin, `junit-10.xsd`, and of Maven Surefire's reports.
  */
@@ -49,8 +50,9 @@ function formatSuite(
       earlier: shown.filter((each) => each.index === index).map((each) => each.run),
     }),
   );
-  const count = (outcome: ReportStep["outcome"]): number => cases.filter((step) => step.outcome === outcome).length;
-  const counts = { tests: cases.length, failures: count("failed"), errors: count("lost") };
+  const red = cases.filter(({ outcome }) => outcome !== "passed");
+  const errors = red.filter(({ outcome }) => isError(run, outcome)).length;
+  const counts = { tests: cases.length, failures: red.length - errors, errors };
   const attributes = `tests="${counts.tests}" failures="${counts.failures}" errors="${counts.errors}"`;
   const name = escapeXml(run.name);
   const text =
@@ -74,17 +76,24 @@ interface CaseContext {
 function formatCase(run: ReportRun, step: ReportStep, { holdsError, earlier }: CaseContext): string {
   const time = (step.end - step.begin).toFixed(3);
   const open = `    <testcase name="${escapeXml(step.name)}" classname="${escapeXml(run.name)}" time="${time}"`;
-  const kindOfEarlier = step.outcome === "passed" ? "flakyFailure" : "rerunFailure";
-  const others = earlier.map((each) => formatFailure(kindOfEarlier, each, true)).join("");
+  const prefix = step.outcome === "passed" ? "flaky" : "rerun";
+  const others = earlier
+    .map((each) => formatFailure(`${prefix}${isError(each, each.outcome) ? "Error" : "Failure"}`, each, true))
+    .join("");
   if (step.outcome === "passed") return others === "" ? `${open}/>\n` : `${open}>\n${others}    </testcase>\n`;
-  const kind = step.outcome === "lost" ? "error" : "failure";
+  const kind = isError(run, step.outcome) ? "error" : "failure";
   return `${open}>\n${formatFailure(kind, run, holdsError)}${others}    </testcase>\n`;
+}
+
+/** Whether an outcome says nothing about what is tested. */
+function isError({ ofHost }: ReportRun, outcome: ReportRun["outcome"]): boolean {
+  return outcome === "lost" || ofHost === true;
 }
 
 function formatFailure(kind: string, run: ReportRun, holdsError: boolean): string {
   const error = run.error ?? (run.outcome === "lost" ? "the run did not come to its end" : "failed");
   const message = escapeXml(error.split("\n")[0] ?? "");
-  const type = kind.endsWith("Failure") ? ` type="attempt ${run.attempt}"` : "";
+  const type = kind.startsWith("flaky") || kind.startsWith("rerun") ? ` type="attempt ${run.attempt}"` : "";
   return `      <${kind} message="${message}"${type}>${holdsError ? escapeXml(error) : ""}</${kind}>\n`;
 }
 

@@ -1,3 +1,4 @@
+import { isInfrastructure } from "../failure-kind.ts";
 import { compareRuns, findLastPassed } from "./compare-runs.ts";
 import type { ReportCommand, ReportMachine, ReportRun, ReportStep, ReportUsage } from "./report-data.ts";
 import type { MachineRecord, RecordedEvent, RecordedSample, RunRecord } from "./run-record.ts";
@@ -21,6 +22,7 @@ export function makeReportRun(record: RunRecord): ReportRun {
     ...(run?.platform === undefined ? {} : { platform: run.platform }),
     attempt: run?.attempt ?? 1,
     outcome,
+    ...(isInfrastructure(result?.failure?.code ?? "") ? { ofHost: true } : {}),
     seconds,
     accelerator: run === undefined ? "none" : `${run.accelerator} (${run.reason})`,
     folder,

@@ -1,7 +1,12 @@
 /** Everything the page of a report shows, as the JSON inside it. Times are seconds since the run's begin. */
 export interface ReportData {
   readonly title: string;
-  readonly runs: readonly ReportRun[];
+  readonly runs: readonly ShownRun[];
+}
+
+/** A run with how it ended, in words. */
+export interface ShownRun extends ReportRun {
+  readonly words: string;
 }
 
 export interface ReportRun {
@@ -14,6 +19,10 @@ export interface ReportRun {
   readonly retried?: boolean;
   /** `lost`: it did not come to its end. `flaky`: it passed when the test was tried again. */
   readonly outcome: "passed" | "failed" | "lost" | "flaky";
+  /** What failed was the host, and not what is tested. */
+  readonly ofHost?: boolean;
+  /** A try before this one, which counts, was ended by a fault of the host. */
+  readonly afterHostFault?: boolean;
   readonly seconds: number;
   readonly accelerator: string;
   readonly folder: string;

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
-import { combineRuns } from "./combine-runs.ts";
+import { combineRuns, showHostFault } from "./combine-runs.ts";
 import { formatJunit } from "./junit.ts";
 import type { ReportData, ReportRun } from "./report-data.ts";
 
@@ -33,7 +33,10 @@ function writeWhole(file: string, text: string): void {
 /** The page as text. */
 export function formatReport(runs: readonly ReportRun[]): string {
   const title = runs.length === 1 ? `vm-test ${runs[0]?.name}` : `${runs.length} vm-tests`;
-  const data: ReportData = { title, runs };
+  const data: ReportData = {
+    title,
+    runs: runs.map((run) => ({ ...run, words: `${run.outcome} ${showHostFault(run)}`.trimEnd() })),
+  };
   const style = readFileSync(fileURLToPath(new URL("style.css", PAGE)), "utf8");
   const script = stripTypeScriptTypes(readFileSync(fileURLToPath(new URL("script.ts", PAGE)), "utf8"));
   // A "<" inside JSON can only stand in a text, where its escape means the same, and no text can end the element then.

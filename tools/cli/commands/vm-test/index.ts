@@ -256,7 +256,8 @@ const run = buildCommand<RunFlags, string[], CliContext>({
       "Evaluate vmTests.NAME, build its machines' images, and run its story against real virtual machines, as a build: in the " +
       "sandbox, several at once (--jobs), and only when its systems or the files of its story have changed since it passed. " +
       "Without a NAME all tests are meant. The records (console, journal, events, report) stay in a folder that is named at the end.\n\n" +
-      "Exit codes: 0 all passed, 1 a test failed, 3 none failed but some passed only when they were tried again (--retry); those of " +
+      "Exit codes: 0 all passed, 1 a test failed, 3 none failed but some passed only when they were tried again (--retry), 4 none " +
+      "failed by itself but this host ended one twice (QEMU died, no memory: such a test is run again once, unasked); those of " +
       "`floe build` when an image could not be built.",
   },
 });

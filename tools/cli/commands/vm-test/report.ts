@@ -9,6 +9,7 @@ import {
   type ReportRun,
   readRunRecord,
   REPORT_FILE,
+  showHostFault,
   showSeconds,
   writeJunit,
   writeReport,
@@ -29,7 +30,8 @@ export default async function report(this: CliContext, flags: ReportFlags, ...fo
   if (flags.json) return this.printJson(last.map(summarize));
   for (const run of last) {
     const tries = run.attempt === 1 ? "" : `, attempt ${run.attempt}`;
-    this.print(`${run.outcome} ${run.name} (${showSeconds(run.seconds)}${tries})`);
+    const host = showHostFault(run);
+    this.print(`${run.outcome} ${run.name} (${showSeconds(run.seconds)}${tries}${host === "" ? "" : `, ${host}`})`);
   }
   this.say(`report: ${file}`);
 }
@@ -46,8 +48,8 @@ function findRuns(folder: string): string[] {
 }
 
 /** What programs ask of a run. */
-function summarize({ name, outcome, attempt, seconds, folder, error }: ReportRun): object {
-  return { name, outcome, attempts: attempt, seconds, folder, ...(error === undefined ? {} : { error }) };
+function summarize({ name, outcome, ofHost, afterHostFault, attempt, seconds, folder, error }: ReportRun): object {
+  return { name, outcome, ofHost, afterHostFault, attempts: attempt, seconds, folder, error };
 }
 
 /** Add what tests took, that passed, to what is known. */

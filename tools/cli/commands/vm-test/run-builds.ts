@@ -20,9 +20,11 @@ import type { CliContext } from "../../context.ts";
 import { realise, tryRealise } from "../../realise.ts";
 import { buildFlagsOf } from "./build-flags.ts";
 import type { RunFlags } from "./index.ts";
+import type { Attempt } from "./judge-attempt.ts";
 import type { PreparedTest } from "./prepare.ts";
 import type { RunReporter } from "./reporters/reporter.ts";
-import { type Attempt, folderFor } from "./run.ts";
+import { errorOf, TemplateLogs } from "./template-logs.ts";
+import { folderFor } from "./run.ts";
 
 export interface RunBuildsOptions {
   readonly context: CliContext;
@@ -88,21 +90,25 @@ async function buildOnce(
     }
   };
   const errors = new Map<StorePath, CodedError>();
+  const templates = new TemplateLogs(builds.flatMap(({ made }) => made.templates.map(({ drvPath }) => drvPath)));
   const report = await tryRealise(
     [...followers.keys()].map((drvPath) => ({ drvPath })),
     {
       context,
       store,
-      flags: { ...buildFlagsOf(flags), timeout: flags.timeout, rebuild: flags.rerun && attempt === 1, keepGoing: true },
+      flags: { ...buildFlagsOf(flags), timeout: flags.timeout, rebuild: flags.rerun, keepGoing: true },
       events: (event) => {
+        templates.take(event);
         if (event.kind === "warning") context.say(event.message);
         if (!("drvPath" in event)) return;
         if (event.kind === "failed") errors.set(event.drvPath, event.error);
         for (const follower of followers.get(event.drvPath) ?? []) {
           follower.take(event);
           if (event.kind === "failed") follower.fail(event.error);
-          if (event.kind === "dependency-failed")
+          if (event.kind === "dependency-failed") {
+            follower.replay(templates.linesOf(event.because));
             follower.fail(errors.get(event.because) ?? missingInput(follower.test));
+          }
         }
         if (["built", "failed", "dependency-failed"].includes(event.kind)) settle(event.drvPath);
       },
@@ -151,13 +157,12 @@ class Follower {
 
   /** The build failed. What its story said about that comes first. */
   fail(error: CodedError): void {
-    const { error: message, failure } = this.#result ?? {};
-    if (message === undefined || failure === undefined) {
-      this.#error = error;
-      return;
-    }
-    const { code, hint, at, details } = failure;
-    this.#error = new CodedError(code, message, { hint, at, details });
+    this.#error = (this.#result === undefined ? undefined : errorOf(this.#result)) ?? error;
+  }
+
+  /** The story was not told, since a template could not be made: what its build said is what happened. */
+  replay(lines: readonly string[]): void {
+    for (const line of lines) this.#takeLine(line);
   }
 
   /** How the build ended; told once. */
@@ -207,7 +212,9 @@ class Follower {
     const event = entry as RunEvent;
     if (file === "events.ndjson" && event.kind === "result") this.#result = event;
     const attempt = this.#number === 1 ? {} : { attempt: this.#number };
-    const known = file === "events.ndjson" && event.kind === "run" ? { ...event, folder, ...attempt } : entry;
+    // The run that makes a template has a name of its own.
+    const { name } = this.test;
+    const known = file === "events.ndjson" && event.kind === "run" ? { ...event, name, folder, ...attempt } : entry;
     appendEntry(folder, file, known);
     this.#keepLine(join(folder, dirname(file)), basename(file), entry);
     this.#tell(file, known);

@@ -15,9 +15,10 @@ import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
 import { buildFlagsOf } from "./build-flags.ts";
 import type { RunFlags } from "./index.ts";
+import type { Attempt } from "./judge-attempt.ts";
 import type { PreparedTest } from "./prepare.ts";
 import type { RunReporter } from "./reporters/reporter.ts";
-import { type Attempt, folderFor } from "./run.ts";
+import { folderFor } from "./run.ts";
 
 export interface RunDirectOptions {
   readonly context: CliContext;

@@ -1,6 +1,5 @@
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { CodedError } from "../../../../core/base/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
   EVENTS_FILE,
@@ -8,6 +7,7 @@ import {
   defaultRunFolder,
   findLastRun,
   makeReportRun,
+  type ReportRun,
   REPORT_FILE,
   readRunRecord,
   showSeconds,
@@ -17,26 +17,16 @@ import {
 import type { CliContext } from "../../context.ts";
 import { openStore } from "../../store.ts";
 import type { RunFlags } from "./index.ts";
+import { type Attempt, isHostFault, judgeAttempt } from "./judge-attempt.ts";
 import { makeReporter } from "./make-reporter.ts";
 import { type PreparedTest, prepareTest } from "./prepare.ts";
 import type { RunReporter, RunSummary, TestEnd } from "./reporters/reporter.ts";
 import { selectTests } from "./select-tests.ts";
 
-/** One try of a test. */
-export interface Attempt {
-  /** Counted from 1. */
-  readonly number: number;
-  readonly ok: boolean;
-  /** It passed before, and nothing it depends on has changed since. */
-  readonly unchanged: boolean;
-  readonly seconds: number;
-  /** Its records, when it ran. */
-  readonly folder?: string;
-  readonly error?: CodedError;
-}
-
 /** Exit code when no test failed, and some passed only when they were tried again. */
 const FLAKY_EXIT_CODE = 3;
+/** Exit code when no test failed by itself, and some could not be run to their ends on this host. */
+const HOST_EXIT_CODE = 4;
 
 /** `floe vm-test run`: evaluate, build, boot, tell. A test that failed does not hide the others. */
 export default async function run(this: CliContext, flags: RunFlags, ...words: string[]): Promise<void> {
@@ -93,8 +83,9 @@ export async function runTests(
     reporter.close();
   }
   if (flags.json) context.printJson(tests.map((test) => outcomes.describe(test)));
-  const { failed, flaky } = outcomes.count();
-  if (failed > 0) context.exitWith(1);
+  const { failed, failedByHost, flaky } = outcomes.count();
+  if (failed > failedByHost) context.exitWith(1);
+  else if (failedByHost > 0) context.exitWith(HOST_EXIT_CODE);
   else if (flaky > 0) context.exitWith(FLAKY_EXIT_CODE);
 }
 
@@ -126,7 +117,7 @@ class Outcomes {
   readonly #flags: RunFlags;
   readonly #reporter: RunReporter;
   readonly #ends = new Map<string, TestEnd>();
-  readonly #folders = new Map<string, string[]>();
+  readonly #tries = new Map<string, readonly Attempt[]>();
 
   constructor(context: CliContext, flags: RunFlags, reporter: RunReporter) {
     this.#context = context;
@@ -136,17 +127,20 @@ class Outcomes {
 
   /** Take how a try ended. @returns whether there is to be another one. */
   readonly take = (test: PreparedTest, attempt: Attempt): boolean => {
-    const { number, ok, unchanged, seconds, folder, error } = attempt;
-    const isTriedAgain = !ok && number <= this.#flags.retry && !this.#context.signal.aborted;
-    const outcome = unchanged ? "unchanged" : !ok ? "failed" : number > 1 ? "flaky" : "passed";
-    if (folder !== undefined) this.#folders.set(test.name, [...this.foldersOf(test), folder]);
-    const end: TestEnd = {
-      ...{ test: test.name, attempt: number, outcome, isTriedAgain, seconds },
-      ...(folder === undefined ? {} : { folder, report: join(folder, REPORT_FILE) }),
-      ...(error === undefined || this.#context.signal.aborted ? {} : { error }),
-    };
-    if (folder !== undefined) writeReport(join(folder, REPORT_FILE), [makeReportRun(readRunRecord(folder))]);
+    const { number, seconds, folder, error } = attempt;
+    const before = this.#tries.get(test.name) ?? [];
+    const { isTriedAgain, ...judgement } = judgeAttempt(before, attempt, this.#flags.retry);
+    this.#tries.set(test.name, [...before, attempt]);
+    const folders = this.foldersOf(test);
+    // The page of a try has those before it, too: what befell them is a part of how it ended.
+    if (folder !== undefined) writeReport(join(folder, REPORT_FILE), folders.map(readRun));
     if (this.#context.signal.aborted) return false;
+    const end: TestEnd = {
+      ...{ test: test.name, attempt: number, ...judgement, isTriedAgain, seconds },
+      hostFaults: before.filter(isHostFault),
+      ...(folder === undefined ? {} : { folder, report: join(folder, REPORT_FILE) }),
+      ...(error === undefined ? {} : { error }),
+    };
     this.#ends.set(test.name, end);
     this.#reporter.ends(end);
     return isTriedAgain;
@@ -154,7 +148,7 @@ class Outcomes {
 
   /** Records of all tries of a test. */
   foldersOf({ name }: PreparedTest): readonly string[] {
-    return this.#folders.get(name) ?? [];
+    return (this.#tries.get(name) ?? []).flatMap(({ folder }) => folder ?? []);
   }
 
   /** Whether a test was not run, since nothing it depends on has changed. */
@@ -164,10 +158,19 @@ class Outcomes {
 
   count(): Omit<RunSummary, "seconds"> {
     const ends = [...this.#ends.values()];
-    const count = (wanted: TestEnd["outcome"]): number => ends.filter(({ outcome }) => outcome === wanted).length;
+    const count = (wanted: TestEnd["outcome"], among = ends): number =>
+      among.filter(({ outcome }) => outcome === wanted).length;
     return {
       passed: count("passed"),
+      afterHostFault: count(
+        "passed",
+        ends.filter(({ hostFaults }) => hostFaults.length > 0),
+      ),
       failed: count("failed"),
+      failedByHost: count(
+        "failed",
+        ends.filter(({ ofHost }) => ofHost),
+      ),
       flaky: count("flaky"),
       unchanged: count("unchanged"),
     };
@@ -175,9 +178,14 @@ class Outcomes {
 
   /** What programs ask of a test that was run. */
   describe({ name }: PreparedTest): object {
-    const { outcome, attempt, seconds, folder, error } = this.#ends.get(name) ?? {};
-    return { name, outcome, attempts: attempt, seconds, folder, error: error?.message };
+    const { outcome, ofHost, attempt, seconds, folder, error, hostFaults = [] } = this.#ends.get(name) ?? {};
+    const faults = hostFaults.map((each) => ({ ...each, error: each.error?.message }));
+    return { name, outcome, ofHost, attempts: attempt, seconds, folder, error: error?.message, hostFaults: faults };
   }
+}
+
+function readRun(folder: string): ReportRun {
+  return makeReportRun(readRunRecord(folder));
 }
 
 /**
@@ -198,7 +206,7 @@ function report(
     const last = findLastRun(defaultRunFolder(recordName(flags, test), new Date(), context.env));
     return last === undefined ? [] : [last];
   });
-  const runs = folders.filter((folder) => existsSync(folder)).map((folder) => makeReportRun(readRunRecord(folder)));
+  const runs = folders.filter((folder) => existsSync(folder)).map(readRun);
   if (flags.junit !== undefined) writeJunit(resolve(context.cwd, flags.junit), runs);
   const [first] = folders;
   if (tests.length < 2 || first === undefined) return undefined;

@@ -10,8 +10,9 @@ import type { CliContext } from "../../context.ts";
 import { showError } from "../../errors.ts";
 import { openStore } from "../../store.ts";
 import type { RunFlags, ShellFlags } from "./index.ts";
+import type { Attempt } from "./judge-attempt.ts";
 import { makeReporter } from "./make-reporter.ts";
-import { prepareAloud, type Attempt } from "./run.ts";
+import { prepareAloud } from "./run.ts";
 import type { PreparedTest } from "./prepare.ts";
 
 /** `floe vm-test shell`: a test's machines at hand, and its story to go through. */

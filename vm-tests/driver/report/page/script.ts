@@ -1,5 +1,5 @@
 /** The script of a report's page. It is put into the page without its types, so it imports nothing but types. */
-import type { ReportData, ReportMachine, ReportRun } from "../report-data.ts";
+import type { ReportData, ReportMachine, ReportRun, ShownRun } from "../report-data.ts";
 
 type Child = Node | string | undefined;
 
@@ -22,12 +22,13 @@ document.body.append(main);
 showRun(chosenRun());
 addEventListener("hashchange", () => showRun(chosenRun()));
 
-/** The run that the address names, else the first that did not pass, else the first. */
-function chosenRun(): ReportRun | undefined {
+/** The run that the address names, else the first that did not pass, else the first that counts. */
+function chosenRun(): ShownRun | undefined {
   const title = decodeURIComponent(location.hash.slice(1));
   const { runs } = data;
-  const red = runs.find(({ outcome, retried }) => outcome !== "passed" && outcome !== "flaky" && retried !== true);
-  return runs.find((run) => titleOf(run) === title) ?? red ?? runs[0];
+  const counting = runs.filter(({ retried }) => retried !== true);
+  const red = counting.find(({ outcome }) => outcome !== "passed" && outcome !== "flaky");
+  return runs.find((run) => titleOf(run) === title) ?? red ?? counting[0];
 }
 
 /** What tells a run from all others of a report. */
@@ -37,14 +38,19 @@ function titleOf({ name, platform, attempt, retried, outcome }: ReportRun): stri
   return `${name}${others.length === 0 ? "" : ` on ${platform}`}${which}`;
 }
 
-function showRun(run: ReportRun | undefined): void {
+function showRun(run: ShownRun | undefined): void {
   const chooser = data.runs.length > 1 ? [showChooser(run)] : [];
   main.replaceChildren(...chooser, ...(run === undefined ? ["There is no run in this report."] : showParts(run)));
 }
 
+/** Its class: what the host did is not shown as what was tested. */
+function kindOf({ outcome, ofHost, afterHostFault }: ReportRun): string {
+  return `${outcome}${ofHost === true || afterHostFault === true ? " host" : ""}`;
+}
+
 function showChooser(chosen: ReportRun | undefined): Node {
   const links = data.runs.map((run) => {
-    const kind = `run ${run.outcome}${run.retried === true ? " retried" : ""}${run === chosen ? " chosen" : ""}`;
+    const kind = `run ${kindOf(run)}${run.retried === true ? " retried" : ""}${run === chosen ? " chosen" : ""}`;
     const link = element("a", { class: kind }, titleOf(run));
     link.setAttribute("href", `#${encodeURIComponent(titleOf(run))}`);
     return link;
@@ -52,23 +58,26 @@ function showChooser(chosen: ReportRun | undefined): Node {
   const last = data.runs.filter(({ retried }) => retried !== true);
   const count = (wanted: ReportRun["outcome"]): number => last.filter(({ outcome }) => outcome === wanted).length;
   const [passed, flaky] = [count("passed"), count("flaky")];
+  const byHost = last.filter(({ ofHost }) => ofHost === true).length;
+  const afterFault = last.filter(({ outcome, afterHostFault }) => outcome === "passed" && afterHostFault).length;
   const words = [
-    `${passed} passed`,
+    `${passed} passed${afterFault === 0 ? "" : ` (${afterFault} after a fault of the host)`}`,
     ...(flaky === 0 ? [] : [`${flaky} flaky`]),
-    `${last.length - passed - flaky} failed`,
+    ...(byHost === 0 ? [] : [`${byHost} failed by a fault of the host`]),
+    `${last.length - passed - flaky - byHost} failed`,
   ];
   return element("nav", {}, `${words.join(", ")} `, ...links);
 }
 
-function showParts(run: ReportRun): Node[] {
+function showParts(run: ShownRun): Node[] {
   const cursor = new Cursor();
   const parts = [
     element(
       "h1",
-      { class: run.outcome },
+      { class: kindOf(run) },
       titleOf(run),
       " ",
-      element("small", {}, `${run.outcome} in ${time(run.seconds)}`),
+      element("small", {}, `${run.words} in ${time(run.seconds)}`),
     ),
     element("p", { class: "quiet" }, run.accelerator, element("br"), run.folder),
     run.error === undefined ? undefined : element("pre", { class: "error" }, run.error),

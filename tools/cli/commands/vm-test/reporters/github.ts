@@ -16,13 +16,12 @@ export class GithubReporter implements RunReporter {
 
   entry(): void {}
 
-  ends({ test, attempt, isTriedAgain, error }: TestEnd): void {
+  ends({ test, attempt, isTriedAgain, ofHost, error }: TestEnd): void {
     if (error === undefined) return;
     const { at } = error;
     const failure = [error.message, ...(error.details ?? [])].join("\n");
-    const annotation: Annotation = isTriedAgain
-      ? { level: "warning", title: `vm-test ${test}, attempt ${attempt}`, message: failure, at }
-      : { level: "error", title: `vm-test ${test}`, message: failure, at };
+    const title = `vm-test ${test}${isTriedAgain ? `, attempt ${attempt}` : ""}${ofHost ? ", a fault of the host" : ""}`;
+    const annotation: Annotation = { level: isTriedAgain ? "warning" : "error", title, message: failure, at };
     this.#print(formatAnnotation(annotation, this.#repository));
   }
 

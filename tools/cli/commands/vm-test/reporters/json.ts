@@ -1,4 +1,4 @@
-import { isInfrastructure } from "../../../../../vm-tests/driver/index.ts";
+import type { CodedError } from "../../../../../core/base/index.ts";
 import type { RunReporter, TestEnd } from "./reporter.ts";
 
 /** Raised when a field changes its meaning; new fields and new events change nothing. */
@@ -34,17 +34,14 @@ export class JsonReporter implements RunReporter {
     this.#tell(kind, { test, attempt: this.#attempts.get(test) ?? 1, ...fields });
   }
 
-  ends({ test, attempt, outcome, isTriedAgain, seconds, folder, report, error }: TestEnd): void {
-    const failure =
-      error === undefined
-        ? {}
-        : {
-            error: {
-              ...{ code: error.code, message: error.message, hint: error.hint, at: error.at, details: error.details },
-              infrastructure: isInfrastructure(error.code),
-            },
-          };
-    this.#tell("test-end", { test, attempt, outcome, isTriedAgain, seconds, folder, report, ...failure });
+  ends({ test, attempt, outcome, ofHost, isTriedAgain, seconds, folder, report, error, hostFaults }: TestEnd): void {
+    const failure = error === undefined ? {} : { error: { ...showFailure(error), infrastructure: ofHost } };
+    const faults = hostFaults.map((fault) => ({
+      ...{ attempt: fault.number, seconds: fault.seconds, folder: fault.folder },
+      error: fault.error === undefined ? undefined : showFailure(fault.error),
+    }));
+    const before = faults.length === 0 ? {} : { hostFaults: faults };
+    this.#tell("test-end", { test, attempt, outcome, isTriedAgain, seconds, folder, report, ...failure, ...before });
   }
 
   summary(summary: object): void {
@@ -57,4 +54,8 @@ export class JsonReporter implements RunReporter {
     const at = Math.round(this.#now() - this.#begin) / 1000;
     this.#print(JSON.stringify({ event, at, ...fields }));
   }
+}
+
+function showFailure({ code, message, hint, at, details }: CodedError): object {
+  return { code, message, hint, at, details };
 }

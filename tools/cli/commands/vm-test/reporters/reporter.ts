@@ -1,14 +1,13 @@
 import type { CodedError } from "../../../../../core/base/index.ts";
+import type { Attempt, Judgement } from "../judge-attempt.ts";
 
 /** How one try of a test ended. */
-export interface TestEnd {
+export interface TestEnd extends Judgement {
   readonly test: string;
   /** Counted from 1. */
   readonly attempt: number;
-  /** `unchanged`: it passed before, and nothing it depends on has changed since. `flaky`: it passed after other tries had failed. */
-  readonly outcome: "passed" | "failed" | "flaky" | "unchanged";
-  /** It failed, and is tried once more. */
-  readonly isTriedAgain: boolean;
+  /** Tries before this one that were ended by a fault of this host. */
+  readonly hostFaults: readonly Attempt[];
   readonly seconds: number;
   /** Its records, and the page made of them, when it ran. */
   readonly folder?: string;
@@ -19,7 +18,11 @@ export interface TestEnd {
 /** How all tests ended, counted. */
 export interface RunSummary {
   readonly passed: number;
+  /** Of those that passed: this host had ended a try of theirs before. */
+  readonly afterHostFault: number;
   readonly failed: number;
+  /** Of those that failed: what failed is this host. */
+  readonly failedByHost: number;
   readonly flaky: number;
   readonly unchanged: number;
   readonly seconds: number;

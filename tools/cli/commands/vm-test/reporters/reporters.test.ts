@@ -1,14 +1,20 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CodedError } from "../../../../../core/base/index.ts";
+import type { Attempt } from "../judge-attempt.ts";
 import { GithubReporter } from "./github.ts";
 import { JsonReporter } from "./json.ts";
 import { type RunReporter, tellAll, type TestEnd } from "./reporter.ts";
 import { TerminalReporter, type TerminalReporterOptions } from "./terminal.ts";
 
-const end: TestEnd = { test: "web", attempt: 1, outcome: "passed", isTriedAgain: false, seconds: 2 };
+const end: TestEnd = {
+  ...{ test: "web", attempt: 1, outcome: "passed", ofHost: false, isTriedAgain: false, seconds: 2 },
+  hostFaults: [],
+};
 const at = { file: "/repo/web.ts", line: 3, column: 7 };
 const error = new CodedError("command.failed", "Cannot run it", { at, details: ["stderr:", "  no"], hint: "Try." });
+
+const none = { passed: 0, afterHostFault: 0, failed: 0, failedByHost: 0, flaky: 0, unchanged: 0 };
 
 /** A test that fails and then passes. */
 function tell(reporter: RunReporter): void {
@@ -29,13 +35,31 @@ function tell(reporter: RunReporter): void {
   reporter.ends({ ...end, outcome: "failed", isTriedAgain: true, folder: "/records/web", error });
   reporter.begins("web", 2);
   reporter.ends({ ...end, attempt: 2, outcome: "flaky" });
-  reporter.summary({ passed: 0, failed: 0, flaky: 1, unchanged: 0, seconds: 5 });
+  reporter.summary({ ...none, flaky: 1, seconds: 5 });
   reporter.close();
 }
 
-function terminal(options: Partial<TerminalReporterOptions> = {}): { text: string; results: string[] } {
+const died = new CodedError("machine.qemu-died", "Cannot go on with the machine: QEMU ended by itself", { at });
+const fault: Attempt = { number: 1, ok: false, unchanged: false, seconds: 2, folder: "/records/web", error: died };
+
+/** A test that the host ends and that then passes, and one that it ends twice. */
+function tellFaults(reporter: RunReporter): void {
+  const failed = { ...end, outcome: "failed", ofHost: true, error: died } as const;
+  reporter.begins("web", 1);
+  reporter.ends({ ...failed, isTriedAgain: true, folder: "/records/web" });
+  reporter.begins("web", 2);
+  reporter.ends({ ...end, attempt: 2, hostFaults: [fault] });
+  reporter.ends({ ...failed, test: "disk", attempt: 2, hostFaults: [fault] });
+  reporter.summary({ ...none, passed: 1, afterHostFault: 1, failed: 1, failedByHost: 1, seconds: 5 });
+  reporter.close();
+}
+
+function terminal(
+  options: Partial<TerminalReporterOptions> = {},
+  story = tell,
+): { readonly text: string; readonly results: readonly string[] } {
   const said = { text: "", results: [] as string[] };
-  tell(
+  story(
     new TerminalReporter({
       write: (text) => void (said.text += text),
       print: (line) => void said.results.push(line),
@@ -79,6 +103,20 @@ test("TerminalReporter that is quiet says errors and results", () => {
   const { text, results } = terminal({ quiet: true, interactive: true });
   assert.is(text, "error: Cannot run it\n");
   assert.is(results.length, 1);
+});
+
+test("TerminalReporter never tells a fault of the host as clean, nor as a failure of the test", () => {
+  const { text, results } = terminal({ several: true }, tellFaults);
+  assert.match(text, "ended by the host web (2.0 s), attempt 1: running it again, once\n");
+  assert.ok(text.endsWith("1 passed (1 after a fault of the host), 1 failed by a fault of the host, 0 failed\n"));
+  const expected = [
+    "passed web (2.0 s, attempt 2; attempt 1 was ended by the host: machine.qemu-died)",
+    "failed disk (2.0 s, attempt 2, by a fault of the host; attempt 1 was ended by the host: machine.qemu-died)",
+  ];
+  assert.equal(results, expected);
+  const quiet = terminal({ quiet: true }, tellFaults);
+  assert.is(quiet.text.split("what failed is this host, not what is tested\n").length, 3);
+  assert.equal(quiet.results, expected);
 });
 
 test("TerminalReporter draws a tree of what goes on, and takes it away at the end", async () => {
@@ -132,7 +170,23 @@ test("JsonReporter tells every event on a line of its own", () => {
   });
   assert.equal([events[6].outcome, events[6].isTriedAgain], ["failed", true]);
   assert.equal([events[8].outcome, events[8].attempt], ["flaky", 2]);
-  assert.equal(events[9], { event: "end", at: 5, passed: 0, failed: 0, flaky: 1, unchanged: 0, seconds: 5 });
+  assert.equal(events[9], { event: "end", at: 5, ...none, flaky: 1, seconds: 5 });
+});
+
+test("JsonReporter tells of tries that the host ended, with their records", () => {
+  const lines: string[] = [];
+  tellFaults(
+    new JsonReporter(
+      (line) => void lines.push(line),
+      () => 0,
+    ),
+  );
+  const [first, passed] = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === "test-end");
+  assert.equal([first.outcome, first.isTriedAgain, first.error.infrastructure], ["failed", true, true]);
+  assert.equal([passed.outcome, passed.error], ["passed", undefined]);
+  const { code, message } = died;
+  const told = { attempt: 1, seconds: 2, folder: "/records/web", error: { code, message, at } };
+  assert.equal(passed.hostFaults, [told]);
 });
 
 test("GithubReporter makes an error of a failure, and a warning of one that was tried again", () => {
@@ -144,6 +198,18 @@ test("GithubReporter makes an error of a failure, and a warning of one that was 
     "::warning file=web.ts,line=3,col=7,title=vm-test web%2C attempt 1::Cannot run it%0Astderr:%0A  no",
     "::error file=web.ts,line=3,col=7,title=vm-test web::Cannot run it%0Astderr:%0A  no",
   ]);
+});
+
+test("GithubReporter calls a fault of the host by its name", () => {
+  const lines: string[] = [];
+  tellFaults(new GithubReporter((line) => void lines.push(line), "/repo"));
+  assert.equal(
+    lines.map((line) => line.replace(/::Cannot.*/, "")),
+    [
+      "::warning file=web.ts,line=3,col=7,title=vm-test web%2C attempt 1%2C a fault of the host",
+      "::error file=web.ts,line=3,col=7,title=vm-test disk%2C a fault of the host",
+    ],
+  );
 });
 
 test("tellAll() tells each of several", () => {

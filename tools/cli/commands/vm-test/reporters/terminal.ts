@@ -1,10 +1,4 @@
-import {
-  isInfrastructure,
-  oneLine,
-  type RunEvent,
-  RunView,
-  showSeconds,
-} from "../../../../../vm-tests/driver/index.ts";
+import { oneLine, type RunEvent, RunView, showSeconds } from "../../../../../vm-tests/driver/index.ts";
 import { LiveBlock } from "../../../ui/live-block.ts";
 import type { RunReporter, RunSummary, TestEnd } from "./reporter.ts";
 
@@ -67,24 +61,35 @@ export class TerminalReporter implements RunReporter {
     this.#block?.changed();
   }
 
-  ends({ test, attempt, outcome, isTriedAgain, seconds, folder, report, error }: TestEnd): void {
+  ends({ test, attempt, outcome, ofHost, isTriedAgain, seconds, folder, report, error, hostFaults }: TestEnd): void {
     this.#running.delete(test);
     if (error !== undefined) this.#say(this.#options.showError(error));
-    if (error !== undefined && isInfrastructure(error.code)) this.#line("what failed is this host, not what is tested");
+    // Said even where little is to be said: a host that fails by itself is nothing to get used to.
+    if (ofHost) this.#say("what failed is this host, not what is tested");
     if (folder !== undefined) this.#line(`records: ${folder}`);
     if (report !== undefined) this.#line(`report: ${report}`);
-    if (isTriedAgain)
-      return this.#line(`failed ${test} (${showSeconds(seconds)}), attempt ${attempt}: trying it again`);
+    if (isTriedAgain) {
+      const how = ofHost ? "ended by the host" : "failed";
+      const again = ofHost ? "running it again, once" : "trying it again";
+      return this.#line(`${how} ${test} (${showSeconds(seconds)}), attempt ${attempt}: ${again}`);
+    }
     this.#block?.changed();
     if (outcome === "unchanged") return this.#result(`passed ${test} (unchanged)`);
     const tries = attempt === 1 ? "" : `, attempt ${attempt}`;
-    this.#result(`${outcome} ${test} (${showSeconds(seconds)}${tries})`);
+    const faults = hostFaults.map((fault) => `; attempt ${fault.number} was ended by the host: ${fault.error?.code}`);
+    const by = ofHost ? ", by a fault of the host" : "";
+    this.#result(`${outcome} ${test} (${showSeconds(seconds)}${tries}${by}${faults.join("")})`);
   }
 
-  summary({ passed, failed, flaky, unchanged, report }: RunSummary): void {
+  summary({ passed, afterHostFault, failed, failedByHost, flaky, unchanged, report }: RunSummary): void {
     if (report !== undefined) this.#line(`report of all: ${report}`);
     if (!this.#options.several) return;
-    const words = [`${passed + unchanged} passed`, ...(flaky === 0 ? [] : [`${flaky} flaky`]), `${failed} failed`];
+    const words = [
+      `${passed + unchanged} passed${afterHostFault === 0 ? "" : ` (${afterHostFault} after a fault of the host)`}`,
+      ...(flaky === 0 ? [] : [`${flaky} flaky`]),
+      ...(failedByHost === 0 ? [] : [`${failedByHost} failed by a fault of the host`]),
+      `${failed - failedByHost} failed`,
+    ];
     this.#line(words.join(", "));
   }
 
