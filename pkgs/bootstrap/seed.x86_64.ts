@@ -6,7 +6,7 @@ import type { SeedPin } from "./pins.ts";
  * Written by `node pkgs/bootstrap/refresh-pins.ts`, which keeps the names and looks up the rest.
  */
 // biome-ignore format: a table, one pin a line.
-export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "qemu" | "crossAarch64" | "firmware", readonly SeedPin[]>> = {
+export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "qemu" | "crossAarch64" | "firmware" | "elftools", readonly SeedPin[]>> = {
   busybox: [
     { package: "busybox-static", version: "1:1.35.0-4+deb12u1+b1", path: "pool/main/b/busybox/busybox-static_1.35.0-4+deb12u1+b1_amd64.deb", hash: "sha256-PT/b6R1GYMhz4UsJLCE/6BwdpjYtqiNusl0BcesQh0Q=" },
   ],
@@ -132,6 +132,9 @@ export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "au
     { package: "libgcc-s1-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libgcc-s1-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-rx5ob8akFiKCIue/toMX3S+iaFI2MBrikUH8YQimbKw=" },
     { package: "libstdc++6-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libstdc++6-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-nLqYS2TQzxFpiXj8Xg/pPHRB0pufQvcPHGxzTMni6kE=" },
     { package: "libatomic1-arm64-cross", version: "12.2.0-14cross1", path: "pool/main/g/gcc-12-cross/libatomic1-arm64-cross_12.2.0-14cross1_all.deb", hash: "sha256-FcG67e3YmtOI9upSeqJRQDZLKGczLj6BXWfLoJ0Xm/Y=" },
+  ],
+  elftools: [
+    { package: "python3-pyelftools", version: "0.29-1", path: "pool/main/p/python-pyelftools/python3-pyelftools_0.29-1_all.deb", hash: "sha256-Ai0L8FpSAFYwFSz+42JHwSfTzoY9KQ56DKzsRuB/1AY=" },
   ],
   firmware: [
     { package: "ovmf", version: "2022.11-6+deb12u2", path: "pool/main/e/edk2/ovmf_2022.11-6+deb12u2_all.deb", hash: "sha256-5z09GoeZ9/b8Frc1AdkT7c3YYjdVb7/zBpPnR+bcJi4=" },

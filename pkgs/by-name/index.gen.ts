@@ -39,6 +39,7 @@ import seedGcclib from "../bootstrap/seed-gcclib/package.ts";
 import seedLibc from "../bootstrap/seed-libc/package.ts";
 import seedLibelf from "../bootstrap/seed-libelf/package.ts";
 import systemd from "./sy/systemd/package.ts";
+import systemdBoot from "./sy/systemd-boot/package.ts";
 import uefiFirmware from "./ue/uefi-firmware/package.ts";
 import utilLinux from "./ut/util-linux/package.ts";
 import zlib from "./zl/zlib/package.ts";
@@ -84,6 +85,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   "seed-libc": seedLibc,
   "seed-libelf": seedLibelf,
   systemd,
+  "systemd-boot": systemdBoot,
   "uefi-firmware": uefiFirmware,
   "util-linux": utilLinux,
   zlib,
@@ -130,6 +132,7 @@ declare module "#floe/package" {
     readonly "seed-libc": Package;
     readonly "seed-libelf": Package;
     readonly systemd: Package;
+    readonly "systemd-boot": Package;
     readonly "uefi-firmware": Package;
     readonly "util-linux": Package;
     readonly zlib: Package;

@@ -58,3 +58,11 @@ export const PLACES: Readonly<Record<string, string>> = {
   pkgconfigdatadir: "$out/share/pkgconfig",
   pkgconfiglibdir: "$out/lib/pkgconfig",
 };
+
+/** Generators of the build are scripts that are not executable in the archive. */
+export const FIND_INTERPRETERS = `
+      grep -rlE '^#! ?/(usr/)?bin/(env|python3|bash)' --include='*.py' --include='*.sh' --include='*.awk' --include='*.py.in' . |
+        while read -r script; do
+          sed -i -E "1s,^#! ?/usr/bin/env +(-S )?,#!$seed/bin/,; 1s,^#! ?/(usr/)?bin/(python3|bash),#!$seed/bin/\\\\2," "$script"
+        done
+    `;

@@ -1,6 +1,6 @@
 import { definePackage } from "#floe/package";
 import { SOURCES } from "../../../sources.ts";
-import { FEATURES, PLACES } from "./options.ts";
+import { FEATURES, FIND_INTERPRETERS, PLACES } from "./options.ts";
 
 /** Its programs bring the library along, so that it is found at run time; a cross build asks each file by itself. */
 const CORE_FINDS_SHARED = `  patchelf --add-rpath "$out/lib/systemd" "$out"/lib/systemd/libsystemd-core-*.so
@@ -28,13 +28,7 @@ export default definePackage(
         "debug-shell": `${bash}/bin/bash`,
         "default-user-shell": `${bash}/bin/bash`,
       },
-      // Generators of the build are scripts that are not executable in the archive.
-      postPatch: `
-      grep -rlE '^#! ?/(usr/)?bin/(env|python3|bash)' --include='*.py' --include='*.sh' --include='*.awk' --include='*.py.in' . |
-        while read -r script; do
-          sed -i -E "1s,^#! ?/usr/bin/env +(-S )?,#!$seed/bin/,; 1s,^#! ?/(usr/)?bin/(python3|bash),#!$seed/bin/\\\\2," "$script"
-        done
-    `,
+      postPatch: FIND_INTERPRETERS,
       // Units name programs without a directory where /usr/bin is meant, and /sbin for programs of other packages.
       postInstall: `
       programs='systemd-[a-z-]+|systemctl|journalctl|udevadm|networkctl|resolvectl|timedatectl'
