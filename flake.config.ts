@@ -14,6 +14,7 @@ import nginx from "./vm-tests/services/nginx.ts";
 import postgresql from "./vm-tests/services/postgresql.ts";
 import specialisation from "./vm-tests/specialisation.ts";
 import screen from "./vm-tests/screen.ts";
+import sleep from "./vm-tests/sleep.ts";
 import storePowerCut from "./vm-tests/store-power-cut.ts";
 import switching from "./vm-tests/switch.ts";
 import uefi from "./vm-tests/uefi.ts";
@@ -57,6 +58,7 @@ export default defineFlake({
         "power-cut": powerCut,
         rollback,
         screen,
+        sleep,
         specialisation,
         "store-power-cut": storePowerCut,
         switch: switching,

@@ -251,7 +251,7 @@ export interface Machine {
   crash(): Promise<void>;
   /** Reboot into the generation with that number, which does not become the default. */
   bootGeneration(number: number): Promise<void>;
-  /** Ask the system to sleep, and wait until the machine does. Nothing in it runs until {@link wake}. Machines of aarch64 cannot. */
+  /** Ask the system to sleep, and wait until the machine does. Nothing in it runs until {@link wake}. Of PCs those with `firmware: "uefi"` can. */
   suspend(): Promise<void>;
   /** Wake the machine, and wait until its agent answers. */
   wake(): Promise<void>;

@@ -409,7 +409,7 @@ suite("screen gives text, keys and pictures, and says what is missing", () =>
     process.env["PATH"] = path;
   }));
 
-suite("suspend() asks the machine whether it sleeps", () =>
+suite("a machine that nothing could wake is not put to sleep", () =>
   withMachine(async ({ machine }) => assert.is(await codeOf(machine.suspend()), "machine.no-sleep")));
 
 suite("a machine that is awake is not woken", () =>

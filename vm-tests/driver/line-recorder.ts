@@ -47,17 +47,22 @@ export class LineRecorder {
     return this.#rest !== "" && fits(last) ? last : undefined;
   }
 
+  /** The first line that a pattern is found in, of those that are yet to begin; rejects with the reason of `signal`. */
+  awaitNew(pattern: RegExp | string, signal: AbortSignal): Promise<string> {
+    return this.await(pattern, signal, this.lines().length);
+  }
+
   /** The first line that a pattern is found in, now or later; rejects with the reason of `signal`. */
-  await(pattern: RegExp | string, signal: AbortSignal): Promise<string> {
+  await(pattern: RegExp | string, signal: AbortSignal, begin = 0): Promise<string> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         stop();
         reject(signal.reason);
       };
-      let from = 0;
+      let from = begin;
       const look = (): void => {
         const line = this.find(pattern, from);
-        from = this.#lines.length;
+        from = Math.max(from, this.#lines.length);
         if (line === undefined) return;
         stop();
         signal.removeEventListener("abort", abort);

@@ -20,6 +20,7 @@ import {
   templateDisks,
 } from "./machine-disks.ts";
 import { GuestCalls } from "./guest-calls.ts";
+import type { Sleep } from "./guest-sleep.ts";
 import { readKernelArchitecture } from "./kernel-image.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
 import { settleAndFreeze, templateKeyOf, type Templates } from "./template.ts";
@@ -138,6 +139,13 @@ export class MachineHost {
 
   get hasScreen(): boolean {
     return this.#options.manifest.screen === true;
+  }
+
+  /** How it sleeps; `undefined` for one that would not wake. */
+  get sleep(): Sleep | undefined {
+    const { architecture, firmware } = this.#options.manifest;
+    if (architecture === "aarch64") return "idle";
+    return firmware === undefined ? undefined : "deep";
   }
 
   /** The disks by their places, /dev/vda first. Those the story has named can be taken out while the machine runs. */

@@ -1,0 +1,82 @@
+import { CodedError } from "../../core/base/index.ts";
+import type { Boot } from "./boot.ts";
+import { checkSucceeded, toResult } from "./commands.ts";
+import type { GuestContext } from "./guest-context.ts";
+
+/**
+ * How a machine sleeps. `deep`: but for its memory it is off, and QEMU wakes it (ACPI's S3). `idle`: its kernel idles until something comes
+ * over the serial console, since a machine of aarch64 has no sleep of its own that something could end.
+ */
+export type Sleep = "deep" | "idle";
+
+/** The kernel's own word: systemd's answer comes only when the machine is awake again. */
+const FALL_ASLEEP: Readonly<Record<Sleep, string>> = {
+  deep: "echo mem > /sys/power/state",
+  idle: "for port in /sys/class/tty/ttyAMA0; do echo enabled > $port/power/wakeup; done; echo freeze > /sys/power/state",
+};
+
+/** The kernel's last word before it idles. */
+const SILENT = /printk: Suspending console/;
+
+/** How often an idling kernel is given something to wake up for: what comes while it falls asleep still does nothing. */
+const KNOCK_MS = 500;
+
+/** Boots whose kernels idle. */
+const idling = new WeakSet<Boot>();
+
+/** Put the system to sleep. @throws {CodedError} `machine.no-sleep` */
+export async function suspend(context: GuestContext): Promise<void> {
+  const boot = context.boot();
+  const { sleep } = context.host;
+  if (sleep === undefined) {
+    throw new CodedError("machine.no-sleep", `Cannot suspend the machine "${context.name}": nothing could wake it`, {
+      hint: 'Say firmware: "uefi" for the machine: without it, a PC wakes to a kernel that QEMU has put into memory anew.',
+    });
+  }
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, boot.signal]);
+  const asleep =
+    sleep === "deep"
+      ? boot.machine.qmp.waitForEvent("SUSPEND", { signal })
+      : boot.console.awaitNew(SILENT, signal).then(() => void idling.add(boot));
+  asleep.catch(() => {});
+  try {
+    const asked = boot.agent.exec(["sh", "-c", FALL_ASLEEP[sleep]]).result;
+    const refused = asked.then((result) => checkSucceeded(context.name, FALL_ASLEEP[sleep], toResult(result)));
+    refused.catch(() => {});
+    await context.limited(Promise.race([asleep, refused.then(() => asleep)]), "suspend the system");
+  } finally {
+    stop.abort();
+  }
+  context.host.log({ kind: "machine", machine: context.name, text: "sleeps" });
+}
+
+/** Wake what sleeps, and wait until its agent answers. @throws {CodedError} `machine.not-asleep` */
+export async function wake(context: GuestContext): Promise<void> {
+  const boot = context.boot();
+  const { agent, machine } = boot;
+  const knock = await knockAt(boot);
+  if (knock === undefined) {
+    const { status } = await machine.qmp.command("query-status");
+    throw new CodedError("machine.not-asleep", `Cannot wake the machine "${context.name}": it is ${status}`);
+  }
+  const timer = setInterval(knock, KNOCK_MS);
+  try {
+    knock();
+    await context.limited(agent.ping(), "hear from the agent");
+  } finally {
+    clearInterval(timer);
+  }
+  idling.delete(boot);
+  context.host.log({ kind: "machine", machine: context.name, text: "is awake" });
+}
+
+/** What wakes a boot up; `undefined` when it does not sleep. */
+async function knockAt(boot: Boot): Promise<(() => void) | undefined> {
+  const { machine } = boot;
+  if (idling.has(boot)) return () => void machine.console.write("\n");
+  const { status } = await machine.qmp.command("query-status");
+  if (status !== "suspended") return undefined;
+  await machine.qmp.command("system_wakeup");
+  return () => {};
+}
