@@ -3,7 +3,7 @@ import { QemuError } from "qemu-wrapper";
 import { CodedError, type SourceLocation } from "../../core/base/index.ts";
 import { withoutEdition } from "./own-modules.ts";
 
-const FRAME = /^\s*at (?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
+const FRAME = /^\s*at (?:async )?(?:.*? \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/;
 /** The folder this code runs from: the driver's own, or that of the bundle it was put into. */
 const HERE = folderOf(FRAME.exec(new Error().stack?.split("\n")[1] ?? "")?.[1] ?? import.meta.filename);
 const CORE = fileURLToPath(new URL("../../core/", import.meta.url));

@@ -217,6 +217,11 @@ test("callSite() is the line of the story", () => {
   assert.ok((at?.line ?? 0) > 0);
 });
 
+test("callSite() reads frames of functions, and of code that awaits outside of one", () => {
+  for (const frame of ["at async file:///f/a.ts:3:5", "at file:///f/a.ts:3:5", "at async Object.script (/f/a.ts:3:5)"])
+    assert.equal(callSite(`Error\n    ${frame}`), { file: "/f/a.ts", line: 3, column: 5 }, frame);
+});
+
 test("defaultRunFolder() lies in the state folder and carries name and time", () => {
   const now = new Date("2030-01-02T03:04:05.678Z");
   assert.is(defaultRunFolder("boot", now, { XDG_STATE_HOME: "/s" }), "/s/floe/vm-tests/boot/2030-01-02T03-04-05Z");

@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeRunDirectory } from "qemu-wrapper";
 import type { LocalStore } from "../../../core/host/local-store/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { SourceFile, SourceRoot } from "./source-closure.ts";
@@ -12,7 +12,8 @@ export async function addSource(
   files: readonly SourceFile[],
   roots: readonly SourceRoot[],
 ): Promise<StorePath> {
-  const folder = mkdtempSync(join(tmpdir(), "floe-vm-test-"));
+  const run = makeRunDirectory();
+  const folder = join(run.path, "source");
   try {
     const write = (place: string, bytes: string | Buffer): void => {
       mkdirSync(dirname(join(folder, place)), { recursive: true });
@@ -23,6 +24,6 @@ export async function addSource(
     for (const { name: root } of roots) write(join(root, "package.json"), '{"type":"module"}\n');
     return await store.addTree({ name: `${name}-source`, from: folder });
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    run.remove();
   }
 }

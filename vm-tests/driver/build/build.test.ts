@@ -189,10 +189,12 @@ async function insideTemplate(kernel: Uint8Array, onConsole: (builder: number) =
   const reader = new WireReader();
   let result: { readonly failure?: { readonly code: string } } | undefined;
   let told = false;
+  let error = "";
   for await (const line of createInterface(builder.stdout)) {
     const wire = reader.read(line);
     if (wire === undefined || wire === "more") continue;
-    const entry = wire.entry as { readonly kind?: string; readonly from?: string };
+    if (wire.file === "error.txt") error = Buffer.from(wire.base64 ?? "", "base64").toString();
+    const entry = (wire.entry ?? {}) as { readonly kind?: string; readonly from?: string };
     if (entry.from === "console" && !told) onConsole(builder.pid ?? 0);
     told ||= entry.from === "console";
     if (entry.kind === "result") result = entry as typeof result;
@@ -201,6 +203,7 @@ async function insideTemplate(kernel: Uint8Array, onConsole: (builder: number) =
   return {
     status: builder.exitCode ?? (await once(builder, "exit"))[0],
     code: result?.failure?.code,
+    error: error.split("\n")[0],
     facts: existsSync(facts) ? (JSON.parse(readFileSync(facts, "utf8")) as TemplateFacts) : undefined,
   };
 }
@@ -212,7 +215,8 @@ withQemu(
       const [qemu = 0] = ownQemus(builder);
       process.kill(qemu, "SIGSEGV");
     });
-    assert.equal(killed, { status: 1, code: "machine.qemu-died", facts: undefined });
+    const error = 'Cannot boot the machine "web": QEMU ended by itself (SIGSEGV)';
+    assert.equal(killed, { status: 1, code: "machine.qemu-died", error, facts: undefined });
   },
 );
 

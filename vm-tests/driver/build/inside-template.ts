@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { MachineManifest, ProgramsManifest } from "../../manifest.ts";
 import { isReasonNotToCopy } from "../failure-kind.ts";
 import { useOwnModules } from "../own-modules.ts";
-import { formatWireEntry } from "./wire.ts";
+import { tell, tellFolder } from "./tell.ts";
 
 interface Attributes {
   readonly machine: string;
@@ -55,11 +55,14 @@ const result = await runVmTest({
     // A file in the store cannot be mapped by a QEMU that wants to open it for writing.
     method: "whole-state",
   },
-  onEntry: (file, entry) => void process.stdout.write(formatWireEntry({ file, entry })),
+  onEntry: (file, entry) => tell({ file, entry }),
   log: () => {},
 });
 if (result.error !== undefined) {
   const { code, message: refused } = result.error;
   if (isReasonNotToCopy(code)) keepFacts({ machine, architecture: manifest.architecture, accelerator: "", refused });
-  else process.exitCode = 1;
+  else {
+    tellFolder(folder);
+    process.exitCode = 1;
+  }
 }
