@@ -1,10 +1,20 @@
 import { createHash, randomBytes } from "node:crypto";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -22,8 +32,12 @@ if (suite !== test) console.log("skipped what needs Linux and bash 5");
 const folder = mkdtempSync(join(tmpdir(), "floe-agent-bash-"));
 const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
-async function withAgent(body: (client: AgentClient, stream: Duplex) => Promise<void>): Promise<void> {
-  const { child, stream } = spawnAgent(PROGRAM, { ...process.env, TMPDIR: folder });
+async function withAgent(
+  body: (client: AgentClient, stream: Duplex) => Promise<void>,
+  place: { readonly TMPDIR?: string } = { TMPDIR: folder },
+): Promise<void> {
+  const { TMPDIR: _, ...env } = process.env;
+  const { child, stream } = spawnAgent(PROGRAM, { ...env, ...place });
   const client = new AgentClient(stream, 1);
   try {
     await body(client, stream);
@@ -39,6 +53,15 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
     () => "",
     (error) => `${error.code} ${error.message}`,
   );
+}
+
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -72,6 +95,19 @@ suite("its commands keep output, errors, input, status and signals apart", () =>
     const left = await client.exec(["sh", "-c", "sleep 30 & echo at once"]).result;
     assert.is(left.stdout.toString(), "at once\n");
   }));
+
+const inRun = mayWrite("/run") ? suite : test.skip;
+if (inRun !== suite) console.log("skipped what needs a /run to write to");
+
+inRun("it keeps its files below /run, where nothing is mounted over them while a machine boots", () =>
+  withAgent(async (client) => {
+    // Its output goes to one of them.
+    const { stdout } = await client.exec(["readlink", "/proc/self/fd/1"]).result;
+    const state = dirname(stdout.toString().trim());
+    assert.is(dirname(state), "/run");
+    rmSync(state, { recursive: true });
+  }, {}),
+);
 
 suite("its commands run beside each other, and end when they are killed or nobody knows them any more", () =>
   withAgent(async (client, stream) => {

@@ -11,7 +11,8 @@ LC_ALL=C
 CHUNK=32000
 PAUSE=0.2
 
-state=$(mktemp -d) || exit 1
+# A machine that boots mounts /tmp, or sweeps it, after we have begun; /run is there from its first stage on.
+state=$(mktemp -d -p "${TMPDIR:-/run}") || exit 1
 trap 'rm -rf "$state"' EXIT
 declare -A order job
 nonce=$(od -An -tx8 -N8 /dev/urandom)
