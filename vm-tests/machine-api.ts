@@ -7,7 +7,7 @@ export default vmTest({
   name: "machine-api",
   description:
     "What a story can ask of a machine, against one that is real: units, waits, files, connections, faults, power.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: {
     machine: {
       config: {

@@ -9,7 +9,7 @@ const failing = {
 export default vmTest({
   name: "switch",
   description: "Every verb of floe system changes what it says, and nothing else.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: {
     machine: {
       config: serving("one"),
