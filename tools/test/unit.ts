@@ -22,6 +22,8 @@ const LONGER_SECONDS: Readonly<Record<string, number>> = {
   "vm-tests/driver/proof/copies.test.ts": 420,
   "vm-tests/driver/proof/failures.test.ts": 420,
   "vm-tests/driver/proof/channel.test.ts": 420,
+  "vm-tests/driver/proof/deadlines.test.ts": 420,
+  "vm-tests/driver/proof/whole-run.test.ts": 420,
 };
 /** How long files took when they ran last, in seconds, by name. */
 const DURATIONS = join(CACHE, "durations.json");

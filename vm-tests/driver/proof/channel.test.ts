@@ -1,12 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createOverlay, makeArguments, QemuProcess, qemuProgram } from "qemu-wrapper";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Machine } from "../../machine.ts";
-import { failStory, passStory, proof, temporaryFolder } from "./testing-machine.ts";
-import { ownQemus } from "../testing-qemus.ts";
+import { AgentClient } from "../agent-client.ts";
+import { AGENT_PORT } from "../boot.ts";
+import { Deadline, qemuClock } from "../deadline.ts";
+import { passStory, proof, temporaryFolder, theMachine } from "./testing-machine.ts";
 
 const HERE = import.meta.filename;
 const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
@@ -67,34 +71,59 @@ proof("an agent that is started anew goes on with its host", async () => {
   });
 });
 
-proof(
-  "a processor that is busy and a QEMU that is stopped use up no deadline, and a guest without an agent does",
-  async () => {
-    await passStory(HERE, async ({ machine }) => {
-      await machine.start();
-      await stopFor(machine, { seconds: 9, deadline: 3 });
-    });
-    const { error } = await failStory(HERE, async ({ machine }) => {
-      await machine.start();
-      machine.spawn`while :; do :; done`.result.catch(() => {});
-      machine.spawn`while :; do :; done`.result.catch(() => {});
-      await machine.within(2).succeed`kill -STOP $PPID; sleep 60`; // here
-    });
-    assert.is(error.code, "agent.silent");
-  },
-);
-
-/** Have a command wait for a QEMU that gets no processor for three times its deadline. */
-async function stopFor(machine: Machine, { seconds, deadline }: { seconds: number; deadline: number }): Promise<void> {
-  const [pid = 0] = ownQemus();
-  const command = machine.within(deadline).succeed`sleep 0.5; echo on time`;
-  process.kill(pid, "SIGSTOP");
+proof("a host that connects late, and one that leaves and comes back, are served", async () => {
+  const { architecture, memoryMiB, generations, rootImage, storeImage } = theMachine();
+  const { kernel, initrd, kernelParameters } = generations.base;
+  const folder = temporaryFolder();
+  const [root, port, said] = ["root.qcow2", "port", "console"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  createOverlay({ backing: rootImage, file: root });
+  const serial = architecture === "x86_64" ? "ttyS0" : "ttyAMA0";
+  let console = "";
+  const server = createServer((socket) => {
+    socket.setEncoding("latin1").on("data", (text: string) => (console += text));
+    socket.on("error", () => {});
+  }).listen(said);
+  const args = makeArguments({
+    ...{ name: "late", architecture, accelerator: "tcg", memoryMiB, cpus: 2 },
+    kernel: { image: kernel, initrd, commandLine: `${kernelParameters} console=${serial},115200 panic=-1` },
+    disks: [
+      { file: root, format: "qcow2" },
+      { file: storeImage, format: "raw", readOnly: true },
+    ],
+    console: said,
+    ports: [{ name: AGENT_PORT, socket: port }],
+  });
+  // QEMU listens, and its guest begins whether somebody comes or not.
+  const late = args.map((word) =>
+    word.includes(`path=${port},`) ? word.replace("server=off", "server=on,wait=off") : word,
+  );
+  const qemu = await QemuProcess.start(qemuProgram(architecture), late);
   try {
-    await sleep(seconds * 1000);
+    const deadline = new Deadline(120, qemuClock(qemu.pid));
+    while (!/Reached target .*Multi-User/.test(console)) {
+      assert.ok(!deadline.expired, `the machine does not boot:\n${console}`);
+      assert.is(qemu.exit, undefined);
+      await sleep(100);
+    }
+    for (const epoch of [1, 2]) {
+      const socket = connect(port);
+      const agent = new AgentClient(socket, epoch);
+      assert.match((await agent.hello).version, /./);
+      const { stdout } = await agent.exec(["bash", "-c", 'echo "$0"', `host ${epoch}`]).result;
+      assert.is(stdout.toString(), `host ${epoch}\n`);
+      agent.close();
+      socket.destroy();
+      await once(socket, "close");
+    }
   } finally {
-    process.kill(pid, "SIGCONT");
+    qemu.kill();
+    await qemu.exited;
+    server.close();
   }
-  assert.is(await command, "on time\n");
-}
+});
 
 test.run();

@@ -1,0 +1,108 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { proof, temporaryFolder } from "./testing-machine.ts";
+
+// The program itself, with a test that is a build: its QEMU runs in the sandbox, below processes of others than the one that was called.
+const ROOT = join(import.meta.dirname, "../../..");
+const PLATFORM = process.env["FLOE_PROOF_PLATFORM"];
+
+/** How long a QEMU may live that nobody runs any more. */
+const GONE_MS = 1000;
+
+interface FloeRun {
+  readonly pid: number;
+  readonly stderr: () => string;
+  /** Its exit status, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+}
+
+/** Run the story `boot`, whatever is known of it, with its records in a folder. */
+function startRun(output: string): FloeRun {
+  const platform = PLATFORM === undefined ? [] : ["--platform", PLATFORM];
+  const words = ["vm-test", "run", "boot", "--rerun", "--output", output, "--junit", `${output}.xml`, ...platform];
+  const child = spawn(join(ROOT, "tools/cli/floe"), words, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const ended = once(child, "close").then(([status, signal]) => (signal ?? status) as number | string);
+  return { pid: child.pid ?? 0, stderr: () => said, ended };
+}
+
+/** The processes below one, at whatever depth. */
+function processesBelow(ancestor: number): number[] {
+  const parents = new Map<number, number>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const parent = /^PPid:\s*(\d+)/m.exec(tryRead(`/proc/${pid}/status`))?.[1];
+    if (parent !== undefined) parents.set(Number(pid), Number(parent));
+  }
+  const isBelow = (pid: number): boolean => {
+    const parent = parents.get(pid) ?? 0;
+    return parent === ancestor || (parent > 1 && isBelow(parent));
+  };
+  return [...parents.keys()].filter(isBelow);
+}
+
+/** Whether a process is a QEMU that runs: one that is ending has no command line any more. */
+function isQemu(pid: number): boolean {
+  return /^[^\0]*qemu-system-/.test(tryRead(`/proc/${pid}/cmdline`));
+}
+
+function tryRead(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** Wait until the guest of a run is on its way. @returns its QEMU. */
+async function guestOf(run: FloeRun, output: string): Promise<number> {
+  let ended = false;
+  void run.ended.then(() => (ended = true));
+  const said = (): string => tryRead(join(output, "machine/console.log"));
+  while (!said().includes("Linux version")) {
+    assert.not.ok(ended, `it ended before its guest began:\n${run.stderr()}`);
+    await sleep(50);
+  }
+  const [qemu] = processesBelow(run.pid).filter(isQemu);
+  if (qemu === undefined) throw new Error(`there is no QEMU below ${run.pid}`);
+  return qemu;
+}
+
+/** Folders of builds of the story. */
+function buildFolders(): string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith("floe-build-vm-test-boot-"));
+}
+
+for (const signal of ["SIGKILL", "SIGTERM", "SIGINT"] as const) {
+  proof(`a run that is ended by ${signal} leaves no QEMU behind in the sandbox`, async () => {
+    const output = join(temporaryFolder(), "records");
+    const run = startRun(output);
+    const qemu = await guestOf(run, output);
+    process.kill(run.pid, signal);
+    for (let waited = 0; isQemu(qemu); waited += 20) {
+      assert.ok(waited < GONE_MS, "its QEMU goes on");
+      await sleep(20);
+    }
+    const expected = { SIGKILL: "SIGKILL", SIGTERM: 143, SIGINT: 130 };
+    assert.is(await run.ended, expected[signal], run.stderr());
+  });
+}
+
+proof("a QEMU that dies in the sandbox is a fault of the host: the test runs again, and passes", async () => {
+  const output = join(temporaryFolder(), "records");
+  const run = startRun(output);
+  process.kill(await guestOf(run, output), "SIGSEGV");
+  assert.is(await run.ended, 0, run.stderr());
+  assert.match(run.stderr(), /^passed boot .*, attempt 2; attempt 1 was ended by the host: machine\.qemu-died\)$/m);
+  assert.match(readFileSync(`${output}.xml`, "utf8"), /<flakyError message="[^"]*QEMU ended by itself \(SIGSEGV\)"/);
+  assert.equal(buildFolders(), [], "what the runs before it left is there still");
+});
+
+test.run();
