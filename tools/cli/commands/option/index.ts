@@ -7,6 +7,11 @@ export interface OptionFlags extends StoreFlags, JsonFlags, LockFlags {
   readonly flake: string;
 }
 
+export interface GraphFlags extends OptionFlags {
+  readonly dot: boolean;
+  readonly reads: boolean;
+}
+
 const flags = {
   flake: {
     kind: "parsed",
@@ -50,6 +55,30 @@ export const optionCommands = buildRouteMap<string, CliContext>({
         brief: "Show what an option is, its value, who set it and who reads it",
         fullDescription:
           "Lists every definition with its place and priority (force is 50, plain 100, defaults 1000); those marked with * made the value.",
+      },
+    }),
+    graph: buildCommand<GraphFlags, string[], CliContext>({
+      loader: async () => (await import("./graph.ts")).default,
+      parameters: {
+        flags: {
+          dot: { kind: "boolean", default: false, withNegated: false, brief: "Print a drawing for Graphviz" },
+          reads: { kind: "boolean", default: true, brief: "Also who reads options of others" },
+          ...flags,
+        },
+        positional: {
+          kind: "array",
+          parameter: {
+            brief: "Module that gives or takes, by its key; all when left out",
+            placeholder: "MODULE",
+            parse: String,
+          },
+        },
+      },
+      docs: {
+        brief: "Show which module gives what to whom",
+        fullDescription:
+          "Lists the modules of a system with the options of others that they define or read. " +
+          "With --dot as a drawing: floe option graph --dot --no-reads | dot -Tsvg",
       },
     }),
   },

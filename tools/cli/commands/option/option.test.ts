@@ -90,6 +90,27 @@ test("option search wants all words, in paths or descriptions", async () => {
   assert.match((await floe("option", "search", "(")).stderr, "[search.bad-pattern]");
 });
 
+test("option graph tells which module gives what to whom, and who reads it", async () => {
+  const { code, stdout, stderr } = await floe("option", "graph");
+  assert.is(code, 0, stderr);
+  assert.is(
+    stdout,
+    `firewall\n  reads services.web: port\nthe configuration\n  defines services.web: enable, hosts, port\n`,
+  );
+  const edges = JSON.parse((await floe("option", "graph", "--json", "firewall")).stdout);
+  assert.equal(edges, [{ from: "firewall", to: "services.web", kind: "reads", options: ["services.web.port"] }]);
+  const drawn = await floe("option", "graph", "--dot");
+  assert.match(drawn.stdout, /^digraph modules \{\n.*\n {2}"services\.web" -> "firewall" \[label = .*dashed\];\n/);
+  assert.match(
+    drawn.stdout,
+    '"the configuration" -> "services.web" [label = "services.web.enable\\nservices.web.hosts',
+  );
+  assert.is((await floe("option", "graph", "--no-reads", "firewall")).stdout, "");
+  const near = await floe("option", "graph", "firewal");
+  assert.match(near.stderr, "[option.unknown-module]");
+  assert.match(near.stderr, 'Did you mean "firewall"?');
+});
+
 test("option commands want a system", async () => {
   assert.match((await floe("option", "show", "a", "--flake", ".#answer")).stderr, "[option.not-a-system]");
   const path = "/nix/store/00000000000000000000000000000000-x";
