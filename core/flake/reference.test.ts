@@ -200,6 +200,11 @@ test("parseReference() refuses what it does not know, with a hint", () => {
   assert.is(parseReference("github:undefined/null").kind, "git");
 });
 
+test("parseReference() says what an address lacks whose scheme it knows", () => {
+  assert.throws(() => parseReference("git+file:plain"), /found no "\/\/" after "git\+file:"/);
+  assert.throws(() => parseReference("tarball+https:a.example"), /found no "\/\/" after "tarball\+https:"/);
+});
+
 test("withoutCredentials() hides passwords and tokens and keeps plain ssh users", () => {
   assert.is(withoutCredentials("git+https://user:secret@example.org/a"), "git+https://***@example.org/a");
   assert.is(withoutCredentials("https://token@example.org/a failed"), "https://***@example.org/a failed");

@@ -170,6 +170,13 @@ function unknownScheme(text: string, scheme: string | undefined): CodedError {
       },
     );
   }
+  if (KNOWN_SCHEMES.includes(scheme)) {
+    return new CodedError(
+      "flake-reference.malformed",
+      `Cannot read "${shown}" as a flake reference: found no "//" after "${scheme}:"`,
+      { hint: `Write the whole address: ${scheme}://…` },
+    );
+  }
   if (/^hg(\+|$)/.test(scheme)) {
     return new CodedError(
       "flake-reference.mercurial",

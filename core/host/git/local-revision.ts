@@ -17,3 +17,16 @@ export async function localRevision(root: string, word: string): Promise<string>
   });
   return found.trim();
 }
+
+/**
+ * A file as a commit of a checkout has it.
+ *
+ * @param path Relative to the root.
+ * @returns `undefined` when the commit has no such file.
+ */
+export async function fileAtRevision(root: string, rev: string, path: string): Promise<string | undefined> {
+  return runGit(["show", `${rev}:${path}`], { cwd: root }).catch((error: unknown) => {
+    if (error instanceof CodedError) throw error;
+    return undefined;
+  });
+}

@@ -153,6 +153,8 @@ export interface RunGitOptions {
   readonly cwd?: string;
   /** The most that it may print. Default 1 GiB. */
   readonly limitBytes?: number;
+  /** Variables besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -181,6 +183,7 @@ export function runGit(args: readonly string[], options: RunGitOptions = {}): Pr
         // Words in one language, so that what failed can be told; and no question to a terminal nobody watches.
         env: {
           ...env,
+          ...options.env,
           LC_ALL: "C",
           GIT_TERMINAL_PROMPT: "0",
           GIT_SSH_COMMAND: env["GIT_SSH_COMMAND"] ?? "ssh -o BatchMode=yes",

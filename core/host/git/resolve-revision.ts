@@ -18,7 +18,7 @@ export interface ResolvedRevision {
  */
 export async function resolveRevision(
   reference: GitReference,
-  backend: GitBackend,
+  backend: Pick<GitBackend, "listRefs">,
   signal?: AbortSignal,
 ): Promise<ResolvedRevision> {
   const { url, ref, rev, semver: range } = reference;

@@ -1,0 +1,94 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parseReference } from "../../flake/index.ts";
+import { type Access, NO_ACCESS } from "../fetch/access.ts";
+import { cloneRepository } from "./clone-repository.ts";
+import { serveRepositories, temporaryFolder, TestRepository, type TestServer } from "./testing.ts";
+
+const test = suite("cloneRepository");
+const root = temporaryFolder();
+const repository = new TestRepository(`${root}/tools`);
+const first = repository.write({ a: "1" }).commit();
+repository.git("tag", "v1.0.0");
+const second = repository.write({ a: "2" }).commit();
+repository.git("checkout", "--quiet", "-b", "next/one");
+const third = repository.write({ a: "3" }).commit();
+repository.git("checkout", "--quiet", "main");
+let server: TestServer;
+let closed: TestServer;
+
+test.before(async () => {
+  server = await serveRepositories(root);
+  closed = await serveRepositories(root, { login: { username: "anna", password: "p@ss" } });
+});
+test.after(async () => {
+  await server.close();
+  await closed.close();
+});
+
+const git = (folder: string, ...args: string[]): string =>
+  execFileSync("git", ["-C", folder, ...args], { encoding: "utf8" }).trim();
+
+async function clone(text: string, access: Access = NO_ACCESS): Promise<{ rev: string; destination: string }> {
+  const reference = parseReference(text);
+  if (reference.kind !== "git") throw new Error(text);
+  const destination = `${temporaryFolder()}/in/here`;
+  const rev = await cloneRepository({ reference, destination, access });
+  // Nothing else is left beside it.
+  assert.equal(readdirSync(`${destination}/..`), ["here"]);
+  assert.is(git(destination, "status", "--porcelain"), "");
+  return { rev, destination };
+}
+
+test("cloneRepository() checks out the default branch, with its history", async () => {
+  const { rev, destination } = await clone(`git+${server.url}tools`);
+  assert.is(rev, second);
+  assert.is(git(destination, "log", "--format=%H"), `${second}\n${first}`);
+  assert.is(git(destination, "rev-parse", "--abbrev-ref", "HEAD@{upstream}"), "origin/main");
+  assert.is(git(destination, "remote", "get-url", "origin"), `${server.url}tools`);
+});
+
+test("cloneRepository() takes a branch as a branch, and a tag, a range and a commit by themselves", async () => {
+  const branch = await clone(`git+file://${root}/tools?ref=next/one`);
+  assert.equal([branch.rev, git(branch.destination, "branch", "--show-current")], [third, "next/one"]);
+  for (const text of ["?ref=v1.0.0", "?semver=^1.0", `?rev=${first}`, `?ref=main&rev=${first}`]) {
+    const one = await clone(`git+${server.url}tools${text}`);
+    assert.equal([one.rev, git(one.destination, "branch", "--show-current")], [first, ""], text);
+    assert.is(readFileSync(`${one.destination}/a`, "utf8"), "1");
+  }
+});
+
+test("cloneRepository() says who asks, and writes that nowhere", async () => {
+  const known: Access = { ...NO_ACCESS, known: () => ({ username: "anna", password: "p@ss" }) };
+  const { rev, destination } = await clone(`git+${closed.url}tools`, known);
+  assert.is(rev, second);
+  assert.not.match(readFileSync(`${destination}/.git/config`, "utf8"), /anna|extraHeader/i);
+  const refused = await clone(`git+${closed.url}tools`).catch((error: unknown) => error);
+  assert.is((refused as { code?: string }).code, "git.unreachable");
+});
+
+test("cloneRepository() leaves nothing behind when it cannot", async () => {
+  const folder = temporaryFolder();
+  const make = (text: string, destination: string): Promise<unknown> =>
+    cloneRepository({ reference: parseReference(text) as never, destination, access: NO_ACCESS }).catch(
+      (error: { code?: string }) => error.code,
+    );
+  assert.is(await make(`git+file://${root}/tools`, folder), "git.clone-in-the-way");
+  assert.is(await make(`git+${server.url}nothing`, `${folder}/a`), "git.no-repository");
+  assert.is(await make(`git+${server.url}tools?ref=none`, `${folder}/a`), "git.ref-missing");
+  assert.is(await make(`git+${server.url}tools?rev=${"0".repeat(40)}`, `${folder}/a`), "git.rev-missing");
+  assert.not.ok(existsSync(`${folder}/a`));
+  assert.equal(readdirSync(folder), []);
+});
+
+test("cloneRepository() fills in submodules where they are asked for", async () => {
+  const outer = new TestRepository(`${root}/outer`);
+  outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", `${server.url}tools`, "inner");
+  outer.commit();
+  const { destination } = await clone(`git+${server.url}outer?submodules=1`);
+  assert.is(readFileSync(`${destination}/inner/a`, "utf8"), "2");
+});
+
+test.run();
