@@ -1,5 +1,6 @@
 import { type Diagnostic, type SourceLocation, callerLocation, formatLocation } from "../base/index.ts";
 import type { DerivationValue } from "../derivation/index.ts";
+import type { SourceInput } from "../flake/index.ts";
 import {
   type Config,
   type Defs,
@@ -12,6 +13,7 @@ import {
   withPriority,
 } from "../module/index.ts";
 import { systemModule } from "./options.ts";
+import { recordSources } from "./record-sources.ts";
 import { inVariant, specialisationModule } from "./specialisation.ts";
 import { makeToplevel } from "./toplevel.ts";
 import { FLOE_VERSION } from "./version.ts";
@@ -43,6 +45,11 @@ export interface MakeSystemOptions<Pkgs extends SystemPackages> {
   readonly disabledModules?: readonly (Module | string)[];
   /** What the machine itself says: one literal, or several in order. */
   readonly config: Defs | readonly Defs[];
+  /**
+   * The inputs of the flake: each generation says then of what commits it was made, for `floe system describe` and
+   * `floe time-machine`. Folders have no commits and are left out. Default none.
+   */
+  readonly inputs?: Readonly<Record<string, SourceInput>>;
 }
 
 /** A configured machine. Everything but the name is worked out when it is first asked for. */
@@ -116,6 +123,7 @@ function makeVariant<Pkgs extends SystemPackages>(
       },
       floeVersion: FLOE_VERSION,
       specialisations: Object.fromEntries(variants),
+      sources: recordSources(options.inputs ?? {}),
     });
   });
   return {

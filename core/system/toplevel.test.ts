@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Defs, after, declare, defineModule, force, option } from "../module/index.ts";
+import type { SourceInfo, SourceInput } from "../flake/index.ts";
 import { failure } from "../module/testing.ts";
-import { makeSystem, tryParseBootSpec } from "./index.ts";
+import { formatSources, makeSystem, tryParseBootSpec, tryParseSources } from "./index.ts";
 import { beginTestEvaluation, runBuilder, testPackage } from "./testing.ts";
 
 beginTestEvaluation();
@@ -65,6 +67,44 @@ test("makeSystem() gives a toplevel with everything a boot needs", () => {
   });
   assert.is(spawnSync(join(out, "activate"), { encoding: "utf8" }).stdout, `${out}\n`);
   assert.is(spawnSync("bash", ["-n", join(out, "init")]).status, 0);
+});
+
+test("makeSystem() writes of what commits it was made, and nothing where its inputs have none", () => {
+  const input = (sourceInfo: SourceInfo): SourceInput => ({ outPath: "/o", sourceInfo });
+  const here = input({ type: "path", narHash: "sha256-x" });
+  const rev = "b".repeat(40);
+  const git = input({ type: "git", url: "https://example.org/a", rev, shortRev: "bbbbbbb", ref: "refs/heads/main" });
+  const options = { name: "web", pkgs: { coreutils }, modules: [filled], config: {} };
+  const plain = makeSystem(options);
+  assert.is(makeSystem({ ...options, inputs: { here } }).outPath, plain.outPath);
+  const system = makeSystem({ ...options, inputs: { here, git } });
+  assert.is.not(system.outPath, plain.outPath);
+  const sources = tryParseSources(
+    readFileSync(join(runBuilder(system.toplevel, new Map([[coreutils, "/usr"]])), "sources.json"), "utf8"),
+  );
+  assert.equal(sources, { git: { type: "git", url: "https://example.org/a", rev, ref: "refs/heads/main" } });
+});
+
+test("tryParseSources() reads what formatSources() writes, and nothing else", () => {
+  const text = fc.string({ unit: "binary" });
+  const source = fc.record(
+    { type: text, url: text, rev: text, ref: text, narHash: text, lastModified: fc.nat() },
+    { requiredKeys: ["type", "url"] },
+  );
+  const name = text.filter((each) => each !== "__proto__");
+  fc.assert(
+    fc.property(fc.dictionary(name, source, { noNullPrototype: true }), (sources) => {
+      assert.equal(tryParseSources(formatSources(sources)), sources);
+    }),
+  );
+  for (const other of [
+    "",
+    "[]",
+    '{"version":2,"inputs":{}}',
+    '{"version":1,"inputs":[]}',
+    '{"version":1,"inputs":{"a":{}}}',
+  ])
+    assert.is(tryParseSources(other), undefined, other);
 });
 
 test("a specialisation is a system of its own beside its parent, with an entry in boot.json", () => {

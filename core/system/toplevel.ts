@@ -1,6 +1,6 @@
 import { type DerivationValue, derivation } from "../derivation/index.ts";
 import { SELF, formatActivationScript } from "./activation-script.ts";
-import { type BootSpec, formatBootSpec } from "./switch/index.ts";
+import { type BootSpec, formatBootSpec, formatSources, SOURCES_FILE, type SourceRecord } from "./switch/index.ts";
 import { formatInit } from "./init-script.ts";
 import type { SystemOptions } from "./options.ts";
 
@@ -17,6 +17,8 @@ export interface ToplevelOptions {
   readonly floeVersion: string;
   /** Variants by name, with their store paths. */
   readonly specialisations?: Readonly<Record<string, Variant>>;
+  /** Of what the system was made; an empty record is not written. */
+  readonly sources?: SourceRecord;
 }
 
 /** A variant of a system, which is a system of its own. */
@@ -29,10 +31,11 @@ export interface Variant {
  * The store object a generation points to.
  *
  * Shape: `init`, `activate`, `kernel`, `initrd`, `kernel-params`, `etc`, `etc-links`, `etc-entries`, `sw`, `systemd`, `boot.json`,
- * `init-interface-version`, `system`, `name`, `floe-version`, and `specialisation/<name>` for each variant.
+ * `init-interface-version`, `system`, `name`, `floe-version`, `specialisation/<name>` for each variant, and `sources.json` where
+ * the flake names its inputs.
  */
 export function makeToplevel(options: ToplevelOptions): DerivationValue {
-  const { system, builders, floeVersion, specialisations = {} } = options;
+  const { system, builders, floeVersion, specialisations = {}, sources = {} } = options;
   const { build } = system;
   const variants = Object.entries(specialisations);
   const programs = {
@@ -56,6 +59,7 @@ export function makeToplevel(options: ToplevelOptions): DerivationValue {
     system: `${system.platform}\n`,
     name: `${system.name}\n`,
     "floe-version": `${floeVersion}\n`,
+    ...(Object.keys(sources).length === 0 ? {} : { [SOURCES_FILE]: formatSources(sources) }),
   };
   const links = {
     kernel: build.kernel,

@@ -12,6 +12,7 @@ export default defineFlake({
       name: "machine",
       pkgs: inputs.floe.packages["x86_64-linux"],
       modules: inputs.floe.modules,
+      inputs,
       config: {
         services: {
           nginx: { enable: true, virtualHosts: { localhost: { root: `${local("./pages")}`, default: true } } },

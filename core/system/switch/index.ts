@@ -4,4 +4,5 @@ export * from "./boot-spec.ts";
 export * from "./compare-units.ts";
 export * from "./fstab.ts";
 export * from "./plan-switch.ts";
+export * from "./source-record.ts";
 export * from "./unit-file.ts";

@@ -11,6 +11,10 @@ export interface SwitchFlags {
   readonly specialisation?: string;
 }
 
+export interface DescribeFlags extends JsonFlags {
+  readonly generation?: number;
+}
+
 const EXIT_CODES =
   "\n\nExit codes: 0 done; 1 refused, or the boot menu could not be written; 2 activation failed, and the old system is " +
   "active again; 4 some units failed, and the switch stands; 100 a reboot is needed, and nothing was done.";
@@ -81,6 +85,22 @@ export const machineCommands = {
     loader: async () => (await import("./generations.ts")).listGenerations,
     parameters: { flags: jsonFlags },
     docs: { brief: "List the generations of this machine" },
+  }),
+  describe: buildCommand<DescribeFlags, [], CliContext>({
+    loader: async () => (await import("./generations.ts")).describe,
+    parameters: {
+      flags: {
+        generation: {
+          kind: "parsed",
+          parse: parseCount,
+          optional: true,
+          placeholder: "N",
+          brief: "A generation that exists; the current one when left out",
+        },
+        ...jsonFlags,
+      },
+    },
+    docs: { brief: "Show of what commits a generation was made" },
   }),
   deleteGenerations: buildCommand<Record<never, never>, number[], CliContext>({
     loader: async () => (await import("./generations.ts")).deleteGenerations,

@@ -1,9 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { Profile } from "../../../../core/host/profile/index.ts";
+import { formatSources } from "../../../../core/system/switch/index.ts";
+import { temporaryDirectory } from "../../testing.ts";
 import { amongSystems } from "./build.ts";
+import { describeGeneration } from "./generations.ts";
 
 const TARGET = join(import.meta.dirname, "../../target.ts");
 
@@ -22,7 +26,16 @@ test("amongSystems() lets a bare name mean a system", () => {
 test("the program of a machine has the commands that work on it, and no others", () => {
   const help = target("system", "--help");
   assert.is(help.status, 0);
-  for (const verb of ["switch", "boot", "test", "dry-activate", "rollback", "list-generations", "delete-generations"]) {
+  for (const verb of [
+    "switch",
+    "boot",
+    "test",
+    "dry-activate",
+    "rollback",
+    "list-generations",
+    "describe",
+    "delete-generations",
+  ]) {
     assert.match(help.stdout, new RegExp(`^  ${verb} `, "m"));
   }
   assert.not.match(help.stdout, /^ {2}build /m);
@@ -33,6 +46,18 @@ test("a misspelt verb is answered with the right one", () => {
   const done = target("system", "swich");
   assert.is(done.status, 64);
   assert.match(done.stderr, /Did you mean "switch"/);
+});
+
+test("describeGeneration() tells of what commits a generation was made", () => {
+  const folder = temporaryDirectory();
+  const profile = new Profile(folder, "system");
+  const source = { type: "git", url: "https://example.org/a", rev: "a".repeat(40), lastModified: 1_700_000_000 };
+  for (const name of ["one", "two"]) mkdirSync(join(folder, "systems", name), { recursive: true });
+  writeFileSync(join(folder, "systems/one/sources.json"), formatSources({ a: source }));
+  for (const name of ["one", "two"]) profile.switchTo(profile.create(join(folder, "systems", name)).number);
+  assert.equal(describeGeneration(profile, 1), { number: 1, sources: { a: source } });
+  assert.throws(() => describeGeneration(profile), /generation 2: it does not say/);
+  assert.throws(() => describeGeneration(profile, 3), /generation 3: this machine has none/);
 });
 
 test("system.not-a-system, cli.conflicting-flags, profile.no-generation", () => {
