@@ -1,3 +1,4 @@
+import type { FlakeSettings } from "./flake-settings.ts";
 import type { FlakeOutputs } from "./output-types.ts";
 
 /** How a flake says what it takes in. A plain text is short for `{ url }`. */
@@ -69,6 +70,8 @@ export interface Flake<Names extends string = string, Outputs extends FlakeOutpu
   /** One line for people. */
   readonly description?: string;
   readonly inputs?: Readonly<Record<Names, string | InputDeclaration>>;
+  /** What commands that use this flake had best do. */
+  readonly settings?: FlakeSettings;
   outputs(args: OutputsArguments<Names>): Outputs;
 }
 

@@ -1,5 +1,6 @@
 export * from "./attribute.ts";
 export * from "./define-flake.ts";
+export * from "./flake-settings.ts";
 export * from "./inspect-output.ts";
 export * from "./locate-definition.ts";
 export * from "./locate-input.ts";

@@ -49,6 +49,12 @@ export interface LockFlags {
   readonly inputsFrom?: readonly string[];
   readonly referenceLockFile?: string;
   readonly outputLockFile?: string;
+  readonly acceptFlakeConfig?: boolean;
+  readonly evalProfile?: string;
+  readonly debugger?: boolean;
+  readonly debuggerOnWarn?: boolean;
+  /** `FILE:LINE` each. */
+  readonly break?: readonly string[];
 }
 
 const offline = {
@@ -105,6 +111,38 @@ export const lockFlags = {
     optional: true,
     placeholder: "FILE",
     brief: "Write the lock to this file instead of the flake's own",
+  },
+  acceptFlakeConfig: {
+    kind: "boolean",
+    optional: true,
+    brief: "Use all settings that the flake carries, without a question (no: only those that can do no harm)",
+  },
+  evalProfile: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    placeholder: "FILE",
+    brief: "Write where the time of the evaluation went: FILE.cpuprofile, or collapsed stacks for flame graphs",
+  },
+  debugger: {
+    kind: "boolean",
+    optional: true,
+    withNegated: false,
+    brief: "Stop the evaluation at errors and at `debugger;`, and ask what to do (:? lists it)",
+  },
+  debuggerOnWarn: {
+    kind: "boolean",
+    optional: true,
+    withNegated: false,
+    brief: "Stop where the configuration calls console.warn, too",
+  },
+  break: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    variadic: true,
+    placeholder: "FILE:LINE",
+    brief: "Stop the evaluation at this line, too",
   },
 } as const;
 

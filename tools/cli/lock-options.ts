@@ -3,6 +3,7 @@ import { formatLocked, type Registry } from "../../core/flake/index.ts";
 import type { OpenFlakeOptions } from "../../core/host/flake/index.ts";
 import type { Substituters } from "../../core/host/substitute/index.ts";
 import type { CliContext } from "./context.ts";
+import type { NextLine } from "./debug-prompt.ts";
 import type { LockFlags, SubstituteFlags } from "./flags.ts";
 
 type FromFlags = Pick<
@@ -17,6 +18,9 @@ type FromFlags = Pick<
   | "signal"
   | "substituters"
   | "names"
+  | "onProfile"
+  | "onSettings"
+  | "debugger"
 >;
 
 export interface LockOptions extends AsyncDisposable {
@@ -25,17 +29,25 @@ export interface LockOptions extends AsyncDisposable {
 }
 
 /**
- * Read the flags that say how a command treats inputs and their lock. To be disposed of when the flake is no longer used.
+ * Read the flags that say how a command treats inputs and their lock, and how evaluations are watched. To be disposed of when the
+ * flake is no longer used.
  *
+ * @param nextLine Where answers of the user and commands of a debugger come from. Default the standard input.
  * @throws {CodedError} `cli.bad-override`, and those of the flakes that `--inputs-from` names
  */
 export async function lockOptions(
   context: CliContext,
   flags: Partial<LockFlags & SubstituteFlags>,
   store: OpenFlakeOptions["store"],
+  nextLine?: NextLine,
 ): Promise<LockOptions> {
-  const { locked = false, offline = false, updateLockFile = true, inputsFrom = [] } = flags;
+  const { locked = false, offline = false, updateLockFile = true, inputsFrom = [], evalProfile } = flags;
   const { cwd, signal } = context;
+  const onProfile =
+    evalProfile === undefined ? undefined : (await import("./eval-profile.ts")).makeProfileWriter(context, evalProfile);
+  const debug = isDebugged(flags)
+    ? (await import("./debug-prompt.ts")).makeDebugger(context, flags, nextLine)
+    : undefined;
   let opened: Promise<Substituters | undefined> | undefined;
   const options: FromFlags = {
     cwd,
@@ -45,17 +57,36 @@ export async function lockOptions(
     replace: parseOverrides(flags.overrideInput ?? []),
     referenceLockFile: flags.referenceLockFile,
     outputLockFile: flags.outputLockFile,
+    onSettings: async (settings) => {
+      const { grantSettings } = await import("./grant-settings.ts");
+      const ask = nextLine === undefined || process.stdin.isTTY !== true ? {} : { ask: nextLine };
+      await grantSettings(settings, { context, accept: flags.acceptFlakeConfig, ...ask });
+    },
     writeLock: flags.writeLockFile,
     substituters: () => (opened ??= openStores(context, flags)),
   };
-  const close = async (): Promise<void> => (await opened?.catch(() => undefined))?.close();
+  const close = async (): Promise<void> => {
+    debug?.[Symbol.dispose]();
+    (await opened?.catch(() => undefined))?.close();
+  };
   try {
-    const names = await namesOf(inputsFrom, { ...options, replace: undefined, outputLockFile: undefined, store });
-    return { options: { ...options, names }, [Symbol.asyncDispose]: close };
+    const names = await namesOf(inputsFrom, {
+      ...options,
+      onSettings: undefined,
+      replace: undefined,
+      outputLockFile: undefined,
+      store,
+    });
+    const watched = { onProfile, debugger: debug };
+    return { options: { ...options, ...watched, names }, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function isDebugged(flags: Partial<LockFlags>): boolean {
+  return flags.debugger === true || flags.debuggerOnWarn === true || (flags.break ?? []).length > 0;
 }
 
 function parseOverrides(texts: readonly string[]): ReadonlyMap<string, string> {

@@ -8,6 +8,7 @@ import { readSubstitutionSettings } from "../../core/host/substitute/settings.ts
 import { parsePublicKey } from "../../core/store/index.ts";
 import type { CliContext } from "./context.ts";
 import type { SubstituteFlags } from "./flags.ts";
+import { grantedSubstitution } from "./granted-settings.ts";
 
 /**
  * The other stores a command may ask; `undefined` when there are none. The caller closes them.
@@ -21,7 +22,10 @@ export async function openSubstituteStores(
   warn: (message: string) => void,
 ): Promise<Substituters | undefined> {
   if (!flags.substitute) return undefined;
-  const settings = withFlags(readSubstitutionSettings(), flags);
+  const settings = withFlags(
+    mergeSubstitutionSettings([readSubstitutionSettings(), grantedSubstitution(context)]),
+    flags,
+  );
   if (settings.substituters.length === 0) return undefined;
   // With it comes Node's HTTP client, which takes a third of the time of a small build to load.
   const { openSubstituters } = await import("../../core/host/substitute/index.ts");

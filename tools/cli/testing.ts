@@ -15,6 +15,8 @@ export interface CliResult {
 export interface RunFloeOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What it reads from its standard input. Default nothing. */
+  readonly input?: string;
   /** Called with the child's process id and with everything it says on stderr, to interrupt it at a moment. */
   readonly onStderr?: (text: string, pid: number) => void;
 }
@@ -35,8 +37,11 @@ export function runFloe(words: readonly string[], options: RunFloeOptions = {}):
     cwd: options.cwd ?? tmpdir(),
     // One compile cache for all runs, also for those whose caches are elsewhere: start-up is most of what they cost.
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, NODE_COMPILE_CACHE: COMPILED, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // Who reads nothing may be gone before it is written.
+  child.stdin.on("error", () => {});
+  child.stdin.end(options.input ?? "");
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

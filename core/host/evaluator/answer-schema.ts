@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { CodedError } from "../../base/index.ts";
+import { settingFault } from "../../flake/index.ts";
 import type { EvaluatorAnswer } from "./protocol.ts";
 
 /** The answer comes from a process that ran foreign code, so nothing about it is taken on trust. */
@@ -35,6 +36,13 @@ const declaration: v.GenericSchema<Declaration> = v.lazy(() =>
   }),
 ) as v.GenericSchema<Declaration>;
 const inputs = v.record(text, declaration);
+const settings = v.pipe(
+  v.record(text, v.union([text, v.array(text)])),
+  v.check(
+    (all) => Object.entries(all).every(([name, value]) => settingFault(name, value) === undefined),
+    "no settings",
+  ),
+);
 
 const source = v.variant("kind", [
   v.object({ kind: v.literal("text"), path: storePath, name: text, contents: text, references: v.array(storePath) }),
@@ -48,12 +56,13 @@ const source = v.variant("kind", [
 ]);
 
 const answer = v.variant("kind", [
-  v.object({ kind: v.literal("inputs"), inputs, description: v.optional(text) }),
+  v.object({ kind: v.literal("inputs"), inputs, description: v.optional(text), settings: v.optional(settings) }),
   v.object({ kind: v.literal("error"), error: report, inputs: v.optional(inputs) }),
   v.object({
     kind: v.literal("value"),
     inputs,
     description: v.optional(text),
+    settings: v.optional(settings),
     attribute: v.array(text),
     value: v.unknown(),
     faults: v.optional(v.array(v.object({ path: v.array(text), error: report }))),

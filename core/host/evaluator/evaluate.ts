@@ -1,5 +1,5 @@
 import { CodedError } from "../../base/index.ts";
-import { formatAttribute, type DeclaredInputs } from "../../flake/index.ts";
+import { formatAttribute, type DeclaredInputs, type FlakeSettings } from "../../flake/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
 import { FLAKE_FILE_NAME, type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
 import { makePlan } from "./make-plan.ts";
@@ -21,6 +21,8 @@ export interface EvaluationResult {
   /** A package or system is `{ type: "package" | "system", name, drvPath, outPath, outputs, … }`. */
   readonly value: Json;
   readonly description?: string;
+  /** What the flake wants commands to do. */
+  readonly settings?: FlakeSettings;
   /** Members of the outputs that fail, of a question about many. */
   readonly faults: readonly { readonly path: readonly string[]; readonly error: CodedError }[];
   readonly plan: EvaluationPlan;
@@ -46,6 +48,7 @@ export interface LockNeeded {
   readonly kind: "lock-needed";
   readonly declared: DeclaredInputs;
   readonly description?: string;
+  readonly settings?: FlakeSettings;
 }
 
 export interface EvaluateOptions extends RunChildOptions {
@@ -83,12 +86,14 @@ export async function evaluate(
     return {
       kind: "lock-needed",
       declared: answer.inputs,
+      ...(answer.settings === undefined ? {} : { settings: answer.settings }),
       ...(answer.description === undefined ? {} : { description: answer.description }),
     };
   }
   const result: EvaluationResult = {
     attribute: formatAttribute(answer.attribute),
     value: (answer.value ?? null) as Json,
+    ...(answer.settings === undefined ? {} : { settings: answer.settings }),
     ...(answer.description === undefined ? {} : { description: answer.description }),
     faults: (answer.faults ?? []).map(({ path, error }) => ({
       path,

@@ -1,5 +1,6 @@
 export { evaluate, type EvaluateOptions, type EvaluationResult, type Json, type LockNeeded } from "./evaluate.ts";
 export { bundleFiles } from "./bundle-files.ts";
+export type { DebugStop, EvaluationDebugger, HowToGoOn } from "./debug-channel.ts";
 export { findEngine, isBundleCurrent } from "./engine.ts";
 export { FLAKE_FILE_NAME, type FlakeLocation, type LockedFlake, type Question } from "./locked-flake.ts";
 export type { EvaluationPlan, PlanSource } from "./plan.ts";
@@ -10,6 +11,13 @@ export {
   type Expression,
   type Want,
 } from "./protocol.ts";
+export {
+  type EvaluationProfile,
+  formatCollapsed,
+  formatCpuProfile,
+  joinProfiles,
+  timeByFile,
+} from "./profile.ts";
 export { realisePlan } from "./realise-plan.ts";
 export { defaultRecordsFolder, Records } from "./record.ts";
 export type { RunChildOptions } from "./run-child.ts";

@@ -32,6 +32,14 @@ export class Places {
     return mount === undefined ? undefined : `${mount.hostPath}${file.slice(mount.path.length)}`;
   }
 
+  /** Where a file of this machine seems to lie inside; `undefined` when it is in no source. */
+  inside(file: string): string | undefined {
+    const [mount] = this.#mounts
+      .filter(({ hostPath, folders }) => folders === undefined && file.startsWith(`${hostPath}/`))
+      .sort((a, b) => b.hostPath.length - a.hostPath.length);
+    return mount === undefined ? undefined : `${mount.path}${file.slice(mount.hostPath.length)}`;
+  }
+
   /** Whether a file that an evaluation speaks of lies in one of its sources. */
   has(file: string): boolean {
     return file === EXPRESSION_PLACE || this.#mounts.some(({ path }) => file === path || file.startsWith(`${path}/`));

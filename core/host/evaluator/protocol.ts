@@ -1,5 +1,6 @@
 /** What crosses the border between the floe process and the evaluation, all of it JSON. */
-import type { DeclaredInputs, InspectedOutput, LockFile, SourceInfo } from "../../flake/index.ts";
+import type { DebugQuestion } from "./debug-protocol.ts";
+import type { DeclaredInputs, FlakeSettings, InspectedOutput, LockFile, SourceInfo } from "../../flake/index.ts";
 
 /** A source tree the evaluation may read. */
 export interface Mount {
@@ -74,6 +75,10 @@ export interface EvaluatorQuestion {
   readonly tellCode?: boolean;
   /** Look where the evaluation is after so many milliseconds, in place of an answer: an error with that place, if one is found. */
   readonly watchMs?: number;
+  /** Say after the answer where the time went: a line with a profile of V8. Default false. */
+  readonly profile?: boolean;
+  /** Stop at errors and break points, and do what lines of the standard input say. Default not. */
+  readonly debug?: DebugQuestion;
 }
 
 /** An error as text. */
@@ -127,11 +132,17 @@ export interface OutputFault {
 
 /** What the agent inside says. */
 export type AgentAnswer =
-  | { readonly kind: "inputs"; readonly inputs: DeclaredInputs; readonly description?: string }
+  | {
+      readonly kind: "inputs";
+      readonly inputs: DeclaredInputs;
+      readonly description?: string;
+      readonly settings?: FlakeSettings;
+    }
   | {
       readonly kind: "value";
       readonly inputs: DeclaredInputs;
       readonly description?: string;
+      readonly settings?: FlakeSettings;
       readonly attribute: readonly string[];
       readonly value: unknown;
       /** Members that fail, of a question about many. */

@@ -2,8 +2,11 @@ import { spawn } from "node:child_process";
 import { CodedError, type SourceLocation } from "../../base/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
 import { childFailure, ranOutOfMemory } from "./child-failure.ts";
+import { DebugChannel, debugQuestion, type EvaluationDebugger } from "./debug-channel.ts";
+import { DEBUG_ARGUMENT } from "./debug-protocol.ts";
 import { type EvaluationLimits, readEvaluationLimits } from "./limits.ts";
 import { Places } from "./places.ts";
+import { type EvaluationProfile, parseProfile } from "./profile.ts";
 import { CONSOLE_MARK, type EvaluatorQuestion, GREETING } from "./protocol.ts";
 import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type ChildLimits, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
@@ -20,6 +23,10 @@ export interface RunChildOptions {
   readonly modules?: StrippedCache | undefined;
   /** Called with each line the configuration prints. */
   readonly onLine?: (line: string) => void;
+  /** Called with where the time went, which makes the evaluation a little slower. */
+  readonly onProfile?: ((profile: EvaluationProfile) => void) | undefined;
+  /** Who is asked what to do where the evaluation stops; then it may take as long as it likes. */
+  readonly debugger?: EvaluationDebugger | undefined;
 }
 
 export interface ChildResult {
@@ -29,6 +36,8 @@ export interface ChildResult {
 }
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
+/** For evaluations that wait for people: as long as a timer can wait. */
+const LONGEST_SECONDS = 2_000_000;
 const MAX_ERROR_BYTES = 1024 * 1024;
 
 /** Longest and shortest time that an evaluation is watched which did not end, in milliseconds. */
@@ -41,15 +50,27 @@ const BASE_MIB = 1024;
  * Ask the question of a fresh process, in a sandbox if this machine has one.
  *
  * @throws {CodedError} `evaluation.timeout`, `evaluation.out-of-memory`, `evaluation.answer-too-large`, `evaluation.syntax`,
- *   `evaluation.crashed`, `evaluation.settings-malformed`
+ *   `evaluation.crashed`, `evaluation.settings-malformed`; under a debugger `evaluation.no-such-line`, `evaluation.given-up`
  */
-export async function runChild(question: EvaluatorQuestion, options: RunChildOptions = {}): Promise<ChildResult> {
+export async function runChild(asked: EvaluatorQuestion, options: RunChildOptions = {}): Promise<ChildResult> {
   const settings = readEvaluationLimits();
-  const { timeoutSeconds = settings.timeoutSeconds, memoryMiB = settings.memoryMiB } = options;
-  const limits = { timeoutSeconds, memoryMiB };
+  const { timeoutSeconds = settings.timeoutSeconds, memoryMiB = settings.memoryMiB, onProfile } = options;
+  const places = new Places(asked.mounts);
+  const question: EvaluatorQuestion = {
+    ...asked,
+    ...(onProfile === undefined ? {} : { profile: true }),
+    ...(options.debugger === undefined ? {} : { debug: debugQuestion(options.debugger, places) }),
+  };
+  const isDebugged = options.debugger !== undefined;
+  const limits = {
+    timeoutSeconds: isDebugged ? LONGEST_SECONDS : timeoutSeconds,
+    memoryMiB,
+    watch: isDebugged || onProfile !== undefined,
+  };
   const [outcome, isolation] = await runConfined(question, limits, options);
   if (options.signal?.aborted === true) throw options.signal.reason;
-  const [, modules, answer] = outcome.output.split("\n", 3);
+  if (outcome.givenUp !== undefined) throw outcome.givenUp.error;
+  const [, modules, answer, profile] = outcome.output.split("\n", 4);
   if (modules !== undefined && modules !== "") options.modules?.write(modules);
   if (outcome.tooLarge) {
     throw new CodedError(
@@ -58,13 +79,16 @@ export async function runChild(question: EvaluatorQuestion, options: RunChildOpt
       { hint: "Put large texts into files of the flake, and use them with local()." },
     );
   }
-  if (outcome.status === 0 && outcome.greeted && answer !== undefined) return { answer, isolation };
+  if (outcome.status === 0 && outcome.greeted && answer !== undefined) {
+    if (profile !== undefined && profile !== "") onProfile?.(parseProfile(profile, places));
+    return { answer, isolation };
+  }
   const spent = outcome.timedOut ? timeoutSeconds * 1000 : outcome.milliseconds / 4;
   const watchMs = Math.round(Math.min(MAX_WATCH_MS, Math.max(MIN_WATCH_MS, spent)));
-  if (outcome.timedOut) throw timeoutError(timeoutSeconds, await findPlace({ ...question, watchMs }, limits, options));
+  if (outcome.timedOut) throw timeoutError(timeoutSeconds, await findPlace({ ...asked, watchMs }, limits, options));
   if (ranOutOfMemory(outcome.errors))
-    throw memoryError(memoryMiB, await findPlace({ ...question, watchMs }, limits, options));
-  throw childFailure(outcome, new Places(question.mounts));
+    throw memoryError(memoryMiB, await findPlace({ ...asked, watchMs }, limits, options));
+  throw childFailure(outcome, places);
 }
 
 function timeoutError(seconds: number, at: SourceLocation | undefined): CodedError {
@@ -120,6 +144,8 @@ interface Outcome {
   readonly timedOut: boolean;
   readonly tooLarge: boolean;
   readonly milliseconds: number;
+  /** Why a debugger ended it. */
+  readonly givenUp: { readonly error: unknown } | undefined;
 }
 
 type RunLimits = EvaluationLimits & ChildLimits;
@@ -163,7 +189,8 @@ function runOnce(
     // The heap has a limit of its own; this one is for all the memory that is taken outside of it.
     const dataKiB = (limits.memoryMiB + limits.memoryMiB / 4 + BASE_MIB) * 1024;
     const limited = ['ulimit -d "$0" 2>/dev/null; exec "$@"', String(Math.round(dataKiB)), command.program];
-    const child = spawn("/bin/sh", ["-c", ...limited, ...command.args], {
+    const last = question.debug === undefined ? [] : [DEBUG_ARGUMENT];
+    const child = spawn("/bin/sh", ["-c", ...limited, ...command.args, ...last], {
       env: { TZ: "UTC" },
       stdio: ["pipe", "pipe", "pipe"],
       cwd: "/",
@@ -178,21 +205,36 @@ function runOnce(
     const kill = (): void => {
       if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
     };
+    let givenUp: Outcome["givenUp"];
+    const channel =
+      options.debugger === undefined
+        ? undefined
+        : new DebugChannel({
+            debugger: options.debugger,
+            places: new Places(question.mounts),
+            send: (line) => void child.stdin.write(line),
+            quit: (error) => {
+              givenUp ??= { error };
+              kill();
+            },
+          });
     const timer = setTimeout(() => {
       timedOut = true;
       kill();
     }, limits.timeoutSeconds * 1000);
     options.signal?.addEventListener("abort", kill, { once: true });
     child.stdout.on("data", (chunk: Buffer) => {
-      output.push(chunk);
-      size += chunk.length;
+      const rest = channel?.push(chunk) ?? chunk;
+      output.push(rest);
+      size += rest.length;
       if (size > maxAnswerBytes) kill();
     });
     const errors = new LineReader(options.onLine);
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
     // A child that ends at once closes the pipe before it has read the question; its status tells more than EPIPE.
     child.stdin.on("error", () => {});
-    child.stdin.end(`${JSON.stringify(question)}\n${options.modules?.read() ?? "{}"}\n`);
+    child.stdin.write(`${JSON.stringify(question)}\n${options.modules?.read() ?? "{}"}\n`);
+    if (channel === undefined) child.stdin.end();
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", kill);
@@ -214,6 +256,7 @@ function runOnce(
         timedOut,
         tooLarge: size > maxAnswerBytes,
         milliseconds: performance.now() - started,
+        givenUp,
       });
     });
   });

@@ -1,6 +1,7 @@
 export { type AskedOutputs, askOutputs, type FaultyOutput, outlineFlake } from "./ask-outputs.ts";
 export { findFlake, type FoundFlake, untrackedNotice } from "./find-flake.ts";
 export {
+  cloneFlake,
   type EvaluateFlakeOptions,
   fetchFlake,
   hostPlatform,

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { CodedError, type SourceLocation } from "../../base/index.ts";
 import {
   attributeCandidates,
   type DeclaredInputs,
   findStaleInputs,
   type FlakeReference,
+  type FlakeSettings,
   formatLock,
   formatReference,
   locateDefinition,
@@ -85,6 +87,12 @@ export interface OpenFlakeOptions {
   readonly timeoutSeconds?: number;
   /** Heap of one evaluation. Default 2048. */
   readonly memoryMiB?: number;
+  /** Called with what the flake wants commands to do, before anything is fetched for it; once. */
+  readonly onSettings?: ((settings: FlakeSettings) => Promise<void>) | undefined;
+  /** Called with where the time of each evaluation went; then none is answered from the record of an earlier one. */
+  readonly onProfile?: RunChildOptions["onProfile"];
+  /** Who is asked what to do where an evaluation stops; as with `onProfile`. */
+  readonly debugger?: RunChildOptions["debugger"];
 }
 
 export interface EvaluateFlakeOptions {
@@ -165,6 +173,27 @@ export async function fetchFlake(options: OpenFlakeOptions): Promise<LockedSourc
   return (await fetchReference(reference, base, [], contextOf(options))).locked;
 }
 
+/**
+ * Clone the repository that a user named, with its history; a folder means the checkout it lies in.
+ *
+ * @returns the commit that is checked out.
+ * @throws {CodedError} `flake.no-repository`, and those of `cloneRepository`
+ */
+export async function cloneFlake(options: OpenFlakeOptions, destination: string): Promise<string> {
+  const { reference: text, cwd, signal, access = openAccess(ownSettingsPlaces(), options.onNotice) } = options;
+  const { cloneRepository, findCheckoutRoot } = await import("../git/index.ts");
+  const named = referenceOf(text, options) ?? parseReference(`path:${resolve(cwd, text)}`);
+  const folder = named.kind === "path" ? resolve(cwd, named.path) : undefined;
+  const root = folder !== undefined && existsSync(folder) ? findCheckoutRoot(folder) : undefined;
+  const reference = root === undefined ? named : ({ kind: "git", url: pathToFileURL(root).href } as const);
+  if (reference.kind === "git") return cloneRepository({ reference, destination, access, signal });
+  throw new CodedError(
+    "flake.no-repository",
+    `Cannot clone "${withoutCredentials(text)}": found ${folder === undefined ? "an archive or a file" : "a folder of no repository"}, expected a repository of git`,
+    { hint: "Its files as they are now come into the store with: floe flake archive" },
+  );
+}
+
 function withReferenceLock(location: FoundFlake, { cwd, referenceLockFile, replace }: OpenFlakeOptions): FoundFlake {
   const replaced = replace === undefined ? {} : { replaced: [...replace.keys()] };
   if (referenceLockFile === undefined) return { ...location, ...replaced };
@@ -181,6 +210,7 @@ export class OpenFlake {
   #location: FoundFlake;
   #noticed = false;
   #replaced = false;
+  #told = false;
   #text: string | undefined;
 
   constructor(location: FoundFlake, options: OpenFlakeOptions, writable: boolean, reference?: string) {
@@ -188,7 +218,8 @@ export class OpenFlake {
     this.#options = options;
     this.#writable = writable;
     this.#reference = reference;
-    const folder = options.records === false ? undefined : (options.records ?? defaultRecordsFolder());
+    const isWatched = options.onProfile !== undefined || options.debugger !== undefined;
+    const folder = options.records === false || isWatched ? undefined : (options.records ?? defaultRecordsFolder());
     this.#records = folder === undefined ? undefined : new Records(folder);
   }
 
@@ -226,7 +257,10 @@ export class OpenFlake {
     const question = makeQuestion(asked);
     await this.#replaceOnce();
     const recorded = this.#records?.find(this.#location, question);
-    if (recorded !== undefined) return this.#tellWarnings(recorded);
+    if (recorded !== undefined) {
+      await this.#tellSettings(recorded);
+      return this.#tellWarnings(recorded);
+    }
     this.#noticeUntracked();
     // A lock that does not fit is told before its sources are fetched in vain.
     if (!(await this.#isAtHand())) await this.#ensureFresh(await this.declaredInputs());
@@ -236,6 +270,7 @@ export class OpenFlake {
       const result = await asking.catch((error: unknown) => {
         throw this.#atDeclaration(error);
       });
+      await this.#tellSettings(result);
       if (result.kind === "value") return this.#tellWarnings(result);
       // The lock was just made from these very inputs, so a second time is a fault of ours.
       if (attempt > 0) throw this.#stale(result.declared);
@@ -307,10 +342,12 @@ export class OpenFlake {
       hostPath: (path) => path,
     };
     const question = { want: "inputs", candidates: [], attribute: "" } as const;
-    const result = await evaluate({ ...this.#run(), flake, question }).catch((error: unknown) => {
+    const run = { ...this.#run(), onProfile: undefined, debugger: undefined };
+    const result = await evaluate({ ...run, flake, question }).catch((error: unknown) => {
       throw this.#atDeclaration(error);
     });
     if (result.kind !== "lock-needed") throw new Error("The evaluation answered another question");
+    await this.#tellSettings(result);
     return result;
   }
 
@@ -435,13 +472,21 @@ export class OpenFlake {
   }
 
   #run(): RunChildOptions {
-    const { signal, onNotice, timeoutSeconds, memoryMiB } = this.#options;
+    const { signal, onNotice, timeoutSeconds, memoryMiB, onProfile, debugger: decides } = this.#options;
     return {
+      onProfile,
+      debugger: decides,
       ...(signal === undefined ? {} : { signal }),
       ...(onNotice === undefined ? {} : { onLine: onNotice }),
       ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
     };
+  }
+
+  async #tellSettings({ settings }: { readonly settings?: FlakeSettings }): Promise<void> {
+    if (this.#told || settings === undefined) return;
+    this.#told = true;
+    await this.#options.onSettings?.(settings);
   }
 
   /** What a system warns of is told each time, also when it was evaluated earlier. */

@@ -2,18 +2,24 @@
  * The process of one evaluation.
  *
  * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
- * that were used (empty when all were known), a line with the answer, a line with compiled code where that was asked for.
+ * that were used (empty when all were known), a line with the answer, a line with compiled code or a profile where that was asked for.
+ * Under a debugger more lines come and go, see `debug-protocol.ts`.
  */
 import { readFileSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
+import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from "../debug-protocol.ts";
+import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
 import { EngineImage } from "./engine-image.ts";
+import { LineInput } from "./lines.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts } from "./mounts.ts";
+import { underDebugger } from "./debug.ts";
+import { profiled } from "./profile.ts";
 import { guardCalls, makeHostCalls, makeRealm } from "./realm.ts";
 import { makeStripTypes, type StripTypes } from "./strip-types.ts";
 import { Trees } from "./trees.ts";
-import { watch } from "./watch.ts";
+import { fileOfUrl, watch } from "./watch.ts";
 import { writeAll } from "./write.ts";
 
 interface Agent {
@@ -24,9 +30,18 @@ interface Agent {
   refuseImport(specifier: string): never;
 }
 
+interface Kept {
+  image?: EngineImage;
+  debug?: ReturnType<typeof underDebugger>;
+}
+
 function main(): void {
   writeAll(1, `${GREETING}\n`);
-  const [questionJson, strippedJson] = readFileSync(0, "utf8").split("\n", 2) as [string, string];
+  // Under a debugger what is to be done comes later on the same way.
+  const input = process.argv.includes(DEBUG_ARGUMENT) ? new LineInput(0) : undefined;
+  const [questionJson, strippedJson] = (
+    input === undefined ? readFileSync(0, "utf8").split("\n", 2) : [input.next(), input.next()]
+  ) as [string, string];
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
   const stripped: StrippedModules = {
     known: JSON.parse(strippedJson) as Record<string, string>,
@@ -35,8 +50,20 @@ function main(): void {
   };
   const mounts = new Mounts(question.mounts);
   const trees = new Trees(mounts);
-  const kept: { image?: EngineImage } = {};
-  const answer = evaluate(question, mounts, trees, stripped, kept);
+  const kept: Kept = {};
+  if (input !== undefined && question.debug !== undefined) {
+    const { breaks, onWarn } = question.debug;
+    const ask = (message: DebugMessage): DebugCommand => {
+      writeAll(1, `${DEBUG_MARK}${JSON.stringify(message)}\n`);
+      const line = input.next();
+      // Nobody is there any more who could say what to do.
+      if (line === undefined) process.exit(1);
+      return JSON.parse(line) as DebugCommand;
+    };
+    kept.debug = underDebugger({ breaks, onWarn, ask, placeOf: (url) => configurationFile(url, mounts) });
+  }
+  const ask = (): AgentAnswer => evaluate(question, mounts, trees, stripped, kept);
+  const { value: answer, profile } = question.profile === true ? profiled(ask) : { value: ask(), profile: undefined };
   const whole: EvaluatorAnswer = {
     answer,
     files: [...mounts.reads.values()],
@@ -45,6 +72,7 @@ function main(): void {
     ...(answer.kind === "error" ? { near: placeOfOutputs(question, mounts) } : {}),
   };
   writeAll(1, `${JSON.stringify(whole)}\n`);
+  if (profile !== undefined) writeAll(1, `${JSON.stringify(profile)}\n`);
   if (question.tellCode === true) writeAll(1, `${kept.image?.code().toString("base64") ?? ""}\n`);
 }
 
@@ -53,7 +81,7 @@ function evaluate(
   mounts: Mounts,
   trees: Trees,
   stripped: StrippedModules,
-  kept: { image?: EngineImage },
+  kept: Kept,
 ): AgentAnswer {
   /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
   let broken: { readonly error: unknown } | undefined;
@@ -125,15 +153,21 @@ function evaluate(
     return read(() => agent.answer(exported, JSON.stringify(question.agent), made));
   };
   if (question.watchMs !== undefined) {
-    const counts = (file: string): boolean => {
-      const mount = mounts.find(file);
-      return mount !== undefined && mount !== engine;
-    };
+    const counts = (file: string): boolean => configurationFile(file, mounts) !== undefined;
     return watchedAnswer(watch({ context, milliseconds: question.watchMs, run, counts }), mounts);
   }
+  kept.debug?.ready();
   const answer = run();
   if (broken !== undefined) throw broken.error;
   return answer;
+}
+
+/** The file that a script is, where it is one of configuration. */
+function configurationFile(url: string, mounts: Mounts): string | undefined {
+  const file = fileOfUrl(url);
+  if (file === EXPRESSION_PLACE) return file;
+  const mount = mounts.find(file);
+  return mount === undefined || mount.folders !== undefined ? undefined : file;
 }
 
 /** The agent from its sources, after what makes the realm the one of evaluations. */

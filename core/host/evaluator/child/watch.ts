@@ -80,8 +80,12 @@ function busiest({ nodes, samples = [] }: Profiler.Profile, counts: WatchOptions
     : { file, line: callFrame.lineNumber + 1, column: callFrame.columnNumber + 1 };
 }
 
-/** Profiles name files by addresses. */
 function fileOf({ callFrame: { url } }: Node): string {
+  return fileOfUrl(url);
+}
+
+/** V8 names files by addresses. */
+export function fileOfUrl(url: string): string {
   try {
     return decodeURI(url.replace(/^file:\/\//, ""));
   } catch {

@@ -56,10 +56,14 @@ export function failed(error: unknown): string {
  */
 export function answer(exported: unknown, questionJson: string, expression: unknown): string {
   const question = JSON.parse(questionJson) as AgentQuestion;
-  let known: Pick<AgentAnswer & { kind: "inputs" }, "inputs" | "description"> | undefined;
+  let known: Pick<AgentAnswer & { kind: "inputs" }, "inputs" | "description" | "settings"> | undefined;
   try {
     const flake = readFlake(exported, `${question.flakeFolder}/flake.config.ts`);
-    known = { inputs: flake.inputs, ...(flake.description === undefined ? {} : { description: flake.description }) };
+    known = {
+      inputs: flake.inputs,
+      ...(flake.description === undefined ? {} : { description: flake.description }),
+      ...(flake.settings === undefined ? {} : { settings: flake.settings }),
+    };
     const stale =
       question.want === "inputs" || findStaleInputs(flake.inputs, question.lock, question.replaced).length > 0;
     if (stale) return JSON.stringify({ kind: "inputs", ...known } satisfies AgentAnswer);
@@ -75,7 +79,7 @@ export function answer(exported: unknown, questionJson: string, expression: unkn
   }
 }
 
-type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description">;
+type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description" | "settings">;
 
 function answerValue(flake: Flake, question: AgentQuestion, expression: unknown): ValueAnswer {
   const made = makeArguments(flake, question);

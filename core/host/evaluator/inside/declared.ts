@@ -1,11 +1,19 @@
 import { CodedError, didYouMean, isRecord } from "../../../base/index.ts";
-import type { DeclaredInputs, Flake, InputDeclaration } from "../../../flake/index.ts";
+import {
+  type DeclaredInputs,
+  FLAKE_SETTINGS,
+  type Flake,
+  type FlakeSettings,
+  type InputDeclaration,
+  settingFault,
+} from "../../../flake/index.ts";
 
 /** What a flake is and takes in. */
 export interface ReadFlake {
   readonly flake: Flake;
   readonly inputs: DeclaredInputs;
   readonly description?: string;
+  readonly settings?: FlakeSettings;
 }
 
 /**
@@ -25,11 +33,11 @@ export function readFlake(exported: unknown, file: string): ReadFlake {
       "Write: export default defineFlake({ outputs() { return { … }; } });",
     );
   }
-  const { description, inputs = {}, outputs } = exported;
+  const { description, inputs = {}, settings, outputs } = exported;
   const unknown = Object.keys(exported).find((key) => !FIELDS.includes(key));
   if (unknown !== undefined)
     throw malformed(
-      `found "${unknown}", expected only description, inputs and outputs`,
+      `found "${unknown}", expected only description, inputs, settings and outputs`,
       didYouMean(unknown, FIELDS) ?? `Take "${unknown}" out, or give it out: outputs: () => ({ ${unknown}: … }).`,
     );
   if (typeof outputs !== "function")
@@ -42,14 +50,29 @@ export function readFlake(exported: unknown, file: string): ReadFlake {
       `"description" is ${kindOf(description)}, expected a text`,
       'Write it in quotes: description: "…",',
     );
+  if (settings !== undefined) checkSettings(settings, malformed);
   return {
+    ...(settings === undefined ? {} : { settings: settings as FlakeSettings }),
     flake: exported as unknown as Flake,
     inputs: readInputs(inputs, "inputs", malformed),
     ...(description === undefined ? {} : { description }),
   };
 }
 
-const FIELDS = ["description", "inputs", "outputs"];
+/** @throws {CodedError} `flake.malformed` */
+function checkSettings(settings: unknown, malformed: Malformed): void {
+  if (!isRecord(settings))
+    throw malformed(
+      `"settings" is ${kindOf(settings)}, expected an object`,
+      'Write: settings: { substituters: ["https://…"] },',
+    );
+  for (const name of Object.keys(settings)) {
+    const fault = settingFault(name, settings[name]);
+    if (fault !== undefined) throw malformed(fault, didYouMean(name, Object.keys(FLAKE_SETTINGS)));
+  }
+}
+
+const FIELDS = ["description", "inputs", "settings", "outputs"];
 const REFERENCE_HINT = 'Write: NAME: "github:OWNER/REPO", or NAME: { url: "path:./FOLDER", flake: false },';
 
 /** What Nix takes beside the address as well. */

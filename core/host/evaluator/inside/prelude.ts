@@ -106,7 +106,9 @@ function show(value: unknown): string {
 }
 
 const say = (...values: readonly unknown[]): void => log(values.map(show).join(" "));
-const console = { log: say, info: say, debug: say, warn: say, error: say, trace: say };
+/** One of its own: debuggers may stop where it is called. */
+const warn = (...values: readonly unknown[]): void => say(...values);
+const console = { log: say, info: say, debug: say, warn, error: say, trace: say };
 
 replace(realm, "TextEncoder", RealmTextEncoder);
 replace(realm, "TextDecoder", RealmTextDecoder);

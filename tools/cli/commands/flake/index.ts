@@ -163,6 +163,37 @@ export const flakeCommands = buildRouteMap<string, CliContext>({
       },
       docs: { brief: "Begin a flake in a new folder" },
     }),
+    clone: buildCommand<AskFlags, [string, string], CliContext>({
+      loader: async () => (await import("./clone.ts")).default,
+      parameters: {
+        flags: { ...lockFlags, ...storeFlags, ...jsonFlags },
+        positional: {
+          kind: "tuple",
+          parameters: [
+            {
+              brief: "The flake: a reference like github:OWNER/REPO, a name, a folder",
+              placeholder: "FLAKE",
+              parse: String,
+            },
+            { brief: "The new folder", placeholder: "DIR", parse: String },
+          ],
+        },
+      },
+      docs: {
+        brief: "Clone the repository of a flake",
+        fullDescription:
+          "Makes a clone with all of its history, to work in. ?ref=BRANCH is checked out as a branch; a tag, ?rev= and the newest version of a ?semver= by themselves.",
+      },
+    }),
+    "prefetch-inputs": buildCommand<AskFlags, [string], CliContext>({
+      loader: async () => (await import("./prefetch-inputs.ts")).default,
+      parameters: { flags: { ...lockFlags, ...storeFlags, ...jsonFlags }, positional: oneFlake },
+      docs: {
+        brief: "Fetch all inputs of a flake into the store",
+        fullDescription:
+          "Fetches what is locked and not in the store, many at the same time, and prints the store paths.",
+      },
+    }),
     archive: buildCommand<ArchiveFlags, [string], CliContext>({
       loader: async () => (await import("./archive.ts")).default,
       parameters: {

@@ -39,7 +39,9 @@ async function relock(
   if (wantsTypes(opened.flake.directory)) await writeTypes(context, opened);
   if (flags.commitLockFile && result.written === `${opened.flake.directory}/${LOCK_FILE_NAME}`) {
     const { commitFile } = await import("../../../../core/host/git/commit-file.ts");
-    const message = [`${LOCK_FILE_NAME}: Update`, "", ...result.changes.flatMap(formatChange)].join("\n");
+    const { grantedSummary } = await import("../../granted-settings.ts");
+    const summary = grantedSummary(context) ?? `${LOCK_FILE_NAME}: Update`;
+    const message = [summary, "", ...result.changes.flatMap(formatChange)].join("\n");
     await commitFile(opened.flake.directory, LOCK_FILE_NAME, message);
     context.say(`Committed ${LOCK_FILE_NAME}`);
   }

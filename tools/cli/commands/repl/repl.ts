@@ -7,6 +7,7 @@ import { writeFileAtomic } from "../../../../core/host/files/write.ts";
 import type { CliContext } from "../../context.ts";
 import { isCodedError, showError } from "../../errors.ts";
 import type { BuildFlags } from "../../flags.ts";
+import { LineQueue } from "../../line-queue.ts";
 import { openStore } from "../../store.ts";
 import { completionTarget, readInput } from "./read-input.ts";
 import { Session } from "./session.ts";
@@ -38,8 +39,6 @@ const HISTORY_LINES = 1000;
 /** `floe repl`: questions to a flake, line by line. */
 export default async function repl(this: CliContext, flags: BuildFlags, reference: string): Promise<void> {
   using store = openStore(flags);
-  const session = new Session(this, store, flags, reference);
-  await session.directory();
   const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
   const history = historyFile(this.env);
   const reader = createInterface({
@@ -51,6 +50,13 @@ export default async function repl(this: CliContext, flags: BuildFlags, referenc
     prompt: "floe> ",
     completer: (line: string, done: (error: null, found: [string[], string]) => void) =>
       void complete(session, line).then((found) => done(null, found)),
+  });
+  const lines = new LineQueue(reader);
+  const session = new Session({ context: this, store, flags, reference, nextLine: (prompt) => lines.next(prompt) });
+  await session.directory().catch((error: unknown) => {
+    // What is open would keep the program from its end.
+    reader.close();
+    throw error;
   });
   reader.on("history", (lines: string[]) => writeHistory(history, lines));
   let pending = "";
@@ -66,8 +72,9 @@ export default async function repl(this: CliContext, flags: BuildFlags, referenc
     reader.prompt();
   });
   if (terminal) this.say("Questions to the flake; :? lists the commands.");
-  if (terminal) reader.prompt();
-  for await (const line of reader) {
+  for (;;) {
+    const line = await lines.next(pending === "" ? "floe> " : "... ");
+    if (line === undefined) break;
     pending = pending === "" ? line : `${pending}\n${line}`;
     const input = readInput(pending);
     if (input.kind !== "incomplete") {
@@ -83,8 +90,6 @@ export default async function repl(this: CliContext, flags: BuildFlags, referenc
       }
       asking = false;
     }
-    reader.setPrompt(pending === "" ? "floe> " : "... ");
-    if (terminal) reader.prompt();
   }
   reader.close();
   if (pending !== "") this.say("The last lines were left out: a bracket in them is open.");

@@ -3,9 +3,19 @@ import { realisePlan } from "../../../../core/host/evaluator/index.ts";
 import { parseStorePath, type StorePath } from "../../../../core/store/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import type { CliContext } from "../../context.ts";
+import type { NextLine } from "../../debug-prompt.ts";
 import type { BuildFlags } from "../../flags.ts";
 import { lockOptions } from "../../lock-options.ts";
 import { realise } from "../../realise.ts";
+
+export interface SessionOptions {
+  readonly context: CliContext;
+  readonly store: LocalStore;
+  readonly flags: BuildFlags;
+  readonly reference: string;
+  /** Where a debugger has its commands from. */
+  readonly nextLine: NextLine;
+}
 
 /**
  * A conversation with a flake. Each question is an evaluation in a process of its own: one that crashes or does not end takes nothing
@@ -16,15 +26,17 @@ export class Session {
   readonly #store: LocalStore;
   readonly #flags: BuildFlags;
   readonly #reference: string;
+  readonly #nextLine: NextLine;
   #declarations: readonly string[] = [];
   #flake: OpenFlake | undefined;
   #asking = new AbortController();
 
-  constructor(context: CliContext, store: LocalStore, flags: BuildFlags, reference: string) {
+  constructor({ context, store, flags, reference, nextLine }: SessionOptions) {
     this.#context = context;
     this.#store = store;
     this.#flags = flags;
     this.#reference = reference;
+    this.#nextLine = nextLine;
   }
 
   /** Folder of the flake. */
@@ -92,7 +104,7 @@ export class Session {
 
   async #open(): Promise<OpenFlake> {
     if (this.#flake !== undefined) return this.#flake;
-    await using lock = await lockOptions(this.#asked(), this.#flags, this.#store);
+    await using lock = await lockOptions(this.#asked(), this.#flags, this.#store, this.#nextLine);
     const onNotice = (text: string): void => this.#context.say(text);
     const options = { ...lock.options, reference: this.#reference, store: this.#store, onNotice };
     this.#flake = await openFlake(options);
