@@ -19,6 +19,7 @@ import { runCommandSpec } from "./commands/run/index.ts";
 import { searchCommandSpec } from "./commands/search/index.ts";
 import { copyCommandSpec } from "./commands/store/exchange.ts";
 import { storeCommands } from "./commands/store/index.ts";
+import { timeMachineCommandSpec } from "./commands/time-machine/index.ts";
 import { vmTestCommands } from "./commands/vm-test/index.ts";
 import { systemCommands } from "./commands/system/index.ts";
 
@@ -44,6 +45,7 @@ export const routes = buildRouteMap<string, CliContext>({
     repl: replCommandSpec,
     search: searchCommandSpec,
     store: storeCommands,
+    "time-machine": timeMachineCommandSpec,
     "vm-test": vmTestCommands,
     system: systemCommands,
   },

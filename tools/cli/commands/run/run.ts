@@ -48,7 +48,7 @@ export async function runInstallable(context: CliContext, options: RunInstallabl
       },
     );
   }
-  context.exitWith(await runProgram([...enterStore(store, [path, ...objectOf(program)]), program, ...words]));
+  context.exitWith(await runOnTerminal([...enterStore(store, [path, ...objectOf(program)]), program, ...words]));
 }
 
 /** The store object that a program is in. */
@@ -64,7 +64,7 @@ function appProgram(value: unknown): string | undefined {
 }
 
 /** Exit code of a program on our terminal; 128 and the signal's number when a signal ended it. */
-function runProgram([program = "", ...words]: readonly string[]): Promise<number> {
+export function runOnTerminal([program = "", ...words]: readonly string[]): Promise<number> {
   const child = spawn(program, words, { stdio: "inherit" });
   // Ctrl-C reaches the program by itself; we wait for what it makes of it.
   return new Promise((resolve, reject) => {
