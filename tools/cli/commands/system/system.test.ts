@@ -48,7 +48,7 @@ test("a misspelt verb is answered with the right one", () => {
   assert.match(done.stderr, /Did you mean "switch"/);
 });
 
-test("describeGeneration() tells of what commits a generation was made", () => {
+test("describeGeneration() tells of what commits a generation was made; system.no-sources", () => {
   const folder = temporaryDirectory();
   const profile = new Profile(folder, "system");
   const source = { type: "git", url: "https://example.org/a", rev: "a".repeat(40), lastModified: 1_700_000_000 };
