@@ -86,7 +86,7 @@ test("--break stops at a line; :bt, :env, :st and expressions tell what is there
 
 test("--debugger stops at debugger and at errors, and :s goes into calls", async () => {
   const stopped = await run(
-    [":s", ":s", ":s", "a", ":b flake.config.ts:4", ":c", "sum", ":c"],
+    [":s", ":s", "a", ":b flake.config.ts:4", ":c", "sum", ":c"],
     "eval",
     ".#stopping",
     "--debugger",
