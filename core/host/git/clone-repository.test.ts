@@ -85,10 +85,18 @@ test("cloneRepository() leaves nothing behind when it cannot", async () => {
 
 test("cloneRepository() fills in submodules where they are asked for", async () => {
   const outer = new TestRepository(`${root}/outer`);
-  outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", `${server.url}tools`, "inner");
+  outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../tools", "inner");
   outer.commit();
-  const { destination } = await clone(`git+${server.url}outer?submodules=1`);
-  assert.is(readFileSync(`${destination}/inner/a`, "utf8"), "2");
+  for (const address of [`git+${server.url}outer`, `git+file://${root}/outer`]) {
+    const { destination } = await clone(`${address}?submodules=1`);
+    assert.is(readFileSync(`${destination}/inner/a`, "utf8"), "2");
+  }
+  const greedy = new TestRepository(`${root}/greedy`);
+  const here = `file://${root}/tools`;
+  greedy.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", here, "inner");
+  greedy.commit();
+  const refused = await clone(`git+${server.url}greedy?submodules=1`).catch((error: unknown) => error);
+  assert.is((refused as { code?: string }).code, "git.unreachable");
 });
 
 test.run();

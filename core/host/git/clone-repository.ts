@@ -53,7 +53,13 @@ export async function cloneRepository(options: CloneRepositoryOptions): Promise<
         });
       await inside("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", rev);
     } else await inside("checkout", "--quiet", "-B", branch, "--track", `refs/remotes/origin/${branch}`);
-    if (reference.submodules === true) await inside("submodule", "--quiet", "update", "--init", "--recursive");
+    if (reference.submodules === true) {
+      // A repository from elsewhere names no folder of this machine.
+      const ofFiles = `protocol.file.allow=${url.startsWith("file:") ? "always" : "never"}`;
+      await inside("-c", ofFiles, "submodule", "--quiet", "update", "--init", "--recursive").catch((cause: unknown) => {
+        throw cause instanceof CodedError ? cause : unreachable(url, cause);
+      });
+    }
     const head = await inside("rev-parse", "HEAD");
     renameSync(`${folder}/clone`, destination);
     return head.trim();
