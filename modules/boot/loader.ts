@@ -1,4 +1,4 @@
-import { type Read, type Write, declare, defineModule, option } from "#floe/module";
+import { type Read, type Write, declare, defaults, defineModule, option } from "#floe/module";
 
 const options = declare("boot.loader", {
   entries: {
@@ -13,6 +13,19 @@ const options = declare("boot.loader", {
         "Whether kernels are copied to /boot. Needed when /boot is a file system of its own, which cannot see the store.",
     }),
     limit: option.int({ default: 20, min: 1, description: "How many generations have an entry, the newest ones." }),
+  },
+  systemdBoot: {
+    enable: option.bool({
+      default: false,
+      description:
+        "Whether systemd-boot is put into /boot, which has to be the EFI system partition, and kept up to date there.",
+    }),
+    package: option.package({ description: "Default: `pkgs.systemd-boot`." }),
+    editor: option.bool({
+      default: false,
+      description:
+        "Whether whoever sits at the machine may change the kernel's command line in the menu, and become root by that.",
+    }),
   },
   timeoutSeconds: option.int({ default: 3, min: 0, description: "How long the menu waits." }),
 });
@@ -29,8 +42,18 @@ declare module "#floe/module" {
   }
 }
 
-export default defineModule(options, ({ cfg, define }) => {
+/** What UEFI calls processors in names of files. */
+const UEFI_NAMES: Readonly<Record<string, string>> = { x86_64: "x64", aarch64: "aa64" };
+
+export default defineModule(options, ({ cfg, pkgs, define }) => {
+  define({ boot: { loader: { systemdBoot: { package: defaults(pkgs["systemd-boot"]) } } } });
+  const { enable, package: program, editor } = cfg.systemdBoot;
+  const processor = UEFI_NAMES[pkgs.platform.processor] ?? pkgs.platform.processor;
+  // UEFI reads the partition that the menu lies on, and no store.
+  if (enable) define({ boot: { loader: { entries: { copyKernels: defaults(true) } } } });
+  const file = `${program}/lib/systemd/boot/efi/systemd-boot${processor}.efi`;
+  const loader = enable ? { loader: { program: file, processor, editor } } : {};
   // Read by the switch on the target, which knows nothing of options.
-  const settings = { ...cfg.entries, timeoutSeconds: cfg.timeoutSeconds };
+  const settings = { ...cfg.entries, timeoutSeconds: cfg.timeoutSeconds, ...loader };
   define({ environment: { etc: { "floe/boot-loader.json": { text: `${JSON.stringify(settings)}\n` } } } });
 });

@@ -18,6 +18,9 @@ const FALL_ASLEEP: Readonly<Record<Sleep, string>> = {
 /** The kernel's last word before it idles. */
 const SILENT = /printk: Suspending console/;
 
+/** What it says when all its devices work again. Before that, what the agent is sent gets lost. */
+const AWAKE = /PM: suspend exit/;
+
 /** How often an idling kernel is given something to wake up for: what comes while it falls asleep still does nothing. */
 const KNOCK_MS = 500;
 
@@ -54,29 +57,28 @@ export async function suspend(context: GuestContext): Promise<void> {
 /** Wake what sleeps, and wait until its agent answers. @throws {CodedError} `machine.not-asleep` */
 export async function wake(context: GuestContext): Promise<void> {
   const boot = context.boot();
-  const { agent, machine } = boot;
-  const knock = await knockAt(boot);
-  if (knock === undefined) {
-    const { status } = await machine.qmp.command("query-status");
-    throw new CodedError("machine.not-asleep", `Cannot wake the machine "${context.name}": it is ${status}`);
-  }
+  if (idling.has(boot)) await context.limited(wakeIdle(boot), "wake the system");
+  else await wakeDeep(context, boot);
+  await context.limited(boot.agent.ping(), "hear from the agent");
+  context.host.log({ kind: "machine", machine: context.name, text: "is awake" });
+}
+
+async function wakeDeep({ name }: GuestContext, { machine }: Boot): Promise<void> {
+  const { status } = await machine.qmp.command("query-status");
+  if (status !== "suspended")
+    throw new CodedError("machine.not-asleep", `Cannot wake the machine "${name}": it is ${status}`);
+  await machine.qmp.command("system_wakeup");
+}
+
+async function wakeIdle(boot: Boot): Promise<void> {
+  const awake = boot.console.awaitNew(AWAKE, boot.signal);
+  const knock = (): void => void boot.machine.console.write("\n");
+  knock();
   const timer = setInterval(knock, KNOCK_MS);
   try {
-    knock();
-    await context.limited(agent.ping(), "hear from the agent");
+    await awake;
   } finally {
     clearInterval(timer);
   }
   idling.delete(boot);
-  context.host.log({ kind: "machine", machine: context.name, text: "is awake" });
-}
-
-/** What wakes a boot up; `undefined` when it does not sleep. */
-async function knockAt(boot: Boot): Promise<(() => void) | undefined> {
-  const { machine } = boot;
-  if (idling.has(boot)) return () => void machine.console.write("\n");
-  const { status } = await machine.qmp.command("query-status");
-  if (status !== "suspended") return undefined;
-  await machine.qmp.command("system_wakeup");
-  return () => {};
 }

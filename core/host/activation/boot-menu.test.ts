@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "uvu";
@@ -120,6 +129,56 @@ test("writeBootMenu() takes away what no generation needs any more", () => {
   assert.equal(readdirSync(join(boot, "loader/entries")), ["floe-generation-1.conf"]);
   assert.equal(readdirSync(join(boot, "EFI/floe")), ["one-linux-bzImage.efi"]);
   assert.not(existsSync(join(boot, "loader/loader.conf.new")));
+});
+
+/** A system that puts its loader into /boot. */
+function addSystemWithLoader(name: string, loader: string): void {
+  write(`nix/store/${name}/boot.json`, readFileSync(join(root, "nix/store/one/boot.json"), "utf8"));
+  write(`nix/store/${name}-boot/x64.efi`, loader);
+  const program = { program: `/nix/store/${name}-boot/x64.efi`, processor: "x64", editor: false };
+  const settings = { enable: true, copyKernels: true, limit: 9, timeoutSeconds: 0, loader: program };
+  write(`nix/store/${name}/etc/floe/boot-loader.json`, JSON.stringify(settings));
+}
+
+/** Bring the menu in line with one generation, which may have a loader of its own. */
+function writeMenuOf(name: string, more: { isReadByUefi?: () => boolean; freeBytes?: () => number } = {}): void {
+  const generations = [generation(1, name)];
+  writeBootMenu({ boot, generations, defaultGeneration: 1, root, say: () => {}, isReadByUefi: () => true, ...more });
+}
+
+const programs = () =>
+  ["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"].map((path) => readFileSync(join(boot, path), "utf8"));
+
+test("writeBootMenu() installs the loader, and replaces one that is another", () => {
+  addSystemWithLoader("old", "a loader");
+  addSystemWithLoader("new", "a newer loader");
+  writeMenuOf("old");
+  assert.equal(programs(), ["a loader", "a loader"]);
+  const { ino } = statSync(join(boot, "EFI/BOOT/BOOTX64.EFI"));
+  writeMenuOf("old");
+  assert.is(statSync(join(boot, "EFI/BOOT/BOOTX64.EFI")).ino, ino);
+  // What is cut off by a power cut lies beside the loader, and not in its place.
+  writeFileSync(join(boot, "EFI/BOOT/BOOTX64.EFI.new"), "a new");
+  writeMenuOf("new");
+  assert.equal(programs(), ["a newer loader", "a newer loader"]);
+  assert.equal(readdirSync(join(boot, "EFI/BOOT")), ["BOOTX64.EFI"]);
+  assert.throws(
+    () => writeMenuOf("old", { freeBytes: () => 15 }),
+    (error: { code: string; message: string }) => error.code === "boot.no-space" && /expected 16/.test(error.message),
+  );
+  assert.equal(programs(), ["a newer loader", "a newer loader"]);
+});
+
+test("boot.not-mounted: nothing is written to a /boot that UEFI cannot read", () => {
+  assert.throws(
+    () => writeMenuOf("old", { isReadByUefi: () => false }),
+    (error: { code: string }) => error.code === "boot.not-mounted",
+  );
+  assert.throws(
+    () => writeBootMenu({ boot, generations: [generation(1, "old")], defaultGeneration: 1, root, say: () => {} }),
+    (error: { code: string; message: string }) => error.code === "boot.not-mounted" && error.message.includes(boot),
+  );
+  assert.equal(programs(), ["a newer loader", "a newer loader"]);
 });
 
 test.run();

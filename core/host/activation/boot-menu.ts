@@ -1,7 +1,5 @@
 import {
   closeSync,
-  constants,
-  copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -12,12 +10,18 @@ import {
   rmSync,
   statSync,
   statfsSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import type { Generation } from "../../profile/index.ts";
-import { type BootGeneration, type BootSpec, planBootEntries, tryParseBootSpec } from "../../system/switch/index.ts";
+import {
+  type BootGeneration,
+  type BootProgram,
+  type BootSpec,
+  planBootEntries,
+  tryParseBootSpec,
+} from "../../system/switch/index.ts";
 import { syncDirectory } from "../profile/index.ts";
 import { unlessAbsent } from "./unit-folder.ts";
 
@@ -27,6 +31,8 @@ export interface BootLoaderSettings {
   readonly copyKernels: boolean;
   readonly limit: number;
   readonly timeoutSeconds: number;
+  /** The program that shows the menu, for systems that put it into /boot themselves. */
+  readonly loader?: BootProgram;
 }
 
 /** What {@link writeBootMenu} takes. */
@@ -39,6 +45,8 @@ export interface BootMenuOptions {
   readonly root?: string;
   /** Bytes that are free in a directory's file system. Default: asks the kernel. */
   readonly freeBytes?: (directory: string) => number;
+  /** Whether UEFI can read a directory's file system. Default: asks the kernel. */
+  readonly isReadByUefi?: (directory: string) => boolean;
   /** Receives a line for each generation that has no readable boot description and so gets no entry. */
   readonly say: (line: string) => void;
 }
@@ -49,13 +57,22 @@ export interface BootMenuOptions {
  * leaves the old default or the new one.
  *
  * @throws {CodedError} `boot.not-bootable` when the default generation lacks what a loader needs; `boot.no-space`
- *   before anything was written.
+ *   and `boot.not-mounted` before anything was written.
  */
 export function writeBootMenu(options: BootMenuOptions): void {
-  const { boot, generations, defaultGeneration, root = "", say, freeBytes = askFreeBytes } = options;
+  const {
+    boot,
+    generations,
+    defaultGeneration,
+    root = "",
+    say,
+    freeBytes = askFreeBytes,
+    isReadByUefi = isFat,
+  } = options;
   const target = generations.find(({ number }) => number === defaultGeneration)?.target;
   const settings = target === undefined ? undefined : readBootLoaderSettings(`${root}${target}`);
   if (settings === undefined || !settings.enable) return;
+  if (settings.loader !== undefined && !isReadByUefi(boot)) throw notMounted(boot);
   const bootable = generations.flatMap(({ number, date, target }): BootGeneration[] => {
     const spec = tryParseBootSpec(unlessAbsent(() => readFileSync(`${root}${target}/boot.json`, "utf8")) ?? "");
     const lacking = whatIsLacking(spec, settings.copyKernels, root);
@@ -82,12 +99,15 @@ export function writeBootMenu(options: BootMenuOptions): void {
   const old = readDefault(boot);
   for (const name of plan.remove) if (name !== old.entry) rmSync(join(folder, name));
   removeUnusedCopies(boot, (path) => plan.copies.has(path) || old.files.has(path));
-  const missing = [...plan.copies]
-    .filter(([path]) => !existsSync(join(boot, path)))
-    .map(([, from]) => `${root}${from}`);
+  const programs = [...plan.programs].filter(([path, from]) => !isSame(`${root}${from}`, join(boot, path)));
+  const missing = [...[...plan.copies].filter(([path]) => !existsSync(join(boot, path))), ...programs].map(
+    ([, from]) => `${root}${from}`,
+  );
   checkSpace(boot, missing, freeBytes(boot));
-  for (const [path, from] of plan.copies) copyDurably(`${root}${from}`, join(boot, path));
+  for (const [path, from] of plan.copies)
+    if (!existsSync(join(boot, path))) copyDurably(`${root}${from}`, join(boot, path));
   for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);
+  for (const [path, from] of programs) copyDurably(`${root}${from}`, join(boot, path));
   writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
   for (const name of plan.remove) rmSync(join(folder, name), { force: true });
   removeUnusedCopies(boot, (path) => plan.copies.has(path));
@@ -147,24 +167,45 @@ function checkSpace(boot: string, files: readonly string[], freeBytes: number): 
   );
 }
 
+/** How the kernel numbers FAT. Source: statfs(2), MSDOS_SUPER_MAGIC. */
+const FAT = 0x4d44;
+
+function isFat(directory: string): boolean {
+  return statfsSync(directory).type === FAT;
+}
+
+function notMounted(boot: string): CodedError {
+  return new CodedError(
+    "boot.not-mounted",
+    `Cannot write the boot menu to "${boot}": found a file system that UEFI does not read, expected FAT`,
+    { hint: `Mount the EFI system partition there: fileSystems["/boot"] = { device, fsType: "vfat" }.` },
+  );
+}
+
+function isSame(one: string, other: string): boolean {
+  return unlessAbsent(() => readFileSync(other))?.equals(readFileSync(one)) === true;
+}
+
+/** Without the permissions of the original: FAT, which has none, refuses to be given any. */
 function copyDurably(from: string, to: string): void {
-  if (existsSync(to)) return;
   mkdirSync(dirname(to), { recursive: true });
-  copyFileSync(from, `${to}.new`, constants.COPYFILE_FICLONE);
-  const file = openSync(`${to}.new`, "r");
-  fsyncSync(file);
-  closeSync(file);
-  renameSync(`${to}.new`, to);
-  syncDirectory(dirname(to));
+  replace(to, readFileSync(from));
 }
 
 function writeDurably(path: string, text: string): void {
   // An unchanged file is left alone: flash wears out.
-  if (unlessAbsent(() => readFileSync(path, "utf8")) === text) return;
+  if (unlessAbsent(() => readFileSync(path, "utf8")) !== text) replace(path, Buffer.from(text));
+}
+
+/** Give a path a new content by a rename, once that is on the disk. */
+function replace(path: string, content: Buffer): void {
   const file = openSync(`${path}.new`, "w", 0o644);
-  writeSync(file, text);
-  fsyncSync(file);
-  closeSync(file);
+  try {
+    writeFileSync(file, content);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
   renameSync(`${path}.new`, path);
   syncDirectory(dirname(path));
 }

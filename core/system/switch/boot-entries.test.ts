@@ -92,6 +92,21 @@ test("planBootEntries() copies each kernel once, under a name of its content", (
   );
 });
 
+test("planBootEntries() puts the loader where UEFI looks for it", () => {
+  const loader = { program: "/nix/store/b-boot/x64.efi", processor: "x64", editor: false };
+  const plan = planBootEntries({ ...options, copyKernels: true, loader });
+  assert.equal(
+    [...plan.programs],
+    [
+      ["EFI/systemd/systemd-bootx64.efi", "/nix/store/b-boot/x64.efi"],
+      ["EFI/BOOT/BOOTX64.EFI", "/nix/store/b-boot/x64.efi"],
+    ],
+  );
+  assert.is(plan.loaderConf, "timeout 3\ndefault floe-generation-2.conf\neditor no\n");
+  assert.match(planBootEntries({ ...options, loader: { ...loader, editor: true } }).loaderConf, /\neditor yes\n$/);
+  assert.is(planBootEntries(options).programs.size, 0);
+});
+
 test("mountUnitName() escapes as systemd-escape does", () => {
   // systemd-escape --path --suffix=mount, systemd 252
   assert.is(mountUnitName("/"), "-.mount");

@@ -8,6 +8,16 @@ export interface BootGeneration {
   readonly spec: BootSpec;
 }
 
+/** The program that shows the menu, where UEFI starts it. */
+export interface BootProgram {
+  /** Path of the program. */
+  readonly program: string;
+  /** What UEFI calls the processor in names of files, such as `x64`. */
+  readonly processor: string;
+  /** Whether whoever sits at the machine may change the kernel's command line, and with it what runs as root. */
+  readonly editor: boolean;
+}
+
 /** What {@link planBootEntries} takes. */
 export interface BootEntriesOptions {
   readonly generations: readonly BootGeneration[];
@@ -20,6 +30,8 @@ export interface BootEntriesOptions {
   readonly limit: number;
   /** Whether kernels are copied to /boot/EFI/floe, which the loader can read when it cannot read the store. */
   readonly copyKernels: boolean;
+  /** Default: somebody else puts it there. */
+  readonly loader?: BootProgram | undefined;
 }
 
 /** What to do in /boot, in this order: remove, copy, write, and the loader's own settings last. */
@@ -30,6 +42,8 @@ export interface BootEntriesPlan {
   readonly copies: ReadonlyMap<string, string>;
   /** Texts by their path below /boot. */
   readonly entries: ReadonlyMap<string, string>;
+  /** Files to copy unless the same is there, by their path below /boot. */
+  readonly programs: ReadonlyMap<string, string>;
   readonly loaderConf: string;
 }
 
@@ -47,7 +61,7 @@ export function bootEntryName(number: number, specialisation?: string): string {
  * Source: Boot Loader Specification, type 1 entries; loader.conf(5).
  */
 export function planBootEntries(options: BootEntriesOptions): BootEntriesPlan {
-  const { generations, defaultGeneration, existing, timeoutSeconds, limit, copyKernels } = options;
+  const { generations, defaultGeneration, existing, timeoutSeconds, limit, copyKernels, loader } = options;
   const newest = [...generations].sort((a, b) => b.number - a.number);
   const chosen = newest.filter(({ number }, index) => index < limit || number === defaultGeneration);
   const copies = new Map<string, string>();
@@ -73,8 +87,18 @@ export function planBootEntries(options: BootEntriesOptions): BootEntriesPlan {
     remove: existing.filter((name) => ENTRY.test(name) && !entries.has(`loader/entries/${name}`)),
     copies,
     entries,
-    loaderConf: `timeout ${timeoutSeconds}\ndefault ${bootEntryName(defaultGeneration)}\n`,
+    programs: new Map(loader === undefined ? [] : programPlaces(loader).map((place) => [place, loader.program])),
+    loaderConf: `timeout ${timeoutSeconds}\ndefault ${bootEntryName(defaultGeneration)}\n${editorLine(loader)}`,
   };
+}
+
+/** Its own place, and the one where UEFI looks on a disk of which it knows nothing. Source: UEFI specification 2.10, 3.5.1.1. */
+function programPlaces({ processor }: BootProgram): string[] {
+  return [`EFI/systemd/systemd-boot${processor}.efi`, `EFI/BOOT/BOOT${processor.toUpperCase()}.EFI`];
+}
+
+function editorLine(loader: BootProgram | undefined): string {
+  return loader === undefined ? "" : `editor ${loader.editor ? "yes" : "no"}\n`;
 }
 
 /** One file per content: the store path names it, whichever generations use it. */
