@@ -5,6 +5,7 @@ import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
 import boot from "./vm-tests/boot.ts";
 import bashAgent from "./vm-tests/bash-agent.ts";
+import bootMenu from "./vm-tests/boot-menu.ts";
 import machineApi from "./vm-tests/machine-api.ts";
 import network from "./vm-tests/network.ts";
 import copies from "./vm-tests/copies.ts";
@@ -50,6 +51,7 @@ export default defineFlake({
       vmTests: {
         "bash-agent": bashAgent,
         boot,
+        "boot-menu": bootMenu,
         copies,
         "machine-api": machineApi,
         network,

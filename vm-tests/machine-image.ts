@@ -1,4 +1,5 @@
 import { type DerivationValue, derivation } from "#floe/derivation";
+import { planBootEntries, type BootProgram, type System } from "#floe/system";
 
 /** Packages and paths that images are made with. */
 export interface ImageTools {
@@ -6,8 +7,13 @@ export interface ImageTools {
   readonly seed: { toString(): string };
   /** Has mkfs.erofs, mke2fs and debugfs. */
   readonly "image-tools": { toString(): string };
-  /** The packages of the platform that builds. */
-  readonly native: { readonly platform: { readonly system: string } };
+  /** Has mkfs.fat and the mtools. */
+  readonly "fat-tools": { toString(): string };
+  /** The packages of the platform that builds; util-linux has sfdisk. */
+  readonly native: {
+    readonly platform: { readonly system: string };
+    readonly "util-linux": { toString(): string };
+  };
 }
 
 export interface ImageOptions {
@@ -104,6 +110,64 @@ e2fsck -f -n "$out"
   });
 }
 
+const BOOT_DISK_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00005";
+const BOOT_UUID = "5d0f0a2e-1f6c-4e61-8f6e-0d7f10e00006";
+const BOOT_VOLUME = "F10E0007";
+const BOOT_SIZE_MIB = 96;
+
+/**
+ * The disk that UEFI starts a new machine from: an EFI system partition as the commit of generation 1 leaves it, but for its date.
+ *
+ * Shape: a sparse raw image of ${BOOT_SIZE_MIB} MiB with a GPT of one partition, FAT32.
+ */
+export function makeBootImage(options: ImageOptions, system: System): DerivationValue {
+  const { enable, copyKernels, limit } = system.config.boot.loader.entries;
+  const { kernel, initrd, kernelParams, toplevel, config } = system;
+  const spec = { kernel, initrd, init: `${toplevel}/init`, kernelParams, label: config.system.label };
+  const plan = planBootEntries({
+    generations: enable
+      ? [{ number: 1, date: undefined, spec: { ...spec, system: config.system.platform, toplevel: `${toplevel}` } }]
+      : [],
+    defaultGeneration: 1,
+    existing: [],
+    timeoutSeconds: config.boot.loader.timeoutSeconds,
+    limit,
+    copyKernels,
+    loader: bootProgramOf(system),
+  });
+  return image("boot", options, {
+    disk: BOOT_DISK_UUID,
+    uuid: BOOT_UUID,
+    volume: BOOT_VOLUME,
+    sizeMiB: `${BOOT_SIZE_MIB}`,
+    moreTools: `${options.pkgs["fat-tools"]}/bin:${options.pkgs.native["util-linux"]}/bin`,
+    files: { ...Object.fromEntries(plan.copies), ...Object.fromEntries(plan.programs) },
+    texts: { ...Object.fromEntries(plan.entries), "loader/loader.conf": plan.loaderConf },
+    script: `
+export PATH=$PATH:$moreTools GCONV_PATH=$seed/lib/x86_64-linux-gnu/gconv
+for path in "\${!files[@]}"; do install -D -m 644 "\${files[$path]}" "tree/$path"; done
+for path in "\${!texts[@]}"; do mkdir -p "tree/\${path%/*}"; printf %s "\${texts[$path]}" > "tree/$path"; done
+find tree -exec touch -h -d 1980-01-01T00:00:00Z {} +
+# The partition lies between the two tables, on whole mebibytes.
+truncate -s "$((sizeMiB - 2))M" partition
+mkfs.fat -F 32 -i "$volume" -n BOOT --invariant partition
+export MTOOLSRC=/dev/null SOURCE_DATE_EPOCH=315532800 TZ=UTC
+(cd tree; find . -mindepth 1 -type d | sort) | while read -r folder; do mmd -i partition "::\${folder#./}"; done
+(cd tree; find . -type f | sort) | while read -r file; do mcopy -m -i partition "tree/$file" "::\${file#./}"; done
+fsck.fat -n partition
+truncate -s "\${sizeMiB}M" "$out"
+printf 'label: gpt\nlabel-id: %s\nstart=1MiB, size=%sMiB, type=U, uuid=%s, name=boot\n' "$disk" "$((sizeMiB - 2))" "$uuid" | sfdisk -q "$out"
+dd if=partition of="$out" bs=1M seek=1 conv=notrunc,sparse status=none
+`,
+  });
+}
+
+/** The loader that a system puts into /boot, in the words of its own switch. */
+function bootProgramOf({ config }: System): BootProgram | undefined {
+  const text = config.environment.etc["floe/boot-loader.json"]?.text ?? "{}";
+  return (JSON.parse(text) as { loader?: BootProgram }).loader;
+}
+
 /** Python, because the graph is a list of objects, which bash's part of the attributes leaves out. */
 const GRAPH = `
 import json, os, sys
@@ -127,7 +191,7 @@ eval "set -eu; $script"
 function image(
   kind: string,
   { name, pkgs, toplevels }: ImageOptions,
-  variables: Readonly<Record<string, string>>,
+  variables: Readonly<Record<string, string | Readonly<Record<string, string>>>>,
 ): DerivationValue {
   return derivation({
     name: `${name}-${kind}.img`,

@@ -67,8 +67,10 @@ export interface MemoryHold {
 
 /** Which boot of a machine: the default generation, or one chosen at the boot prompt. */
 export interface BootOptions {
-  /** Number of the generation to boot. */
+  /** Number of the generation to boot. In a machine with `bootMenu: true` it is chosen there, by key. */
   readonly generation?: number;
+  /** The first entry of the boot menu that has this in its line, chosen by key; for machines with `bootMenu: true`. */
+  readonly entry?: RegExp | string;
 }
 
 /** How far a switch goes, as `floe system` knows it. */

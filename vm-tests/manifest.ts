@@ -28,6 +28,8 @@ export interface MachineManifest {
   readonly rootImage: string;
   /** Image of a disk whose writes are recorded; third disk, when the machine has one. */
   readonly recordedImage?: string;
+  /** Image of the disk that firmware starts it from, copied on write; after the store and the recorded disk. Default: QEMU has its kernel. */
+  readonly bootImage?: string;
   /** Further disks by name, empty, in MiB; they come after the others, in this order. */
   readonly disks?: Readonly<Record<string, number>>;
   /** It has a screen and a keyboard. */

@@ -4,7 +4,7 @@ import { makeSystem, type System } from "#floe/system";
 import { modules as baseModules } from "../modules/index.ts";
 import agent from "../modules/testing/agent.ts";
 import { makePkgs, type Pkgs } from "../pkgs/index.ts";
-import { makeRecordedImage, makeRootImage, makeStoreImage } from "./machine-image.ts";
+import { makeBootImage, makeRecordedImage, makeRootImage, makeStoreImage } from "./machine-image.ts";
 import type { Machine, Network, StoryTools } from "./machine.ts";
 import type {
   Architecture,
@@ -37,6 +37,11 @@ export interface MachineSpecification {
    * into memory itself.
    */
   readonly firmware?: "uefi";
+  /**
+   * Give it a disk with the boot menu of its generations, from which UEFI starts it; see `BootOptions.entry`. It is the first after those of the
+   * machine itself, and /boot. Default: QEMU hands the kernel over, and chooses among generations.
+   */
+  readonly bootMenu?: boolean;
   /** Networks it is in, in the order of its cards. Default: all that the story declares. */
   readonly networks?: readonly string[];
   /** Default: 1024. */
@@ -100,6 +105,12 @@ const UNDER_TEST: Defs = {
 const UNPACKED_KERNEL: Defs = { boot: { kernel: { file: defaults("vmlinux") } } };
 /** What the kernel says is on the screen, too; the last console is the one of init. A PC's kernel knows of a screen by its firmware alone. */
 const WITH_SCREEN: Defs = { boot: { kernelParams: ["console=tty0"] } };
+
+/** A machine that starts itself, from the partition on that disk. Nobody adds to its kernel's words. */
+const startsItself = (disk: string): Defs => ({
+  fileSystems: { "/boot": { device: `${disk}1`, fsType: "vfat", options: ["umask=0077"] } },
+  boot: { kernelParams: ["panic=-1"], loader: { systemdBoot: { enable: true } } },
+});
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => compareText(a, b);
 
@@ -217,10 +228,15 @@ function makeMachine(
   { pkgs, underTest }: MakeMachineOptions,
 ): MachineManifest {
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
-  const { disks = {}, screen = false, firmware } = specification;
+  const { disks = {}, screen = false, bootMenu = false, firmware = bootMenu ? "uefi" : undefined } = specification;
   const { processor } = pkgs.platform;
   const unpacked = processor === "x86_64" && firmware === undefined && !screen;
-  const kernel = [...(screen ? [WITH_SCREEN] : []), ...(unpacked ? [UNPACKED_KERNEL] : [])];
+  const bootDisk = `/dev/vd${recordedDisk ? "d" : "c"}`;
+  const kernel = [
+    ...(bootMenu ? [startsItself(bootDisk)] : []),
+    ...(screen ? [WITH_SCREEN] : []),
+    ...(unpacked ? [UNPACKED_KERNEL] : []),
+  ];
   const system = (own: Defs): System =>
     makeSystem({
       name,
@@ -239,6 +255,7 @@ function makeMachine(
     ...(Object.keys(disks).length === 0 ? {} : { disks: Object.fromEntries(Object.entries(disks).sort(byName)) }),
     ...(screen ? { screen } : {}),
     ...(firmware === undefined ? {} : { firmware: `${pkgs.native["uefi-firmware"]}/${processor}.fd` }),
+    ...(bootMenu ? { bootImage: `${makeBootImage({ name, pkgs, toplevels }, system(config))}` } : {}),
     ...(recordedDisk ? { recordedImage: `${makeRecordedImage({ name, pkgs, toplevels })}` } : {}),
     generations: Object.fromEntries(
       systems.map(([key, each]) => [key, makeGeneration(each)]),

@@ -6,7 +6,7 @@ import type { SeedPin } from "./pins.ts";
  * Written by `node pkgs/bootstrap/refresh-pins.ts`, which keeps the names and looks up the rest.
  */
 // biome-ignore format: a table, one pin a line.
-export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "qemu" | "crossAarch64" | "firmware" | "elftools", readonly SeedPin[]>> = {
+export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "autotools" | "libelf" | "imageTools" | "qemu" | "crossAarch64" | "firmware" | "elftools" | "fatTools", readonly SeedPin[]>> = {
   busybox: [
     { package: "busybox-static", version: "1:1.35.0-4+deb12u1+b1", path: "pool/main/b/busybox/busybox-static_1.35.0-4+deb12u1+b1_amd64.deb", hash: "sha256-PT/b6R1GYMhz4UsJLCE/6BwdpjYtqiNusl0BcesQh0Q=" },
   ],
@@ -135,6 +135,10 @@ export const SEED_X86_64: Readonly<Record<"busybox" | "toolchain" | "libc" | "au
   ],
   elftools: [
     { package: "python3-pyelftools", version: "0.29-1", path: "pool/main/p/python-pyelftools/python3-pyelftools_0.29-1_all.deb", hash: "sha256-Ai0L8FpSAFYwFSz+42JHwSfTzoY9KQ56DKzsRuB/1AY=" },
+  ],
+  fatTools: [
+    { package: "dosfstools", version: "4.2-1", path: "pool/main/d/dosfstools/dosfstools_4.2-1_amd64.deb", hash: "sha256-cbBHEkL3u3dyZM2rVcFB8fwEO0QxBWM6OHCOEl+QxOo=" },
+    { package: "mtools", version: "4.0.33-1+really4.0.32-1", path: "pool/main/m/mtools/mtools_4.0.33-1+really4.0.32-1_amd64.deb", hash: "sha256-ly4IV/9D2/xMklWETJe10ssCh3ICFtBMlbTn+kg67Jk=" },
   ],
   firmware: [
     { package: "ovmf", version: "2022.11-6+deb12u2", path: "pool/main/e/edk2/ovmf_2022.11-6+deb12u2_all.deb", hash: "sha256-5z09GoeZ9/b8Frc1AdkT7c3YYjdVb7/zBpPnR+bcJi4=" },

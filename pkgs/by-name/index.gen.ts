@@ -7,6 +7,7 @@ import coreutils from "./co/coreutils/package.ts";
 import dbus from "./db/dbus/package.ts";
 import esbuild from "./es/esbuild/package.ts";
 import expat from "./ex/expat/package.ts";
+import fatTools from "./fa/fat-tools/package.ts";
 import findutils from "./fi/findutils/package.ts";
 import floe from "./fl/floe/package.ts";
 import floeAgent from "./fl/floe-agent/package.ts";
@@ -53,6 +54,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   dbus,
   esbuild,
   expat,
+  "fat-tools": fatTools,
   findutils,
   floe,
   "floe-agent": floeAgent,
@@ -100,6 +102,7 @@ declare module "#floe/package" {
     readonly dbus: Package;
     readonly esbuild: Package;
     readonly expat: Package;
+    readonly "fat-tools": Package;
     readonly findutils: Package;
     readonly floe: Package;
     readonly "floe-agent": Package;

@@ -6,13 +6,14 @@ import { copyDisk } from "./frozen.ts";
 
 /** Files of a machine's disks in its folder. */
 export const ROOT_DISK = "root.qcow2";
+const BOOT_DISK = "boot.qcow2";
 export const RECORDED_DISK = "recorded.img";
 export const RECORD = "recorded.log";
 /** What stands for the recorded disk in a template, where nobody has used it yet. */
 const UNUSED_DISK = "unused.qcow2";
 
 export interface DisksOptions {
-  readonly manifest: Pick<MachineManifest, "rootImage" | "storeImage" | "recordedImage" | "disks">;
+  readonly manifest: Pick<MachineManifest, "rootImage" | "storeImage" | "recordedImage" | "bootImage" | "disks">;
   /** Where a store path lies on this host. */
   readonly realPath: (storePath: string) => string;
   /** Folder for what the machine writes. */
@@ -27,6 +28,7 @@ export async function newDisks(options: DisksOptions): Promise<readonly Disk[]> 
     { file, format: "qcow2" },
     storeDisk(options),
     ...(await recordedDisk(options)),
+    ...bootDisk(options),
     ...(await emptyDisks(options)),
   ];
 }
@@ -41,6 +43,7 @@ export async function templateDisks({ manifest, realPath, folder }: DisksOptions
     { file, format: "qcow2" },
     storeDisk({ manifest, realPath }),
     ...(manifest.recordedImage === undefined ? [] : [{ file: unused, format: "qcow2" as const }]),
+    ...bootDisk({ manifest, realPath, folder }),
     ...(await emptyDisks({ manifest, folder })),
   ];
 }
@@ -53,6 +56,7 @@ export async function copiedDisks(options: DisksOptions, template: string): Prom
     { file, format: "qcow2" },
     storeDisk(options),
     ...(await recordedDisk(options)),
+    ...bootDisk(options, template),
     ...(await emptyDisks(options)),
   ];
 }
@@ -70,17 +74,31 @@ export async function keepDisks(
   to: string,
 ): Promise<readonly Disk[]> {
   const recorded = manifest.recordedImage !== undefined;
-  for (const name of [ROOT_DISK, ...(recorded ? [RECORDED_DISK, RECORD] : []), ...emptyNames(manifest)])
-    await copyDisk(join(from, name), join(to, name));
+  const boots = manifest.bootImage !== undefined;
+  const own = [ROOT_DISK, ...(recorded ? [RECORDED_DISK, RECORD] : []), ...(boots ? [BOOT_DISK] : [])];
+  for (const name of [...own, ...emptyNames(manifest)]) await copyDisk(join(from, name), join(to, name));
   return [
     { file: join(to, ROOT_DISK), format: "qcow2" },
     ...(recorded ? [{ file: join(to, RECORDED_DISK), format: "raw", log: join(to, RECORD) } as const] : []),
+    ...(boots ? [{ file: join(to, BOOT_DISK), ...BOOTS }] : []),
     ...emptyNames(manifest).map((name) => ({ file: join(to, name), format: "raw", removable: true }) as const),
   ];
 }
 
 function storeDisk({ manifest, realPath }: Pick<DisksOptions, "manifest" | "realPath">): Disk {
   return { file: realPath(manifest.storeImage), format: "raw", readOnly: true };
+}
+
+/** What firmware looks at first. */
+const BOOTS = { format: "qcow2", bootIndex: 1 } as const;
+
+/** @param template Folder whose machine has used the disk before. */
+function bootDisk({ manifest, realPath, folder }: DisksOptions, template?: string): readonly Disk[] {
+  if (manifest.bootImage === undefined) return [];
+  const file = join(folder, BOOT_DISK);
+  if (template === undefined) createOverlay({ backing: realPath(manifest.bootImage), file });
+  else createOverlay({ backing: join(template, BOOT_DISK), backingFormat: "qcow2", file });
+  return [{ file, ...BOOTS }];
 }
 
 /** A copy: the recorder works below no other format. */

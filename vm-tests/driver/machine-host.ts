@@ -7,6 +7,7 @@ import { CodedError } from "../../core/base/index.ts";
 import type { BootOptions, ForkOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
 import { hostMemory } from "./admission.ts";
+import { chooseBootEntry } from "./boot-menu.ts";
 import { Boot, type BootSpecification } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
 import { copyOf, freeze, type FrozenMachine, memoryToFreeze } from "./frozen.ts";
@@ -243,7 +244,7 @@ export class MachineHost {
 
   async #bootOnce(options: BootOptions, { begin, seconds }: BootTimes): Promise<void> {
     const { templates } = this.#options;
-    if (templates !== undefined && this.#disks === undefined && options.generation === undefined) {
+    if (templates !== undefined && this.#disks === undefined && isDefault(options)) {
       const template = await this.#holdTemplate(templates);
       if (template.facts.refused === undefined) {
         this.#template = template;
@@ -254,7 +255,9 @@ export class MachineHost {
       template.release();
       this.log({ kind: "machine", machine: this.name, text: `cannot be copied: ${template.facts.refused}` });
     }
-    const which = options.generation === undefined ? "the default generation" : `generation ${options.generation}`;
+    const which = isDefault(options)
+      ? "the default generation"
+      : `${options.entry ?? `generation ${options.generation}`}`;
     await this.#bootCold(options, which, seconds);
     this.#answers(begin);
   }
@@ -268,8 +271,27 @@ export class MachineHost {
     this.log({ kind: "machine", machine: this.name, text: `boots ${which}`, state: "booting" });
     const boot = await this.#start(options, extra);
     if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) throw new NoLife();
+    const entry = this.#menuEntry(options);
+    if (entry !== undefined) {
+      const line = await chooseBootEntry(boot, this.name, entry);
+      this.log({ kind: "machine", machine: this.name, text: `boots "${line}" of its menu` });
+    }
     await boot.waitForAgent(seconds);
     return boot;
+  }
+
+  /** What to choose in the boot menu. @throws {CodedError} `machine.no-boot-menu` */
+  #menuEntry({ entry, generation }: BootOptions): RegExp | string | undefined {
+    if (this.#options.manifest.bootImage !== undefined)
+      return entry ?? (generation === undefined ? undefined : `Generation ${generation}:`);
+    if (entry === undefined) return undefined;
+    throw new CodedError(
+      "machine.no-boot-menu",
+      `Cannot choose "${entry}" in a boot menu of "${this.name}": it has none`,
+      {
+        hint: "Say bootMenu: true for the machine.",
+      },
+    );
   }
 
   #answers(begin: number): void {
@@ -397,11 +419,16 @@ export class MachineHost {
       accelerator: this.#accelerator,
       memoryMiB: manifest.memoryMiB,
       cpus: manifest.cpus,
-      kernel: {
-        image: realPath(base.kernel),
-        initrd: realPath(base.initrd),
-        commandLine: this.#commandLine(options),
-      },
+      // One that starts itself has them on its disk.
+      ...(manifest.bootImage === undefined
+        ? {
+            kernel: {
+              image: realPath(base.kernel),
+              initrd: realPath(base.initrd),
+              commandLine: this.#commandLine(options),
+            },
+          }
+        : {}),
       ...(manifest.firmware === undefined ? {} : { firmware: realPath(manifest.firmware) }),
       disks: this.#disks ?? [],
       ...(this.hasScreen ? { screen: true } : {}),
@@ -500,6 +527,11 @@ export class MachineHost {
 interface BootTimes {
   readonly begin: number;
   readonly seconds: number;
+}
+
+/** Whether nothing in particular is to be booted. */
+function isDefault({ generation, entry }: BootOptions): boolean {
+  return generation === undefined && entry === undefined;
 }
 
 /** Whether anything reached the console in time. */

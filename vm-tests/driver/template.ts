@@ -38,7 +38,7 @@ export interface TemplateKeyOptions extends Templates {
  */
 export function templateKeyOf(options: TemplateKeyOptions): string {
   const { manifest, accelerator, method, qemuVersion, commandLine, realPath } = options;
-  const images = [manifest.storeImage, manifest.rootImage, manifest.recordedImage ?? ""];
+  const images = [manifest.storeImage, manifest.rootImage, manifest.recordedImage ?? "", manifest.bootImage ?? ""];
   return templateKey([
     FORMAT,
     qemuVersion,

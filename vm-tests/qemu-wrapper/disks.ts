@@ -5,6 +5,8 @@ export interface Disk {
   readonly file: string;
   readonly format: "raw" | "qcow2";
   readonly readOnly?: boolean;
+  /** Where it comes among the disks that firmware tries to start from, 1 first. Not for disks that are removable or have a log. */
+  readonly bootIndex?: number;
   /** It can be taken out while the machine runs, and made to fail; raw disks only. Its names within QEMU begin with `diskN`. */
   readonly removable?: boolean;
   /** File that receives every write and flush in their order, in the format of dm-log-writes; raw disks only. */
@@ -60,6 +62,6 @@ function driveArguments(disk: Disk, index: number): string[] {
     `if=none,id=disk${index},file=${optionValue(disk.file)},format=${disk.format},cache=unsafe,discard=unmap` +
       (disk.readOnly === true ? ",read-only=on" : ""),
     "-device",
-    `virtio-blk-pci,drive=disk${index}`,
+    `virtio-blk-pci,drive=disk${index}${disk.bootIndex === undefined ? "" : `,bootindex=${disk.bootIndex}`}`,
   ];
 }

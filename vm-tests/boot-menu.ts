@@ -1,0 +1,73 @@
+import { vmTest } from "#floe/vm-test";
+
+export default vmTest({
+  name: "boot-menu",
+  boot: "cold",
+  description:
+    "A machine starts itself from its disk, by way of a menu of its generations that is kept up to date and takes keys.",
+  platforms: ["x86_64-linux", "aarch64-linux"],
+  machines: {
+    machine: {
+      bootMenu: true,
+      // It spends most of its time in firmware, which uses one.
+      cpus: 1,
+      config: {},
+      generations: {
+        two: { environment: { etc: { "generation-two": { text: "two\n" } } } },
+        three: { environment: { etc: { "generation-three": { text: "three\n" } } } },
+      },
+    },
+  },
+  async script({ machine, step, assert }) {
+    /** Show that the machine runs that system, and that its own words and its kernel's agree. */
+    const runs = async (name: "base" | "two" | "three"): Promise<void> => {
+      await machine.within(120).waitForUnit("multi-user.target");
+      const system = machine.systems[name] ?? "";
+      assert.equal((await machine.succeed`readlink -f /run/current-system`).trim(), system);
+      assert.match(await machine.readFile("/proc/cmdline"), new RegExp(`init=${system}/init`));
+      assert.deepEqual(await machine.failedUnits(), []);
+    };
+    await step("it starts by itself, from a partition that is /boot", async () => {
+      await machine.start();
+      await runs("base");
+      assert.equal((await machine.succeed`findmnt -no FSTYPE /boot`).trim(), "vfat");
+    });
+    await step("a switch makes an entry for a new generation, which is the default then", async () => {
+      await machine.switchTo("two");
+      const entries = (await machine.succeed`ls /boot/loader/entries`).trim().split("\n");
+      assert.deepEqual(entries, ["floe-generation-1.conf", "floe-generation-2.conf"]);
+      assert.match(await machine.readFile("/boot/loader/loader.conf"), /^default floe-generation-2\.conf$/m);
+      await machine.reboot();
+      await runs("two");
+    });
+    await step("the older generation is chosen by key, and is no default by that", async () => {
+      await machine.bootGeneration(1);
+      await runs("base");
+      assert.equal(await machine.defaultGeneration(), 2);
+    });
+    await step("a switch makes a third entry, and all are whole", async () => {
+      await machine.switchTo("three", { mode: "boot" });
+      await machine.succeed`
+        cd /boot
+        sed -nE 's,^(linux|initrd) /,,p' loader/entries/*.conf | sort -u > /run/needed
+        ls EFI/floe/* | sort > /run/there
+        diff /run/needed /run/there
+        cmp EFI/BOOT/BOOT*.EFI EFI/systemd/systemd-boot*.efi
+        [ -z "$(find . -name '*.new')" ]`;
+      await machine.reboot({ entry: /Generation 3:.*made/ });
+      await runs("three");
+    });
+    await step("a power cut leaves a machine that starts, and a rollback its older entry", async () => {
+      await machine.rollback();
+      await machine.crash();
+      await machine.start();
+      await runs("two");
+    });
+    await step("what the menu does not show cannot be chosen", async () => {
+      await machine.shutdown();
+      const code = await machine.start({ entry: "Generation 9:" }).catch((error) => error.code);
+      assert.equal(code, "boot.no-entry");
+      await machine.crash();
+    });
+  },
+});
