@@ -252,6 +252,28 @@ test("every option has a description, or a name that is one", () => {
   );
 });
 
+test("systemd-boot is told to the switch with its place, by the name UEFI has for the processor", () => {
+  const set = makePkgs({ platform: "aarch64-linux" });
+  const config: Defs = { boot: { loader: { systemdBoot: { enable: true } } } };
+  for (const [each, processor] of [
+    [pkgs, "x64"],
+    [set, "aa64"],
+  ] as const) {
+    const etc = textsOf(makeSystem({ name: "web", pkgs: each, modules, config }), "etc");
+    assert.equal(JSON.parse(etc["floe/boot-loader.json"] ?? ""), {
+      enable: true,
+      copyKernels: true,
+      limit: 20,
+      timeoutSeconds: 3,
+      loader: {
+        program: `${each["systemd-boot"]}/lib/systemd/boot/efi/systemd-boot${processor}.efi`,
+        processor,
+        editor: false,
+      },
+    });
+  }
+});
+
 test("a system of a cross set is made for its platform, by programs of this one", () => {
   const set = makePkgs({ platform: "aarch64-linux" });
   const make = (config: Defs) => makeSystem({ name: "web", pkgs: set, modules, config }).config;

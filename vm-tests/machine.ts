@@ -198,7 +198,7 @@ export interface Screen {
   waitForText(pattern: RegExp | string, console?: number): Promise<string>;
   /** Keep what is shown as a PNG in the run folder. @returns where it lies on the host. */
   screenshot(name?: string): Promise<string>;
-  /** Read the picture by tesseract, a program of the host. */
+  /** Read the picture by Tesseract, which machines with `ocr: true` bring along; else by that of the host. It takes seconds of a processor. */
   readPicture(): Promise<string>;
   /** Wait until the picture, as tesseract reads it, shows it. */
   waitForPicture(pattern: RegExp | string): Promise<string>;

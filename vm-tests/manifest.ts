@@ -34,6 +34,8 @@ export interface MachineManifest {
   readonly disks?: Readonly<Record<string, number>>;
   /** It has a screen and a keyboard. */
   readonly screen?: boolean;
+  /** What reads its pictures: a program that is called as Tesseract's is. Default: the one of the host, where it has one. */
+  readonly tesseract?: string;
   /** Image of the firmware that starts the kernel. Default: QEMU does. */
   readonly firmware?: string;
   /** Its cards; a machine of no network has none. */

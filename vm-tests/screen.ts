@@ -12,8 +12,8 @@ export default vmTest({
   name: "screen",
   description: "A machine with a screen shows what its console says, and takes what is typed.",
   platforms: ["x86_64-linux", "aarch64-linux"],
-  machines: { machine: { screen: true, config: {} } },
-  async script({ machine, step, assert, note }) {
+  machines: { machine: { screen: true, ocr: true, config: {} } },
+  async script({ machine, step, assert }) {
     await step("the machine boots, and its kernel speaks on the screen", async () => {
       await machine.start();
       await machine.within(120).waitForUnit("multi-user.target");
@@ -39,10 +39,10 @@ export default vmTest({
       assert.equal(String.fromCharCode(...picture.slice(1, 4)), "PNG");
       assert.ok(picture.length > NOTHING_TO_SEE, `the picture has ${picture.length} bytes`);
     });
-    await step("tesseract reads it, where the host has it", async () => {
-      const read = await machine.screen.waitForPicture("Hello").catch((error) => error.code);
-      if (read === "screen.no-ocr") note("skipped: this host has no tesseract, so nobody reads the picture");
-      else assert.match(String(read), /Hello/);
+    await step("the picture can be read", async () => {
+      // Reading keeps a processor of the host busy, and the machine waits.
+      const read = await machine.within(600).screen.waitForPicture(/Hello,\s+.Floe/);
+      assert.match(read, /a word for the screen/);
     });
     await step("the machine powers off", () => machine.shutdown());
   },

@@ -2,6 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { beginEvaluation, contextOf, currentEvaluation, parseDerivation } from "../core/derivation/index.ts";
 import { makeSourceHost } from "../core/host/files/source-host.ts";
+import type { MachineManifest } from "./manifest.ts";
 import { vmTest } from "./index.ts";
 
 beginEvaluation(makeSourceHost());
@@ -92,6 +93,31 @@ test("equal machines have equal images, and the images hold every generation", (
   const [drvPath = ""] = contextOf(first?.storeImage ?? "").derivations.keys();
   const text = currentEvaluation().derivations.get(drvPath) ?? "";
   for (const { toplevel } of Object.values(first?.generations ?? {})) assert.ok(text.includes(toplevel));
+});
+
+test("a machine with a boot menu has a disk that UEFI starts, with the generation that is booted first", () => {
+  const made = vmTest({
+    name: "starts-itself",
+    description: "",
+    machines: {
+      machine: {
+        bootMenu: true,
+        recordedDisk: true,
+        generations: { two: { services: { nginx: { enable: true } } } },
+        config: {},
+      },
+    },
+    async script() {},
+  });
+  const { bootImage = "", firmware = "", generations } = made.machines["machine"] as MachineManifest;
+  assert.match(firmware, /\/x86_64\.fd$/);
+  assert.match(generations.base.kernel, /\/bzImage$/);
+  assert.match(generations.base.kernelParameters, "panic=-1");
+  const [drvPath = ""] = contextOf(bootImage).derivations.keys();
+  const text = (currentEvaluation().derivations.get(drvPath) ?? "").replaceAll('\\"', '"');
+  assert.match(text, `options init=${generations.base.toplevel}/init `);
+  assert.match(text, "EFI/BOOT/BOOTX64.EFI");
+  assert.not.match(text, `options init=${generations["two"]?.toplevel}`);
 });
 
 test("a misspelt option is an error of types, and of the evaluation at the latest", () => {

@@ -32,6 +32,8 @@ export interface MachineSpecification {
   readonly disks?: Readonly<Record<string, number>>;
   /** Give it a screen and a keyboard; see `Machine.screen`. A PC's kernel then boots by way of the firmware, which costs a second. */
   readonly screen?: boolean;
+  /** Bring along what reads its pictures; see `Screen.readPicture`. Default: that is up to the host. */
+  readonly ocr?: boolean;
   /**
    * What starts the kernel. `uefi`: UEFI does, which hands it tables of ACPI and a clock and costs seconds. Default: QEMU puts the kernel
    * into memory itself.
@@ -228,7 +230,13 @@ function makeMachine(
   { pkgs, underTest }: MakeMachineOptions,
 ): MachineManifest {
   const { config, generations = {}, modules = [], recordedDisk = false, memoryMiB = 1024, cpus = 2 } = specification;
-  const { disks = {}, screen = false, bootMenu = false, firmware = bootMenu ? "uefi" : undefined } = specification;
+  const {
+    disks = {},
+    screen = false,
+    ocr = false,
+    bootMenu = false,
+    firmware = bootMenu ? "uefi" : undefined,
+  } = specification;
   const { processor } = pkgs.platform;
   const unpacked = processor === "x86_64" && firmware === undefined && !screen;
   const bootDisk = `/dev/vd${recordedDisk ? "d" : "c"}`;
@@ -254,6 +262,7 @@ function makeMachine(
     rootImage: `${makeRootImage({ name, pkgs, toplevels })}`,
     ...(Object.keys(disks).length === 0 ? {} : { disks: Object.fromEntries(Object.entries(disks).sort(byName)) }),
     ...(screen ? { screen } : {}),
+    ...(ocr ? { tesseract: `${pkgs.native.tesseract}/bin/tesseract` } : {}),
     ...(firmware === undefined ? {} : { firmware: `${pkgs.native["uefi-firmware"]}/${processor}.fd` }),
     ...(bootMenu ? { bootImage: `${makeBootImage({ name, pkgs, toplevels }, system(config))}` } : {}),
     ...(recordedDisk ? { recordedImage: `${makeRecordedImage({ name, pkgs, toplevels })}` } : {}),

@@ -41,6 +41,7 @@ import seedLibc from "../bootstrap/seed-libc/package.ts";
 import seedLibelf from "../bootstrap/seed-libelf/package.ts";
 import systemd from "./sy/systemd/package.ts";
 import systemdBoot from "./sy/systemd-boot/package.ts";
+import tesseract from "./te/tesseract/package.ts";
 import uefiFirmware from "./ue/uefi-firmware/package.ts";
 import utilLinux from "./ut/util-linux/package.ts";
 import zlib from "./zl/zlib/package.ts";
@@ -88,6 +89,7 @@ export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
   "seed-libelf": seedLibelf,
   systemd,
   "systemd-boot": systemdBoot,
+  tesseract,
   "uefi-firmware": uefiFirmware,
   "util-linux": utilLinux,
   zlib,
@@ -136,6 +138,7 @@ declare module "#floe/package" {
     readonly "seed-libelf": Package;
     readonly systemd: Package;
     readonly "systemd-boot": Package;
+    readonly tesseract: Package;
     readonly "uefi-firmware": Package;
     readonly "util-linux": Package;
     readonly zlib: Package;

@@ -31,6 +31,7 @@ function makeMachine() {
   const state = { guestSeconds: 0, killed: false, ends: [] as (() => Promise<void>)[], hasScreen: false, asked };
   const qmp = {
     command: async (name: string, words?: Record<string, unknown>) => {
+      if (name === "screendump") writeFileSync(`${words?.["filename"]}`, "P6\n2 1\n255\nABCDEF");
       state.asked.push(words === undefined ? name : `${name} ${JSON.stringify(words)}`);
       if (name === "query-current-machine") return { "wakeup-suspend-support": false };
       return name === "query-status" ? { status: "running" } : {};
@@ -404,8 +405,8 @@ suite("screen gives text, keys and pictures, and says what is missing", () =>
     process.env["PATH"] = "/nowhere";
     assert.is(await codeOf(machine.screen.readPicture()), "screen.no-ocr");
     process.env["PATH"] = `${bin}:${path}`;
-    fakeProgram("tesseract", "echo WORDS IN A PICTURE");
-    assert.match(await machine.within(100).screen.waitForPicture("IN A"), /^WORDS/);
+    fakeProgram("tesseract", 'head -n 2 "$1" | tail -n 1; echo WORDS IN A PICTURE');
+    assert.match(await machine.within(100).screen.waitForPicture("IN A"), /^4 2\nWORDS/);
     process.env["PATH"] = path;
   }));
 

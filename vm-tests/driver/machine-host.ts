@@ -151,6 +151,12 @@ export class MachineHost {
     return this.#options.manifest.screen === true;
   }
 
+  /** What reads its pictures, as a path; `undefined`: one of this host. */
+  get tesseract(): string | undefined {
+    const { manifest, realPath } = this.#options;
+    return manifest.tesseract === undefined ? undefined : realPath(manifest.tesseract);
+  }
+
   /** How it sleeps; `undefined` for one that would not wake. */
   get sleep(): Sleep | undefined {
     const { architecture, firmware } = this.#options.manifest;
