@@ -47,13 +47,16 @@ export default vmTest({
     });
     await step("a switch makes a third entry, and all are whole", async () => {
       await machine.switchTo("three", { mode: "boot" });
-      await machine.succeed`
-        cd /boot
-        sed -nE 's,^(linux|initrd) /,,p' loader/entries/*.conf | sort -u > /run/needed
-        ls EFI/floe/* | sort > /run/there
-        diff /run/needed /run/there
-        cmp EFI/BOOT/BOOT*.EFI EFI/systemd/systemd-boot*.efi
-        [ -z "$(find . -name '*.new')" ]`;
+      const lines = async (command: Promise<string>): Promise<string[]> => (await command).trim().split("\n");
+      const needed = await lines(machine.succeed`cat /boot/loader/entries/*.conf`);
+      const files = needed.flatMap((line) => /^(?:linux|initrd) \/(\S+)$/.exec(line)?.[1] ?? []);
+      const there = await lines(machine.succeed`cd /boot; ls EFI/floe/*`);
+      assert.deepEqual(there, [...new Set(files)].sort(), "kernels are missing, or lie there for nobody");
+      const programs = await lines(
+        machine.succeed`cd /boot/EFI; sha256sum < BOOT/BOOT*.EFI; sha256sum < systemd/*.efi`,
+      );
+      assert.equal(programs[0], programs[1]);
+      assert.equal(await machine.succeed`find /boot -name '*.new'`, "", "something was left half-written");
       await machine.reboot({ entry: /Generation 3:.*made/ });
       await runs("three");
     });

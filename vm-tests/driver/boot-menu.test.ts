@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { chooseBootEntry } from "./boot-menu.ts";
+import { chooseBootEntry, entryToChoose } from "./boot-menu.ts";
 import type { Boot } from "./boot.ts";
 import { LineRecorder } from "./line-recorder.ts";
 import { TerminalScreen } from "./terminal-screen.ts";
@@ -99,6 +99,21 @@ test("chooseBootEntry() goes to an entry, downwards and upwards, and starts it",
   assert.is(await chooseBootEntry(above.boot, "machine", /n 3/), ENTRIES[0] as string);
   assert.equal(above.pressed.slice(0, 3), ["h", "j", "j"]);
   assert.is(above.pressed.at(-1), "\r");
+});
+
+test("entryToChoose() names a generation as its entry does", () => {
+  const withMenu = { bootImage: "/nix/store/x-boot.img" };
+  assert.is(entryToChoose("m", withMenu, { generation: 2 }), "Generation 2:");
+  assert.is(entryToChoose("m", withMenu, { entry: "Firmware" }), "Firmware");
+  assert.is(entryToChoose("m", withMenu, {}), undefined);
+  assert.is(entryToChoose("m", {}, { generation: 2 }), undefined);
+});
+
+test("machine.no-boot-menu: a machine that QEMU starts has none", () => {
+  assert.throws(
+    () => entryToChoose("m", {}, { entry: "Firmware" }),
+    (error: { code: string }) => error.code === "machine.no-boot-menu",
+  );
 });
 
 test("boot.no-entry: it says what the menu has", async () => {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CodedError } from "../../core/base/index.ts";
+import type { BootOptions } from "../machine.ts";
+import type { MachineManifest } from "../manifest.ts";
 import type { Boot } from "./boot.ts";
 import { Deadline } from "./deadline.ts";
 import { TerminalScreen } from "./terminal-screen.ts";
@@ -18,6 +20,19 @@ const KEYS = { help: "h", down: "j", up: "k", enter: "\r" } as const;
 /** What the firmware says before it starts the menu: earlier keys are for itself. */
 const MENU_STARTS = /BdsDxe: starting/;
 const KERNEL_RUNS = /Linux version/;
+
+/** What a boot asks for in the menu of a machine; `undefined`: nothing. @throws {CodedError} `machine.no-boot-menu` */
+export function entryToChoose(
+  name: string,
+  { bootImage }: Pick<MachineManifest, "bootImage">,
+  { entry, generation }: BootOptions,
+): RegExp | string | undefined {
+  if (bootImage !== undefined) return entry ?? (generation === undefined ? undefined : `Generation ${generation}:`);
+  if (entry === undefined) return undefined;
+  throw new CodedError("machine.no-boot-menu", `Cannot choose "${entry}" in the boot menu of "${name}": it has none`, {
+    hint: "Say bootMenu: true for the machine.",
+  });
+}
 
 /**
  * Choose an entry of the boot menu by key, on the serial console of a machine that has just been started.

@@ -7,7 +7,7 @@ import { CodedError } from "../../core/base/index.ts";
 import type { BootOptions, ForkOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
 import { hostMemory } from "./admission.ts";
-import { chooseBootEntry } from "./boot-menu.ts";
+import { chooseBootEntry, entryToChoose } from "./boot-menu.ts";
 import { Boot, type BootSpecification } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
 import { copyOf, freeze, type FrozenMachine, memoryToFreeze } from "./frozen.ts";
@@ -277,27 +277,13 @@ export class MachineHost {
     this.log({ kind: "machine", machine: this.name, text: `boots ${which}`, state: "booting" });
     const boot = await this.#start(options, extra);
     if (this.#accelerator === "kvm" && this.#options.mayFallBack && !(await showsLife(boot))) throw new NoLife();
-    const entry = this.#menuEntry(options);
+    const entry = entryToChoose(this.name, this.#options.manifest, options);
     if (entry !== undefined) {
       const line = await chooseBootEntry(boot, this.name, entry);
       this.log({ kind: "machine", machine: this.name, text: `boots "${line}" of its menu` });
     }
     await boot.waitForAgent(seconds);
     return boot;
-  }
-
-  /** What to choose in the boot menu. @throws {CodedError} `machine.no-boot-menu` */
-  #menuEntry({ entry, generation }: BootOptions): RegExp | string | undefined {
-    if (this.#options.manifest.bootImage !== undefined)
-      return entry ?? (generation === undefined ? undefined : `Generation ${generation}:`);
-    if (entry === undefined) return undefined;
-    throw new CodedError(
-      "machine.no-boot-menu",
-      `Cannot choose "${entry}" in a boot menu of "${this.name}": it has none`,
-      {
-        hint: "Say bootMenu: true for the machine.",
-      },
-    );
   }
 
   #answers(begin: number): void {
