@@ -76,13 +76,13 @@ if ! refused=$(bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / tr
 fi
 
 # Without it bubblewrap isolates builds, which takes longer for each.
-source=core/host/sandbox/native/floe-sandbox.c
+source=core/host/sandbox/native
 native=dist/floe-sandbox
-if [ ! -x "$native" ] || [ -n "$(find core/host/sandbox/native -name '*.c' -newer "$native" -print -quit)" ]; then
+if [ ! -x "$native" ] || [ -n "$(find "$source" -newer "$native" -print -quit)" ]; then
   cc=$(compiler || :)
   mkdir -p dist
   if [ -z "$cc" ]; then say "there is no C compiler: builds are isolated by bubblewrap, which takes longer for each"
-  elif "$cc" -O2 -o "$native.new" "$source"; then mv "$native.new" "$native"
+  elif "$cc" -O2 -o "$native.new" "$source"/*.c; then mv "$native.new" "$native"
   else say "$source could not be compiled: builds are isolated by bubblewrap, which takes longer for each"
   fi
 fi

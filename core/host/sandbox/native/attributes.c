@@ -5,7 +5,20 @@
  *
  * It ends with 0 when it is done, with 1 and words when an attribute cannot be removed.
  */
+#define _GNU_SOURCE
+#include "attributes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
+#include "answers.h"
 
 static int is_ignored_attribute(const char *name, char **ignored) {
   for (; *ignored != NULL; ignored++)
@@ -55,7 +68,7 @@ static int strip_tree(int here, const char *name, char **ignored) {
   return result;
 }
 
-static int attributes(char **args) {
+int attributes(char **args) {
   char **ignored = args + 2;
   int result;
   if (strcmp(args[0], "list") == 0) result = treat_attributes(args[1], ignored, 0);

@@ -13,7 +13,7 @@ export default definePackage(({ stdenv, toolPrefix }) =>
     source: local("../../../../core/host/sandbox/native"),
     // A small process is copied quickly for each builder.
     static: true,
-    build: `${toolPrefix}gcc -static -O2 -Wall -Wextra -Werror -o floe-sandbox floe-sandbox.c`,
+    build: `${toolPrefix}gcc -static -O2 -Wall -Wextra -Werror -o floe-sandbox *.c`,
     install: `install -D -m 755 floe-sandbox "$out/bin/floe-sandbox"`,
     check: `status=0; floe-sandbox 2> words || status=$?; [ "$status" = 2 ] && grep -q usage: words`,
   }),
