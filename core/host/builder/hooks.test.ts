@@ -141,7 +141,7 @@ if (typeof bench === "string") {
     const value = await bench.script("mkdir $out; cat /proc/sys/kernel/random/uuid > $out/id", { name: "differs" });
     await bench.build(value);
     const diffHook = hook(
-      `cmp -s $1/id $2/id || echo "differ: $1 $(basename $2) $3 $(ls -d $4 | grep -c floe-build-differs)"; id -u; exit 1`,
+      `cmp -s $1/id $2/id || echo "differ: $1 $(basename $2) $3 $(ls -d $4 | grep -c build-differs)"; id -u; exit 1`,
     );
     for (const keepFailed of [false, true]) {
       const report = await bench.build(value, { rebuild: true, diffHook, keepFailed });

@@ -67,7 +67,7 @@ export class LocalExecutor implements Executor {
     this.#preparations = new Preparations({
       spareTime: this.#spareTime,
       lock: async (paths) => options.store.lockPaths(paths, { wait: false, lockFile: await this.#runner.fileLocker() }),
-      openWorkspace: (drvPath, name) => openWorkspace(options.store.realStoreDirectory, drvPath, name),
+      openWorkspace: (drvPath, name) => this.#openWorkspace(drvPath, name),
     });
   }
 
@@ -233,7 +233,7 @@ export class LocalExecutor implements Executor {
     // Without a sandbox there is nothing to keep it from the network.
     if (isPlain && this.#options.offline === true && sharesNetwork(drv)) throw offline(request.askedAs ?? drvPath, drv);
     if (isPlain) makeRoom(drv.name, outputs, new Set(missing), (path) => store.placeOf(path));
-    const workspace = prepared ?? (await openWorkspace(store.realStoreDirectory, drvPath, drv.name));
+    const workspace = prepared ?? (await this.#openWorkspace(drvPath, drv.name));
     let ran: BuilderEnd | undefined;
     let isDone = false;
     const tidy = async (): Promise<void> => {
@@ -324,6 +324,11 @@ export class LocalExecutor implements Executor {
     const ending = await this.#runner.asBuildUser(workspace, (user) => runHook({ program, args, user, tell, signal }));
     // A comparison says with its exit code that it found something.
     if (ending !== undefined) tell(`the hook "${program}" ${ending}`);
+  }
+
+  #openWorkspace(drvPath: StorePath, name: string): Promise<Workspace> {
+    const { store, keepFailed } = this.#options;
+    return openWorkspace({ realStoreDirectory: store.realStoreDirectory, drvPath, name, mayBeKept: keepFailed });
   }
 
   /** Where the outputs lie when their builder has ended. */

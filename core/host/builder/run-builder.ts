@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdtempSync, statfsSync } from "node:fs";
+import { chmodSync, chownSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { CodedError } from "../../base/index.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../../build/index.ts";
 import { STORE_DIRECTORY, type StorePath } from "../../store/index.ts";
 import { BuildLogWriter, LogLines } from "../build-log/index.ts";
-import { removeTree } from "../files/index.ts";
+import { makeScratch, removeTree, sweepScratch } from "../files/index.ts";
 import type { LocalStore, LockPathsOptions } from "../local-store/index.ts";
 import { TerminalPool, withTerminal } from "../process/index.ts";
 import {
@@ -142,6 +142,7 @@ export class BuilderRunner {
     await this.#range.close();
     this.#users.close();
     if (this.#runDirectory !== undefined) removeTree(this.#runDirectory);
+    sweepScratch();
   }
 
   /** Run a builder to its end. Errors as `buildEnvironment`, and `sandbox.*`, `build.no-chroot`, `build.no-sandbox-elsewhere`. */
@@ -392,7 +393,7 @@ export class BuilderRunner {
     const known = this.#etc.get(network);
     if (known !== undefined) return known;
     if (this.#runDirectory === undefined) {
-      this.#runDirectory = mkdtempSync(`${tmpdir()}/floe-run-`);
+      this.#runDirectory = makeScratch("run");
       // The users of builds have to get to what is in it, and nobody else minds.
       chmodSync(this.#runDirectory, 0o711);
     }

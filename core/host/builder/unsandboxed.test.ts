@@ -39,7 +39,7 @@ if (typeof bench === "string") {
     const enclosed = buildAtRoot(value.drvPath, "--no-sandbox");
     if (enclosed.stderr.includes("bwrap: ")) return console.log(`skipped: ${enclosed.stderr.trim()}`);
     assert.equal([enclosed.status, enclosed.stderr], [0, ""]);
-    assert.match(readFileSync(real(value), "utf8"), /^\/\S+\/floe-build-unsandboxed-\w+ \/homeless-shelter \[\]\n$/);
+    assert.match(readFileSync(real(value), "utf8"), /^\/\S+\/build-unsandboxed-\w+ \/homeless-shelter \[\]\n$/);
     assert.equal(
       leftovers().filter((name) => name.includes("unsandboxed")),
       [],

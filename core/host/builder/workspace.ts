@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { utf8 } from "../../base/index.ts";
 import { type BuildEnvironment, shellQuote } from "../../build/index.ts";
 import { type StorePath, storePathBaseName } from "../../store/index.ts";
-import { removeTree } from "../files/index.ts";
+import { makeScratch, removeTree } from "../files/index.ts";
 import type { BuildUser } from "../sandbox/index.ts";
 
 /** The directories of one build on the host. */
@@ -27,13 +27,23 @@ export interface Workspace {
   readonly buildDirectory: string;
 }
 
+export interface WorkspaceOptions {
+  readonly realStoreDirectory: string;
+  readonly drvPath: StorePath;
+  /** Of the derivation. */
+  readonly name: string;
+  /** Whether somebody wants to look at its build directory when it fails: that of a build that is killed stays as well then. */
+  readonly mayBeKept: boolean;
+}
+
 /**
  * Make the directories of a build, in place of what a killed build may have left.
  *
  * Until its modes are made canonical an output may hold set-id programs of our user, so the way to it is closed to others.
  */
-export async function openWorkspace(realStoreDirectory: string, drvPath: StorePath, name: string): Promise<Workspace> {
-  const buildDirectory = mkdtempSync(`${tmpdir()}/floe-build-${name}-`);
+export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
+  const { realStoreDirectory, drvPath, name, mayBeKept } = options;
+  const buildDirectory = mayBeKept ? mkdtempSync(`${tmpdir()}/floe-build-${name}-`) : makeScratch(`build-${name}`);
   // Real Nix knows this suffix: its collector takes away what a killed build left there.
   const topDirectory = `${realStoreDirectory}/${storePathBaseName(drvPath)}.chroot`;
   const workspace = { topDirectory, storeDirectory: `${topDirectory}/store`, buildDirectory };

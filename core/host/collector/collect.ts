@@ -16,6 +16,7 @@ import {
   storePathDigest,
   takeForBytes,
 } from "../../store/index.ts";
+import { sweepScratch } from "../files/index.ts";
 import { makeDirectories } from "../local-store/layout.ts";
 import { layoutOf, type LocalStore, openLocalStore, type StoreLayout } from "../local-store/index.ts";
 import { announceCollection } from "../local-store/own-collections.ts";
@@ -115,7 +116,9 @@ export function collectGarbage(options: CollectOptions = {}): Promise<GcReport> 
       at += count;
       collection.tell(at);
     }
-    return { ...report, live: collection.live(), ...(await collection.finish()) };
+    const finished = await collection.finish();
+    sweepScratch();
+    return { ...report, live: collection.live(), ...finished };
   });
 }
 

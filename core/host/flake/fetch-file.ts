@@ -1,7 +1,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { withoutCredentials } from "../../flake/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { download } from "../fetch/download.ts";
-import { makeTemporaryFolder } from "../git/index.ts";
 import { type AddedSource, addTree } from "./add-source.ts";
 import type { FetchContext } from "./fetch-source.ts";
 import { explainFetch } from "./fetch-tarball.ts";
@@ -13,7 +13,7 @@ import { explainFetch } from "./fetch-tarball.ts";
  */
 export async function fetchFile(url: string, context: FetchContext): Promise<AddedSource> {
   const { access, signal = new AbortController().signal, onNotice } = context;
-  const folder = makeTemporaryFolder("source");
+  const folder = makeScratch("source");
   const to = `${folder}/source`;
   try {
     const { lastModified = 0 } = await download({

@@ -14,8 +14,9 @@ import {
   withoutCredentials,
 } from "../../flake/index.ts";
 import type { StorePath } from "../../store/index.ts";
+import { makeScratch } from "../files/index.ts";
 import type { Access } from "../fetch/access.ts";
-import { chooseBackend, fetchCommit, makeTemporaryFolder, resolveRevision } from "../git/index.ts";
+import { chooseBackend, fetchCommit, resolveRevision } from "../git/index.ts";
 import type { Substituters } from "../substitute/index.ts";
 import { type AddedSource, addFolder, addTree } from "./add-source.ts";
 import { type PathBase, pathOf } from "./input-path.ts";
@@ -281,7 +282,7 @@ async function addCommit(
   { url, rev, ref, submodules, lfs }: Pick<LockedGit, "url" | "rev" | "ref" | "submodules" | "lfs">,
   context: FetchContext,
 ): Promise<AddedSource> {
-  const folder = makeTemporaryFolder("source");
+  const folder = makeScratch("source");
   const { access, signal } = context;
   try {
     const destination = `${folder}/source`;

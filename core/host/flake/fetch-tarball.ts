@@ -1,10 +1,10 @@
 import { rmSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { parseReference, type TarballReference, withoutCredentials } from "../../flake/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { download } from "../fetch/download.ts";
 import { unpackArchive } from "../fetch/unpack-archive.ts";
 import { CERTIFICATE_HINT, LOGIN_HINT } from "../git/errors.ts";
-import { makeTemporaryFolder } from "../git/index.ts";
 import { type AddedSource, addTree } from "./add-source.ts";
 import type { FetchContext } from "./fetch-source.ts";
 
@@ -28,7 +28,7 @@ export interface FetchedTarball extends AddedSource {
  */
 export async function fetchTarball({ url }: TarballReference, context: FetchContext): Promise<FetchedTarball> {
   const { access, signal = new AbortController().signal, onNotice } = context;
-  const folder = makeTemporaryFolder("source");
+  const folder = makeScratch("source");
   const shown = `"${withoutCredentials(url)}"`;
   try {
     const { immutable } = await download({

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { rmdirSync, rmSync } from "node:fs";
+import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { getSystemErrorName } from "node:util";
 import { CodedError } from "../../base/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { closeInheritedDescriptors } from "../process/index.ts";
 import { waitUntilGone } from "./bubblewrap.ts";
 import { AnswerReader, formatRequest, formatRun, type NativeAnswer } from "./native-protocol.ts";
@@ -50,7 +51,7 @@ export class NativeSandbox implements Sandbox {
   /** @param ids Users and groups for builders from {@link RANGE_FIRST_ID} on; for who is not root. */
   constructor(program: string, ids?: SubordinateIds) {
     closeInheritedDescriptors();
-    this.#rootDirectory = mkdtempSync(`${tmpdir()}/floe-root-`);
+    this.#rootDirectory = makeScratch("root");
     this.#child = spawn(program, [this.#rootDirectory, ...mapperWords(ids)], {
       stdio: ["pipe", "pipe", "ignore"],
       env: {},

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { FLAKE_FILE_NAME } from "../evaluator/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { findCompiler } from "./compiler.ts";
 import { type FlakeProjectOptions, makeFlakeProject, writeProject } from "./flake-project.ts";
 
@@ -33,7 +33,7 @@ export async function checkTypes(options: CheckTypesOptions): Promise<CodedError
   const { directory, compiler = findCompiler().program, signal } = options;
   signal?.throwIfAborted();
   const project = await makeFlakeProject(options);
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "floe-types-")));
+  const folder = realpathSync(makeScratch("types"));
   try {
     const settings = writeProject(folder, project, { files: [join(directory, FLAKE_FILE_NAME)] });
     const { output, status } = await run(compiler, ["--pretty", "false", "--project", settings], folder, options);

@@ -1,10 +1,8 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import type { Derivation } from "../../../../core/derivation/index.ts";
 import { showUrl } from "../../../../core/fetch/index.ts";
-import { removeTree, restoreNar } from "../../../../core/host/files/index.ts";
+import { makeScratch, removeTree, restoreNar } from "../../../../core/host/files/index.ts";
 import { type AnyStore, openStoreUrl } from "../../../../core/host/stores/index.ts";
 import {
   checkNar,
@@ -97,7 +95,7 @@ class DistantView implements AskedStore {
   }
 
   async fetchTree(path: StorePath): Promise<string> {
-    this.#fetched ??= mkdtempSync(join(tmpdir(), "floe-fetched-"));
+    this.#fetched ??= makeScratch("fetched");
     const place = join(this.#fetched, storePathBaseName(path));
     const info = this.#infos.get(path);
     if (info === undefined) throw notValid(path);

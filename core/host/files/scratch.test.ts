@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { makeScratch, sweepScratch } from "./index.ts";
+
+const before = process.env["TMPDIR"];
+const directory = mkdtempSync(join(tmpdir(), "floe-scratch-test-"));
+process.env["TMPDIR"] = directory;
+test.after(() => {
+  rmSync(directory, { recursive: true });
+  if (before === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = before;
+});
+
+/** A process that has a folder with something in it, and where that is. It lives until it is told to end, or killed. */
+async function startOwner(): Promise<{ child: ChildProcess; place: string; ended: Promise<unknown> }> {
+  const code = `const { makeScratch } = await import(${JSON.stringify(import.meta.resolve("./index.ts"))});
+    const { mkdirSync, writeFileSync } = await import("node:fs");
+    const place = makeScratch("held");
+    writeFileSync(place + "/file", "x");
+    mkdirSync(place + "/closed", { mode: 0o500 });
+    console.log(place);
+    process.stdin.once("end", () => process.exit(0)).resume();`;
+  const words = ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", code];
+  const child = spawn(process.execPath, words, { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const place = await new Promise<string>((resolve) =>
+    child.stdout.setEncoding("utf8").once("data", (text: string) => resolve(text.trim())),
+  );
+  return { child, place, ended };
+}
+
+test("makeScratch() makes folders in one that is gone when the process ends", async () => {
+  const one = makeScratch("one");
+  const other = makeScratch("one");
+  assert.is.not(one, other);
+  assert.is(dirname(one), dirname(other));
+  assert.match(basename(one), /^one-\w{6}$/);
+  const { child, place, ended } = await startOwner();
+  assert.ok(existsSync(place));
+  child.stdin?.end();
+  await ended;
+  assert.not.ok(existsSync(dirname(place)));
+});
+
+test("makeScratch() goes on when somebody cleared the directory of temporary files", () => {
+  const one = makeScratch("one");
+  rmSync(dirname(one), { recursive: true });
+  assert.ok(existsSync(makeScratch("one")));
+});
+
+test("sweepScratch() removes what a killed process left, and nothing of one that lives", async () => {
+  const own = makeScratch("own");
+  const [killed, living] = await Promise.all([startOwner(), startOwner()]);
+  sweepScratch();
+  assert.equal([killed.place, living.place, own].map(existsSync), [true, true, true]);
+  killed.child.kill("SIGKILL");
+  await killed.ended;
+  sweepScratch();
+  assert.equal([dirname(killed.place), living.place, own].map(existsSync), [false, true, true]);
+  living.child.kill("SIGKILL");
+  await living.ended;
+});
+
+test("sweepScratch() lets be what it did not make: links, files, folders of other users and other names", () => {
+  const elsewhere = mkdtempSync(join(directory, "elsewhere-"));
+  writeFileSync(join(elsewhere, "kept"), "");
+  symlinkSync(elsewhere, join(directory, "floe-scratch-link"));
+  writeFileSync(join(directory, "floe-scratch-file"), "");
+  const names = ["elsewhere", "floe-scratch-link", "floe-scratch-file"];
+  if (process.geteuid?.() === 0) {
+    mkdirSync(join(directory, "floe-scratch-theirs"));
+    chownSync(join(directory, "floe-scratch-theirs"), 12_345, 12_345);
+    names.push("floe-scratch-theirs");
+  }
+  sweepScratch();
+  const found = readdirSync(directory);
+  for (const name of names)
+    assert.ok(
+      found.some((one) => one.startsWith(name)),
+      name,
+    );
+  assert.equal(readdirSync(elsewhere), ["kept"]);
+});
+
+test("sweepScratch() removes the folder of a process that was killed before it had its lock", () => {
+  mkdirSync(join(directory, "floe-scratch-unborn"));
+  sweepScratch();
+  assert.not.ok(existsSync(join(directory, "floe-scratch-unborn")));
+});
+
+test.run();

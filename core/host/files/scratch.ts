@@ -1,0 +1,86 @@
+import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { removeTree } from "./write.ts";
+
+const PREFIX = "floe-scratch-";
+/** In each such folder: locked as long as its owner lives. */
+const LOCK = "owner";
+
+/** Of this process: where it keeps its temporary folders, by where temporary files go. The lock lasts as long as it is held here. */
+const own = new Map<string, { readonly folder: string; readonly lock: DatabaseSync }>();
+
+/**
+ * A new empty folder for temporary files; who makes it removes it. What a process that is killed leaves is found and removed by
+ * {@link sweepScratch}.
+ *
+ * Users of builds may pass through what it lies in; the folder itself is ours alone.
+ *
+ * @param name What it is for; its name begins so.
+ */
+export function makeScratch(name: string): string {
+  return mkdtempSync(join(ownFolder(tmpdir()), `${name}-`));
+}
+
+/** Remove what processes of this user left that are dead: whoever has no lock on its folder any more. How old it is says nothing. */
+export function sweepScratch(): void {
+  const directory = tmpdir();
+  for (const name of readdirSync(directory)) {
+    const folder = join(directory, name);
+    if (!name.startsWith(PREFIX) || own.get(directory)?.folder === folder) continue;
+    try {
+      // Of a folder of somebody else nothing is opened: it may hold anything.
+      const stat = lstatSync(folder);
+      if (!stat.isDirectory() || stat.uid !== process.geteuid?.()) continue;
+      using lock = tryLock(join(folder, LOCK));
+      if (lock !== undefined) removeTree(folder);
+    } catch {
+      // Somebody else removes it now, or a builder's users still own a part of it: another sweep may find more.
+    }
+  }
+}
+
+function ownFolder(directory: string): string {
+  const known = own.get(directory);
+  if (known !== undefined && existsSync(known.folder)) return known.folder;
+  for (;;) {
+    const folder = mkdtempSync(join(directory, PREFIX));
+    const lock = tryLock(join(folder, LOCK));
+    // Between these lines it may be swept: then it has no lock, or the lock has no name.
+    if (lock === undefined || !existsSync(join(folder, LOCK))) continue;
+    chmodSync(folder, 0o711);
+    if (own.size === 0) process.once("exit", leave);
+    own.set(directory, { folder, lock });
+    return folder;
+  }
+}
+
+function leave(): void {
+  for (const { folder, lock } of own.values()) {
+    try {
+      removeTree(folder);
+    } catch {
+      // What a builder still has of it is for the next sweep.
+    }
+    lock.close();
+  }
+}
+
+/**
+ * Take a lock that goes with this process, however that ends; `undefined` when another process has it, or removes its file.
+ *
+ * Node cannot lock files, but the database it has does so, without starting a program as `flock` is one. Nothing is written.
+ */
+function tryLock(file: string): DatabaseSync | undefined {
+  const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = new DatabaseSync(file, { timeout: 0 });
+    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return lock;
+  } catch {
+    lock?.close();
+    return undefined;
+  }
+}
