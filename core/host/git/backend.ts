@@ -51,7 +51,7 @@ export interface GitBackend {
   /**
    * Get the files of one commit.
    *
-   * @throws {CodedError} `git.unreachable`, `git.rev-missing`, `git.unsafe-tree`, `git.too-large`
+   * @throws {CodedError} `git.unreachable`, `git.rev-missing`, `git.unsafe-tree`, `git.too-large`, `git.malformed-pack`
    */
   fetchTree(options: FetchTreeOptions): Promise<{
     /** Seconds since 1970 of the commit. */

@@ -47,6 +47,11 @@ export function unreachable(url: string, cause: unknown): CodedError {
   );
 }
 
+/** The repository is there, and says nothing. */
+export function silentServer(url: string, silentMs: number): CodedError {
+  return unreachable(url, new Error(`it sent nothing for ${silentMs / 1000} seconds`));
+}
+
 /** The repository sends more than it may. */
 export function tooLarge(url: string, limitBytes: number): CodedError {
   return new CodedError(

@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { deflateSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { describeGitBackend } from "./backend.contract.ts";
@@ -104,6 +105,29 @@ function startPack(response: ServerResponse): void {
   response.setHeader("content-type", "application/x-git-upload-pack-result");
   response.write(`${line(`shallow ${oid}`)}0000${line("NAK\n")}`);
 }
+
+test("httpBackend unfolds no pack that says it is too large, nor one that lies", async () => {
+  // A file of 2^42 bytes, and one of three that has a million.
+  const large = [0xb0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
+  const lies = [0x33];
+  for (const [object, code] of [
+    [large, "git.too-large"],
+    [lies, "git.malformed-pack"],
+  ] as const) {
+    const header = Buffer.from([...Buffer.from("PACK"), 0, 0, 0, 2, 0, 0, 0, 1, ...object]);
+    const pack = Buffer.concat([header, deflateSync(new Uint8Array(1_000_000)), Buffer.alloc(20)]);
+    const send = (response: ServerResponse, url: string): void => {
+      if (url.includes("info/refs")) return advertise(response);
+      startPack(response);
+      response.end(Buffer.from(`${line(`\u0001${pack.toString("latin1")}`)}0000`, "latin1"));
+    };
+    await serveWithoutEnd(send, async (url) => {
+      const destination = `${temporaryFolder()}/tree`;
+      const error = await errorOf(httpBackend.fetchTree({ url, rev: oid, ref: "refs/heads/main", destination }));
+      assert.is(error.code, code);
+    });
+  }
+});
 
 test("httpBackend takes no commit without end, and waits for none that stands still", async () => {
   const destination = `${temporaryFolder()}/tree`;

@@ -1,10 +1,10 @@
-import fs from "node:fs";
-import { rmSync } from "node:fs";
+import { promises, rmSync } from "node:fs";
 import git from "isomorphic-git";
+import { CodedError } from "../../base/index.ts";
+import { makeScratch } from "../files/index.ts";
 import type { Access } from "../fetch/access.ts";
 import { askServer } from "../fetch/ask-server.ts";
 import { downloadLimitBytes } from "../fetch/settings.ts";
-import { makeTemporaryFolder } from "./temporary.ts";
 import {
   type FetchTreeOptions,
   type GitBackend,
@@ -13,6 +13,7 @@ import {
   type RemoteRefs,
 } from "./backend.ts";
 import { BoundedTransfer } from "./bounded-transfer.ts";
+import { checkPack } from "./check-pack.ts";
 import { revisionMissing, unreachable } from "./errors.ts";
 import { writeTree } from "./write-tree.ts";
 
@@ -20,6 +21,17 @@ type HttpClient = Parameters<typeof git.listServerRefs>[0]["http"];
 
 /** The library holds what it gets in memory, twice; whose repository is larger has ssh. */
 const LARGEST_PACK_BYTES = 4 * 1024 ** 3;
+
+/** What the library writes before it looks into it, it may look into. */
+const fs = {
+  promises: {
+    ...promises,
+    async writeFile(path: string, contents: Uint8Array | string, options?: object): Promise<void> {
+      if (path.endsWith(".pack")) checkPack(contents as Uint8Array);
+      await promises.writeFile(path, contents, options);
+    },
+  },
+};
 
 /**
  * Repositories over smart HTTP, without any program.
@@ -71,7 +83,7 @@ async function fetchTree(
   { url, rev, ref, destination, signal }: FetchTreeOptions,
   http: BoundedClient,
 ): ReturnType<GitBackend["fetchTree"]> {
-  const gitdir = makeTemporaryFolder("git");
+  const gitdir = makeScratch("git");
   const cache = {};
   const repository = { fs, gitdir, cache };
   try {
@@ -83,12 +95,13 @@ async function fetchTree(
     } catch (error) {
       signal?.throwIfAborted();
       http.transfer.check();
+      if (error instanceof CodedError) throw error;
       if (isConnectionError(error)) throw unreachable(url, error);
       // Some servers give out only what a ref points to; then the whole history of the ref has the commit.
       if (ref === undefined) throw revisionMissing(url, rev, error);
       await git.fetch({ ...fetched, ref }).catch((cause: unknown) => {
         signal?.throwIfAborted();
-        throw unreachable(url, cause);
+        throw cause instanceof CodedError ? cause : unreachable(url, cause);
       });
     }
     const commit = await git.readCommit({ ...repository, oid: rev }).catch(() => {

@@ -6,4 +6,3 @@ export { fetchCommit, type FetchCommitOptions } from "./fetch-commit.ts";
 export { fileAtRevision, localRevision } from "./local-revision.ts";
 export { type ResolvedRevision, resolveRevision } from "./resolve-revision.ts";
 export { revisionAt, type RevisionAtOptions } from "./revision-at.ts";
-export { makeTemporaryFolder } from "./temporary.ts";

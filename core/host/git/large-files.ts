@@ -26,6 +26,7 @@ import {
   readBatchAnswer,
 } from "../../fetch/index.ts";
 import { withoutCredentials } from "../../flake/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { type Access, NO_ACCESS } from "../fetch/access.ts";
 import { askServer } from "../fetch/ask-server.ts";
 import { gather } from "../fetch/limits.ts";
@@ -33,7 +34,6 @@ import { downloadLimitBytes } from "../fetch/settings.ts";
 import { download } from "../fetch/download.ts";
 import type { FetchTreeOptions } from "./backend.ts";
 import { readGitConfig } from "./gitmodules.ts";
-import { makeTemporaryFolder } from "./temporary.ts";
 
 export interface LargeFilesOptions extends Pick<FetchTreeOptions, "url" | "destination" | "signal"> {
   readonly access?: Access | undefined;
@@ -59,7 +59,7 @@ export async function putLargeFiles({ url, destination, signal, access }: LargeF
   if (places.length === 0) return;
   const files = [...new Map(places.map(({ file }) => [file.oid, file])).values()];
   const shown = withoutCredentials(url);
-  const folder = makeTemporaryFolder("large");
+  const folder = makeScratch("large");
   try {
     if (url.startsWith("file://")) for (const { oid } of files) copyOwn(fileURLToPath(url), oid, `${folder}/${oid}`);
     const missing = files.filter(({ oid }) => !existsSync(`${folder}/${oid}`));

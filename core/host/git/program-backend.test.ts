@@ -1,12 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CodedError } from "../../base/index.ts";
 import { describeGitBackend } from "./backend.contract.ts";
 import { makeProgramBackend, runGit } from "./program-backend.ts";
 import { temporaryFolder, TestRepository } from "./testing.ts";
+import type { TreeLimits } from "./write-tree.ts";
 
 const programBackend = makeProgramBackend();
+const errorOf = (run: Promise<unknown>): Promise<CodedError> =>
+  run.then(
+    () => assert.unreachable("expected an error") as never,
+    (error: CodedError) => error,
+  );
 
 describeGitBackend("programBackend", programBackend, async (root) => ({
   url: `file://${root}/`,
@@ -20,11 +27,6 @@ test("programBackend takes no more than it may", async () => {
   const rev = repository.write({ large: randomBytes(4_000_000).toString("latin1") }).commit();
   const url = `file://${root}/repo`;
   const small = makeProgramBackend({ commitBytes: 1_000_000, refsBytes: 10 });
-  const errorOf = (run: Promise<unknown>): Promise<CodedError> =>
-    run.then(
-      () => assert.unreachable("expected an error") as never,
-      (error: CodedError) => error,
-    );
   const tree = await errorOf(small.fetchTree({ url, rev, destination: `${root}/tree` }));
   assert.equal(
     [tree.code, tree.message],
@@ -32,6 +34,55 @@ test("programBackend takes no more than it may", async () => {
   );
   assert.is((await errorOf(small.listRefs(url))).code, "git.too-large");
 });
+
+test("programBackend unfolds no tree that is larger than any source", async () => {
+  const root = temporaryFolder();
+  const rev = new TestRepository(`${root}/repo`).write({ a: "x".repeat(1000), "b/c": "y" }).commit();
+  const ask = (tree: TreeLimits): Promise<unknown> =>
+    makeProgramBackend({ tree }).fetchTree({ url: `file://${root}/repo`, rev, destination: `${root}/tree` });
+  for (const tree of [
+    { entries: 1, bytes: 10_000 },
+    { entries: 10, bytes: 1000 },
+  ]) {
+    assert.is((await errorOf(ask(tree))).code, "git.too-large");
+    assert.not.ok(existsSync(`${root}/tree`));
+  }
+  await ask({ entries: 2, bytes: 1001 });
+});
+
+test("programBackend gives up a server that lets it in and says nothing, and leaves nobody who talks to it", async () => {
+  const folder = temporaryFolder();
+  // In place of ssh.
+  const mute = `${folder}/mute`;
+  writeFileSync(mute, `#!/bin/sh\necho $$ >> ${folder}/pids\nexec sleep 1000\n`, { mode: 0o755 });
+  const before = process.env["GIT_SSH_COMMAND"];
+  process.env["GIT_SSH_COMMAND"] = mute;
+  try {
+    const backend = makeProgramBackend({ stallMs: 300 });
+    const url = "ssh://git@git.example.org/repo";
+    const listed = await errorOf(backend.listRefs(url));
+    assert.equal([listed.code, /it sent nothing for 0.9 seconds/.test(listed.message)], ["git.unreachable", true]);
+    const destination = `${folder}/tree`;
+    const fetched = await errorOf(backend.fetchTree({ url, rev: "1".repeat(40), ref: "refs/heads/main", destination }));
+    assert.equal([fetched.code, /it sent nothing for 0.3 seconds/.test(fetched.message)], ["git.unreachable", true]);
+  } finally {
+    if (before === undefined) delete process.env["GIT_SSH_COMMAND"];
+    else process.env["GIT_SSH_COMMAND"] = before;
+  }
+  for (const pid of readFileSync(`${folder}/pids`, "utf8").trim().split("\n"))
+    for (let tries = 0; runs(pid); tries++) {
+      assert.ok(tries < 500, `${pid} is left`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+});
+
+function runs(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("sleep");
+  } catch {
+    return false;
+  }
+}
 
 test("runGit() says what to install where there is no git", async () => {
   const path = process.env["PATH"];

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { findProgram } from "../process/find-program.ts";
 import { downloadLimitBytes } from "../fetch/settings.ts";
 import {
@@ -10,8 +11,8 @@ import {
   LONGEST_REFS_BYTES,
   type RemoteRefs,
 } from "./backend.ts";
-import { revisionMissing, tooLarge, unreachable } from "./errors.ts";
-import { makeTemporaryFolder } from "./temporary.ts";
+import { revisionMissing, silentServer, tooLarge, unreachable } from "./errors.ts";
+import { tooMuch, type TreeLimits, TREE_LIMITS } from "./write-tree.ts";
 
 /** Settings of every call: ask nobody, run no foreign command, change no byte of a file. */
 const SETTINGS = [
@@ -27,21 +28,36 @@ const PLAIN_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding -ex
 
 /** How often a repository that is being fetched is looked at. */
 const LOOK_MS = 200;
+const STALL_MS = 60_000;
+/** git says nothing while a list of refs comes, so that has longer. */
+const LISTS_TAKE = 3;
+/** Names and sizes of four million files. */
+const LONGEST_LIST_BYTES = 400 * 1024 * 1024;
 
 /** Repositories by way of the `git` program: ssh with the user's keys, and `file://`. */
-export function makeProgramBackend({ refsBytes = LONGEST_REFS_BYTES, commitBytes }: GitLimits = {}): GitBackend {
+export function makeProgramBackend(limits: GitLimits & { readonly tree?: TreeLimits } = {}): GitBackend {
+  const { refsBytes = LONGEST_REFS_BYTES, commitBytes, stallMs = STALL_MS, tree = TREE_LIMITS } = limits;
   return {
-    listRefs: (url, signal) => listRefs(url, refsBytes, signal),
-    fetchTree: (options) => fetchTree(options, commitBytes ?? downloadLimitBytes()),
+    listRefs: (url, signal) => listRefs(url, { refsBytes, stallMs }, signal),
+    fetchTree: (options) => fetchTree(options, { commitBytes: commitBytes ?? downloadLimitBytes(), stallMs, tree }),
   };
 }
 
-async function listRefs(url: string, limitBytes: number, signal: AbortSignal | undefined): Promise<RemoteRefs> {
+async function listRefs(
+  url: string,
+  { refsBytes, stallMs }: { readonly refsBytes: number; readonly stallMs: number },
+  signal: AbortSignal | undefined,
+): Promise<RemoteRefs> {
   const args = ["ls-remote", "--symref", "--", url];
-  const listing = await runGit(args, { signal, limitBytes }).catch((error: unknown) => {
-    const isTooLong = (error as NodeJS.ErrnoException).code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER";
-    throw isTooLong ? tooLarge(url, limitBytes) : explain(error, url);
-  });
+  const late = silentServer(url, stallMs * LISTS_TAKE);
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(late), stallMs * LISTS_TAKE);
+  const listing = await runGit(args, { signal: either(signal, stop.signal), limitBytes: refsBytes })
+    .catch((error: unknown) => {
+      stop.signal.throwIfAborted();
+      throw isTooLong(error) ? tooLarge(url, refsBytes) : explain(error, url);
+    })
+    .finally(() => clearTimeout(timer));
   const refs = new Map<string, string>();
   let defaultBranch: string | undefined;
   for (const line of listing.split("\n")) {
@@ -54,19 +70,33 @@ async function listRefs(url: string, limitBytes: number, signal: AbortSignal | u
   return { ...(defaultBranch === undefined ? {} : { defaultBranch }), refs };
 }
 
+function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  return one === undefined ? other : AbortSignal.any([one, other]);
+}
+
+function isTooLong(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER";
+}
+
+interface FetchLimits {
+  readonly commitBytes: number;
+  readonly stallMs: number;
+  readonly tree: TreeLimits;
+}
+
 async function fetchTree(
   { url, rev, ref, destination, signal }: FetchTreeOptions,
-  limitBytes: number,
+  { commitBytes: limitBytes, stallMs, tree }: FetchLimits,
 ): ReturnType<GitBackend["fetchTree"]> {
-  const gitdir = makeTemporaryFolder("git");
+  const gitdir = makeScratch("git");
   const inside = ["--git-dir", gitdir];
   try {
     await runGit(["init", "--quiet", "--bare", gitdir], { signal });
     mkdirSync(`${gitdir}/info`, { recursive: true });
     writeFileSync(`${gitdir}/info/attributes`, PLAIN_ATTRIBUTES);
     const fetch = (what: readonly string[]): Promise<string> =>
-      whileSmall({ folder: `${gitdir}/objects`, url, limitBytes, signal }, (both) =>
-        runGit([...inside, "fetch", "--quiet", "--no-tags", ...what], { signal: both }),
+      whileGrowing({ folder: `${gitdir}/objects`, url, limitBytes, stallMs, signal }, (both, onWords) =>
+        runGit([...inside, "fetch", "--progress", "--no-tags", ...what], { signal: both, onWords }),
       );
     try {
       await fetch(["--depth", "1", "--", url, rev]);
@@ -79,8 +109,10 @@ async function fetchTree(
       });
     }
     const time = await runGit([...inside, "show", "--no-patch", "--format=%ct", rev], { signal }).catch(() => {
+      signal?.throwIfAborted();
       throw revisionMissing(url, rev);
     });
+    await checkTree(inside, rev, tree, signal);
     await runGit([...inside, "read-tree", rev], { signal });
     mkdirSync(destination);
     await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], {
@@ -98,29 +130,56 @@ async function fetchTree(
   }
 }
 
+/** A tree unfolds on the disk, and before that in the memory of git. */
+async function checkTree(
+  inside: readonly string[],
+  rev: string,
+  { entries, bytes }: TreeLimits,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const args = [...inside, "ls-tree", "-r", "-l", "-z", rev];
+  const listing = await runGit(args, { signal, limitBytes: LONGEST_LIST_BYTES }).catch((error: unknown) => {
+    throw isTooLong(error) ? tooMuch("files and folders") : error;
+  });
+  let [files, size] = [0, 0];
+  for (const [, sizeBytes] of listing.matchAll(/[0-9a-f]{40} +(\d+|-)\t[^\0]*\0/g)) {
+    files += 1;
+    if (sizeBytes !== "-") size += Number(sizeBytes);
+  }
+  if (files > entries) throw tooMuch("files and folders");
+  if (size > bytes) throw tooMuch("bytes");
+}
+
 interface Growing {
   readonly folder: string;
   readonly url: string;
   readonly limitBytes: number;
+  readonly stallMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Let git fetch as long as its folder is small enough: git itself knows no limit.
+ * Let git fetch as long as its folder is small enough, and it grows or git says how far it is: git itself knows no limit of either.
  *
- * @throws {CodedError} `git.too-large`
+ * @throws {CodedError} `git.too-large`, `git.unreachable`
  */
-async function whileSmall<T>(
-  { folder, url, limitBytes, signal }: Growing,
-  run: (signal: AbortSignal) => Promise<T>,
+async function whileGrowing<T>(
+  { folder, url, limitBytes, stallMs, signal }: Growing,
+  run: (signal: AbortSignal, onWords: () => void) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController();
+  let [known, since] = [0, performance.now()];
   const look = (): void => {
-    if (sizeOf(folder) > limitBytes) stop.abort(tooLarge(url, limitBytes));
+    const size = sizeOf(folder);
+    if (size !== known) [known, since] = [size, performance.now()];
+    if (size > limitBytes) stop.abort(tooLarge(url, limitBytes));
+    else if (performance.now() - since > stallMs) stop.abort(silentServer(url, stallMs));
   };
   const looking = setInterval(look, LOOK_MS);
   try {
-    const done = await run(signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]));
+    const done = await run(either(signal, stop.signal), () => {
+      since = performance.now();
+    });
     look();
     stop.signal.throwIfAborted();
     return done;
@@ -155,7 +214,10 @@ export interface RunGitOptions {
   readonly limitBytes?: number;
   /** Variables besides those of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** It and what it started are killed. */
   readonly signal?: AbortSignal | undefined;
+  /** Called when it says something beside its output. */
+  readonly onWords?: (() => void) | undefined;
 }
 
 /**
@@ -174,12 +236,15 @@ export function runGit(args: readonly string[], options: RunGitOptions = {}): Pr
   }
   const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, GIT_INDEX_FILE: _index, ...env } = process.env;
   return new Promise((resolve, reject) => {
-    execFile(
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const kill = (): void => killTree(child.pid);
+    signal?.addEventListener("abort", kill, { once: true });
+    const child = execFile(
       program,
       [...SETTINGS, ...args],
       {
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
         // Words in one language, so that what failed can be told; and no question to a terminal nobody watches.
         env: {
           ...env,
@@ -192,11 +257,32 @@ export function runGit(args: readonly string[], options: RunGitOptions = {}): Pr
         encoding: "utf8",
       },
       (error, stdout, stderr) => {
+        signal?.removeEventListener("abort", kill);
         if (error === null) resolve(stdout);
+        else if (signal?.aborted === true) reject(signal.reason);
         else reject(Object.assign(error, { message: lastWords(stderr) || error.message }));
       },
     );
+    if (options.onWords !== undefined) child.stderr?.on("data", options.onWords);
   });
+}
+
+/** git leaves the ssh alone that it started, and a server that stays silent would keep that for ever. */
+function killTree(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    // So it starts no more of them.
+    process.kill(pid, "SIGSTOP");
+    for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" "))
+      if (child !== "") killTree(Number(child));
+  } catch {
+    // It is gone, or this system does not list them.
+  }
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
 }
 
 function lastWords(stderr: string): string {

@@ -1,13 +1,13 @@
 import { rmSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { type GitReference, withoutCredentials } from "../../flake/index.ts";
+import { makeScratch } from "../files/index.ts";
 import type { Access } from "../fetch/access.ts";
 import { chooseBackend } from "./choose-backend.ts";
 import { loginFor } from "./clone-repository.ts";
 import { unreachable } from "./errors.ts";
 import { runGit } from "./program-backend.ts";
 import { resolveRevision } from "./resolve-revision.ts";
-import { makeTemporaryFolder } from "./temporary.ts";
 
 export interface RevisionAtOptions {
   /** Seconds since 1970. */
@@ -31,7 +31,7 @@ export async function revisionAt(reference: GitReference, options: RevisionAtOpt
   if (rev !== undefined) return undefined;
   const { ref = "HEAD" } = await resolveRevision(reference, await chooseBackend(url, access), signal);
   if (semver === undefined && ref.startsWith("refs/tags/")) return undefined;
-  const folder = makeTemporaryFolder("git");
+  const folder = makeScratch("git");
   const git = (...args: string[]): Promise<string> => runGit(args, { cwd: folder, signal, env: loginFor(url, access) });
   try {
     await git("init", "--quiet", "--bare", ".");

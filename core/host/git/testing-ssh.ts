@@ -28,7 +28,14 @@ export async function startSshServer(): Promise<SshServer | string> {
     const { status } = spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", `${folder}/${key}`]);
     if (status !== 0) return "ssh-keygen makes no keys";
   }
-  const port = await freePort();
+  for (let attempt = 1; ; attempt++) {
+    const started = await startOn(program, folder, await freePort());
+    // Between the two somebody else may have taken the port.
+    if (typeof started !== "string" || attempt === 5 || !started.includes("already in use")) return started;
+  }
+}
+
+async function startOn(program: string, folder: string, port: number): Promise<SshServer | string> {
   const lines = [
     ...[`HostKey ${folder}/host`, `AuthorizedKeysFile ${folder}/user.pub`, `PidFile ${folder}/pid`, `Port ${port}`],
     ...["ListenAddress 127.0.0.1", "StrictModes no", "UsePAM no", "PermitRootLogin yes"],

@@ -19,11 +19,13 @@ export interface ObjectReader {
 
 /** What a tree may unfold to: a dozen objects that name each other ten times are more files than any disk holds. */
 export interface TreeLimits {
-  /** Files and folders. Default 4 million. */
-  readonly entries?: number;
-  /** Bytes of all files. Default 64 GiB. */
-  readonly bytes?: number;
+  /** Files and folders. */
+  readonly entries: number;
+  /** Of all files. */
+  readonly bytes: number;
 }
+
+export const TREE_LIMITS: TreeLimits = { entries: 4_000_000, bytes: LARGEST_UNPACKED_BYTES };
 
 /**
  * Write the files of a tree into a new folder.
@@ -35,7 +37,7 @@ export async function writeTree(
   reader: ObjectReader,
   oid: string,
   destination: string,
-  { entries = 4_000_000, bytes = LARGEST_UNPACKED_BYTES }: TreeLimits = {},
+  { entries, bytes }: TreeLimits = TREE_LIMITS,
 ): Promise<Gitlink[]> {
   const writing: Writing = { reader, gitlinks: [], left: { entries, bytes } };
   await writeFolder(writing, oid, destination, "");
@@ -55,7 +57,7 @@ async function readBlob({ reader, left }: Writing, oid: string): Promise<Uint8Ar
   return blob;
 }
 
-function tooMuch(what: string): CodedError {
+export function tooMuch(what: string): CodedError {
   return new CodedError(
     "git.too-large",
     `Cannot write the files of a git tree: found more ${what} than any source has`,
