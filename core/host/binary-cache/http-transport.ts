@@ -69,7 +69,7 @@ export class HttpTransport implements CacheTransport {
 
   read(name: string, limitBytes: number): Promise<Uint8Array | undefined> {
     return this.#retrying(this.#lookups, async () => {
-      const answer = await this.ask({ method: "GET", url: this.resolve(name), headers: IDENTITY });
+      const answer = await this.ask({ method: "GET", url: this.resolve(name), headers: ENCODED });
       if (ABSENT.has(answer.status)) return discard(answer.body) as undefined;
       if (answer.status !== 200) throw refusalOf(answer);
       const contents = await this.client.whole(answer, limitBytes);
@@ -227,6 +227,8 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["zstd", zstdDecompressSync],
 ]);
 
+/** What is small may come encoded. */
+const ENCODED = { "accept-encoding": [...DECODERS.keys()].reverse().join(", ") };
 /** A compressed transfer of a file would not be the file. */
 const IDENTITY = { "accept-encoding": "identity" };
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { zstdDecompressSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type CodedError, concatBytes, equalBytes } from "../../base/index.ts";
@@ -95,6 +95,30 @@ test("a narinfo is signed on its way and points to the archive", async (context)
   const archive = await ask(`${url}/${info.url}`);
   assert.is(Number(archive.headers["content-length"]), info.narSize);
   assert.ok(equalBytes(archive.body, await narOf(context, context.tree)));
+});
+
+test("a narinfo is encoded as it is asked for, each with a tag of its own", async (context) => {
+  const { store } = context.opened;
+  const references = Array.from({ length: 40 }, (_, i) => store.addText(`of-many-${i}`, `${i}`, []));
+  const many = store.addText("with-many", "x", references);
+  const at = `${await context.serve({ secretKey })}/${many.slice(11, 43)}.narinfo`;
+  const plain = await ask(at);
+  assert.equal([plain.headers["content-encoding"], plain.headers.vary], [undefined, "accept-encoding"]);
+  const decoders = { zstd: zstdDecompressSync, br: brotliDecompressSync, gzip: gunzipSync };
+  const tags = new Set([plain.headers.etag]);
+  for (const [encoding, decode] of Object.entries(decoders)) {
+    const asked = { "accept-encoding": `identity;q=0.1, ${encoding}` };
+    const { headers, body } = await ask(at, { headers: asked });
+    assert.is(headers["content-encoding"], encoding);
+    assert.ok(body.length < plain.body.length && Number(headers["content-length"]) === body.length);
+    assert.ok(equalBytes(decode(body), plain.body));
+    tags.add(headers.etag);
+    const again = await ask(at, { headers: { ...asked, "if-none-match": headers.etag as string } });
+    assert.equal([again.status, again.body.length], [304, 0]);
+  }
+  assert.is(tags.size, 4);
+  using cache = await openStoreUrl(at.slice(0, at.lastIndexOf("/")));
+  assert.equal((await cache.queryPathInfo(many))?.references.length, 40);
 });
 
 test("a client of ours takes everything, plain and compressed", async (context) => {
@@ -260,10 +284,10 @@ test("clients that take nothing, ask for nothing or ask endlessly are sent away"
 test("it finishes what is under way when it is told to end", async (context) => {
   const url = await context.serve();
   const info = parseNarInfo(String((await ask(`${url}/${context.tree.slice(11, 43)}.narinfo`)).body));
-  const under = ask(`${url}/${info.url}`);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const response = await fetch(`${url}/${info.url}`, { headers: { "accept-encoding": "identity" } });
+  const body = response.arrayBuffer();
   await context.servers.pop()?.close();
-  assert.is((await under).body.length, info.narSize);
+  assert.is((await body).byteLength, info.narSize);
   try {
     await ask(`${url}/nix-cache-info`);
     assert.unreachable();

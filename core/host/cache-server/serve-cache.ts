@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress } from "node:zlib";
 import { CodedError } from "../../base/index.ts";
 import { type Answer, answerTo, type Offer } from "./answers.ts";
+import { chooseEncoding, encode } from "./encoding.ts";
 import { cutToRange, matchesTag, parseRange } from "./range.ts";
 
 // An import asks for each thing it exports, and so loads the whole of fetch as well, which takes 50 ms.
@@ -101,13 +102,30 @@ async function respond(request: IncomingMessage, response: ServerResponse, offer
     etag: answer.tag,
     "cache-control": answer.kind === "archive" ? "public, max-age=31536000, immutable" : "no-cache",
   };
+  if (answer.kind === "bytes") return sendBytes(request, response, answer, headers);
   if (matchesTag(request.headers["if-none-match"], answer.tag)) return end(response, 304, headers);
-  if (answer.kind === "bytes") {
-    response.writeHead(200, { ...headers, "content-type": answer.type, "content-length": answer.bytes.length });
-    response.end(answer.bytes);
-    return;
-  }
   await sendArchive(request, response, answer, headers);
+}
+
+/** Encoded contents have a tag of their own: they are other bytes. */
+function sendBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { bytes, type, tag }: Answer & { readonly kind: "bytes" },
+  headers: Readonly<Record<string, string>>,
+): void {
+  const encoding = chooseEncoding(request.headers["accept-encoding"], bytes.length);
+  const etag = encoding === undefined ? tag : tag.replace(/"$/, `-${encoding}"`);
+  const all = { ...headers, etag, vary: "accept-encoding" };
+  if (matchesTag(request.headers["if-none-match"], etag)) return end(response, 304, all);
+  const contents = encoding === undefined ? bytes : encode(bytes, encoding);
+  response.writeHead(200, {
+    ...all,
+    "content-type": type,
+    "content-length": contents.length,
+    ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+  });
+  response.end(contents);
 }
 
 async function sendArchive(
