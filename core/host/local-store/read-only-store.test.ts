@@ -130,6 +130,43 @@ mounted("it works on a file system that is mounted to be read only", async ({ ro
   }
 });
 
+/** Programs that make an image of a folder. */
+const IMAGES: Readonly<Record<string, (image: string, folder: string) => string[]>> = {
+  erofs: (image, folder) => ["mkfs.erofs", "-zlz4", image, folder],
+  ext4: (image, folder) => ["mkfs.ext4", "-q", "-d", folder, image, "32M"],
+};
+for (const [type, words] of Object.entries(IMAGES)) {
+  mounted(`an image is a store, and one of one's own can lie upon it (${type})`, async ({ root, path }) => {
+    const [image, place, upper] = [`${root}.${type}`, `${root}-${type}`, `${root}-upper-${type}`];
+    mkdirSync(place);
+    try {
+      const [program = "", ...rest] = words(image, root);
+      const made = spawnSync(program, rest, { encoding: "utf8" });
+      if (made.error !== undefined) return console.log(`skipped: ${program} is not on the PATH`);
+      assert.is(made.status, 0, made.stderr);
+      const mount = spawnSync("mount", ["-t", type, "-o", "ro,loop", image, place], { encoding: "utf8" });
+      if (mount.status !== 0) return console.log(`skipped: an image cannot be mounted here: ${mount.stderr.trim()}`);
+      {
+        using store = openLocalStore({ root: `${place}?read-only=true` });
+        assert.equal(store.allPaths(), [path]);
+        const pieces: Uint8Array[] = [];
+        for await (const piece of store.readNar(path)) pieces.push(piece);
+        assert.ok(Buffer.concat(pieces).includes("there"));
+        const lower = encodeURIComponent(`local?root=${place}&read-only=true`);
+        using own = openLocalStore({
+          root: `local-overlay://?root=${upper}/m&lower-store=${lower}&upper-layer=${upper}/layer`,
+        });
+        const added = own.addText("upon", path, [path]);
+        assert.equal(own.closure([added]), [path, added]);
+        await refuses("store.read-only", () => store.addText("other", "other", []));
+      }
+    } finally {
+      spawnSync("umount", [place]);
+      for (const each of [image, place, upper]) removeTree(each);
+    }
+  });
+}
+
 test.run();
 
 async function refuses(code: string, run: () => unknown): Promise<CodedError> {
