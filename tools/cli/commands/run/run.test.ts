@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -8,8 +8,10 @@ import { writeFlake } from "../../testing-flake.ts";
 
 const store = temporaryDirectory();
 
-/** A flake with an app, a formatter and an environment, each a script that is copied into a package. */
-function makeFlake(): (...words: string[]) => ReturnType<typeof runFloe> {
+type Run = (...words: string[]) => ReturnType<typeof runFloe>;
+
+/** A flake with an app, a formatter and an environment, each a script that is copied into a package; runs commands on it in a store. */
+function makeFlake(): (at: string) => Run {
   const cwd = temporaryDirectory();
   writeFlake(cwd, `default: copy("tool"), other: shell("other", "echo > $out"),`);
   const file = `${cwd}/flake.config.ts`;
@@ -45,16 +47,32 @@ export default`,
   const listed = execFileSync("ldd", ["/bin/cp"], { encoding: "utf8" });
   copyFileSync("/bin/cp", `${cwd}/shell/cp`);
   for (const [, path = ""] of listed.matchAll(/=> (\/\S+) \(0x/g)) copyFileSync(path, `${cwd}/shell/${basename(path)}`);
-  return (...words) => runFloe([...words, "--store", store], { cwd, env: { XDG_CACHE_HOME: store } });
+  return (at) =>
+    (...words) =>
+      runFloe([...words, "--store", at], { cwd, env: { XDG_CACHE_HOME: store } });
 }
 
-const run = makeFlake();
+const runIn = makeFlake();
+const run = runIn(store);
 
 test("floe run builds a package and runs its program, or the program of an app", async () => {
   const first = await run("run", ".", "a", "b");
   assert.is(first.stdout, "tool a b\n", first.stderr);
   assert.is((await run("run", ".#app", "c")).stdout, "app c\n");
   assert.is((await run("run", ".#source")).stdout, "app \n");
+});
+
+test("floe run runs what lies in two stores, of which neither is mounted upon the other", async () => {
+  const upper = temporaryDirectory();
+  const layered = runIn(`local-overlay://?root=${upper}/m&lower-store=${store}&upper-layer=${upper}/upper`);
+  // From below, and from above.
+  const below = await layered("run", ".", "a");
+  assert.is(below.stdout, "tool a\n", below.stderr);
+  const own = (): string[] => readdirSync(`${upper}/upper`).filter((name) => name.endsWith("-format"));
+  assert.equal(own(), []);
+  const above = await layered("fmt", "b");
+  assert.is(above.stdout, "format b\n", above.stderr);
+  assert.is(own().length, 1);
 });
 
 test("floe run says which program is not there", async () => {

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { overlayRefusal } from "../../../../core/host/local-store/testing-layers.ts";
@@ -160,6 +160,38 @@ test("a store that is only read can lie below one of one's own", async () => {
   // Sizes of closures go through both.
   assert.match(await floe("store", "info", "-rsS", path, added, "--store", store), /-mine\s+120\s+120\n?/);
   assert.match(await floe("store", "ping", "--store", store), "Store URL: local-overlay://?root=");
+});
+
+test("store recover makes the database of a store upon another one anew, mounted or not, and leaves the lower one alone", async () => {
+  for (const name of ["lost", ...(noMount === undefined ? ["lost-mounted"] : [])]) {
+    const store = overlay(name);
+    for (const each of ["upper", "work", "m/nix/store"]) mkdirSync(join(place(name), each), { recursive: true });
+    if (name === "lost-mounted") {
+      const options = `lowerdir=${lower}/nix/store,upperdir=${place(name)}/upper,workdir=${place(name)}/work`;
+      nix("mount", "-t", "overlay", "overlay", "-o", options, `${place(name)}/m/nix/store`);
+    }
+    try {
+      const mine = await floe("store", "add", place("text"), "--name", "mine", "--store", store);
+      const before = await floe("store", "info", "-r", mine, added, "--store", store);
+      const database = join(place(name), "m/nix/var/nix/db/db.sqlite");
+      rmSync(database);
+      await refused("store.database-lost", "store", "info", mine, "--store", store);
+      await floe("store", "recover", "--store", store);
+      assert.is(await floe("store", "info", "-r", mine, added, "--store", store), before);
+      await floe("store", "verify", "--all", "--check-contents", "--store", store);
+      // Without the journal too: what says of itself what it holds is known again.
+      rmSync(database);
+      rmSync(join(dirname(database), "floe-journal"));
+      await floe("store", "recover", "--store", store);
+      assert.match(await floe("store", "info", mine, "--store", store), mine);
+      await floe("store", "gc", "--store", store);
+      await refused("store.not-valid", "store", "info", mine, "--store", store);
+      assert.match(await floe("store", "info", added, "--store", store), added);
+      assert.equal(readdirSync(join(lower, "nix/store")).sort(), lowerNames);
+    } finally {
+      if (name === "lost-mounted") spawnSync("umount", [`${place(name)}/m/nix/store`]);
+    }
+  }
 });
 
 const referee = isPresent ? test : test.skip;
