@@ -121,16 +121,16 @@ suite("its commands run beside each other, and end when they are killed or nobod
     await client.watch({ kind: "process", text: `touch ${mark}` });
     killed.kill();
     assert.is((await killed.result).signal, "SIGKILL");
-    const old = client.exec(["sh", "-c", `sleep 1; touch ${mark}`]);
+    const old = client.exec(["sh", "-c", `sleep 62.5; touch ${mark}`]);
     old.result.catch(() => {});
-    await client.watch({ kind: "process", text: `touch ${mark}` });
+    await client.watch({ kind: "process", text: "sleep 62.5" });
     client.close();
     // What is no frame is passed over until the next mark.
     stream.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 1, 2, 3, 10]));
     const next = new AgentClient(stream, 2);
     await next.hello;
     assert.is((await next.exec(["echo", "new"]).result).stdout.toString(), "new\n");
-    await sleep(1100);
+    await next.watch({ kind: "process", text: "sleep 62.5" }, { gone: true });
     assert.is(existsSync(mark), false);
     next.close();
   }));

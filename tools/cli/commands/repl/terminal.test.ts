@@ -117,7 +117,10 @@ async function converse(cwd: string, home: string, body: (repl: Conversation) =>
 onTerminal("repl builds on a terminal, completes names, reads several lines, and keeps its history", async () => {
   const folder = temporaryDirectory();
   const home = temporaryDirectory();
-  writeFlake(folder, 'hello: shell("hello", "echo hello > $out"), slow: shell("slow", "read forever < /dev/zero"),');
+  writeFlake(
+    folder,
+    'hello: shell("hello", "echo hello > $out"), slow: shell("slow", "echo has begun; read forever < /dev/zero"),',
+  );
   await converse(folder, home, async (repl) => {
     await repl.say(":b pkgs.hello", /^\/nix\/store\/\S+-hello$/m);
     repl.press("pkgs.he\t");
@@ -145,14 +148,13 @@ onTerminal("repl builds on a terminal, completes names, reads several lines, and
     await repl.see(PROMPT);
     await repl.say("40 + 3", /^43$/m);
     // An evaluation that does not end, and a build.
-    repl.press("(() => { for (;;) {} })()\r");
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    repl.press('(() => { console.log("loop" + "ing"); for (;;) {} })()\r');
+    await repl.see("looping");
     repl.press(CTRL_C);
     await repl.see("interrupted");
     await repl.see(PROMPT);
     repl.press(":b pkgs.slow\r");
-    await repl.see("slow");
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await repl.see("has begun");
     repl.press(CTRL_C);
     await repl.see("interrupted");
     await repl.see(PROMPT);
