@@ -74,7 +74,11 @@ const showStory = ({ name, platform }: Story): string => `${name} on ${platform}
 async function runStory(story: Story, options: StageOptions): Promise<StageResult> {
   const { name, platform } = story;
   // Builds can take long: what is happening must be seen. Continuous integration ends runs that stay silent.
-  const child = await floe(["vm-test", "run", name, "--platform", platform], options, withName(showStory(story)));
+  const child = await floe(
+    ["vm-test", "run", name, "--platform", platform, ...(options.rerun ? ["--rerun"] : [])],
+    options,
+    withName(showStory(story)),
+  );
   const output = stripColors(child.output).split("\n").slice(-SHOWN_LINES).join("\n");
   return single(`vm-test ${showStory(story)}`, child.code === 0 ? undefined : output);
 }

@@ -1,17 +1,23 @@
 /**
  * The test command: stages in order, what each cost, every failure with its output, and one last line of totals.
  *
- * `--only STAGE[,STAGE]` runs some stages, `--filter TEXT` only tests whose file or name contains TEXT.
+ * `--only STAGE[,STAGE]` runs some stages, `--filter TEXT` only tests whose file or name contains TEXT, `--rerun` also the long ones
+ * that passed before with all as it is now.
  */
 import { parseArgs } from "node:util";
 import { type StageResult, sum, totals } from "./report.ts";
 import { stages } from "./stages.ts";
 
 const { values } = parseArgs({
-  options: { only: { type: "string" }, filter: { type: "string" }, help: { type: "boolean", short: "h" } },
+  options: {
+    only: { type: "string" },
+    filter: { type: "string" },
+    rerun: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h" },
+  },
 });
 if (values.help) {
-  console.log(`npm test -- [--only STAGE[,STAGE…]] [--filter TEXT]\n\nStages:`);
+  console.log(`npm test -- [--only STAGE[,STAGE…]] [--filter TEXT] [--rerun]\n\nStages:`);
   for (const { name, brief } of stages) console.log(`  ${name.padEnd(12)} ${brief}`);
   process.exit(0);
 }
@@ -36,6 +42,7 @@ for (const stage of stages) {
   const started = performance.now();
   const result = await stage.run({
     filter: values.filter,
+    rerun: values.rerun,
     signal: controller.signal,
     progress: (line) => {
       if (inPlace) process.stderr.write(`\r\x1b[K${stage.name}: ${line}`);

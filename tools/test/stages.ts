@@ -15,6 +15,8 @@ import { runMachines } from "./machines.ts";
 export interface StageOptions {
   /** Only tests whose file or name contains this. */
   readonly filter: string | undefined;
+  /** Run also what passed before with all as it is now. */
+  readonly rerun: boolean;
   readonly signal: AbortSignal;
   /** Says where the stage is, on one line that the next one replaces. */
   readonly progress: (line: string) => void;

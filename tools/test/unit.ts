@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ROOT, sourceFilesEnding } from "../checks/source-tree.ts";
 import { type ChildResult, runChild } from "./child.ts";
+import { KeptResults } from "./kept-results.ts";
 import { stripColors, type StageResult, sum } from "./report.ts";
 import type { StageOptions } from "./stages.ts";
 import { CACHE, makeSurroundings } from "./surroundings.ts";
@@ -53,10 +54,18 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
   // The longest begin first, so that none is left over at the end.
   const expected = new Map(chosen.map((file) => [file, durations[file] ?? guessSeconds(file)]));
   const queue = [...chosen].sort((a, b) => (expected.get(b) ?? 0) - (expected.get(a) ?? 0) || (a < b ? -1 : 1));
+  const kept = new KeptResults();
+  const unchanged: string[] = [];
   const results: StageResult[] = [];
   const took: Record<string, number> = {};
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined && !options.signal.aborted; file = queue.shift()) {
+      const known = options.rerun ? undefined : kept.find(file);
+      if (known !== undefined) {
+        unchanged.push(file);
+        results.push({ ...known, failed: 0, failures: [] });
+        continue;
+      }
       const timeoutSeconds = LONGER_SECONDS[file] ?? FILE_TIMEOUT_SECONDS;
       const child = await runChild(
         [process.execPath, "--disable-warning=ExperimentalWarning", RUN_FILE, join(ROOT, file)],
@@ -68,7 +77,9 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
         },
       );
       took[file] = child.seconds;
-      results.push(readTotals(file, child));
+      const result = readTotals(file, child);
+      kept.keep(file, result);
+      results.push(result);
       options.progress(`${results.length}/${chosen.length} ${file}`);
     }
   };
@@ -82,8 +93,16 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
   const slowest = Object.entries(took)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 3);
-  const note = `${chosen.length} files; slowest: ${slowest.map(([file, seconds]) => `${file} ${seconds.toFixed(1)} s`).join(", ")}`;
-  return { ...sum(results), note };
+  const notes = [
+    `${chosen.length} files`,
+    ...(slowest.length === 0
+      ? []
+      : [`slowest: ${slowest.map(([file, seconds]) => `${file} ${seconds.toFixed(1)} s`).join(", ")}`]),
+    ...(unchanged.length === 0
+      ? []
+      : [`passed before with all as it is now, and not run again (--rerun does): ${unchanged.sort().join(", ")}`]),
+  ];
+  return { ...sum(results), note: notes.join("; ") };
 }
 
 function readDurations(): Readonly<Record<string, number>> {

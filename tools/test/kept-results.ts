@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync, readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { homedir, release } from "node:os";
+import { delimiter, join } from "node:path";
+import { ROOT, sourceFiles } from "../checks/source-tree.ts";
+import type { StageResult } from "./report.ts";
+
+/** Tests that prove something by doing it hundreds of times: of the same code they prove the same, and each takes a minute. */
+export const KEPT_FILES: readonly string[] = [
+  "core/host/collector/kill.test.ts",
+  "core/host/evaluator/incremental.test.ts",
+  "core/host/flake/own-flake.test.ts",
+  "core/host/maintenance/kill-loop.test.ts",
+  "tools/cli/gallery/gallery.test.ts",
+];
+
+/** Programs of the host that these tests run. */
+const PROGRAMS = ["bwrap", "nix-store", "git", "flock", "sh", "busybox"];
+
+type Counts = Pick<StageResult, "passed" | "skipped">;
+
+/**
+ * What long tests found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
+ *
+ * Everything a result may follow from is in its key: all files of the checkout, the dependencies' lock among them, the compiled
+ * sandbox, Node, the kernel, the host's programs, and what the environment says to tests.
+ */
+export class KeptResults {
+  readonly #folder: string;
+  readonly #makeKey: () => string;
+  readonly #key: string;
+
+  constructor({
+    folder = defaultFolder(),
+    makeKey = keyOfAll,
+  }: Partial<{ folder: string; makeKey: () => string }> = {}) {
+    this.#folder = folder;
+    this.#makeKey = makeKey;
+    this.#key = makeKey();
+  }
+
+  /** What the tests of a file found when they passed with all as it is now; `undefined` when they have to run. */
+  find(file: string): Counts | undefined {
+    if (!KEPT_FILES.includes(file)) return undefined;
+    try {
+      const { key, passed, skipped } = JSON.parse(readFileSync(this.#place(file), "utf8")) as Counts & { key: string };
+      return key === this.#key ? { passed, skipped } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Keep what was found, unless it failed, or something was changed while it ran. */
+  keep(file: string, { passed, failed, skipped }: StageResult): void {
+    if (!KEPT_FILES.includes(file) || failed > 0 || passed === 0 || this.#makeKey() !== this.#key) return;
+    mkdirSync(this.#folder, { recursive: true });
+    const fresh = `${this.#place(file)}.${process.pid}`;
+    writeFileSync(fresh, JSON.stringify({ key: this.#key, passed, skipped }));
+    renameSync(fresh, this.#place(file));
+  }
+
+  #place(file: string): string {
+    return join(this.#folder, `${file.replaceAll("/", "-")}.json`);
+  }
+}
+
+function defaultFolder(): string {
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/tests");
+}
+
+function keyOfAll(): string {
+  const environment = Object.entries(process.env).filter(([name]) => /^(?:FLOE_|NIX_|EDITS$|SEED$)/.test(name));
+  const host = [
+    process.version,
+    process.arch,
+    release(),
+    process.getuid?.(),
+    PROGRAMS.map(describeProgram),
+    environment.sort(),
+  ];
+  const hash = createHash("sha256").update(JSON.stringify(host));
+  for (const file of [...sourceFiles(), "dist/floe-sandbox"])
+    hash.update(`\0${file}\0`).update(digestOf(join(ROOT, file)));
+  return hash.digest("hex");
+}
+
+function digestOf(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return "absent";
+  const content = stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path);
+  return `${stat.mode} ${createHash("sha256").update(content).digest("hex")}`;
+}
+
+/** Another version of a program has another time or size. */
+function describeProgram(name: string): string {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (stat !== undefined) return `${name} ${stat.size} ${stat.mtimeMs}`;
+  }
+  return `${name} absent`;
+}
