@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, posix } from "node:path";
 import type { Command, RouteMap } from "@stricli/core";
 import type { CliContext } from "../cli/context.ts";
-import { routes } from "../cli/routes.ts";
+import { routesFor } from "../cli/routes.ts";
 import { type Check, type Finding, lineAt, readSource, ROOT, sourceFilesEnding } from "./source-tree.ts";
 
 type Target = RouteMap<CliContext> | Command<CliContext>;
@@ -66,9 +66,12 @@ function checkEach(file: string, text: string, pattern: RegExp): Finding[] {
   });
 }
 
+/** Of every command. */
+const ROUTES = await routesFor([]);
+
 /** The first word of a command line that does not exist; `a|b` are alternatives, capitals stand for what is put there. */
 function missingPart(words: readonly string[]): string | undefined {
-  let targets: Target[] = [routes];
+  let targets: Target[] = [ROUTES];
   let index = 0;
   while (targets.some(isRouteMap)) {
     const word = words[index++];

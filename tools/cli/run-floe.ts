@@ -1,8 +1,8 @@
 import { runProgram } from "./program.ts";
-import { routes } from "./routes.ts";
+import { routesFor } from "./routes.ts";
 import { VERSION } from "./version.ts";
 
 /** Run `floe` with the words after its name. */
-export function runFloe(words: readonly string[]): Promise<void> {
-  return runProgram({ name: "floe", version: VERSION, routes, arguments: words });
+export async function runFloe(words: readonly string[]): Promise<void> {
+  return runProgram({ name: "floe", version: VERSION, routes: await routesFor(words), arguments: words });
 }

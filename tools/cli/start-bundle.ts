@@ -26,5 +26,5 @@ if (isStale(entry)) {
 
 function run(): void {
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root).runFloe(words);
+  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root, words).runFloe(words);
 }
