@@ -89,7 +89,7 @@ test("tryParseSources() reads what formatSources() writes, and nothing else", ()
   const text = fc.string({ unit: "binary" });
   const source = fc.record(
     { type: text, url: text, rev: text, ref: text, narHash: text, lastModified: fc.nat() },
-    { requiredKeys: ["type", "url"] },
+    { requiredKeys: ["type", "url"], noNullPrototype: true },
   );
   const name = text.filter((each) => each !== "__proto__");
   fc.assert(
