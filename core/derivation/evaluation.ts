@@ -1,4 +1,4 @@
-import { CodedError, type Hash } from "../base/index.ts";
+import { CodedError, type Hash, type SourceLocation } from "../base/index.ts";
 import { type StorePath, storePathDigest } from "../store/index.ts";
 import type { Derivation } from "./derivation.ts";
 import { type HashModulo, hashDerivationModulo, type InputHashes } from "./hash-modulo.ts";
@@ -23,6 +23,8 @@ export interface Evaluation {
   /** Text of each `.drv` file by its store path. */
   readonly derivations: Map<string, string>;
   readonly sources: Map<string, PlannedSource>;
+  /** What has to be built before the evaluation can come to its end, by store path. */
+  readonly needs: Map<string, NeededOutput>;
 }
 
 /** What the evaluation asks of its host. Synchronous, because strings are. */
@@ -38,6 +40,21 @@ export interface SourceHost {
     filter?: TreeFilter,
     from?: string,
   ): { readonly narHash: Hash; readonly narSize: number; readonly files?: readonly string[] };
+  /**
+   * The text of a file in an output that was built; `undefined` when the output is not there.
+   *
+   * @param object The store path of the output.
+   * @throws {CodedError} `source.missing` and the like when the output has no such text.
+   */
+  readOutput?(path: string, object: StorePath): string | undefined;
+}
+
+/** An output that the evaluation wants to read and that is not there. */
+export interface NeededOutput {
+  readonly drvPath: StorePath;
+  readonly output: string;
+  /** Where it is read. */
+  readonly at: SourceLocation | undefined;
 }
 
 /** What a digest in a string stands for. */
@@ -72,7 +89,8 @@ export function beginEvaluation(host: SourceHost): Evaluation {
     }
     return hash;
   };
-  current = { host, derivations: new Map(), sources: new Map(), origins: new Map(), made, inputs, scans: new Map() };
+  const tables = { derivations: new Map(), sources: new Map(), needs: new Map(), origins: new Map(), scans: new Map() };
+  current = { host, ...tables, made, inputs };
   return current;
 }
 

@@ -6,6 +6,7 @@ export {
   beginEvaluation,
   currentEvaluation,
   type Evaluation,
+  type NeededOutput,
   type PlannedSource,
   registerSource,
   type SourceHost,
@@ -17,6 +18,7 @@ export { derivation, type DerivationOptions, type DerivationValue } from "./make
 export * from "./output-paths.ts";
 export * from "./parse-shown.ts";
 export * from "./placeholder.ts";
+export { NEEDS_BUILD, readOutput } from "./read-output.ts";
 export * from "./resolve.ts";
 export { contextOf } from "./scan.ts";
 export * from "./scratch-path.ts";

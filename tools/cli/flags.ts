@@ -50,6 +50,7 @@ export interface LockFlags {
   readonly referenceLockFile?: string;
   readonly outputLockFile?: string;
   readonly acceptFlakeConfig?: boolean;
+  readonly allowImportFromDerivation?: boolean;
   readonly evalProfile?: string;
   readonly debugger?: boolean;
   readonly debuggerOnWarn?: boolean;
@@ -116,6 +117,11 @@ export const lockFlags = {
     kind: "boolean",
     optional: true,
     brief: "Use all settings that the flake carries, without a question (no: only those that can do no harm)",
+  },
+  allowImportFromDerivation: {
+    kind: "boolean",
+    optional: true,
+    brief: "Build what the evaluation reads of outputs (readOutput); no: fail there",
   },
   evalProfile: {
     kind: "parsed",

@@ -1,6 +1,7 @@
 import { CodedError } from "../../core/base/index.ts";
 import { formatLocked, type Registry } from "../../core/flake/index.ts";
 import type { OpenFlakeOptions } from "../../core/host/flake/index.ts";
+import type { LocalStore } from "../../core/host/local-store/index.ts";
 import type { Substituters } from "../../core/host/substitute/index.ts";
 import type { CliContext } from "./context.ts";
 import type { NextLine } from "./debug-prompt.ts";
@@ -18,6 +19,7 @@ type FromFlags = Pick<
   | "signal"
   | "substituters"
   | "names"
+  | "build"
   | "onProfile"
   | "onSettings"
   | "debugger"
@@ -38,7 +40,7 @@ export interface LockOptions extends AsyncDisposable {
 export async function lockOptions(
   context: CliContext,
   flags: Partial<LockFlags & SubstituteFlags>,
-  store: OpenFlakeOptions["store"],
+  store: LocalStore,
   nextLine?: NextLine,
 ): Promise<LockOptions> {
   const { locked = false, offline = false, updateLockFile = true, inputsFrom = [], evalProfile } = flags;
@@ -57,6 +59,14 @@ export async function lockOptions(
     replace: parseOverrides(flags.overrideInput ?? []),
     referenceLockFile: flags.referenceLockFile,
     outputLockFile: flags.outputLockFile,
+    ...(flags.allowImportFromDerivation === false
+      ? {}
+      : {
+          build: async (needed) => {
+            const { buildForEvaluation } = await import("./build-for-evaluation.ts");
+            await buildForEvaluation(context, store, flags, needed);
+          },
+        }),
     onSettings: async (settings) => {
       const { grantSettings } = await import("./grant-settings.ts");
       const ask = nextLine === undefined || process.stdin.isTTY !== true ? {} : { ask: nextLine };

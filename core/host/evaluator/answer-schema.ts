@@ -57,6 +57,15 @@ const source = v.variant("kind", [
 
 const answer = v.variant("kind", [
   v.object({ kind: v.literal("inputs"), inputs, description: v.optional(text), settings: v.optional(settings) }),
+  v.object({
+    kind: v.literal("builds"),
+    needs: v.pipe(
+      v.array(v.object({ path: storePath, drvPath: storePath, output: text, at: v.optional(place) })),
+      v.minLength(1),
+    ),
+    derivations: v.array(v.object({ path: storePath, text })),
+    sources: v.array(source),
+  }),
   v.object({ kind: v.literal("error"), error: report, inputs: v.optional(inputs) }),
   v.object({
     kind: v.literal("value"),

@@ -1,8 +1,8 @@
-import { CodedError } from "../../base/index.ts";
+import { CodedError, type SourceLocation } from "../../base/index.ts";
 import { formatAttribute, type DeclaredInputs, type FlakeSettings } from "../../flake/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
 import { FLAKE_FILE_NAME, type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
-import { makePlan } from "./make-plan.ts";
+import { makeNeededPlan, makePlan } from "./make-plan.ts";
 import { Places } from "./places.ts";
 import type { EvaluationPlan } from "./plan.ts";
 import type { FileRead } from "./protocol.ts";
@@ -51,6 +51,19 @@ export interface LockNeeded {
   readonly settings?: FlakeSettings;
 }
 
+/** Outputs have to be built before there is an answer. */
+export interface BuildsNeeded {
+  readonly kind: "builds-needed";
+  readonly needs: readonly {
+    readonly path: string;
+    readonly drvPath: string;
+    readonly output: string;
+    /** Where it is read, on this machine. */
+    readonly at?: SourceLocation | undefined;
+  }[];
+  readonly plan: EvaluationPlan;
+}
+
 export interface EvaluateOptions extends RunChildOptions {
   readonly flake: LockedFlake;
   readonly question: Question;
@@ -66,7 +79,7 @@ export interface EvaluateOptions extends RunChildOptions {
  */
 export async function evaluate(
   options: EvaluateOptions,
-): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded> {
+): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded | BuildsNeeded> {
   const { flake, question } = options;
   const asked = makeQuestion(flake, question);
   const modules = options.records?.modulesOf(asked.configFile);
@@ -88,6 +101,16 @@ export async function evaluate(
       declared: answer.inputs,
       ...(answer.settings === undefined ? {} : { settings: answer.settings }),
       ...(answer.description === undefined ? {} : { description: answer.description }),
+    };
+  }
+  if (answer.kind === "builds") {
+    return {
+      kind: "builds-needed",
+      needs: answer.needs.map(({ at, ...need }) => ({
+        ...need,
+        ...(at === undefined ? {} : { at: { ...at, file: places.onHost(at.file) } }),
+      })),
+      plan: placed(() => makeNeededPlan(answer, asked), flake, places),
     };
   }
   const result: EvaluationResult = {

@@ -242,7 +242,10 @@ function contentsOf(folder: string): string {
 }
 
 const asked = (records: Records, flake: LockedFlake, attribute: string): Promise<string> =>
-  evaluate({ flake, question: question(attribute), records }).then(told, toldError);
+  evaluate({ flake, question: question(attribute), records }).then((result) => {
+    if (result.kind === "builds-needed") throw new Error("nothing of this flake is built");
+    return told(result);
+  }, toldError);
 
 /** As the commands do: the record first. */
 async function answer(

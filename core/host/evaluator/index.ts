@@ -1,4 +1,11 @@
-export { evaluate, type EvaluateOptions, type EvaluationResult, type Json, type LockNeeded } from "./evaluate.ts";
+export {
+  type BuildsNeeded,
+  evaluate,
+  type EvaluateOptions,
+  type EvaluationResult,
+  type Json,
+  type LockNeeded,
+} from "./evaluate.ts";
 export { bundleFiles } from "./bundle-files.ts";
 export type { DebugStop, EvaluationDebugger, HowToGoOn } from "./debug-channel.ts";
 export { findEngine, isBundleCurrent } from "./engine.ts";

@@ -22,6 +22,8 @@ export interface LockedFlake extends FlakeLocation {
   readonly resolved: ResolvedInputs;
   /** Where a store path is on the host. */
   readonly hostPath: (storePath: string) => string;
+  /** Store paths of outputs that were built for the evaluation. Default none. */
+  readonly built?: readonly string[];
 }
 
 /** Name of the file that makes a folder a flake. */
@@ -58,6 +60,8 @@ export function makeQuestion(
     };
     mounts.push({ path: input.storePath, hostPath, name: `the input ${id}` });
   }
+  const { built = [] } = flake;
+  for (const path of built) mounts.push({ path, hostPath: flake.hostPath(path), name: path });
   const flakeFolder = `${FLAKE_PLACE}${flake.directory.slice(flake.sourceDirectory.length)}`;
   const agent: AgentQuestion = {
     want,
@@ -73,6 +77,7 @@ export function makeQuestion(
   return {
     engine: findEngine(),
     bundled: hasEngineImage(),
+    ...(built.length === 0 ? {} : { built }),
     configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`,
     mounts,
     agent,

@@ -10,9 +10,21 @@ import type { EvaluationPlan, PlanSource } from "./plan.ts";
  *   of the sources.
  */
 export function makePlan(answer: AgentAnswer & { kind: "value" }, question: EvaluatorQuestion): EvaluationPlan {
+  return planFrom([...answer.context.map((item) => item.drvPath), ...answer.sourceContext], answer, question);
+}
+
+/** {@link makePlan} for the outputs that have to be built before there is an answer. */
+export function makeNeededPlan(answer: AgentAnswer & { kind: "builds" }, question: EvaluatorQuestion): EvaluationPlan {
+  return planFrom([...new Set(answer.needs.map(({ drvPath }) => drvPath))], answer, question);
+}
+
+function planFrom(
+  roots: readonly string[],
+  answer: Pick<AgentAnswer & { kind: "value" }, "derivations" | "sources">,
+  question: EvaluatorQuestion,
+): EvaluationPlan {
   const derivations = new Map(answer.derivations.map((derivation) => [derivation.path, derivation.text]));
   const sources = new Map(answer.sources.map((source) => [source.path, source]));
-  const roots = [...answer.context.map((item) => item.drvPath), ...answer.sourceContext];
   const wanted = new Set<string>();
   const pending = [...roots];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {

@@ -71,6 +71,8 @@ export interface EvaluatorQuestion {
   readonly expression?: Expression;
   /** Whether the engine comes from its bundle, and not from its sources. */
   readonly bundled: boolean;
+  /** Outputs that were built for this evaluation; each has a mount. */
+  readonly built?: readonly string[];
   /** Say after the answer what of the engine's bundle was compiled, in base64. Default false. */
   readonly tellCode?: boolean;
   /** Look where the evaluation is after so many milliseconds, in place of an answer: an error with that place, if one is found. */
@@ -150,6 +152,18 @@ export type AgentAnswer =
       readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
       /** Sources the value itself refers to. */
       readonly sourceContext: readonly string[];
+      readonly derivations: readonly { readonly path: string; readonly text: string }[];
+      readonly sources: readonly SourceReport[];
+    }
+  /** Outputs have to be built before there is an answer. */
+  | {
+      readonly kind: "builds";
+      readonly needs: readonly {
+        readonly path: string;
+        readonly drvPath: string;
+        readonly output: string;
+        readonly at?: ErrorReport["at"] | undefined;
+      }[];
       readonly derivations: readonly { readonly path: string; readonly text: string }[];
       readonly sources: readonly SourceReport[];
     }

@@ -25,6 +25,7 @@ import {
   withoutCredentials,
 } from "../../flake/index.ts";
 import {
+  type BuildsNeeded,
   defaultRecordsFolder,
   evaluate,
   type EvaluationResult,
@@ -87,6 +88,8 @@ export interface OpenFlakeOptions {
   readonly timeoutSeconds?: number;
   /** Heap of one evaluation. Default 2048. */
   readonly memoryMiB?: number;
+  /** Makes outputs valid in the store that evaluations read. Default: such evaluations are refused. */
+  readonly build?: ((needed: BuildsNeeded) => Promise<void>) | undefined;
   /** Called with what the flake wants commands to do, before anything is fetched for it; once. */
   readonly onSettings?: ((settings: FlakeSettings) => Promise<void>) | undefined;
   /** Called with where the time of each evaluation went; then none is answered from the record of an earlier one. */
@@ -264,12 +267,18 @@ export class OpenFlake {
     this.#noticeUntracked();
     // A lock that does not fit is told before its sources are fetched in vain.
     if (!(await this.#isAtHand())) await this.#ensureFresh(await this.declaredInputs());
+    const built = new Set<string>();
     for (let attempt = 0; ; attempt++) {
-      const flake = await this.#lockedFlake();
+      const flake = { ...(await this.#lockedFlake()), built: [...built] };
       const asking = evaluate({ ...this.#run(), flake, question, records: this.#records });
       const result = await asking.catch((error: unknown) => {
         throw this.#atDeclaration(error);
       });
+      if (result.kind === "builds-needed") {
+        await this.#build(result, built);
+        attempt -= 1;
+        continue;
+      }
       await this.#tellSettings(result);
       if (result.kind === "value") return this.#tellWarnings(result);
       // The lock was just made from these very inputs, so a second time is a fault of ours.
@@ -481,6 +490,24 @@ export class OpenFlake {
       ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
     };
+  }
+
+  /** Build what an evaluation wants to read, all of it at once. */
+  async #build(needed: BuildsNeeded, built: Set<string>): Promise<void> {
+    const { build } = this.#options;
+    const [first] = needed.needs;
+    if (build === undefined || first === undefined) {
+      throw new CodedError(
+        "evaluation.build-refused",
+        `Cannot read "${first?.path}" while evaluating: it is not built, and nothing may be built for that`,
+        { at: first?.at, hint: "Allow it: --allow-import-from-derivation" },
+      );
+    }
+    // Evaluations repeat exactly, so each round has something new; else what was built would not be where it says.
+    if (needed.needs.every(({ path }) => built.has(path)))
+      throw new Error("The evaluation does not see what was built");
+    await build(needed);
+    for (const { path } of needed.needs) built.add(path);
   }
 
   async #tellSettings({ settings }: { readonly settings?: FlakeSettings }): Promise<void> {

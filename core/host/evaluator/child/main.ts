@@ -5,6 +5,7 @@
  * that were used (empty when all were known), a line with the answer, a line with compiled code or a profile where that was asked for.
  * Under a debugger more lines come and go, see `debug-protocol.ts`.
  */
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
 import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from "../debug-protocol.ts";
@@ -13,7 +14,7 @@ import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETIN
 import { EngineImage } from "./engine-image.ts";
 import { LineInput } from "./lines.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
-import { Mounts } from "./mounts.ts";
+import { Mounts, SourceRefused } from "./mounts.ts";
 import { underDebugger } from "./debug.ts";
 import { profiled } from "./profile.ts";
 import { guardCalls, makeHostCalls, makeRealm } from "./realm.ts";
@@ -101,10 +102,13 @@ function evaluate(
       return undefined;
     }
   };
+  const built = new Set(question.built ?? []);
+  const readOutput = (path: string, object: string): string | null =>
+    built.has(object) ? textOf(mounts.read(mounts.locate(path), MAX_MODULE_BYTES), path) : null;
   let thrown: unknown;
   const engine = question.mounts.find((mount) => mount.folders !== undefined) as Mount;
   const context = makeRealm();
-  const hostCalls = guardCalls(context, makeHostCalls({ trees, loadFlake, thrown: () => thrown }));
+  const hostCalls = guardCalls(context, makeHostCalls({ trees, readOutput, loadFlake, thrown: () => thrown }));
   const image = question.bundled ? new EngineImage({ context, engine, hostCalls }) : undefined;
   if (image !== undefined) kept.image = image;
   const loader = new Loader({
@@ -181,6 +185,12 @@ function loadAgent(loader: Loader, engine: Mount): unknown {
 function lazily(make: () => StripTypes): StripTypes {
   let made: StripTypes | undefined;
   return (text) => (made ??= make())(text);
+}
+
+/** @throws {SourceRefused} `source.not-text` */
+function textOf(bytes: Buffer, path: string): string {
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  throw new SourceRefused("source.not-text", `Cannot read "${path}": its bytes are not UTF-8, expected a text`);
 }
 
 /** A place found by watching, with the column where its line begins. */

@@ -36,6 +36,8 @@ const MAX_PRINTED = 1024 * 1024;
 
 export interface HostCallsOptions {
   readonly trees: Trees;
+  /** The text of a file in an output; `null` when the output is not there. */
+  readonly readOutput: (path: string, object: string) => string | null;
   /** Load an input's flake; gives its default export. */
   readonly loadFlake: (id: string) => unknown;
   /** What an input's flake threw itself, an object of the realm. */
@@ -43,7 +45,12 @@ export interface HostCallsOptions {
 }
 
 /** The functions of `floe:host`; see its declaration for the rules of this border. */
-export function makeHostCalls({ trees, loadFlake, thrown }: HostCallsOptions): Readonly<Record<string, unknown>> {
+export function makeHostCalls({
+  trees,
+  readOutput,
+  loadFlake,
+  thrown,
+}: HostCallsOptions): Readonly<Record<string, unknown>> {
   const encoder = new TextEncoder();
   let lines = 0;
   let printed = 0;
@@ -78,6 +85,7 @@ export function makeHostCalls({ trees, loadFlake, thrown }: HostCallsOptions): R
     listTree: (path: string, from: string): string => guarded(() => trees.list(path, from)),
     hashTree: (path: string, keptJson: string, from: string): string =>
       guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]), from)),
+    readOutput: (path: string, object: string): string => guarded(() => readOutput(path, object)),
     loadFlake(id: string): unknown {
       lastFailure = "";
       try {

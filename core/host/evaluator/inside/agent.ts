@@ -68,9 +68,12 @@ export function answer(exported: unknown, questionJson: string, expression: unkn
       question.want === "inputs" || findStaleInputs(flake.inputs, question.lock, question.replaced).length > 0;
     if (stale) return JSON.stringify({ kind: "inputs", ...known } satisfies AgentAnswer);
     const value = answerValue(flake.flake, question, expression);
+    if (currentEvaluation().needs.size > 0) return needsBuilds();
     if (refusedImport !== undefined) throw refusedImport;
     return JSON.stringify({ kind: "value", ...known, ...value } satisfies AgentAnswer);
   } catch (error) {
+    // What came of a part that has to wait is not looked at.
+    if (currentEvaluation().needs.size > 0) return needsBuilds();
     return JSON.stringify({
       kind: "error",
       error: reportError(refusedImport ?? error),
@@ -79,19 +82,28 @@ export function answer(exported: unknown, questionJson: string, expression: unkn
   }
 }
 
-type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description" | "settings">;
+/** What has to be built before this can be answered. */
+function needsBuilds(): string {
+  const { needs } = currentEvaluation();
+  const asked = [...needs].map(([path, { drvPath, output, at }]) => ({ path, drvPath, output, at }));
+  return JSON.stringify({ kind: "builds", needs: asked, ...made() } satisfies AgentAnswer);
+}
 
-function answerValue(flake: Flake, question: AgentQuestion, expression: unknown): ValueAnswer {
-  const made = makeArguments(flake, question);
-  const converter = new Converter();
-  const asked = answerWant(made, question, converter, expression);
+/** All that this evaluation made. */
+function made(): Pick<ValueAnswer, "derivations" | "sources"> {
   const { derivations, sources } = currentEvaluation();
   return {
-    ...asked,
-    ...converter.context(),
     derivations: [...derivations].map(([path, text]) => ({ path, text })),
     sources: [...sources].map(([path, source]) => ({ path, ...source })),
   };
+}
+
+type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description" | "settings">;
+
+function answerValue(flake: Flake, question: AgentQuestion, expression: unknown): ValueAnswer {
+  const converter = new Converter();
+  const asked = answerWant(makeArguments(flake, question), question, converter, expression);
+  return { ...asked, ...converter.context(), ...made() };
 }
 
 function answerWant(

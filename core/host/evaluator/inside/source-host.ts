@@ -1,4 +1,4 @@
-import { hashTree, listTree } from "floe:host";
+import { hashTree, listTree, readOutput } from "floe:host";
 import { CodedError, parseHash } from "../../../base/index.ts";
 import type { SourceHost } from "../../../derivation/index.ts";
 import type { HostFailure, TreeHash, TreeListing } from "../protocol.ts";
@@ -21,6 +21,7 @@ export const realmSourceHost: SourceHost = {
     const { narHash, narSize, files } = read<TreeHash>(hashTree(hostPath, kept, from));
     return { narHash: parseHash(narHash), narSize, ...(files === undefined ? {} : { files }) };
   },
+  readOutput: (path, object) => read<string | null>(readOutput(path, object)) ?? undefined,
 };
 
 /** @throws {CodedError} what the host reported. */

@@ -1,5 +1,5 @@
 import { CodedError, type Diagnostic, formatLocation } from "../../../base/index.ts";
-import { contextOf, currentEvaluation } from "../../../derivation/index.ts";
+import { contextOf, currentEvaluation, NEEDS_BUILD } from "../../../derivation/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
 
 /** Deeper than this a value is taken to have no end. */
@@ -73,9 +73,10 @@ export class Converter {
     const entries: [string, unknown][] = [];
     for (const key of Object.keys(value)) {
       this.#grow(8 + key.length, path);
-      const item = (value as Record<string, unknown>)[key];
-      if (item === undefined) continue;
-      entries.push([key, isBare(item) ? item : this.#convert(item, [...path, key], around)]);
+      onWhileBuilding(() => {
+        const item = (value as Record<string, unknown>)[key];
+        if (item !== undefined) entries.push([key, isBare(item) ? item : this.#convert(item, [...path, key], around)]);
+      });
     }
     return Object.fromEntries(entries);
   }
@@ -148,6 +149,15 @@ export class Converter {
     const known = this.#outputs.get(drvPath) ?? new Set();
     for (const output of outputs) known.add(output);
     this.#outputs.set(drvPath, known);
+  }
+}
+
+/** Do a part whose siblings are done as well when it has to wait for a build; nobody takes the whole then. */
+function onWhileBuilding(part: () => void): void {
+  try {
+    part();
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.code !== NEEDS_BUILD) throw error;
   }
 }
 
