@@ -5,7 +5,7 @@ export default vmTest({
   name: "bash-agent",
   boot: "cold",
   description: "A guest whose agent is a script of bash runs commands, carries files, and is waited for.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: {
     machine: {
       config: {},

@@ -5,7 +5,7 @@ import { serving } from "./generations.ts";
 export default vmTest({
   name: "specialisation",
   description: "A variant of a system runs without a reboot, and the system itself again, which is what boots.",
-  platforms: ["x86_64-linux"],
+  platforms: ["x86_64-linux", "aarch64-linux"],
   machines: {
     machine: {
       config: {
