@@ -322,8 +322,7 @@ export class MachineHost {
     this.log({ kind: "machine", machine: this.name, text: `starts as ${what}`, state: "booting" });
     const boot = await this.#start({}, { copy: copyOf(frozen) });
     await boot.waitForAgent(seconds);
-    await boot.agent.reseed(randomBytes(SEED_BYTES));
-    await setPresentTime(boot.agent);
+    await Promise.all([boot.agent.reseed(randomBytes(SEED_BYTES)), setPresentTime(boot.agent)]);
     this.#answers(begin);
   }
 

@@ -10,7 +10,7 @@ import {
   getProgram,
   type Nic,
   qemuProgram,
-  qemuVersion,
+  programIdentity,
 } from "qemu-wrapper";
 import { CodedError, didYouMean, formatLocation, type SourceLocation } from "../../core/base/index.ts";
 import type { Machine, StoryTools } from "../machine.ts";
@@ -164,13 +164,12 @@ async function openTemplates(
   accelerator: Accelerator,
 ): Promise<((machine: string) => Templates) | undefined> {
   if (templates === undefined || manifest.boot === "cold") return undefined;
-  const [{ method, reason }, version] = await Promise.all([
+  const { method, reason } =
     templates.method === undefined
-      ? chooseCloningMethod({ architecture, accelerator })
-      : { method: templates.method, reason: "" },
-    qemuVersion(getProgram(qemuProgram(architecture))),
-  ]);
-  if (method !== undefined) return (machine) => ({ store: templates.storeOf(machine), method, qemuVersion: version });
+      ? await chooseCloningMethod({ architecture, accelerator })
+      : { method: templates.method, reason: "" };
+  const qemu = programIdentity(getProgram(qemuProgram(architecture)));
+  if (method !== undefined) return (machine) => ({ store: templates.storeOf(machine), method, qemu });
   log({ kind: "note", text: `machines cannot be copied here, so each of them boots: ${reason}` });
   return undefined;
 }

@@ -12,8 +12,8 @@ import { withDeadline } from "./wait.ts";
 export interface Templates {
   readonly store: TemplateHolder;
   readonly method: CloningMethod;
-  /** QEMU's version. States of one version are not for another. */
-  readonly qemuVersion: string;
+  /** QEMU's program, as told by {@link programIdentity}: states of one are not for another. */
+  readonly qemu: string;
 }
 
 /** Changes whenever a template would be made or used in another way. */
@@ -37,11 +37,11 @@ export interface TemplateKeyOptions extends Templates {
  * and the images, and with them the agent; samples of the images tell apart what was built twice under one name.
  */
 export function templateKeyOf(options: TemplateKeyOptions): string {
-  const { manifest, accelerator, method, qemuVersion, commandLine, realPath } = options;
+  const { manifest, accelerator, method, qemu, commandLine, realPath } = options;
   const images = [manifest.storeImage, manifest.rootImage, manifest.recordedImage ?? "", manifest.bootImage ?? ""];
   return templateKey([
     FORMAT,
-    qemuVersion,
+    qemu,
     manifest.architecture,
     accelerator,
     // A translated processor is the same everywhere; the host's own is not.
