@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { ROOT } from "../checks/source-tree.ts";
 import { runChild } from "./child.ts";
+import { HOST, isCompiled } from "./platforms.ts";
 import { type StageResult, single, stripColors, sum } from "./report.ts";
 import type { StageOptions } from "./stages.ts";
 
@@ -15,10 +16,6 @@ interface Story {
   readonly platform: string;
 }
 
-/** Packages that tell whether a platform's are here: the two that take longest to compile. */
-const SLOWEST = ["linux", "systemd"];
-const HOST = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
-
 /** Run the flake's machine tests with the program itself, as its users do; each story is one test on each platform it declares. */
 export async function runMachines(options: StageOptions): Promise<StageResult> {
   const listed = await floe(["vm-test", "list", "--json"], options);
@@ -31,7 +28,7 @@ export async function runMachines(options: StageOptions): Promise<StageResult> {
   const results: StageResult[] = [];
   for (const platform of platforms) {
     const queue = chosen.filter((story) => story.platform === platform);
-    if (filter === undefined && platform !== HOST && !(await isCompiled(platform, options))) {
+    if (filter === undefined && platform !== HOST && !(await isCompiled(platform, options.signal))) {
       const words = `skipped: machines of ${platform}, whose packages take half an hour to compile and are not in the store`;
       process.stderr.write(`${words} (npm test -- --only vm --filter ${platform} does so)\n`);
       results.push({ passed: 0, failed: 0, skipped: queue.length, failures: [] });
@@ -50,16 +47,6 @@ export async function runMachines(options: StageOptions): Promise<StageResult> {
     await Promise.all([runRest(), runRest()]);
   }
   return sum(results);
-}
-
-/** A test of everything has to end in its hour, from an empty store too: there the host's own platform is compiled alone. */
-async function isCompiled(platform: string, options: StageOptions): Promise<boolean> {
-  for (const name of SLOWEST) {
-    const path = await floe(["eval", "--raw", `.#packages.${platform}.${name}`], options);
-    const [place] = /\/nix\/store\/\S+/.exec(path.output) ?? [];
-    if (place === undefined || (await floe(["store", "info", place], options)).code !== 0) return false;
-  }
-  return true;
 }
 
 /** The list is a JSON text among words for people. */

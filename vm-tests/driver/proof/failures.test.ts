@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HEADER_BYTES } from "../kernel-image.ts";
 import { isInfrastructure } from "../failure-kind.ts";
-import { failStory, passStory, proof, temporaryFolder, theMachine } from "./testing-machine.ts";
+import { failStory, passStory, proof, proofOfHost, temporaryFolder, theMachine } from "./testing-machine.ts";
 import { ownQemus } from "../testing-qemus.ts";
 
 // Each way in which a test can fail: its first line names the cause, and the place is the line of the story that met it.
@@ -69,7 +69,7 @@ proof("an agent that dies, and one that falls silent", async () => {
   assert.match(silent.message, /^Cannot run "kill .*" on "machine": the agent in the guest does not answer any more$/);
 });
 
-proof("a full disk of the guest", async () => {
+proofOfHost("a full disk of the guest", async () => {
   const { error } = await failStory(HERE, async ({ machine }) => {
     await machine.start();
     await machine.succeed`mkdir /run/small; mount -t tmpfs -o size=64k small /run/small`;
@@ -79,7 +79,7 @@ proof("a full disk of the guest", async () => {
   assert.match(error.message, /^Cannot run "head .*": exit status 1, .*No space left on device/);
 });
 
-proof("a full disk of the host", async () => {
+proofOfHost("a full disk of the host", async () => {
   const small = temporaryFolder();
   if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "small", small]).status !== 0)
     return void console.log("skipped: only root can make a small disk");
@@ -125,15 +125,16 @@ proof("a guest without memory: the command that died of it, and a story that did
 
 proof("a program that crashes, a kernel that complains, and units that wait for each other", async () => {
   const badness = [
-    ["machine.segfault", `(ulimit -s 256; bash -c 'f() { f; }; f') || true`, "segfault at"],
-    ["machine.kernel-oops", `echo "<1>BUG: unable to handle page fault for address: 42" > /dev/kmsg`, "BUG: unable"],
+    // In the words of either platform's kernel.
+    ["machine.segfault", `(ulimit -s 256; bash -c 'f() { f; }; f') || true`, /segfault at|: unhandled exception: /],
+    ["machine.kernel-oops", `echo "<1>BUG: unable to handle page fault for address: 42" > /dev/kmsg`, /BUG: unable/],
     [
       "machine.ordering-cycle",
       `cd /run/systemd/system
        printf '[Unit]\\nAfter=two.service\\n[Service]\\nExecStart=/bin/sh -c :\\n' > one.service
        printf '[Unit]\\nAfter=one.service\\nWants=one.service\\n[Service]\\nExecStart=/bin/sh -c :\\n' > two.service
        systemctl daemon-reload; systemctl start two.service`,
-      "Found ordering cycle on",
+      /Found ordering cycle on/,
     ],
   ] as const;
   for (const [code, command, words] of badness) {
@@ -145,11 +146,11 @@ proof("a program that crashes, a kernel that complains, and units that wait for 
     const { error } = await failStory(HERE, story);
     assert.is(error.code, code, error.message);
     assert.match(error.message, words);
-    await passStory(HERE, story, { allowConsole: [new RegExp(words)] });
+    await passStory(HERE, story, { allowConsole: [words] });
   }
 });
 
-proof("a QEMU that is killed, with all it had said on record", async () => {
+proofOfHost("a QEMU that is killed, with all it had said on record", async () => {
   let heard = 0;
   const { error, run } = await failStory(HERE, async ({ machine }) => {
     await machine.start();
@@ -209,7 +210,7 @@ proof("a kernel for other processors", async () => {
   assert.match(error.message, /its kernel is for (aarch64|x86_64), and the machine is (x86_64|aarch64)$/);
 });
 
-proof("a port of the host that is taken", async () => {
+proofOfHost("a port of the host that is taken", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
@@ -223,7 +224,7 @@ proof("a port of the host that is taken", async () => {
   assert.match(error.message, `Cannot forward port ${port} of this host to "machine": another program listens there`);
 });
 
-proof("a machine with more memory than there is", async () => {
+proofOfHost("a machine with more memory than there is", async () => {
   const { error, run } = await failStory(
     HERE,
     async ({ machine }) => {
@@ -236,7 +237,7 @@ proof("a machine with more memory than there is", async () => {
   assert.is(isInfrastructure(run.error?.code ?? ""), true);
 });
 
-proof("a mistake of the script", async () => {
+proofOfHost("a mistake of the script", async () => {
   const { error } = await failStory(HERE, async ({ machine }) => {
     await machine.start();
     const words: { readonly [name: string]: string } = {};
@@ -246,7 +247,7 @@ proof("a mistake of the script", async () => {
   assert.match(error.message, /^Cannot go on with the story: Cannot read properties of undefined/);
 });
 
-proof("time that is over: of a command, of a wait, of the test", async () => {
+proofOfHost("time that is over: of a command, of a wait, of the test", async () => {
   const { error } = await failStory(HERE, async ({ machine }) => {
     await machine.start();
     await machine.within(1).succeed`echo before; sleep 60`; // here

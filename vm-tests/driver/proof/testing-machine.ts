@@ -18,8 +18,11 @@ if (FILE === undefined) console.log("skipped what needs a machine: `npm test -- 
 const MACHINE =
   FILE === undefined ? undefined : { ...(JSON.parse(readFileSync(FILE, "utf8")) as MachineManifest), memoryMiB: 512 };
 
-/** A test on a machine. */
+/** A test on a machine that has to hold on every platform: of what goes on in a guest, or between it and the driver. */
 export const proof = MACHINE === undefined ? test.skip : test;
+
+/** A test on a machine of what the driver and its host do, whatever the guest is: one platform proves it for all. */
+export const proofOfHost = process.env["FLOE_PROOF_PART"] === "guest" ? test.skip : proof;
 
 /** @returns the machine that these tests are for. */
 export function theMachine(): MachineManifest {
