@@ -27,6 +27,12 @@ export default vmTest({
       assert.match(await machine.readFile("/proc/cmdline"), new RegExp(`init=${system}/init`));
       assert.deepEqual(await machine.failedUnits(), []);
     };
+    /** Show which entry starts when nobody chooses. */
+    const isDefault = async (generation: number): Promise<void> =>
+      assert.match(
+        await machine.readFile("/boot/loader/loader.conf"),
+        new RegExp(`^default floe-generation-${generation}\\.conf$`, "m"),
+      );
     await step("it starts by itself, from a partition that is /boot", async () => {
       await machine.start();
       await runs("base");
@@ -36,17 +42,17 @@ export default vmTest({
       await machine.switchTo("two");
       const entries = (await machine.succeed`ls /boot/loader/entries`).trim().split("\n");
       assert.deepEqual(entries, ["floe-generation-1.conf", "floe-generation-2.conf"]);
-      assert.match(await machine.readFile("/boot/loader/loader.conf"), /^default floe-generation-2\.conf$/m);
-      await machine.reboot();
-      await runs("two");
+      await isDefault(2);
     });
     await step("the older generation is chosen by key, and is no default by that", async () => {
       await machine.bootGeneration(1);
       await runs("base");
+      await isDefault(2);
       assert.equal(await machine.defaultGeneration(), 2);
     });
     await step("a switch makes a third entry, and all are whole", async () => {
-      await machine.switchTo("three", { mode: "boot" });
+      await machine.switchTo("three");
+      await isDefault(3);
       const lines = async (command: Promise<string>): Promise<string[]> => (await command).trim().split("\n");
       const needed = await lines(machine.succeed`cat /boot/loader/entries/*.conf`);
       const files = needed.flatMap((line) => /^(?:linux|initrd) \/(\S+)$/.exec(line)?.[1] ?? []);
@@ -57,14 +63,15 @@ export default vmTest({
       );
       assert.equal(programs[0], programs[1]);
       assert.equal(await machine.succeed`find /boot -name '*.new'`, "", "something was left half-written");
-      await machine.reboot({ entry: /Generation 3:.*made/ });
-      await runs("three");
     });
-    await step("a power cut leaves a machine that starts, and a rollback its older entry", async () => {
-      await machine.rollback();
+    await step("a power cut after the switch leaves a machine that starts the new default", async () => {
       await machine.crash();
       await machine.start();
-      await runs("two");
+      await runs("three");
+    });
+    await step("a rollback makes the older entry the default", async () => {
+      await machine.rollback();
+      await isDefault(2);
     });
     await step("what the menu does not show cannot be chosen", async () => {
       await machine.shutdown();

@@ -9,13 +9,15 @@ import { waitUntil } from "./wait.ts";
 
 /** Seconds of the guest until the menu has to be there, and until it has to have done what a key asks for. */
 const MENU_SECONDS = 60;
-const KEY_SECONDS = 5;
 const LOOK_MS = 20;
 /** How often a key is pressed while the menu is not there yet. */
 const KNOCK_MS = 200;
 
 /** Keys of systemd-boot as characters of a serial line. Source: systemd-boot(7). Help stops the menu's clock and does nothing else. */
 const KEYS = { help: "h", down: "j", up: "k", enter: "\r" } as const;
+
+/** Stands in the line of help, which is there until the next key has done its work. */
+const HELP = "(d)efault";
 
 /** What the firmware says before it starts the menu: earlier keys are for itself. */
 const MENU_STARTS = /BdsDxe: starting/;
@@ -86,49 +88,47 @@ class Menu {
   async appears(name: string): Promise<void> {
     const { console } = this.#boot;
     let knocked = 0;
-    await this.#until(`see the boot menu of "${name}"`, MENU_SECONDS, () => {
+    await this.#until(`see the boot menu of "${name}"`, () => {
       if (console.find(KERNEL_RUNS) !== undefined)
         throw new CodedError("boot.no-menu", `Cannot choose in the boot menu of "${name}": its kernel runs already`);
       if (console.find(MENU_STARTS) !== undefined && performance.now() - knocked >= KNOCK_MS) {
         knocked = performance.now();
         this.#press(KEYS.help);
       }
-      return this.chosen() !== undefined;
+      return this.chosen() !== undefined && this.#showsHelp();
     });
   }
 
-  /** Whether a key brings another line than this one. */
+  /** Whether a key brings another line than this one. Its work is done when the help of before is gone. */
   async moves(key: string, from: string): Promise<boolean> {
     this.#press(key);
-    const moved = this.#until("move in the boot menu", KEY_SECONDS, () => {
-      const now = this.chosen();
-      return now !== undefined && now !== from;
-    });
-    return moved.then(
-      () => true,
-      (error) => {
-        if (error.code === "wait.timeout") return false;
-        throw error;
-      },
-    );
+    await this.#until("move in the boot menu", () => this.chosen() !== undefined && !this.#showsHelp());
+    const moved = this.chosen() !== from;
+    this.#press(KEYS.help);
+    await this.#until("see the help of the boot menu", () => this.#showsHelp());
+    return moved;
+  }
+
+  #showsHelp(): boolean {
+    return this.#screen.lines().some(({ text }) => text.includes(HELP));
   }
 
   /** Start the line that is chosen. */
   async start(name: string): Promise<void> {
     this.#press(KEYS.enter);
-    await this.#until(`leave the boot menu of "${name}"`, MENU_SECONDS, () => this.chosen() === undefined);
+    await this.#until(`leave the boot menu of "${name}"`, () => this.chosen() === undefined);
   }
 
   #press(key: string): void {
     this.#boot.machine.console.write(key);
   }
 
-  #until(what: string, seconds: number, isSo: () => boolean): Promise<true> {
+  #until(what: string, isSo: () => boolean): Promise<true> {
     const { clock, signal } = this.#boot;
     const seen = (): string => this.chosen() ?? this.#boot.console.last(1)[0] ?? "nothing";
     return waitUntil({
       what,
-      deadline: new Deadline(seconds, clock),
+      deadline: new Deadline(MENU_SECONDS, clock),
       signal,
       attempt: async () => (isSo() ? { value: true } : { seen: seen() }),
       pause: () => sleep(LOOK_MS),

@@ -71,10 +71,10 @@ test("planBootEntries() keeps the newest and the default, removes its own others
   const plan = planBootEntries({
     ...options,
     limit: 1,
-    existing: ["floe-generation-1.conf", "floe-generation-9.conf", "windows.conf"],
+    existing: ["floe-generation-1.conf", "floe-generation-3.conf.new", "floe-generation-9.conf", "windows.conf"],
   });
   assert.equal([...plan.entries.keys()].length, 2);
-  assert.equal(plan.remove, ["floe-generation-1.conf", "floe-generation-9.conf"]);
+  assert.equal(plan.remove, ["floe-generation-1.conf", "floe-generation-3.conf.new", "floe-generation-9.conf"]);
 });
 
 test("planBootEntries() copies each kernel once, under a name of its content", () => {

@@ -47,7 +47,8 @@ export interface BootEntriesPlan {
   readonly loaderConf: string;
 }
 
-const ENTRY = /^floe-generation-\d+(?:-specialisation-[A-Za-z0-9_.-]+)?\.conf$/;
+/** Also one that a power cut left half-written. */
+const ENTRY = /^floe-generation-\d+(?:-specialisation-[A-Za-z0-9_.-]+)?\.conf(?:\.new)?$/;
 
 /** The file name of the entry of a generation, or of a variant of it. */
 export function bootEntryName(number: number, specialisation?: string): string {
