@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -273,7 +273,11 @@ test("clients that take nothing, ask for nothing or ask endlessly are sent away"
   // Somebody else is served all the while.
   assert.is((await ask(`${url.origin}/nix-cache-info`)).status, 200);
   // Only after it had its time does it take what is left, and finds the connection closed.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const port = lazy.localPort as number;
+  await until(
+    () => !isServed(port),
+    () => "still served",
+  );
   lazy.resume();
   await until(
     () => isGone,
@@ -305,6 +309,15 @@ test("a port that is taken is an error", async (context) => {
     assert.is((error as CodedError).code, "cache-server.cannot-listen");
   }
 });
+
+/** Whether somebody on this machine still has a connection with a port open, as the system lists them. */
+function isServed(port: number): boolean {
+  const far = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .some(([, , remote, state]) => remote?.endsWith(far) === true && state === "01");
+}
 
 async function until(condition: () => boolean, seen: () => string): Promise<void> {
   const deadline = Date.now() + 10_000;
