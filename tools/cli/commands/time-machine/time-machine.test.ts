@@ -7,7 +7,7 @@ import { findFlake } from "../../../../core/host/flake/index.ts";
 import { TestRepository } from "../../../../core/host/git/testing.ts";
 import { formatSources } from "../../../../core/system/switch/index.ts";
 import { configText, flakeWith, type InputsWorld, openInputsWorld } from "../../testing-inputs.ts";
-import { temporaryDirectory } from "../../testing.ts";
+import { type CliResult, temporaryDirectory } from "../../testing.ts";
 
 const test = suite("time machine");
 let world: InputsWorld;
@@ -16,6 +16,11 @@ test.before(async () => {
   world = await openInputsWorld();
 });
 test.after(() => world.close());
+
+/** All of it with a store of its own, which the command inherits. */
+const store = temporaryDirectory();
+const travel = (cwd: string, flags: readonly string[], ...words: string[]): Promise<CliResult> =>
+  world.floe(cwd, "time-machine", ...flags, "--store", store, "--", ...words);
 
 const day = (repository: TestRepository, rev: string): string =>
   new Date(Number(repository.git("show", "--no-patch", "--format=%ct", rev)) * 1000).toISOString().slice(0, 10);
@@ -28,13 +33,8 @@ test("floe time-machine --date runs a command with inputs as they were, and writ
   mkdirSync(`${folder}/here`);
   await world.ok(folder, "flake", "lock");
   const lock = readFileSync(`${folder}/lock.json`, "utf8");
-  const at = (date: string, ...words: string[]) =>
-    world.run(folder, "time-machine", "--date", date, "--", "eval", "--raw", ".#rev", ...words);
-  const before = await world.floe(
-    folder,
-    ...["time-machine", "--date", day(repository, first), "--store", temporaryDirectory(), "--"],
-    ...["eval", "--raw", ".#rev", "--store", temporaryDirectory()],
-  );
+  const at = (date: string) => travel(folder, ["--date", date], "eval", "--raw", ".#rev");
+  const before = await at(day(repository, first));
   assert.is(before.stdout, first, before.stderr);
   assert.match(before.stderr, `a: ${url}?rev=${first}`);
   assert.is((await at(`${day(repository, second)}T23:00:00Z`)).stdout, second);
@@ -57,7 +57,7 @@ test("floe time-machine --rev takes the lock of a commit, and hands on the exit 
   own.commit();
   const lock = readFileSync(`${folder}/lock.json`, "utf8");
   assert.is(await world.ok(folder, "eval", "--raw", ".#rev"), second);
-  const past = (rev: string, ...words: string[]) => world.run(folder, "time-machine", "--rev", rev, "--", ...words);
+  const past = (rev: string, ...words: string[]) => travel(folder, ["--rev", rev], ...words);
   assert.is((await past("HEAD~1", "eval", "--raw", ".#rev")).stdout, first);
   assert.is((await past("HEAD", "eval", "--raw", ".#rev")).stdout, second);
   assert.is(readFileSync(`${folder}/lock.json`, "utf8"), lock);
@@ -79,16 +79,17 @@ test("floe time-machine --sources takes what a system was made of", async () => 
   const bare = url.replace(/^git\+/, "");
   const source = { type: "git", url: bare, rev: first, ref: "refs/heads/main" };
   writeFileSync(`${system}/sources.json`, formatSources({ a: source, other: source }));
-  const words = ["--", "eval", "--raw", ".#rev"];
-  assert.is(await world.ok(folder, "time-machine", "--sources", system, ...words), first);
-  assert.is(await world.ok(folder, "time-machine", "--sources", `${system}/sources.json`, ...words), first);
-  const none = await world.run(folder, "time-machine", "--sources", folder, ...words);
-  assert.match(none.stderr, "[time-machine.no-sources]");
+  const made = (path: string) => travel(folder, ["--sources", path], "eval", "--raw", ".#rev");
+  assert.is((await made(system)).stdout, first);
+  assert.is((await made(`${system}/sources.json`)).stdout, first);
+  assert.match((await made(folder)).stderr, "[time-machine.no-sources]");
 });
 
 test("floe time-machine --tool runs a command by another revision of Floe", async () => {
   const engine = findEngine();
-  const { sourceDirectory, files = [] } = await findFlake(engine, engine);
+  const { sourceDirectory, files } = await findFlake(engine, engine);
+  if (files === undefined)
+    return console.log("skipped: this tree is no checkout, so nobody says which files are part of it");
   const floe = new TestRepository(temporaryDirectory());
   const isPart = (file: string): boolean =>
     /^(core|tools\/cli|vm-tests|modules|pkgs)\//.test(file) || /^(package(-lock)?\.json|tsconfig.*)$/.test(file);
@@ -96,24 +97,19 @@ test("floe time-machine --tool runs a command by another revision of Floe", asyn
     mkdirSync(dirname(join(floe.folder, file)), { recursive: true });
     copyFileSync(join(sourceDirectory, file), join(floe.folder, file));
   }
-  const versionFile = readFileSync(join(floe.folder, "package.json"), "utf8");
   const earlier = floe.commit();
-  floe.write({ "package.json": versionFile.replace(/"description": ".*"/, '"description": "later"') }).commit();
   floe.write({ "tools/cli/floe": "exit 42\n" }).commit();
   const folder = flakeWith("{}", "{ answer: 42 }");
   const reference = `git+file://${floe.folder}`;
-  const past = await world.run(
-    folder,
-    ...["time-machine", "--tool", `${reference}?rev=${earlier}`, "--", "eval", ".#answer"],
-  );
+  const past = await travel(folder, ["--tool", `${reference}?rev=${earlier}`], "eval", ".#answer");
   assert.is(past.stdout.trim(), "42", past.stderr);
   const date = day(floe, earlier);
-  const dated = await world.run(folder, "time-machine", "--tool", reference, "--date", date, "--", "--version");
-  assert.match(dated.stdout, /^\d+\.\d+/, dated.stderr);
-  assert.is((await world.run(folder, "time-machine", "--tool", reference, "--", "--version")).code, 42);
+  const dated = await travel(folder, ["--tool", reference, "--date", date], "eval", ".#answer");
+  assert.is(dated.stdout.trim(), "42", dated.stderr);
+  assert.is((await travel(folder, ["--tool", reference], "eval", ".#answer")).code, 42);
   const other = new TestRepository(temporaryDirectory());
   other.write({ a: "" }).commit();
-  const none = await world.run(folder, "time-machine", "--tool", `git+file://${other.folder}`, "--", "--version");
+  const none = await travel(folder, ["--tool", `git+file://${other.folder}`], "eval", ".#answer");
   assert.match(none.stderr, "[time-machine.no-tool]");
 });
 
@@ -131,25 +127,17 @@ test("floe time-machine --tool installs the packages that a tree names, and says
     "package-lock.json": JSON.stringify(lock),
   });
   floe.commit();
-  const words = ["time-machine", "--offline", "--tool", `git+file://${floe.folder}`, "--", "x"];
-  const failed = await world.run(temporaryDirectory(), ...words);
+  const failed = await travel(temporaryDirectory(), ["--offline", "--tool", `git+file://${floe.folder}`], "x");
   assert.match(failed.stderr, "[time-machine.packages-failed]");
 });
 
 test("floe time-machine wants one time, and one that there is", async () => {
   const folder = flakeWith("{}");
   for (const flags of [[], ["--date", "2026-11-01", "--rev", "HEAD"]])
-    assert.match(
-      (await world.run(folder, "time-machine", ...flags, "--", "eval", ".")).stderr,
-      "[time-machine.no-time]",
-    );
+    assert.match((await travel(folder, flags, "eval", ".")).stderr, "[time-machine.no-time]");
   for (const date of ["yesterday", "2026-02-30", "2026-11-01 12:00", "2026-13-01"])
-    assert.match(
-      (await world.run(folder, "time-machine", "--date", date, "--", "eval", ".")).stderr,
-      "[time-machine.bad-date]",
-      date,
-    );
-  const nowhere = await world.run(folder, "time-machine", "--rev", "HEAD", "--", "eval", ".");
+    assert.match((await travel(folder, ["--date", date], "eval", ".")).stderr, "[time-machine.bad-date]", date);
+  const nowhere = await travel(folder, ["--rev", "HEAD"], "eval", ".");
   assert.match(nowhere.stderr, "[time-machine.no-repository]");
 });
 

@@ -31,7 +31,9 @@ export default async function timeMachine(
   try {
     const more = chosen.length === 0 ? [] : await inputsThen(this, flags, seconds, folder);
     const program = flags.tool === undefined ? ownProgram() : await toolThen(this, flags, flags.tool, seconds);
-    this.exitWith(await runOnTerminal([...program, ...withFlags(words, more)]));
+    // Where sources were put, the command looks for them.
+    const store = flags.store === undefined || words.includes("--store") ? [] : ["--store", flags.store];
+    this.exitWith(await runOnTerminal([...program, ...withFlags(words, [...store, ...more])]));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
