@@ -13,6 +13,7 @@ import {
   hashDerivationModulo,
   type InputHashes,
   parseDerivation,
+  parseDerivationReferences,
   resolveDerivation,
   type StructuredValue,
 } from "./index.ts";
@@ -53,6 +54,21 @@ const derivation: fc.Arbitrary<Derivation> = fc.record(
   { noNullPrototype: true },
 );
 const shuffled = <T>(items: readonly T[]): T[] => [...items].reverse();
+
+test("parseDerivationReferences() says what parseDerivation() does, and does not look at the rest", () => {
+  fc.assert(
+    fc.property(derivation, (made) => {
+      const written = formatDerivation(made);
+      const expected = [...made.inputDerivations.keys(), ...made.inputSources];
+      assert.equal(sortedText(parseDerivationReferences(written, "n")), sortedText(expected));
+      const end = written.lastIndexOf(`],"${made.system}",`);
+      assert.equal(sortedText(parseDerivationReferences(written.slice(0, end + 1), "n")), sortedText(expected));
+    }),
+  );
+  assert.throws(() => parseDerivationReferences("Derive([],[],[]", "n"), {
+    code: "derivation.malformed",
+  } as CodedError);
+});
 
 test("parseDerivation() gives back every derivation that formatDerivation() wrote, through its bytes", () => {
   fc.assert(

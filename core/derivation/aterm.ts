@@ -74,27 +74,7 @@ export function derivationPath(derivation: Derivation, storeDirectory: string = 
  */
 export function parseDerivation(text: string, name: string, storeDirectory: string = STORE_DIRECTORY): Derivation {
   const reader = new TermReader(text, name);
-  const path = (): StorePath => parseStorePath(reader.string(), storeDirectory);
-  reader.expect("Derive(");
-  const outputs = reader.list((): [string, DerivationOutput] => {
-    reader.expect("(");
-    const output = reader.string();
-    const fields = { path: reader.next(), hashAlgorithm: reader.next(), hash: reader.next() };
-    reader.expect(")");
-    return [output, checkOutput(fields, name, storeDirectory)];
-  });
-  if (outputs.length === 0) throw malformed(name, "it has no outputs");
-  reader.expect(",");
-  const inputDerivations = reader.list((): [StorePath, readonly string[]] => {
-    reader.expect("(");
-    const input = path();
-    reader.expect(",");
-    const wanted = reader.list(() => reader.string());
-    reader.expect(")");
-    return [input, wanted];
-  });
-  reader.expect(",");
-  const inputSources = reader.list(path);
+  const { outputs, inputDerivations, inputSources } = readHead(reader, name, storeDirectory);
   const system = reader.next();
   const builder = reader.next();
   reader.expect(",");
@@ -117,6 +97,52 @@ export function parseDerivation(text: string, name: string, storeDirectory: stri
     args,
     env: Object.fromEntries(env),
   };
+}
+
+/**
+ * What a derivation refers to, from the beginning of its text; what comes after that (the builder, its arguments and environment: most
+ * of the text) is not looked at.
+ *
+ * @throws {CodedError} As {@link parseDerivation}, for that beginning.
+ */
+export function parseDerivationReferences(
+  text: string,
+  name: string,
+  storeDirectory: string = STORE_DIRECTORY,
+): StorePath[] {
+  const { inputDerivations, inputSources } = readHead(new TermReader(text, name), name, storeDirectory);
+  return [...inputDerivations.map(([path]) => path), ...inputSources];
+}
+
+interface Head {
+  readonly outputs: [string, DerivationOutput][];
+  readonly inputDerivations: [StorePath, readonly string[]][];
+  readonly inputSources: StorePath[];
+}
+
+/** All before the platform. */
+function readHead(reader: TermReader, name: string, storeDirectory: string): Head {
+  const path = (): StorePath => parseStorePath(reader.string(), storeDirectory);
+  reader.expect("Derive(");
+  const outputs = reader.list((): [string, DerivationOutput] => {
+    reader.expect("(");
+    const output = reader.string();
+    const fields = { path: reader.next(), hashAlgorithm: reader.next(), hash: reader.next() };
+    reader.expect(")");
+    return [output, checkOutput(fields, name, storeDirectory)];
+  });
+  if (outputs.length === 0) throw malformed(name, "it has no outputs");
+  reader.expect(",");
+  const inputDerivations = reader.list((): [StorePath, readonly string[]] => {
+    reader.expect("(");
+    const input = path();
+    reader.expect(",");
+    const wanted = reader.list(() => reader.string());
+    reader.expect(")");
+    return [input, wanted];
+  });
+  reader.expect(",");
+  return { outputs, inputDerivations, inputSources: reader.list(path) };
 }
 
 function checkOutput(output: DerivationOutput, name: string, storeDirectory: string): DerivationOutput {

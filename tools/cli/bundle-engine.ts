@@ -73,7 +73,12 @@ const insideOnly = (root: string): Plugin => ({
 /** Write the script as compiled: all functions that an evaluation of our own system calls. The bundle is to be there already. */
 export async function compileEngineImage(root: string): Promise<void> {
   const { program, args, input } = warmUp(root);
-  const { stdout, stderr, status } = spawnSync(program, args, { input, env: { TZ: "UTC" }, maxBuffer: 1024 ** 3 });
+  const { stdout, stderr, status } = spawnSync(program, args, {
+    input,
+    stdio: ["pipe", "pipe", "pipe", "ignore"],
+    env: { TZ: "UTC" },
+    maxBuffer: 1024 ** 3,
+  });
   const [, , answer = "", code = ""] = stdout.toString("utf8").split("\n", 4);
   if (status !== 0 || code === "") throw new Error(`The evaluation ended with ${status}: ${stderr}`);
   if (!answer.startsWith('{"answer":{"kind":"value"'))

@@ -45,9 +45,8 @@ export function placeOfAnswer({ words, entry }: GivenCommand): PlaceOfAnswer | u
 }
 
 /** What a command prints that would do nothing but print it; `undefined` when that is not known. */
-export function findAnswer(command: GivenCommand): string | undefined {
-  const place = placeOfAnswer(command);
-  const answer = place?.answers.find(place.key);
+export function findAnswer({ answers, key }: PlaceOfAnswer): string | undefined {
+  const answer = answers.find(key);
   return answer !== undefined && holdsInStore(answer) ? answer.text : undefined;
 }
 

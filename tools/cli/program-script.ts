@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { constants, Script } from "node:vm";
+import type { EarlyStart } from "../../core/host/evaluator/early-start.ts";
 
 /** The program as one script, in the folder of bundles. */
 export const PROGRAM_NAME = "floe-program.js";
@@ -28,7 +29,7 @@ export function codeFile(program: string, kind: CodeKind): string {
 export interface ProgramScript {
   readonly script: Script;
   /** Run the program with these words. */
-  readonly runFloe: (words: readonly string[]) => Promise<void>;
+  readonly runFloe: (words: readonly string[], early?: EarlyStart) => Promise<void>;
 }
 
 /**

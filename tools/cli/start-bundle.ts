@@ -3,7 +3,8 @@
  * most of the time that a small command takes.
  */
 import { fileURLToPath } from "node:url";
-import { findAnswer } from "./known-answer.ts";
+import { defaultEarlyStartFolder, EarlyStart } from "../../core/host/evaluator/early-start.ts";
+import { findAnswer, placeOfAnswer } from "./known-answer.ts";
 import { Output } from "./output.ts";
 import { loadProgram, PROGRAM_NAME } from "./program-script.ts";
 import { isStale } from "./stale.ts";
@@ -19,12 +20,17 @@ if (isStale(entry)) {
   // Scripts ask often, and no command has to be loaded to answer.
   new Output("stdout").line(VERSION);
 } else {
-  const known = findAnswer({ words, entry });
-  if (known === undefined) run();
+  const place = placeOfAnswer({ words, entry });
+  const known = place === undefined ? undefined : findAnswer(place);
+  if (known === undefined) run(place?.key);
   else new Output("stdout").write(known);
 }
 
-function run(): void {
+/** @param key The command with all that it depends on besides files. */
+function run(key: string | undefined): void {
+  const folder = defaultEarlyStartFolder(process.env);
+  const early = key === undefined || folder === undefined ? undefined : new EarlyStart(folder, key);
+  early?.begin();
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root, words).runFloe(words);
+  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root, words).runFloe(words, early);
 }

@@ -6,6 +6,7 @@ export {
   type Json,
   type LockNeeded,
 } from "./evaluate.ts";
+export { takeEarlyStart } from "./early-start.ts";
 export { bundleFiles } from "./bundle-files.ts";
 export type { DebugStop, EvaluationDebugger, HowToGoOn } from "./debug-channel.ts";
 export { findEngine, isBundleCurrent } from "./engine.ts";

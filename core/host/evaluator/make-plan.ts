@@ -1,5 +1,6 @@
 import { CodedError } from "../../base/index.ts";
-import { type Derivation, parseDerivation } from "../../derivation/index.ts";
+import { parseDerivationReferences } from "../../derivation/index.ts";
+import type { StorePath } from "../../store/index.ts";
 import type { AgentAnswer, EvaluatorQuestion, Mount } from "./protocol.ts";
 import type { EvaluationPlan, PlanSource } from "./plan.ts";
 
@@ -32,8 +33,7 @@ function planFrom(
     wanted.add(path);
     const text = derivations.get(path);
     if (text !== undefined) {
-      const derivation = parse(path, text);
-      pending.push(...derivation.inputDerivations.keys(), ...derivation.inputSources);
+      pending.push(...referencesIn(path, text));
       continue;
     }
     const source = sources.get(path);
@@ -55,16 +55,16 @@ function planFrom(
   };
 }
 
-export function parse(path: string, text: string): Derivation {
+function referencesIn(path: string, text: string): readonly StorePath[] {
   const name = path.slice(path.lastIndexOf("/") + 34, -".drv".length);
   try {
-    return parseDerivation(text, name);
+    return parseDerivationReferences(text, name);
   } catch (cause) {
     throw malformed(`"${path}" is no derivation`, cause);
   }
 }
 
-export function malformed(found: string, cause?: unknown): CodedError {
+function malformed(found: string, cause?: unknown): CodedError {
   return new CodedError("evaluation.malformed-answer", `Cannot use the answer of the evaluation: ${found}`, { cause });
 }
 

@@ -1,13 +1,14 @@
-import { spawn } from "node:child_process";
 import { CodedError, type SourceLocation } from "../../base/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
 import { childFailure, ranOutOfMemory } from "./child-failure.ts";
 import { DebugChannel, debugQuestion, type EvaluationDebugger } from "./debug-channel.ts";
 import { DEBUG_ARGUMENT } from "./debug-protocol.ts";
+import { type EarlyStart, takeEarlyStart } from "./early-start.ts";
 import { type EvaluationLimits, readEvaluationLimits } from "./limits.ts";
 import { Places } from "./places.ts";
 import { type EvaluationProfile, parseProfile } from "./profile.ts";
 import { CONSOLE_MARK, type EvaluatorQuestion, GREETING } from "./protocol.ts";
+import { killEvaluation, spawnEvaluation } from "./spawn-evaluation.ts";
 import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type ChildLimits, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
 
@@ -81,6 +82,7 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
   }
   if (outcome.status === 0 && outcome.greeted && answer !== undefined) {
     if (profile !== undefined && profile !== "") onProfile?.(parseProfile(profile, places));
+    outcome.keep();
     return { answer, isolation };
   }
   const spent = outcome.timedOut ? timeoutSeconds * 1000 : outcome.milliseconds / 4;
@@ -146,6 +148,10 @@ interface Outcome {
   readonly milliseconds: number;
   /** Why a debugger ended it. */
   readonly givenUp: { readonly error: unknown } | undefined;
+  /** Whether it was started before it was known what there is to ask. */
+  readonly wasBegun: boolean;
+  /** Begin with this the next time that the command is given. */
+  readonly keep: () => void;
 }
 
 type RunLimits = EvaluationLimits & ChildLimits;
@@ -155,9 +161,16 @@ async function runConfined(
   limits: RunLimits,
   options: RunChildOptions,
 ): Promise<readonly [Outcome, Isolation]> {
+  // Who debugs goes on talking to the process.
+  const early = options.debugger === undefined ? takeEarlyStart() : undefined;
+  const run = async (command: ChildCommand): Promise<Outcome> => {
+    const outcome = await runOnce(command, question, limits, options, early);
+    // What was begun before anybody looked may have missed what is there now.
+    return outcome.greeted || !outcome.wasBegun ? outcome : runOnce(command, question, limits, options, early);
+  };
   const sandbox = sandboxCommand(question, limits);
   if (sandbox !== undefined) {
-    const outcome = await runOnce(sandbox, question, limits, options);
+    const outcome = await run(sandbox);
     // Ended by us before it spoke: no fault of the sandbox.
     if (outcome.greeted || outcome.timedOut || options.signal?.aborted === true) return [outcome, sandbox.isolation];
   }
@@ -165,16 +178,7 @@ async function runConfined(
   options.onLine?.(
     `The evaluation is confined by the permission model alone: ${sandbox === undefined ? "bubblewrap is not installed" : "bubblewrap cannot start here"}`,
   );
-  return [await runOnce(node, question, limits, options), node.isolation];
-}
-
-/** End a process with all of its group. */
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // The group ended while we decided.
-  }
+  return [await run(node), node.isolation];
 }
 
 function runOnce(
@@ -182,6 +186,7 @@ function runOnce(
   question: EvaluatorQuestion,
   limits: RunLimits,
   options: RunChildOptions,
+  early: EarlyStart | undefined,
 ): Promise<Outcome> {
   options.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
@@ -190,21 +195,15 @@ function runOnce(
     const dataKiB = (limits.memoryMiB + limits.memoryMiB / 4 + BASE_MIB) * 1024;
     const limited = ['ulimit -d "$0" 2>/dev/null; exec "$@"', String(Math.round(dataKiB)), command.program];
     const last = question.debug === undefined ? [] : [DEBUG_ARGUMENT];
-    const child = spawn("/bin/sh", ["-c", ...limited, ...command.args, ...last], {
-      env: { TZ: "UTC" },
-      stdio: ["pipe", "pipe", "pipe"],
-      cwd: "/",
-      // A session of its own, which also keeps terminals away, ended as a group: until the sandbox's inner process has asked to die with the outer
-      // one, killing that alone would leave it, with our pipes open.
-      detached: true,
-    });
+    const asked = { words: ["/bin/sh", "-c", ...limited, ...command.args, ...last], modules: options.modules?.file };
+    const line = JSON.stringify(question);
+    const begun = early?.take(asked, line);
+    const child = begun ?? spawnEvaluation(asked);
     const { maxAnswerBytes = MAX_ANSWER_BYTES } = options;
     const output: Buffer[] = [];
     let size = 0;
     let timedOut = false;
-    const kill = (): void => {
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
-    };
+    const kill = (): void => killEvaluation(child);
     let givenUp: Outcome["givenUp"];
     const channel =
       options.debugger === undefined
@@ -212,7 +211,7 @@ function runOnce(
         : new DebugChannel({
             debugger: options.debugger,
             places: new Places(question.mounts),
-            send: (line) => void child.stdin.write(line),
+            send: (words) => void child.stdin?.write(words),
             quit: (error) => {
               givenUp ??= { error };
               kill();
@@ -223,18 +222,18 @@ function runOnce(
       kill();
     }, limits.timeoutSeconds * 1000);
     options.signal?.addEventListener("abort", kill, { once: true });
-    child.stdout.on("data", (chunk: Buffer) => {
+    child.stdout?.on("data", (chunk: Buffer) => {
       const rest = channel?.push(chunk) ?? chunk;
       output.push(rest);
       size += rest.length;
       if (size > maxAnswerBytes) kill();
     });
     const errors = new LineReader(options.onLine);
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
+    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
     // A child that ends at once closes the pipe before it has read the question; its status tells more than EPIPE.
-    child.stdin.on("error", () => {});
-    child.stdin.write(`${JSON.stringify(question)}\n${options.modules?.read() ?? "{}"}\n`);
-    if (channel === undefined) child.stdin.end();
+    child.stdin?.on("error", () => {});
+    child.stdin?.write(`${line}\n`);
+    if (channel === undefined) child.stdin?.end();
     const settle = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", kill);
@@ -257,6 +256,8 @@ function runOnce(
         tooLarge: size > maxAnswerBytes,
         milliseconds: performance.now() - started,
         givenUp,
+        wasBegun: begun !== undefined,
+        keep: () => early?.keep(asked, line),
       });
     });
   });

@@ -127,7 +127,10 @@ function hiddenIn(folder: string): string[] {
 /** The shared libraries of this process, which the child, being the same program, will need. */
 function runtimeFiles(): string[] {
   const maps = readFileSync("/proc/self/maps", "utf8");
-  const libraries = new Set([...maps.matchAll(/ (\/\S+\.so(?:\.[0-9.]+)?)$/gm)].map((match) => match[1] as string));
+  // Where they are mapped is chance; the same command is to have the same words each time.
+  const libraries = new Set(
+    [...maps.matchAll(/ (\/\S+\.so(?:\.[0-9.]+)?)$/gm)].map((match) => match[1] as string).sort(),
+  );
   // Names under which programs ask for the loader and the libraries, where these are links into /usr.
   const aliases = [
     "/lib",

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { writeFileAtomic } from "../files/write.ts";
 
 /**
@@ -9,31 +9,21 @@ import { writeFileAtomic } from "../files/write.ts";
  */
 export class StrippedCache {
   readonly #folder: string;
-  readonly #file: string;
+  /** One line of JSON; the evaluation's process reads it, and does without one that is not there or damaged. */
+  readonly file: string;
 
   /** @param folder Where caches are kept; made when the first one is. */
   constructor(folder: string, configFile: string) {
     this.#folder = folder;
     // Another Node may strip otherwise.
-    this.#file = `${folder}/${createHash("sha256").update(`${process.version} ${configFile}`).digest("hex")}.json`;
-  }
-
-  /** One line of JSON; an empty object when there is none yet. */
-  read(): string {
-    try {
-      const text = readFileSync(this.#file, "utf8");
-      JSON.parse(text);
-      return text;
-    } catch {
-      return "{}";
-    }
+    this.file = `${folder}/${createHash("sha256").update(`${process.version} ${configFile}`).digest("hex")}.json`;
   }
 
   /** A cache that cannot be written is no reason to fail. */
   write(line: string): void {
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      writeFileAtomic(this.#file, line, { mode: 0o600 });
+      writeFileAtomic(this.file, line, { mode: 0o600 });
     } catch {
       return;
     }

@@ -35,5 +35,5 @@ export function warmUp(root: string): WarmUp {
     tellCode: true,
   };
   const { program, args } = nodeCommand(question, DEFAULT_LIMITS);
-  return { program, args, input: `${JSON.stringify(question)}\n{}\n` };
+  return { program, args, input: `${JSON.stringify(question)}\n` };
 }

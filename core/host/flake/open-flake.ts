@@ -28,6 +28,7 @@ import {
   type BuildsNeeded,
   defaultRecordsFolder,
   evaluate,
+  takeEarlyStart,
   type EvaluationResult,
   type Expression,
   FLAKE_FILE_NAME,
@@ -261,6 +262,7 @@ export class OpenFlake {
     await this.#replaceOnce();
     const recorded = this.#records?.find(this.#location, question);
     if (recorded !== undefined) {
+      takeEarlyStart()?.end();
       await this.#tellSettings(recorded);
       return this.#tellWarnings(recorded);
     }

@@ -1,7 +1,7 @@
 /**
  * The process of one evaluation.
  *
- * In: a line with the question, a line with the stripped modules known. Out: a greeting, a line with the stripped modules
+ * In: a line with the question; on descriptor 3 the stripped modules known, or nothing. Out: a greeting, a line with the stripped modules
  * that were used (empty when all were known), a line with the answer, a line with compiled code or a profile where that was asked for.
  * Under a debugger more lines come and go, see `debug-protocol.ts`.
  */
@@ -38,14 +38,12 @@ interface Kept {
 
 function main(): void {
   writeAll(1, `${GREETING}\n`);
-  // Under a debugger what is to be done comes later on the same way.
+  // Under a debugger what is to be done comes later on the same way; else what follows the line is for whoever keeps the question.
   const input = process.argv.includes(DEBUG_ARGUMENT) ? new LineInput(0) : undefined;
-  const [questionJson, strippedJson] = (
-    input === undefined ? readFileSync(0, "utf8").split("\n", 2) : [input.next(), input.next()]
-  ) as [string, string];
+  const questionJson = (input === undefined ? readFileSync(0, "utf8").split("\n", 1)[0] : input.next()) as string;
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
   const stripped: StrippedModules = {
-    known: JSON.parse(strippedJson) as Record<string, string>,
+    known: readStripped(),
     used: {},
     fresh: false,
   };
@@ -75,6 +73,15 @@ function main(): void {
   writeAll(1, `${JSON.stringify(whole)}\n`);
   if (profile !== undefined) writeAll(1, `${JSON.stringify(profile)}\n`);
   if (question.tellCode === true) writeAll(1, `${kept.image?.code().toString("base64") ?? ""}\n`);
+}
+
+/** Modules of earlier evaluations; none where the file of them was cut short. */
+function readStripped(): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(3, "utf8")) as Record<string, string>;
+  } catch {
+    return {};
+  }
 }
 
 function evaluate(

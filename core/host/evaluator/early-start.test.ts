@@ -1,0 +1,104 @@
+import type { ChildProcess } from "node:child_process";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { findProgram } from "../process/find-program.ts";
+import { EarlyStart, offerEarlyStart } from "./early-start.ts";
+import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
+
+/** Tells what was taken of it. */
+class Watched extends EarlyStart {
+  taken: ChildProcess | undefined;
+
+  override take(...asked: Parameters<EarlyStart["take"]>): ChildProcess | undefined {
+    const child = super.take(...asked);
+    this.taken ??= child;
+    return child;
+  }
+}
+
+async function makeWorld() {
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
+    "flake/a.ts": "export const a = 1;\n",
+  });
+  const make = (): Watched => new Watched(`${folder}/questions`, "a command");
+  const flake = flakeIn(`${folder}/flake`);
+  const askWith = async (early: EarlyStart, attribute: string): Promise<unknown> => {
+    offerEarlyStart(early);
+    return (await ask(flake, attribute)).value;
+  };
+  const first = make();
+  assert.is(first.begin(), undefined);
+  assert.is(await askWith(first, "a"), 1);
+  return { folder, make, askWith };
+}
+
+const hasEnded = (child: ChildProcess | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.ref();
+    child.once("exit", () => resolve());
+  });
+
+test("EarlyStart begins with the question of the last time, and the evaluation takes its answer", async () => {
+  const { folder, make, askWith } = await makeWorld();
+  writeFileSync(`${folder}/flake/a.ts`, "export const a = 2;\n");
+  const early = make();
+  const child = early.begin();
+  assert.ok(child);
+  assert.is(await askWith(early, "a"), 2);
+  assert.is(early.taken, child);
+  assert.is(readdirSync(`${folder}/questions`).length, 1);
+});
+
+test("EarlyStart ends what was begun for another question, and begins with that one the next time", async () => {
+  const { make, askWith } = await makeWorld();
+  const early = make();
+  const child = early.begin();
+  assert.is(await askWith(early, "b"), 3);
+  assert.is(early.taken, undefined);
+  await hasEnded(child);
+  const next = make();
+  next.begin();
+  assert.is(await askWith(next, "b"), 3);
+  assert.ok(next.taken);
+});
+
+test("EarlyStart.end() ends what nobody needs", async () => {
+  const { make } = await makeWorld();
+  const early = make();
+  const child = early.begin();
+  assert.ok(child);
+  early.end();
+  await hasEnded(child);
+  assert.is(child.signalCode, "SIGKILL");
+});
+
+test("EarlyStart does without a file that is damaged or cut short", async () => {
+  const { folder, make, askWith } = await makeWorld();
+  const file = `${folder}/questions/${readdirSync(`${folder}/questions`)[0]}`;
+  const text = readFileSync(file, "utf8");
+  for (const damaged of ["", text.slice(0, -20), text.replace("ulimit", "ulimiT"), "{}\n{}\n0\n"]) {
+    writeFileSync(file, damaged);
+    assert.is(make().begin(), undefined, damaged.slice(0, 20));
+  }
+  const early = make();
+  assert.is(await askWith(early, "a"), 1);
+  assert.is(readFileSync(file, "utf8"), text);
+});
+
+const hasSandbox = findProgram("bwrap") !== undefined;
+if (!hasSandbox) console.log("skipped: bubblewrap is not installed");
+
+(hasSandbox ? test : test.skip)("evaluate() asks again when what was begun could not start", async () => {
+  const { folder, make, askWith } = await makeWorld();
+  renameSync(`${folder}/flake`, `${folder}/away`);
+  const early = make();
+  await hasEnded(early.begin());
+  renameSync(`${folder}/away`, `${folder}/flake`);
+  assert.is(await askWith(early, "a"), 1);
+  assert.ok(early.taken);
+});
+
+test.run();

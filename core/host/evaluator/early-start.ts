@@ -1,0 +1,127 @@
+import type { ChildProcess } from "node:child_process";
+import { closeSync, mkdirSync, readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { forgetOldest, sumOf } from "../answers/kept-files.ts";
+import { writeFileAtomic } from "../files/write.ts";
+import { type EvaluationProcess, killEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
+
+/** How many commands are known: those that evaluated last. */
+const KEPT = 64;
+
+/** A process that was begun, with what it was asked. */
+interface Begun {
+  readonly child: ChildProcess;
+  readonly text: string;
+}
+
+/**
+ * The evaluation that a command will most likely ask for, begun before the program is loaded: the same question to the same process as
+ * when the command was given before. Loading the program, looking at the flake and its lock take as long as it takes the process to be
+ * there and load the flake; on two cores that is saved.
+ *
+ * Whoever needs an answer says what would be started and asked. Only a process that is exactly that is used, and any other ended;
+ * so what was kept decides how fast an answer comes, and never what it says.
+ *
+ * A file of three lines: the question, which the process reads from it; words and modules as JSON; a sum of both.
+ */
+export class EarlyStart {
+  readonly #folder: string;
+  readonly #file: string;
+  #begun: Begun | undefined;
+  #kept: string | undefined;
+
+  /**
+   * @param folder Where questions are kept; made when the first one is.
+   * @param key The command, the place it is given in, and the program.
+   */
+  constructor(folder: string, key: string) {
+    this.#folder = folder;
+    this.#file = `${folder}/${sumOf(Buffer.from(key))}`;
+  }
+
+  /** Start the process, if the command is known. What cannot be started is no reason to fail. */
+  begin(): ChildProcess | undefined {
+    const descriptor = tryOpen(this.#file);
+    if (descriptor === undefined) return undefined;
+    try {
+      const bytes = readFileSync(this.#file);
+      const text = bytes.toString("utf8");
+      const [question, process_, sum] = text.split("\n", 3);
+      if (question === undefined || process_ === undefined || sum === undefined) return undefined;
+      if (sum !== sumOf(bytes.subarray(0, -(sum.length + 1)))) return undefined;
+      const child = spawnEvaluation(JSON.parse(process_) as EvaluationProcess, descriptor);
+      child.on("error", () => {});
+      hold(child, false);
+      this.#kept = text;
+      this.#begun = { child, text };
+      process.once("exit", () => this.end());
+      return child;
+    } catch {
+      return undefined;
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** The process that was begun, if it is this one and was asked this question; it is given once. */
+  take(asked: EvaluationProcess, question: string): ChildProcess | undefined {
+    const begun = this.#begun;
+    if (begun === undefined) return undefined;
+    if (begun.text !== textOf(asked, question)) return this.end();
+    this.#begun = undefined;
+    hold(begun.child, true);
+    return begun.child;
+  }
+
+  /** No answer is needed: it was known, or the command failed. */
+  end(): undefined {
+    if (this.#begun !== undefined) killEvaluation(this.#begun.child);
+    this.#begun = undefined;
+  }
+
+  /** Begin with this the next time. What cannot be kept is no reason to fail. */
+  keep(asked: EvaluationProcess, question: string): void {
+    const text = textOf(asked, question);
+    if (text === this.#kept) return;
+    this.#kept = text;
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      writeFileAtomic(this.#file, text, { mode: 0o600 });
+      forgetOldest(this.#folder, KEPT);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Whether this process waits for the other. */
+function hold(child: ChildProcess, waits: boolean): void {
+  for (const each of [child, child.stdout as Socket | null, child.stderr as Socket | null]) {
+    if (waits) each?.ref();
+    else each?.unref();
+  }
+}
+
+function textOf(asked: EvaluationProcess, question: string): string {
+  const text = `${question}\n${JSON.stringify(asked)}\n`;
+  return `${text}${sumOf(Buffer.from(text))}\n`;
+}
+
+let offered: EarlyStart | undefined;
+
+/** What was begun for this command; the first evaluation takes it. */
+export function offerEarlyStart(early: EarlyStart | undefined): void {
+  offered = early;
+}
+
+export function takeEarlyStart(): EarlyStart | undefined {
+  const early = offered;
+  offered = undefined;
+  return early;
+}
+
+/** The folder for questions of this user. */
+export function defaultEarlyStartFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
+  return cache === undefined ? undefined : `${cache}/floe/questions`;
+}
