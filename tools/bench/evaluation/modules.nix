@@ -4,6 +4,7 @@
 # freeform names; submodules; what nobody declares told with its file and line; one fixpoint.
 let
   inherit (builtins)
+    addErrorContext
     all
     any
     attrNames
@@ -15,6 +16,7 @@ let
     elemAt
     filter
     foldl'
+    functionArgs
     genericClosure
     head
     intersectAttrs
@@ -64,7 +66,11 @@ let
     let
       fromFile = !(isAttrs module || isFunction module);
       loaded = if fromFile then import module else module;
-      made = if isFunction loaded then loaded arguments else loaded;
+      # Which argument it was that could not be made is told.
+      named = mapAttrs (
+        name: _: addErrorContext "while making the argument `${name}' of a module:" arguments.${name}
+      ) (intersectAttrs arguments (functionArgs loaded));
+      made = if isFunction loaded then loaded (arguments // named) else loaded;
       file = made._file or (if fromFile then toString module else "<an expression>");
       isWhole = made ? config || made ? options;
       stray = attrNames (removeAttrs made parts);
@@ -165,22 +171,6 @@ let
   priorityOf = definition: definition.priority or 100;
   orderOf = definition: definition.order or 1000;
 
-  strongest =
-    definitions:
-    let
-      lowest = foldl' (
-        lowest: definition:
-        let
-          priority = priorityOf definition;
-        in
-        if priority < lowest then priority else lowest
-      ) 9999 definitions;
-    in
-    if length definitions == 1 then
-      definitions
-    else
-      filter (definition: priorityOf definition == lowest) definitions;
-
   inOrder =
     definitions:
     if any (definition: definition ? order) definitions then
@@ -188,17 +178,35 @@ let
     else
       definitions;
 
-  # One value from definitions of any weight, of which there is at least one.
-  mergeDefinitions =
+  # Definitions of any weight: the strongest ones in their order, how strong these are, and the value that they make.
+  weigh =
     path: type: definitions:
     let
-      chosen = inOrder (strongest definitions);
+      # Which ones hold is asked only with the value, since conditions may read other options.
+      given = concatMap discharge definitions;
+      priority = foldl' (
+        lowest: definition:
+        let
+          own = priorityOf definition;
+        in
+        if own < lowest then own else lowest
+      ) 9999 given;
+      chosen = inOrder (filter (definition: priorityOf definition == priority) given);
       wrong = filter ({ value, ... }: !(type.check value)) chosen;
     in
-    if wrong != [ ] then
-      throw "A definition for option `${showPath path}' is not of type `${type.name}':${showAll wrong}"
-    else
-      type.merge path chosen;
+    {
+      inherit given chosen priority;
+      isDefined = chosen != [ ];
+      value =
+        if chosen == [ ] then
+          throw "The option `${showPath path}' is used but not defined."
+        else if wrong != [ ] then
+          throw "A definition for option `${showPath path}' is not of type `${type.name}':${showAll wrong}"
+        else
+          type.merge path chosen;
+    };
+
+  mergeDefinitions = path: type: definitions: (weigh path type definitions).value;
 
   # --- options ---------------------------------------------------------------------------------------------------------
 
@@ -220,30 +228,45 @@ let
         // {
           inherit type;
           declarations = known.declarations ++ [ file ];
+          places = known.places ++ [ (unsafeGetAttrPos "_type" option) ];
         }
-    ) ((head declarations).option // { declarations = [ (head declarations).file ]; }) (tail declarations);
+    ) (
+      (head declarations).option
+      // {
+        declarations = [ (head declarations).file ];
+        places = [ (unsafeGetAttrPos "_type" (head declarations).option) ];
+      }
+    ) (tail declarations);
 
+  # An option with its value, and all that can be asked about it: who declares it, who defines it, with which weight.
   evalOption =
     path: option: given:
     let
       weakest = {
         file = head option.declarations;
         at = null;
-        value = option.default;
-        priority = 1500;
+        value = mkOverride 1500 option.default;
       };
-      # Which definitions there are is asked only with the value, since conditions may read other options.
-      definitions = concatMap discharge given ++ (if option ? default then [ weakest ] else [ ]);
-      merged = mergeDefinitions path option.type definitions;
+      weighed = weigh path option.type (if option ? default then [ weakest ] ++ given else given);
     in
-    if definitions == [ ] then
-      throw "The option `${showPath path}' is used but not defined."
-    else if option.readOnly or false && length definitions > 1 then
-      throw "The option `${showPath path}' is read-only, but it's set multiple times:${showAll definitions}"
-    else
-      (if option ? apply then option.apply merged else merged);
+    option
+    // {
+      inherit path;
+      value = addErrorContext "while evaluating the option `${showPath path}':" (
+        if option.readOnly or false && length weighed.given > 1 then
+          throw "The option `${showPath path}' is read-only, but it's set multiple times:${showAll weighed.given}"
+        else if option ? apply then
+          option.apply weighed.value
+        else
+          weighed.value
+      );
+      inherit (weighed) isDefined priority;
+      definitions = map ({ value, ... }: value) weighed.chosen;
+      files = map ({ file, ... }: file) weighed.chosen;
+      definitionsWithPlaces = map ({ file, at, value, ... }: { inherit file at value; }) weighed.chosen;
+    };
 
-  # The values of a group, and the definitions of names that nobody declares.
+  # The options of a group, and the definitions of names that nobody declares.
   evalGroup =
     path: declarations: definitions:
     let
@@ -278,19 +301,21 @@ let
           throw "The option `${showPath here}' in `${(head options).file}' is a group of options elsewhere."
         else
           {
-            value = evalOption here (joinDeclarations here found) own;
+            options = evalOption here (joinDeclarations here found) own;
             unmatched = [ ];
           }
       ) declared;
       strays = attrNames (removeAttrs given (attrNames declared));
     in
     {
-      value = mapAttrs (_: member: member.value) members;
+      options = mapAttrs (_: member: member.options) members;
       unmatched =
         concatMap (name: map (definition: definition // { path = path ++ [ name ]; }) given.${name}) strays
         ++ concatMap (member: member.unmatched) (attrValues members);
       names = attrNames declared;
     };
+
+  valuesOf = mapAttrs (_: member: if isOption member then member.value else valuesOf member);
 
   # --- types -----------------------------------------------------------------------------------------------------------
 
@@ -487,11 +512,12 @@ let
       free = (types.attrsOf (head freeforms).freeform).merge path (
         map (definition: definition // { value = { ${last definition.path} = definition.value; }; }) group.unmatched
       );
+      values = valuesOf group.options;
       config =
         if group.unmatched == [ ] then
-          group.value
+          values
         else if freeforms != [ ] then
-          free // group.value
+          free // values
         else
           throw "The option `${showPath stray.path}' does not exist. Definition in ${showPlace stray}. Did you mean one of: ${concatStringsSep ", " group.names}?";
     in
