@@ -57,6 +57,32 @@ testBundle("a command is answered from what is known while nothing changes, and 
   assert.is((await run(...words.slice(0, 2))).stdout, '"two"\n', "another question");
 });
 
+testBundle(
+  "what is begun before the program is loaded answers for files as they are, and is of one command",
+  async () => {
+    const { folder, run } = makeWorld();
+    const words = ["eval", ".#packages.x86_64-linux.one.name", "--raw"];
+    assert.is((await run(...words)).stdout, "one");
+    const questions = join(folder, "../cache/floe/questions");
+    const begun = (): string[] => readdirSync(questions).sort();
+    const [first] = begun();
+    assert.ok(first);
+    writeFileSync(join(folder, "name.ts"), 'export const name = "two";\n');
+    assert.is((await run(...words)).stdout, "two");
+    writeFileSync(join(folder, "name.ts"), 'export { name } from "./other.ts";\n');
+    assert.is((await run(...words)).code, 1);
+    writeFiles(folder, { "other.ts": 'export const name = "three";\n' });
+    assert.is((await run(...words)).stdout, "three");
+    writeFileSync(join(questions, first), "cut short");
+    writeFiles(folder, { "other.ts": 'export const name = "four";\n' });
+    assert.is((await run(...words)).stdout, "four");
+    assert.equal(begun(), [first], "one command, one question");
+    writeFiles(folder, { "other.ts": 'export const name = "five";\n' });
+    assert.is((await run(...words.slice(0, 2))).stdout, '"five"\n');
+    assert.is(begun().length, 2);
+  },
+);
+
 testBundle("a build is known while its result is in the store and linked", async () => {
   const { folder, run, isKnown } = makeWorld();
   const words = ["build", ".#one", "--print-out-paths"];

@@ -6,7 +6,7 @@ import { writeFileAtomic } from "../files/write.ts";
 import { type EvaluationProcess, killEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
 /** How many commands are known: those that evaluated last. */
-const KEPT = 64;
+const KEPT = 16;
 
 /** A process that was begun, with what it was asked. */
 interface Begun {
