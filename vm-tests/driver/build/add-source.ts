@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { makeRunDirectory } from "qemu-wrapper";
+import { makeScratch, removeTree } from "../../../core/host/files/index.ts";
 import type { LocalStore } from "../../../core/host/local-store/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { SourceFile, SourceRoot } from "./source-closure.ts";
@@ -12,8 +12,7 @@ export async function addSource(
   files: readonly SourceFile[],
   roots: readonly SourceRoot[],
 ): Promise<StorePath> {
-  const run = makeRunDirectory();
-  const folder = join(run.path, "source");
+  const folder = makeScratch("vm-test");
   try {
     const write = (place: string, bytes: string | Buffer): void => {
       mkdirSync(dirname(join(folder, place)), { recursive: true });
@@ -24,6 +23,6 @@ export async function addSource(
     for (const { name: root } of roots) write(join(root, "package.json"), '{"type":"module"}\n');
     return await store.addTree({ name: `${name}-source`, from: folder });
   } finally {
-    run.remove();
+    removeTree(folder);
   }
 }

@@ -90,7 +90,7 @@ proofOfHost("a full disk of the host", async () => {
         await machine.start();
         await machine.succeed`head -c 40M /dev/urandom > /var/much; sync`; // here
       },
-      { folder: small },
+      { folder: small, hostFault: true },
     );
     assert.is(error.code, "machine.host-disk-full");
     assert.match(
@@ -152,16 +152,20 @@ proof("a program that crashes, a kernel that complains, and units that wait for 
 
 proofOfHost("a QEMU that is killed, with all it had said on record", async () => {
   let heard = 0;
-  const { error, run } = await failStory(HERE, async ({ machine }) => {
-    await machine.start();
-    const [pid = 0] = ownQemus();
-    // The guest tells of each line once it has written it, and of all that were told none may be missing.
-    const talk = machine.spawn`i=0; while :; do i=$((i+1)); echo "line $i" > /dev/kmsg; echo $i > /run/told; sleep 0.01; done`;
-    talk.result.catch(() => {});
-    for (let look = 0; look < 5; look++) heard = Number(await machine.succeed`cat /run/told || echo 0`);
-    process.kill(pid, "SIGKILL");
-    await machine.succeed`sleep 10`; // here
-  });
+  const { error, run } = await failStory(
+    HERE,
+    async ({ machine }) => {
+      await machine.start();
+      const [pid = 0] = ownQemus();
+      // The guest tells of each line once it has written it, and of all that were told none may be missing.
+      const talk = machine.spawn`i=0; while :; do i=$((i+1)); echo "line $i" > /dev/kmsg; echo $i > /run/told; sleep 0.01; done`;
+      talk.result.catch(() => {});
+      for (let look = 0; look < 5; look++) heard = Number(await machine.succeed`cat /run/told || echo 0`);
+      process.kill(pid, "SIGKILL");
+      await machine.succeed`sleep 10`; // here
+    },
+    { hostFault: true },
+  );
   assert.is(error.code, "machine.qemu-died");
   assert.match(error.message, /^Cannot go on with the machine "machine": QEMU ended by itself \(SIGKILL\)/);
   assert.is(isInfrastructure(run.error?.code ?? ""), true);
@@ -214,10 +218,14 @@ proofOfHost("a port of the host that is taken", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
-  const { error, run } = await failStory(HERE, async ({ machine }) => {
-    await machine.start();
-    await machine.forwardPort(80, "127.0.0.1", port); // here
-  });
+  const { error, run } = await failStory(
+    HERE,
+    async ({ machine }) => {
+      await machine.start();
+      await machine.forwardPort(80, "127.0.0.1", port); // here
+    },
+    { hostFault: true },
+  );
   server.close();
   assert.is(error.code, "machine.port-taken");
   assert.is(isInfrastructure(run.error?.code ?? ""), true);
@@ -230,7 +238,7 @@ proofOfHost("a machine with more memory than there is", async () => {
     async ({ machine }) => {
       await machine.start(); // here
     },
-    { changes: { memoryMiB: 2 ** 30 } },
+    { changes: { memoryMiB: 2 ** 30 }, hostFault: true },
   );
   assert.is(error.code, "machine.no-host-memory");
   assert.match(error.message, /it has 1073741824 MiB of memory, and this host \d+ MiB$/);

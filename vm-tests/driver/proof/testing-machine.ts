@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 import type { CodedError } from "../../../core/base/index.ts";
 import type { MachineManifest } from "../../manifest.ts";
 import type { Machine } from "../../machine.ts";
+import { isInfrastructure } from "../failure-kind.ts";
 import { type RunResult, runVmTest, type Script } from "../run.ts";
 import type { RunEvent } from "../run-log.ts";
 import { defaultTemplateFolder, TemplateStore } from "../template-store.ts";
@@ -50,6 +51,8 @@ export interface StoryOptions {
   readonly allowConsole?: readonly RegExp[];
   readonly timeoutSeconds?: number;
   readonly folder?: string;
+  /** It is to be ended by a fault of the host. */
+  readonly hostFault?: boolean;
 }
 
 export interface StoryRun extends RunResult {
@@ -59,11 +62,22 @@ export interface StoryRun extends RunResult {
 /** What a script here gets: the machine, and what else runs get. */
 export type Tools = Parameters<Script>[0] & { readonly machine: Machine };
 
-/** Run a story whose file is the test's. */
+/** Run a story whose file is the test's; once more when this host has ended it, and nobody waits for that. */
 export async function runStory(
   storyFile: string,
   script: (tools: Tools) => Promise<void>,
   options: StoryOptions = {},
+): Promise<StoryRun> {
+  const run = await runOnce(storyFile, script, options);
+  if (options.hostFault === true || !isInfrastructure(run.error?.code ?? "")) return run;
+  console.log(`a fault of the host: ${run.error?.message}; running it again, once`);
+  return runOnce(storyFile, script, options);
+}
+
+async function runOnce(
+  storyFile: string,
+  script: (tools: Tools) => Promise<void>,
+  options: StoryOptions,
 ): Promise<StoryRun> {
   const { changes = {}, machines = { machine: { ...theMachine(), ...changes } }, cold = false } = options;
   const { allowConsole, timeoutSeconds } = options;

@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HAS_QEMU } from "../../../../vm-tests/qemu-wrapper/testing.ts";
-import { floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
+import { runFloe, temporaryDirectory } from "../../testing.ts";
 import { writeStories } from "./testing-stories.ts";
 
 const withQemu = HAS_QEMU ? test : test.skip;
@@ -17,43 +15,21 @@ const env = {
   XDG_STATE_HOME: join(directory, "state"),
   GITHUB_ACTIONS: undefined,
   FLAKY_FILE: join(directory, "flaky"),
-  FAULTS: join(directory, "faults"),
+  FILES: join(directory, "files"),
 };
 
-/** A story whose QEMU is killed while its guest runs, as often as the file of its name in the folder of faults says; else it passes. */
-function faultyStory(name: string): string {
-  return `const { readdirSync, readFileSync, writeFileSync } = await import("node:fs" as string);
+/** A story that comes to its end when another one runs at the same time. */
+function meetingStory(name: string, other: string): string {
+  return `const { existsSync, writeFileSync } = await import("node:fs" as string);
     const { process, setTimeout } = globalThis as any;
-    const file = \`\${process.env.FAULTS}/${name}\`;
-    const faults = Number(readFileSync(file, "utf8"));
-    writeFileSync(file, String(Math.max(0, faults - 1)));
-    const said = (): string => {
-      try {
-        return machine.consoleText();
-      } catch {
-        return "";
-      }
-    };
-    const isOurs = (pid: string): boolean => {
-      try {
-        const status = readFileSync(\`/proc/\${pid}/status\`, "utf8");
-        return status.startsWith("Name:\\tqemu") && status.includes(\`PPid:\\t\${process.pid}\\n\`);
-      } catch {
-        return false;
-      }
-    };
-    await step("the machine boots", async () => {
-      if (faults === 0) return;
-      const starting = machine.start();
-      starting.catch(() => {});
-      while (!said().includes("runs for ever")) await new Promise((resolve) => setTimeout(resolve, 50));
-      for (const pid of readdirSync("/proc").filter(isOurs)) process.kill(Number(pid), "SIGSEGV");
-      await starting;
+    writeFileSync(\`\${process.env.FILES}/${name}\`, "");
+    await step("they meet", async () => {
+      while (!existsSync(\`\${process.env.FILES}/${other}\`)) await new Promise((resolve) => setTimeout(resolve, 50));
     });`;
 }
 
-const faults = join(directory, "faults");
-mkdirSync(faults);
+const files = join(directory, "files");
+mkdirSync(files);
 
 writeStories(
   flake,
@@ -69,8 +45,20 @@ writeStories(
       writeFileSync(file, "");
       assert.equal("cold", "warm");
     });`,
-    shaken: faultyStory("shaken"),
-    broken: faultyStory("broken"),
+    first: meetingStory("first", "second"),
+    second: meetingStory("second", "first"),
+    traced: `machine.start().catch(() => {});
+    const { setTimeout } = globalThis as any;
+    const said = (): string => {
+      try {
+        return machine.consoleText();
+      } catch {
+        return "";
+      }
+    };
+    while (!said().includes("runs for ever")) await new Promise((resolve) => setTimeout(resolve, 50));
+    await machine.pause();
+    assert.equal("it has", "failed");`,
     endless: `await step("the machine boots", () => machine.start());`,
   },
   { one: ["quick"], two: ["quick"], three: ["quick"] },
@@ -191,60 +179,6 @@ withQemu("run --retry tells a flake as a flake, in words, lines of JSON, JUnit a
   );
 });
 
-/** Run a story whose QEMU is killed so many times. */
-async function runFaulty(name: string, count: number, ...more: string[]) {
-  writeFileSync(join(faults, name), String(count));
-  const output = join(directory, `${name}-records`);
-  const junit = join(directory, `${name}.xml`);
-  const words = [...DIRECT, name, "--output", output, "--junit", junit, "--reporter", "terminal", "--reporter", "json"];
-  const result = await floe(...words, ...more);
-  const events = result.stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Record<string, unknown> & { readonly error?: { readonly code: string } });
-  const ends = events.filter(({ event }) => event === "test-end");
-  return { ...result, output, ends, last: events.at(-1), junit: readFileSync(junit, "utf8") };
-}
-
-withQemu("a test whose QEMU dies is run again by itself, passes, and is told with what befell it", async () => {
-  const { code, stderr, ends, last, junit, output } = await runFaulty("shaken", 1);
-  assert.is(code, 0, stderr);
-  assert.match(stderr, /\(SIGSEGV\)/);
-  assert.match(stderr, "what failed is this host, not what is tested");
-  assert.match(stderr, "attempt 1: running it again, once");
-  assert.match(stderr, /^passed shaken \(.* s, attempt 2; attempt 1 was ended by the host: machine\.qemu-died\)$/m);
-  const [first, second] = ends as [(typeof ends)[0], (typeof ends)[0]];
-  assert.equal([first["outcome"], first["isTriedAgain"], second["outcome"]], ["failed", true, "passed"]);
-  const [told] = second["hostFaults"] as { attempt: number; folder: string; error: { code: string } }[];
-  assert.equal([told?.attempt, told?.folder, told?.error.code], [1, join(output, "shaken"), first.error?.code]);
-  assert.ok(existsSync(join(told?.folder ?? "", "machine/argv.txt")));
-  assert.equal([last?.["passed"], last?.["afterHostFault"], last?.["failed"]], [1, 1, 0]);
-  assert.match(junit, `<testsuites tests="1" failures="0" errors="0">`);
-  assert.match(junit, /<flakyError message="[^"]*SIGSEGV[^"]*" type="attempt 1">/);
-  const page = readFileSync(join(output, "shaken~2/report.html"), "utf8");
-  assert.match(page, `"words":"passed after a fault of the host"`);
-  assert.match(page, `"words":"failed by a fault of the host"`);
-  const report = await floe("vm-test", "report", output);
-  assert.match(report.stdout, /^passed shaken \(.* s, attempt 2, after a fault of the host\)$/m);
-});
-
-withQemu("a test whose QEMU dies twice fails by the host, whatever --retry says", async () => {
-  const { code, stderr, ends, last, junit } = await runFaulty("broken", 9, "--retry", "3");
-  assert.is(code, 4, stderr);
-  assert.equal(
-    ends.map(({ outcome, isTriedAgain }) => [outcome, isTriedAgain]),
-    [
-      ["failed", true],
-      ["failed", false],
-    ],
-  );
-  assert.match(stderr, /^failed broken \(.* s, attempt 2, by a fault of the host; attempt 1 was ended by the host: /m);
-  assert.equal([last?.["failed"], last?.["failedByHost"]], [1, 1]);
-  assert.match(junit, `<testsuites tests="1" failures="0" errors="1">`);
-  assert.match(junit, /<error message="[^"]*SIGSEGV/);
-  assert.match(junit, "<rerunError ");
-});
-
 withQemu("run tells failures to GitHub at their line, on its machines unasked", async () => {
   const asked = ["red", "--retry", "1", "--output", join(directory, "red")];
   const result = await runFloe([...DIRECT, ...asked], { cwd: flake, env: { ...env, GITHUB_ACTIONS: "true" } });
@@ -259,70 +193,37 @@ withQemu("run tells failures to GitHub at their line, on its machines unasked", 
   assert.equal([told?.outcome, told?.attempts], ["failed", 2]);
 });
 
-/** Process ids of QEMUs whose sockets or disks are of a run that keeps its records in a folder. */
-function qemusOf(text: string): number[] {
-  return readdirSync("/proc")
-    .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return words[0]?.includes("qemu-system") === true && words.some((word) => word.includes(text));
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-/** Start the test whose machine never answers, and wait until its QEMU runs. */
-async function startEndless(output: string, ...more: string[]) {
-  const words = [...floeCommand(), ...DIRECT, "endless", "--output", output, ...more];
-  const child = spawn(process.execPath, words, {
-    cwd: flake,
-    env: { ...process.env, ...env, NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  let words2 = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (words2 += text));
-  for (let waited = 0; qemusOf(output).length === 0; waited += 50) {
-    assert.ok(waited < 30_000, `no QEMU was started:\n${words2}`);
-    await sleep(50);
-  }
-  return { child, ended };
-}
-
-withQemu("a driver that is killed takes its QEMU along within a second", async () => {
-  const output = join(directory, "killed");
-  const { child, ended } = await startEndless(output);
-  child.kill("SIGKILL");
-  await ended;
-  for (let waited = 0; qemusOf(output).length > 0; waited += 20) {
-    assert.ok(waited < 1000, "its QEMU goes on");
-    await sleep(20);
-  }
-  const told = await floe("vm-test", "report", output, "--json");
-  assert.is(JSON.parse(told.stdout)[0].outcome, "lost");
-});
-
-withQemu("Ctrl-C leaves no QEMU behind, and calls the test neither passed nor failed", async () => {
-  const output = join(directory, "interrupted");
-  const { child, ended } = await startEndless(output, "--retry", "3");
-  let said = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-  child.kill("SIGINT");
-  assert.is(await ended, 130);
-  assert.equal(qemusOf(output), []);
-  assert.is(said, "");
-  assert.not.ok(existsSync(`${output}/endless~2`));
-});
-
 withQemu("run --timeout gives a test up, and says where it was", async () => {
   const result = await floe(...DIRECT, "endless", "--timeout", "2", "--output", join(directory, "late"));
   assert.is(result.code, 1);
   assert.match(result.stderr, "[vm-test.timeout]");
   assert.match(result.stderr, "step: the machine boots");
   assert.match(result.stderr, "a kernel that runs for ever");
+});
+
+withQemu("run --jobs runs as many tests at once as it says", async () => {
+  const output = join(directory, "at-once");
+  const result = await floe(...DIRECT, "first", "second", "--jobs", "2", "--timeout", "120", "--output", output);
+  assert.is(result.code, 0, result.stderr);
+});
+
+withQemu("run --trace records what is said to QEMU, and a run without it does not", async () => {
+  const output = join(directory, "traced");
+  const trace = (name: string): string => join(output, name, "traced/machine/trace.ndjson");
+  const run = async (name: string, ...more: string[]): Promise<void> => {
+    const words = ["traced", "--output", join(output, name), ...more];
+    const result = await floe(...DIRECT, ...words);
+    assert.match(result.stderr, "it has", result.stderr);
+  };
+  await run("with", "--trace");
+  const entries = readFileSync(trace("with"), "utf8").trimEnd().split("\n");
+  assert.ok(
+    entries.some((entry) => entry.includes('"stop"')),
+    entries.join("\n"),
+  );
+  await run("without");
+  assert.ok(existsSync(join(output, "without/traced/machine/argv.txt")));
+  assert.not.ok(existsSync(trace("without")));
 });
 
 withQemu("run --jobs begins no more tests than there may be at once", async () => {
