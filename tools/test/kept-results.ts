@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, release } from "node:os";
 import { delimiter, join } from "node:path";
 import { ROOT, sourceFiles } from "../checks/source-tree.ts";
@@ -16,6 +25,13 @@ export const KEPT_FILES: readonly string[] = [
 
 /** Programs of the host that these tests run. */
 const PROGRAMS = ["bwrap", "nix-store", "git", "flock", "sh", "busybox"];
+
+/** Whether there can be sandboxes; without them such a test proves less. */
+const LIMITS = [
+  "/proc/sys/user/max_user_namespaces",
+  "/proc/sys/kernel/unprivileged_userns_clone",
+  "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+];
 
 type Counts = Pick<StageResult, "passed" | "skipped">;
 
@@ -76,6 +92,7 @@ function keyOfAll(): string {
     release(),
     process.getuid?.(),
     PROGRAMS.map(describeProgram),
+    LIMITS.map(readIfThere),
     environment.sort(),
   ];
   const hash = createHash("sha256").update(JSON.stringify(host));
@@ -89,6 +106,10 @@ function digestOf(path: string): string {
   if (stat === undefined) return "absent";
   const content = stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path);
   return `${stat.mode} ${createHash("sha256").update(content).digest("hex")}`;
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "absent";
 }
 
 /** Another version of a program has another time or size. */
