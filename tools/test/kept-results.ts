@@ -14,17 +14,8 @@ import { delimiter, join } from "node:path";
 import { ROOT, sourceFiles } from "../checks/source-tree.ts";
 import type { StageResult } from "./report.ts";
 
-/** Tests that prove something by doing it hundreds of times: of the same code they prove the same, and each takes a minute. */
-export const KEPT_FILES: readonly string[] = [
-  "core/host/collector/kill.test.ts",
-  "core/host/evaluator/incremental.test.ts",
-  "core/host/flake/own-flake.test.ts",
-  "core/host/maintenance/kill-loop.test.ts",
-  "tools/cli/gallery/gallery.test.ts",
-];
-
-/** Programs of the host that these tests run. */
-const PROGRAMS = ["bwrap", "nix-store", "git", "flock", "sh", "busybox"];
+/** Files that take longer are not run again for nothing; the others are most of the files, and a small part of the time. */
+const LONG_SECONDS = 10;
 
 /** Whether there can be sandboxes; without them such a test proves less. */
 const LIMITS = [
@@ -36,10 +27,10 @@ const LIMITS = [
 type Counts = Pick<StageResult, "passed" | "skipped">;
 
 /**
- * What long tests found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
+ * What long test files found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
  *
  * Everything a result may follow from is in its key: all files of the checkout, the dependencies' lock among them, the compiled
- * sandbox, Node, the kernel, the host's programs, and what the environment says to tests.
+ * sandbox, Node, the kernel, the folders that the host's programs are in, and what the environment says to tests.
  */
 export class KeptResults {
   readonly #folder: string;
@@ -57,7 +48,6 @@ export class KeptResults {
 
   /** What the tests of a file found when they passed with all as it is now; `undefined` when they have to run. */
   find(file: string): Counts | undefined {
-    if (!KEPT_FILES.includes(file)) return undefined;
     try {
       const { key, passed, skipped } = JSON.parse(readFileSync(this.#place(file), "utf8")) as Counts & { key: string };
       return key === this.#key ? { passed, skipped } : undefined;
@@ -66,13 +56,21 @@ export class KeptResults {
     }
   }
 
-  /** Keep what was found, unless it failed, or something was changed while it ran. */
-  keep(file: string, { passed, failed, skipped }: StageResult): void {
-    if (!KEPT_FILES.includes(file) || failed > 0 || passed === 0 || this.#makeKey() !== this.#key) return;
-    mkdirSync(this.#folder, { recursive: true });
-    const fresh = `${this.#place(file)}.${process.pid}`;
-    writeFileSync(fresh, JSON.stringify({ key: this.#key, passed, skipped }));
-    renameSync(fresh, this.#place(file));
+  /** Keep what was found if that took long, unless it failed, or something was changed since this was made. */
+  keep(found: Iterable<{ readonly file: string; readonly result: StageResult; readonly seconds: number }>): void {
+    if (this.#makeKey() !== this.#key) return;
+    for (const { file, result, seconds } of found) {
+      const { passed, failed, skipped } = result;
+      if (seconds < LONG_SECONDS || failed > 0 || passed === 0) continue;
+      const fresh = `${this.#place(file)}.${process.pid}`;
+      try {
+        mkdirSync(this.#folder, { recursive: true });
+        writeFileSync(fresh, JSON.stringify({ key: this.#key, passed, skipped }));
+        renameSync(fresh, this.#place(file));
+      } catch {
+        // Where nothing can be kept all is run again.
+      }
+    }
   }
 
   #place(file: string): string {
@@ -91,7 +89,7 @@ function keyOfAll(): string {
     process.arch,
     release(),
     process.getuid?.(),
-    PROGRAMS.map(describeProgram),
+    (process.env["PATH"] ?? "").split(delimiter).map(describeFolder),
     LIMITS.map(readIfThere),
     environment.sort(),
   ];
@@ -112,11 +110,7 @@ function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "absent";
 }
 
-/** Another version of a program has another time or size. */
-function describeProgram(name: string): string {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
-    if (stat !== undefined) return `${name} ${stat.size} ${stat.mtimeMs}`;
-  }
-  return `${name} absent`;
+/** A program that comes, goes or becomes another one changes the time of its folder. */
+function describeFolder(path: string): string {
+  return `${path} ${statSync(path, { throwIfNoEntry: false })?.mtimeMs}`;
 }

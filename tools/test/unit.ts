@@ -56,6 +56,7 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
   const queue = [...chosen].sort((a, b) => (expected.get(b) ?? 0) - (expected.get(a) ?? 0) || (a < b ? -1 : 1));
   const kept = new KeptResults();
   const unchanged: string[] = [];
+  const proved: { readonly file: string; readonly result: StageResult; readonly seconds: number }[] = [];
   const results: StageResult[] = [];
   const took: Record<string, number> = {};
   const worker = async () => {
@@ -78,7 +79,7 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
       );
       took[file] = child.seconds;
       const result = readTotals(file, child);
-      kept.keep(file, result);
+      proved.push({ file, result, seconds: child.seconds });
       results.push(result);
       options.progress(`${results.length}/${chosen.length} ${file}`);
     }
@@ -87,6 +88,7 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
   try {
     await Promise.all(Array.from({ length: workers }, worker));
   } finally {
+    kept.keep(proved);
     if (surroundings.temporary !== undefined) rmSync(surroundings.temporary, { recursive: true, force: true });
   }
   writeFileSync(DURATIONS, JSON.stringify({ ...durations, ...took }));
