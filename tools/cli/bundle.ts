@@ -75,7 +75,7 @@ const engine = await bundleEngineImage(ROOT);
 await bundleStripper(ROOT);
 await compileEngineImage(ROOT);
 await replaceFile(PROGRAM, asScript(textOf(program)));
-for (const kind of ["asking", "making"] as const) await rm(codeFile(PROGRAM, kind), { force: true });
+await rm(codeFile(PROGRAM), { force: true });
 compileProgram();
 const inputs = [...[program, entry, evaluator].flatMap(({ metafile }) => Object.keys(metafile.inputs)), ...engine];
 const ours = [...new Set(inputs)].filter((file) => !file.startsWith("node_modules/")).sort();
@@ -85,8 +85,7 @@ await writeFile(`${ENTRY}.new`, textOf(entry));
 await utimes(`${ENTRY}.new`, started, started);
 await rename(`${ENTRY}.new`, ENTRY);
 // Of earlier kinds of bundles.
-for (const name of await readdir(DIST))
-  if (/^chunk-|\.mjs$|^engine-modules|^floe-program-v/.test(name)) await rm(join(DIST, name));
+for (const name of await readdir(DIST)) if (/^chunk-|\.mjs$|^engine-modules/.test(name)) await rm(join(DIST, name));
 
 /**
  * A function of what a module of Node's older kind finds. All of it ASCII, so that it is read without being decoded: what is not

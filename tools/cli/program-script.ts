@@ -11,19 +11,9 @@ export const PROGRAM_NAME = "floe-program.js";
  */
 export const NODE_FLAGS: readonly string[] = ["--disable-warning=ExperimentalWarning", "--min-semi-space-size=16"];
 
-/** Commands that make store objects run several times the code of those that ask, which would only read it in vain. */
-const MAKING: ReadonlySet<string> = new Set(["build", "copy", "store add", "store gc", "store import"]);
-
-/** What code a process has compiled: that of commands that ask, or that of those that make store objects as well. */
-export type CodeKind = "asking" | "making";
-
-export function codeKindOf([noun = "", verb = ""]: readonly string[]): CodeKind {
-  return MAKING.has(noun) || MAKING.has(`${noun} ${verb}`) ? "making" : "asking";
-}
-
 /** Where the compiled code of a script lies; that of another Node would be refused. */
-export function codeFile(program: string, kind: CodeKind): string {
-  return program.replace(/\.js$/, `-${kind}-${process.version}.code`);
+export function codeFile(program: string): string {
+  return program.replace(/\.js$/, `-${process.version}.code`);
 }
 
 export interface ProgramScript {
@@ -37,12 +27,11 @@ export interface ProgramScript {
  *
  * @param file Its script.
  * @param root The folder that its sources seem to lie in.
- * @param words The command line it is loaded for, after the program's name.
  */
-export function loadProgram(file: string, root: string, words: readonly string[]): ProgramScript {
+export function loadProgram(file: string, root: string): ProgramScript {
   let cachedData: Buffer | undefined;
   try {
-    cachedData = readFileSync(codeFile(file, codeKindOf(words)));
+    cachedData = readFileSync(codeFile(file));
   } catch {
     // All is compiled when it is called, then.
   }

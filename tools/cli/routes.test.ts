@@ -1,6 +1,5 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { codeKindOf } from "./program-script.ts";
 import { routesFor } from "./routes.ts";
 
 const namesOf = async (words: readonly string[]): Promise<string[]> =>
@@ -12,11 +11,6 @@ test("routesFor() gives the noun of a command line alone, and all where it names
   for (const noun of ["build", "copy", "store", "system", "vm-test"]) assert.ok(all.includes(noun), noun);
   // What follows needs the others: help, and words that are nearly one of them.
   for (const words of [["--help"], ["biuld"], ["toString"]]) assert.equal(await namesOf(words), all);
-});
-
-test("codeKindOf() tells what makes store objects from what asks", () => {
-  for (const words of [["build", ".#one"], ["copy"], ["store", "add", "file"]]) assert.is(codeKindOf(words), "making");
-  for (const words of [[], ["eval", "build"], ["store"], ["store", "info"]]) assert.is(codeKindOf(words), "asking");
 });
 
 test.run();

@@ -32,5 +32,5 @@ function run(key: string | undefined): void {
   const early = key === undefined || folder === undefined ? undefined : new EarlyStart(folder, key);
   early?.begin();
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root, words).runFloe(words, early);
+  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root).runFloe(words, early);
 }
