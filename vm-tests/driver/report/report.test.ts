@@ -233,19 +233,30 @@ test("formatReport() lets nothing of a guest become a part of the page", () => {
     "base64",
   );
   writeFileSync(join(failed, "web", "files", "screen.png"), png);
-  const passed = { ...makeReportRun(readRunRecord(failed)), name: "green", outcome: "passed" as const };
+  const run = makeReportRun(readRunRecord(failed));
+  const passed = { ...run, name: "green", outcome: "passed" as const };
+  const shaken = [
+    { ...run, name: "shaken", ofHost: true },
+    { ...passed, name: "shaken", attempt: 2 },
+  ];
   const file = join(directory, "report.html");
-  writeReport(file, [passed, makeReportRun(readRunRecord(failed))]);
+  writeReport(file, [passed, run, ...shaken]);
 
   const browser = await Browser.open(file);
   try {
     const texts = (selector: string): Promise<string[]> =>
       browser.ask(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((each) => each.textContent)`);
-    assert.equal(await texts("nav a"), ["green", "page"]);
+    assert.equal(await texts("nav a"), ["green", "page", "shaken, attempt 1", "shaken, attempt 2"]);
+    assert.match((await texts("nav"))[0] ?? "", /^2 passed \(1 after a fault of the host\), 1 failed /);
+    assert.equal(
+      await texts("nav .host"),
+      ["shaken, attempt 1", "shaken, attempt 2"],
+      "what the host did has a color of its own",
+    );
     assert.equal(await texts("h1"), ["page failed in 20.0 s"], "the run that failed is shown first");
     assert.equal(await texts(".error"), [`${EVIL} was not expected`]);
     assert.equal(await texts("img[src=x]"), []);
-    assert.is(await browser.ask("document.title"), "2 vm-tests");
+    assert.is(await browser.ask("document.title"), "4 vm-tests");
     assert.equal(await texts(".lane.steps .bar"), ["boots"]);
     assert.equal(await texts(".lane.states .bar:not(.mark)"), ["booting", "running"]);
     assert.equal(await texts(".lane.commands .bar.refused"), [EVIL]);
@@ -283,6 +294,10 @@ test("formatReport() lets nothing of a guest become a part of the page", () => {
       "new Promise((done) => { addEventListener('hashchange', () => setTimeout(done)); location.hash = 'green'; })",
     );
     assert.equal(await texts("h1"), ["green passed in 20.0 s"]);
+    await browser.ask(
+      "new Promise((done) => { addEventListener('hashchange', () => setTimeout(done)); location.hash = 'shaken, attempt 2'; })",
+    );
+    assert.equal(await texts("h1"), ["shaken, attempt 2 passed after a fault of the host in 20.0 s"]);
   } finally {
     await browser.close();
   }
