@@ -23,6 +23,13 @@ const UNTOLD = 3;
 const WINDOW = 64;
 const INSTANTS = 3;
 
+/** A host key as a server of SSH makes one when it starts first, by OpenSSL in the guest, which has a generator of its own. It takes some seconds. */
+const MAKE_KEY = `exec "$(sed -n 's/^exec \\([^ ]*\\) .*/\\1/p' "$(readlink -f "$(command -v floe)")")" -p '
+  const key = require("node:crypto").generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }).x;
+  const parts = ["ssh-ed25519", Buffer.from(key, "base64url")].map((part) => Buffer.from(part));
+  const sized = parts.flatMap((part) => [Buffer.from([0, 0, 0, part.length]), part]);
+  "ssh-ed25519 " + Buffer.concat(sized).toString("base64")'`;
+
 /** The serial console, by its name in the guest. */
 const CONSOLES = { x86_64: "ttyS0", aarch64: "ttyAMA0" } as const;
 
@@ -54,6 +61,9 @@ proof(`${COPIES} copies answer with numbers of their own, the right time, and wh
           ...(await Promise.all(all.map(async (each) => (await each.succeed`eval ${ASK}`).trim().split("\n")))),
         );
         if (group > 0) return;
+        const keys = await Promise.all(all.map((each) => each.within(240).succeed`eval ${MAKE_KEY}`));
+        for (const key of keys) assert.match(key, /^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}\n$/);
+        assert.is(new Set(keys).size, GROUP, "copies have made the same host key");
         for (const each of all) {
           const asked = Date.now();
           const theirs = (await each.clock()).getTime();
