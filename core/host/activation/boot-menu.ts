@@ -197,15 +197,19 @@ function writeDurably(path: string, text: string): void {
   if (unlessAbsent(() => readFileSync(path, "utf8")) !== text) replace(path, Buffer.from(text));
 }
 
-/** Give a path a new content by a rename, once that is on the disk. */
+/**
+ * Give a path a new content by a rename, once that is on the disk. FAT keeps where a file lies in its entry, and writes that with the file and not
+ * with the folder: hence the file is synced again under its new name.
+ */
 function replace(path: string, content: Buffer): void {
   const file = openSync(`${path}.new`, "w", 0o644);
   try {
     writeFileSync(file, content);
     fsyncSync(file);
+    renameSync(`${path}.new`, path);
+    fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  renameSync(`${path}.new`, path);
   syncDirectory(dirname(path));
 }

@@ -16,6 +16,8 @@ export default defineBuildTool(({ stdenv, fetchUrl, nodejs, bash }) =>
       hash: "sha512-WnNH518NzmbSq9zgTPeoF8c+xmilS8rFIl1YKbk/ptuuc7p6cLNELNuPAzcmsYw450ca6bLa8j3t0VAtq435Vw==",
     }),
     configure: ":",
+    // The sandbox of a test has no /bin/sh.
+    runtimeShell: `${bash}/bin/bash`,
     build: `
       tar -xzf ${fetchUrl({
         url: "mirror://npm/@tesseract.js-data/eng/-/eng-1.0.0.tgz",
