@@ -128,7 +128,7 @@ export async function serveRepositories(root: string, options: ServeOptions = {}
         GIT_PROJECT_ROOT: root,
         GIT_HTTP_EXPORT_ALL: "1",
         REQUEST_METHOD: request.method,
-        PATH_INFO: pathname,
+        PATH_INFO: decodeURIComponent(pathname),
         QUERY_STRING: search.slice(1),
         CONTENT_TYPE: request.headers["content-type"] ?? "",
         GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
