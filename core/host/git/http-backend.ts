@@ -64,10 +64,21 @@ async function within<T>(transfer: BoundedTransfer, run: (transfer: BoundedTrans
   }
 }
 
+/** What is asked for lies behind one slash, as with git itself; the address stays as it was written everywhere else. */
+function withoutSlashes(url: string): string {
+  return url.replace(/\/+$/, "");
+}
+
 async function listRefs(url: string, http: HttpClient, signal: AbortSignal | undefined): Promise<RemoteRefs> {
   let listed: Awaited<ReturnType<typeof git.listServerRefs>>;
   try {
-    listed = await git.listServerRefs({ http, url, protocolVersion: 2, symrefs: true, peelTags: true });
+    listed = await git.listServerRefs({
+      http,
+      url: withoutSlashes(url),
+      protocolVersion: 2,
+      symrefs: true,
+      peelTags: true,
+    });
   } catch (error) {
     signal?.throwIfAborted();
     throw unreachable(url, error);
@@ -89,7 +100,7 @@ async function fetchTree(
   try {
     await git.init({ fs, gitdir, bare: true });
     await git.addRemote({ fs, gitdir, remote: "origin", url });
-    const fetched = { ...repository, http, url, singleBranch: true, tags: false };
+    const fetched = { ...repository, http, url: withoutSlashes(url), singleBranch: true, tags: false };
     try {
       await git.fetch({ ...fetched, ref: rev, depth: 1 });
     } catch (error) {
