@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chownSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
@@ -75,6 +76,16 @@ test("EarlyStart.end() ends what nobody needs", async () => {
   assert.is(child.signalCode, "SIGKILL");
 });
 
+const isRoot = process.geteuid?.() === 0;
+if (!isRoot) console.log("skipped: only root gives files away");
+
+(isRoot ? test : test.skip)("EarlyStart runs no words that another user wrote", async () => {
+  const { folder, make } = await makeWorld();
+  const file = `${folder}/questions/${readdirSync(`${folder}/questions`)[0]}`;
+  chownSync(file, 12345, 12345);
+  assert.is(make().begin(), undefined);
+});
+
 test("EarlyStart does without a file that is damaged or cut short", async () => {
   const { folder, make, askWith } = await makeWorld();
   const file = `${folder}/questions/${readdirSync(`${folder}/questions`)[0]}`;
@@ -95,10 +106,30 @@ if (!hasSandbox) console.log("skipped: bubblewrap is not installed");
   const { folder, make, askWith } = await makeWorld();
   renameSync(`${folder}/flake`, `${folder}/away`);
   const early = make();
-  await hasEnded(early.begin());
+  const child = early.begin();
+  assert.ok(child);
+  // Nobody hears of its end meanwhile: who has heard of it does not take it.
+  while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1")))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   renameSync(`${folder}/away`, `${folder}/flake`);
   assert.is(await askWith(early, "a"), 1);
   assert.ok(early.taken);
 });
+
+(hasSandbox ? test : test.skip)(
+  "EarlyStart gives nobody a process that has ended: what it said went by unheard",
+  async () => {
+    const { folder, make, askWith } = await makeWorld();
+    renameSync(`${folder}/flake`, `${folder}/away`);
+    const early = make();
+    const child = early.begin();
+    assert.ok(child);
+    child.ref();
+    await once(child, "close");
+    renameSync(`${folder}/away`, `${folder}/flake`);
+    assert.is(await askWith(early, "a"), 1);
+    assert.is(early.taken, undefined);
+  },
+);
 
 test.run();

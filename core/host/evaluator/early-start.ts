@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, readSync } from "node:fs";
 import type { Socket } from "node:net";
 import { forgetOldest, sumOf } from "../answers/kept-files.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import { type EvaluationProcess, killEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
-/** How many commands are known: those that evaluated last. */
+/** How many commands are known: those whose question changed last. */
 const KEPT = 16;
 
 /** A process that was begun, with what it was asked. */
@@ -16,8 +16,8 @@ interface Begun {
 
 /**
  * The evaluation that a command will most likely ask for, begun before the program is loaded: the same question to the same process as
- * when the command was given before. Loading the program, looking at the flake and its lock take as long as it takes the process to be
- * there and load the flake; on two cores that is saved.
+ * when the command was given before, so that the process starts and loads the flake while the program is loaded and looks at the flake
+ * and its lock.
  *
  * Whoever needs an answer says what would be started and asked. Only a process that is exactly that is used, and any other ended;
  * so what was kept decides how fast an answer comes, and never what it says.
@@ -44,7 +44,7 @@ export class EarlyStart {
     const descriptor = tryOpen(this.#file);
     if (descriptor === undefined) return undefined;
     try {
-      const bytes = readFileSync(this.#file);
+      const bytes = readOwn(descriptor);
       const text = bytes.toString("utf8");
       const [question, process_, sum] = text.split("\n", 3);
       if (question === undefined || process_ === undefined || sum === undefined) return undefined;
@@ -63,11 +63,15 @@ export class EarlyStart {
     }
   }
 
-  /** The process that was begun, if it is this one and was asked this question; it is given once. */
+  /**
+   * The process that was begun, if it is this one and was asked this question; it is given once. What one says that has ended already
+   * goes by unheard.
+   */
   take(asked: EvaluationProcess, question: string): ChildProcess | undefined {
     const begun = this.#begun;
     if (begun === undefined) return undefined;
-    if (begun.text !== textOf(asked, question)) return this.end();
+    const { exitCode, signalCode } = begun.child;
+    if (exitCode !== null || signalCode !== null || begun.text !== textOf(asked, question)) return this.end();
     this.#begun = undefined;
     hold(begun.child, true);
     return begun.child;
@@ -92,6 +96,24 @@ export class EarlyStart {
       return;
     }
   }
+}
+
+/**
+ * What a file holds, with the descriptor left at its beginning: another command may put a new file in its place meanwhile, and the
+ * question that is read here has to be the one that the process reads.
+ *
+ * @throws {Error} of a file of somebody else: its words would be run.
+ */
+function readOwn(descriptor: number): Buffer {
+  const { uid, size } = fstatSync(descriptor);
+  if (uid !== process.geteuid?.()) throw new Error("It belongs to another user");
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; ) {
+    const read = readSync(descriptor, bytes, at, size - at, at);
+    if (read === 0) break;
+    at += read;
+  }
+  return bytes;
 }
 
 /** Whether this process waits for the other. */
