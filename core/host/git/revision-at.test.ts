@@ -59,9 +59,10 @@ test("revisionAt() leaves alone what never moves", async () => {
 });
 
 test("git.too-young, git.no-version, git.no-repository: there was nothing yet", async () => {
-  const code = (text: string): Promise<unknown> =>
-    at(text, timeOf(first) - 1).catch((error: { code?: string }) => error.code);
+  const code = (text: string, seconds = timeOf(first) - 1): Promise<unknown> =>
+    at(text, seconds).catch((error: { code?: string }) => error.code);
   assert.is(await code(`git+${server.url}tools`), "git.too-young");
+  assert.is(await code(`git+${server.url}tools`, 86_399), "git.too-young");
   assert.is(await code(`git+${server.url}tools?semver=^1.0`), "git.no-version");
   assert.is(await code(`git+${server.url}nothing`), "git.no-repository");
 });

@@ -43,7 +43,8 @@ export async function revisionAt(reference: GitReference, options: RevisionAtOpt
       const refs = await tagsAt(git, seconds);
       return (await resolveRevision(reference, { listRefs: async () => ({ refs }) }, signal)).rev;
     }
-    const found = (await git("rev-list", "-1", "--first-parent", `--before=${seconds}`, "FETCH_HEAD")).trim();
+    // Not `--before`, which takes small numbers for days and hours.
+    const found = (await git("rev-list", "-1", "--first-parent", `--min-age=${seconds}`, "FETCH_HEAD")).trim();
     if (found !== "") return found;
   } finally {
     rmSync(folder, { recursive: true, force: true });
