@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import { type FlakeReference, formatReference, LOCK_FILE_NAME, parseReference } from "../../../../core/flake/index.ts";
 import { openAccess } from "../../../../core/host/fetch/access.ts";
+import { makeScratch } from "../../../../core/host/files/index.ts";
 import { findCheckoutRoot, fileAtRevision, localRevision, revisionAt } from "../../../../core/host/git/index.ts";
 import { type RecordedSource, SOURCES_FILE, tryParseSources } from "../../../../core/system/switch/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -27,7 +27,7 @@ export default async function timeMachine(
     );
   }
   const seconds = flags.date === undefined ? undefined : parseDate(flags.date);
-  const folder = mkdtempSync(join(tmpdir(), "floe-time-"));
+  const folder = makeScratch("time");
   try {
     const more = chosen.length === 0 ? [] : await inputsThen(this, flags, seconds, folder);
     const program = flags.tool === undefined ? ownProgram() : await toolThen(this, flags, flags.tool, seconds);
