@@ -128,6 +128,8 @@ function openLines(context: CliContext, closing: (() => void)[]): NextLine {
       const { stdin, stderr } = process;
       const isTerminal = stdin.isTTY === true && context.terminal.interactive;
       const reader = createInterface({ input: stdin, ...(isTerminal ? { output: stderr } : {}), terminal: isTerminal });
+      // Ctrl-C ends the command; the reader by itself would only close, and the evaluation go on.
+      reader.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
       lines = new LineQueue(reader);
       closing.push(() => reader.close());
     }

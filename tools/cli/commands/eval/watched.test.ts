@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CliResult, runFloe, temporaryDirectory } from "../../testing.ts";
+import { findProgram } from "../../../../core/host/process/find-program.ts";
+import { type CliResult, floeCommand, runFloe, temporaryDirectory } from "../../testing.ts";
 
 const folder = temporaryDirectory();
 const TEXT = `import { defineFlake } from "#floe/flake";
@@ -118,6 +120,25 @@ test("--debugger-on-warn stops where the configuration warns; :q ends the evalua
 test("a debugger that nobody talks to lets the evaluation go on", async () => {
   const { code, stdout } = await runFloe(["eval", ".#stopping", "--debugger", "--store", store], { cwd: folder, env });
   assert.equal([code, stdout.trim()], [0, "7"]);
+});
+
+const SCRIPT = findProgram("script");
+if (SCRIPT === undefined) console.log("skipped: script is not installed");
+(SCRIPT === undefined ? test.skip : test)("Ctrl-C at a stop ends the command, and not only the talk", async () => {
+  const words = [process.execPath, ...floeCommand(), "eval", ".#stopping", "--debugger", "--store", store];
+  const command = words.map((word) => `'${word}'`).join(" ");
+  const child = spawn(SCRIPT as string, ["--quiet", "--return", "--command", command, "/dev/null"], {
+    cwd: folder,
+    env: { ...process.env, ...env, TERM: "xterm", NO_COLOR: "1", SHELL: "/bin/sh" },
+  });
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    shown += text;
+    if (text.includes("debug> ")) child.stdin.write("\u0003");
+  });
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  assert.is(code, 130, shown);
+  assert.not.match(shown, /^7\r?$/m);
 });
 
 test("floe repl --debugger asks between the questions", async () => {
