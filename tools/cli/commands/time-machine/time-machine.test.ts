@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -103,6 +103,14 @@ test("floe time-machine --tool runs a command by another revision of Floe", asyn
   const reference = `git+file://${floe.folder}`;
   const past = await travel(folder, ["--tool", `${reference}?rev=${earlier}`], "eval", ".#answer");
   assert.is(past.stdout.trim(), "42", past.stderr);
+  // The Floe whose packages it shares has others by now.
+  const [place = ""] = readdirSync(`${world.root}/cache/floe/tools`);
+  const packages = `${world.root}/cache/floe/tools/${place}/node_modules`;
+  const later = temporaryDirectory();
+  mkdirSync(`${later}/node_modules`);
+  writeFileSync(`${later}/package-lock.json`, "{}");
+  rmSync(packages);
+  symlinkSync(`${later}/node_modules`, packages);
   const date = day(floe, earlier);
   const dated = await travel(folder, ["--tool", reference, "--date", date], "eval", ".#answer");
   assert.is(dated.stdout.trim(), "42", dated.stderr);
