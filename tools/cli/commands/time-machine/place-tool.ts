@@ -49,6 +49,7 @@ export async function placeTool(
     throw new CodedError(
       "time-machine.no-tool",
       `Cannot run "${reference}": found no ${LAUNCHER} in it, expected a tree of Floe`,
+      { hint: "Name its repository: --tool git+https://…?rev=REV" },
     );
   }
   const tools = join(context.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/tools");

@@ -115,13 +115,16 @@ async function lockAt({ flake }: Opened, word: string): Promise<string> {
     throw new CodedError(
       "time-machine.no-repository",
       `Cannot find the lock of "${word}": "${flake.directory}" lies in no repository of git`,
+      { hint: "Name a day instead: --date 2026-11-01" },
     );
   }
   const path = join(relative(root, flake.directory), LOCK_FILE_NAME);
   const rev = await localRevision(root, word);
   const text = await fileAtRevision(root, rev, path);
   if (text !== undefined) return text;
-  throw new CodedError("time-machine.no-lock", `Cannot find the lock of "${word}": commit ${rev} has no ${path}`);
+  throw new CodedError("time-machine.no-lock", `Cannot find the lock of "${word}": commit ${rev} has no ${path}`, {
+    hint: "Name a later commit, or a day: --date 2026-11-01",
+  });
 }
 
 async function toolThen(
