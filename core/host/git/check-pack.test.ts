@@ -65,6 +65,12 @@ test("checkPack() refuses what unfolds to more than it may or says: git.too-larg
   const difference = Uint8Array.from([1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20]);
   assert.is(codeOf(packOf([6, difference.length, difference, [1]])), "git.too-large");
   assert.is(codeOf(packOf([7, difference.length, difference, Array<number>(20).fill(7)])), "git.too-large");
+  // Sizes of more digits than numbers have: infinitely often nothing is no number.
+  const digits = [...Array<number>(199).fill(0x80), 0];
+  const endless = Uint8Array.from([1, ...digits]);
+  assert.is(codeOf(packOf([6, endless.length, endless, [1]])), "git.too-large");
+  const bomb = packOf([BLOB, 16, zeros]);
+  assert.is(codeOf(Buffer.concat([bomb.subarray(0, 13), Buffer.from(digits), bomb.subarray(14)])), "git.too-large");
   assert.is(codeOf(packOf([6, 1, Uint8Array.from([0x80]), [1]])), "git.malformed-pack");
   assert.is(codeOf(new Uint8Array(40)), "git.malformed-pack");
   const one: Entry = [BLOB, 5, Buffer.from("words")];

@@ -35,7 +35,8 @@ export function checkPack(
   let left = bytes;
   const take = (sizeBytes: number): void => {
     left -= sizeBytes;
-    if (sizeBytes > objectBytes || left < 0) throw tooMuch();
+    // A number of hundreds of bytes is none any more, and compares as smaller than nothing.
+    if (!(sizeBytes <= objectBytes && left >= 0)) throw tooMuch();
   };
   const next = (): number => {
     if (at >= end) throw malformed("it ends in an object");
