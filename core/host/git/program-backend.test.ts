@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
@@ -41,13 +42,33 @@ test("programBackend unfolds no tree that is larger than any source", async () =
   const ask = (tree: TreeLimits): Promise<unknown> =>
     makeProgramBackend({ tree }).fetchTree({ url: `file://${root}/repo`, rev, destination: `${root}/tree` });
   for (const tree of [
-    { entries: 1, bytes: 10_000 },
+    { entries: 2, bytes: 10_000 },
     { entries: 10, bytes: 1000 },
   ]) {
     assert.is((await errorOf(ask(tree))).code, "git.too-large");
     assert.not.ok(existsSync(`${root}/tree`));
   }
-  await ask({ entries: 2, bytes: 1001 });
+  await ask({ entries: 3, bytes: 1001 });
+});
+
+test("programBackend counts folders that hold nothing but folders", async () => {
+  const root = temporaryFolder();
+  const repository = new TestRepository(`${root}/repo`);
+  const treeOf = (listing: string): string =>
+    execFileSync("git", ["mktree"], { cwd: repository.folder, input: listing, encoding: "utf8" }).trim();
+  let tree = treeOf("");
+  for (let level = 0; level < 3; level++)
+    tree = treeOf([..."abcdefghij"].map((name) => `040000 tree ${tree}\t${name}\n`).join(""));
+  const rev = repository.git("commit-tree", "-m", "folders", tree);
+  repository.git("update-ref", "refs/heads/main", rev);
+  const ask = (entries: number): Promise<unknown> =>
+    makeProgramBackend({ tree: { entries, bytes: 0 } }).fetchTree({
+      url: `file://${root}/repo`,
+      rev,
+      destination: `${root}/tree${entries}`,
+    });
+  assert.is((await errorOf(ask(1109))).code, "git.too-large");
+  await ask(1110);
 });
 
 test("programBackend gives up a server that lets it in and says nothing, and leaves nobody who talks to it", async () => {

@@ -31,7 +31,7 @@ const LOOK_MS = 200;
 const STALL_MS = 60_000;
 /** git says nothing while a list of refs comes, so that has longer. */
 const LISTS_TAKE = 3;
-/** Names and sizes of four million files. */
+/** Names and sizes of four million files and folders. */
 const LONGEST_LIST_BYTES = 400 * 1024 * 1024;
 
 /** Repositories by way of the `git` program: ssh with the user's keys, and `file://`. */
@@ -137,16 +137,17 @@ async function checkTree(
   { entries, bytes }: TreeLimits,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const args = [...inside, "ls-tree", "-r", "-l", "-z", rev];
+  // Folders too, so that those that hold nothing but folders do not keep git busy without a word.
+  const args = [...inside, "ls-tree", "-r", "-t", "-l", "-z", rev];
   const listing = await runGit(args, { signal, limitBytes: LONGEST_LIST_BYTES }).catch((error: unknown) => {
     throw isTooLong(error) ? tooMuch("files and folders") : error;
   });
-  let [files, size] = [0, 0];
+  let [found, size] = [0, 0];
   for (const [, sizeBytes] of listing.matchAll(/[0-9a-f]{40} +(\d+|-)\t[^\0]*\0/g)) {
-    files += 1;
+    found += 1;
     if (sizeBytes !== "-") size += Number(sizeBytes);
   }
-  if (files > entries) throw tooMuch("files and folders");
+  if (found > entries) throw tooMuch("files and folders");
   if (size > bytes) throw tooMuch("bytes");
 }
 
