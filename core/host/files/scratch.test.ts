@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
   chownSync,
   existsSync,
@@ -42,6 +42,16 @@ async function startOwner(): Promise<{ child: ChildProcess; place: string; ended
   return { child, place, ended };
 }
 
+/** Sweep another directory of temporary files. */
+function sweepIn(place: string): void {
+  process.env["TMPDIR"] = place;
+  try {
+    sweepScratch();
+  } finally {
+    process.env["TMPDIR"] = directory;
+  }
+}
+
 test("makeScratch() makes folders in one that is gone when the process ends", async () => {
   const one = makeScratch("one");
   const other = makeScratch("one");
@@ -59,6 +69,23 @@ test("makeScratch() goes on when somebody cleared the directory of temporary fil
   const one = makeScratch("one");
   rmSync(dirname(one), { recursive: true });
   assert.ok(existsSync(makeScratch("one")));
+});
+
+test("files.no-scratch: where nothing can be locked makeScratch() gives up, and fills no disk with folders", () => {
+  const place = mkdtempSync(join(directory, "unlockable-"));
+  const code = `const { makeScratch } = await import(${JSON.stringify(import.meta.resolve("./index.ts"))});
+    const { openSync } = await import("node:fs");
+    process.getBuiltinModule("node:sqlite");
+    try { for (;;) openSync("/dev/null", "r"); } catch {}
+    let code;
+    try { makeScratch("x"); } catch (error) { code = error.code; }
+    process.exit(code === "files.no-scratch" ? 33 : 1);`;
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning", "--input-type=module", "-e", code];
+  const words = ["-c", 'ulimit -n 200; exec "$@"', "sh", ...node];
+  const { status } = spawnSync("sh", words, { env: { ...process.env, TMPDIR: place }, stdio: "ignore" });
+  assert.is(status, 33);
+  sweepIn(place);
+  assert.equal(readdirSync(place), []);
 });
 
 test("sweepScratch() removes what a killed process left, and nothing of one that lives", async () => {

@@ -2,11 +2,14 @@ import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { CodedError } from "../../base/index.ts";
 import { removeTree } from "./write.ts";
 
 const PREFIX = "floe-scratch-";
 /** In each such folder: locked as long as its owner lives. */
 const LOCK = "owner";
+/** A folder that is swept before it is locked is bad luck; so many are not. */
+const MOST_TRIES = 20;
 
 /** Of this process: where it keeps its temporary folders, by where temporary files go. The lock lasts as long as it is held here. */
 const own = new Map<string, { readonly folder: string; readonly lock: DatabaseSync }>();
@@ -18,6 +21,7 @@ const own = new Map<string, { readonly folder: string; readonly lock: DatabaseSy
  * Users of builds may pass through what it lies in; the folder itself is ours alone.
  *
  * @param name What it is for; its name begins so.
+ * @throws {CodedError} `files.no-scratch`
  */
 export function makeScratch(name: string): string {
   return mkdtempSync(join(ownFolder(tmpdir()), `${name}-`));
@@ -44,16 +48,26 @@ export function sweepScratch(): void {
 function ownFolder(directory: string): string {
   const known = own.get(directory);
   if (known !== undefined && existsSync(known.folder)) return known.folder;
-  for (;;) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     const folder = mkdtempSync(join(directory, PREFIX));
     const lock = tryLock(join(folder, LOCK));
     // Between these lines it may be swept: then it has no lock, or the lock has no name.
-    if (lock === undefined || !existsSync(join(folder, LOCK))) continue;
+    if (lock === undefined || !existsSync(join(folder, LOCK))) {
+      lock?.close();
+      continue;
+    }
     chmodSync(folder, 0o711);
     if (own.size === 0) process.once("exit", leave);
     own.set(directory, { folder, lock });
     return folder;
   }
+  throw new CodedError(
+    "files.no-scratch",
+    `Cannot make a folder for temporary files in "${directory}": no file there could be locked`,
+    {
+      hint: "Let TMPDIR name a directory of this machine's own disk; too many open files (ulimit -n) show like this as well.",
+    },
+  );
 }
 
 function leave(): void {
