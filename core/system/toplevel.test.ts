@@ -73,7 +73,13 @@ test("makeSystem() writes of what commits it was made, and nothing where its inp
   const input = (sourceInfo: SourceInfo): SourceInput => ({ outPath: "/o", sourceInfo });
   const here = input({ type: "path", narHash: "sha256-x" });
   const rev = "b".repeat(40);
-  const git = input({ type: "git", url: "https://example.org/a", rev, shortRev: "bbbbbbb", ref: "refs/heads/main" });
+  const git = input({
+    type: "git",
+    url: "https://me:secret@example.org/a",
+    rev,
+    shortRev: "bbbbbbb",
+    ref: "refs/heads/main",
+  });
   const options = { name: "web", pkgs: { coreutils }, modules: [filled], config: {} };
   const plain = makeSystem(options);
   assert.is(makeSystem({ ...options, inputs: { here } }).outPath, plain.outPath);
