@@ -122,6 +122,10 @@ test("sweepScratch() lets be what it did not make: links, files, folders of othe
   assert.equal(readdirSync(elsewhere), ["kept"]);
 });
 
+test("sweepScratch() finds nothing where there is no directory of temporary files", () => {
+  sweepIn(join(directory, "nowhere"));
+});
+
 test("sweepScratch() removes the folder of a process that was killed before it had its lock", () => {
   mkdirSync(join(directory, "floe-scratch-unborn"));
   sweepScratch();

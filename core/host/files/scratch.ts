@@ -30,7 +30,7 @@ export function makeScratch(name: string): string {
 /** Remove what processes of this user left that are dead: whoever has no lock on its folder any more. How old it is says nothing. */
 export function sweepScratch(): void {
   const directory = tmpdir();
-  for (const name of readdirSync(directory)) {
+  for (const name of namesIn(directory)) {
     const folder = join(directory, name);
     if (!name.startsWith(PREFIX) || own.get(directory)?.folder === folder) continue;
     try {
@@ -42,6 +42,15 @@ export function sweepScratch(): void {
     } catch {
       // Somebody else removes it now, or a builder's users still own a part of it: another sweep may find more.
     }
+  }
+}
+
+/** Nothing where the directory is missing or cannot be listed: what was done before the sweep is done all the same. */
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }
 
