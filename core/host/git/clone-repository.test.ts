@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseReference } from "../../flake/index.ts";
 import { type Access, NO_ACCESS } from "../fetch/access.ts";
-import { cloneRepository } from "./clone-repository.ts";
+import { cloneRepository, loginFor } from "./clone-repository.ts";
 import { serveRepositories, temporaryFolder, TestRepository, type TestServer } from "./testing.ts";
 
 const test = suite("cloneRepository");
@@ -67,6 +67,20 @@ test("cloneRepository() says who asks, and writes that nowhere", async () => {
   assert.not.match(readFileSync(`${destination}/.git/config`, "utf8"), /anna|extraHeader/i);
   const refused = await clone(`git+${closed.url}tools`).catch((error: unknown) => error);
   assert.is((refused as { code?: string }).code, "git.unreachable");
+});
+
+test("loginFor() leaves settings of git that the environment has", () => {
+  const known: Access = { ...NO_ACCESS, known: () => ({ username: "a", password: "b" }) };
+  const own = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "floe.word", GIT_CONFIG_VALUE_0: "kept" };
+  Object.assign(process.env, own);
+  try {
+    const env = { ...process.env, ...loginFor("https://git.example.org/a", known) };
+    const ask = (name: string): string => execFileSync("git", ["config", name], { env, encoding: "utf8" }).trim();
+    assert.is(ask("floe.word"), "kept");
+    assert.is(ask("http.https://git.example.org/.extraHeader"), "Authorization: Basic YTpi");
+  } finally {
+    for (const name of Object.keys(own)) delete process.env[name];
+  }
 });
 
 test("cloneRepository() leaves nothing behind when it cannot", async () => {

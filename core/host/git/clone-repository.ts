@@ -75,9 +75,11 @@ export function loginFor(address: string, access: Access): Readonly<Record<strin
   const known = url.password === "" ? access.known(url) : undefined;
   if (known === undefined) return {};
   const login = Buffer.from(`${known.username}:${known.password}`).toString("base64");
+  // Settings that the user gives in this way count as well.
+  const at = Number(process.env["GIT_CONFIG_COUNT"] ?? 0);
   return {
-    GIT_CONFIG_COUNT: "1",
-    GIT_CONFIG_KEY_0: `http.${withoutCredentials(url.origin)}/.extraHeader`,
-    GIT_CONFIG_VALUE_0: `Authorization: Basic ${login}`,
+    GIT_CONFIG_COUNT: String(at + 1),
+    [`GIT_CONFIG_KEY_${at}`]: `http.${withoutCredentials(url.origin)}/.extraHeader`,
+    [`GIT_CONFIG_VALUE_${at}`]: `Authorization: Basic ${login}`,
   };
 }
