@@ -16,7 +16,8 @@ import * as assert from "uvu/assert";
 import { makeScratch, sweepScratch } from "./index.ts";
 
 const before = process.env["TMPDIR"];
-const directory = mkdtempSync(join(tmpdir(), "floe-scratch-test-"));
+// Not by the name that is swept: other processes sweep, too.
+const directory = mkdtempSync(join(tmpdir(), "floe-test-scratch-"));
 process.env["TMPDIR"] = directory;
 test.after(() => {
   rmSync(directory, { recursive: true });
