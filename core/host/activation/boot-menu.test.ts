@@ -131,6 +131,12 @@ test("writeBootMenu() takes away what no generation needs any more", () => {
   assert.not(existsSync(join(boot, "loader/loader.conf.new")));
 });
 
+test("writeBootMenu() copies a kernel again that a power cut left without contents", () => {
+  writeFileSync(join(boot, "EFI/floe/one-linux-bzImage.efi"), "");
+  writeOne(1000);
+  assert.is(readFileSync(join(boot, "EFI/floe/one-linux-bzImage.efi"), "utf8"), "kernel one");
+});
+
 /** A system that puts its loader into /boot. */
 function addSystemWithLoader(name: string, loader: string): void {
   write(`nix/store/${name}/boot.json`, readFileSync(join(root, "nix/store/one/boot.json"), "utf8"));

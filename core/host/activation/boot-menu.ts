@@ -100,12 +100,10 @@ export function writeBootMenu(options: BootMenuOptions): void {
   for (const name of plan.remove) if (name !== old.entry) rmSync(join(folder, name));
   removeUnusedCopies(boot, (path) => plan.copies.has(path) || old.files.has(path));
   const programs = [...plan.programs].filter(([path, from]) => !isSame(`${root}${from}`, join(boot, path)));
-  const missing = [...[...plan.copies].filter(([path]) => !existsSync(join(boot, path))), ...programs].map(
-    ([, from]) => `${root}${from}`,
-  );
+  const copies = [...plan.copies].filter(([path, from]) => !isWhole(`${root}${from}`, join(boot, path)));
+  const missing = [...copies, ...programs].map(([, from]) => `${root}${from}`);
   checkSpace(boot, missing, freeBytes(boot));
-  for (const [path, from] of plan.copies)
-    if (!existsSync(join(boot, path))) copyDurably(`${root}${from}`, join(boot, path));
+  for (const [path, from] of copies) copyDurably(`${root}${from}`, join(boot, path));
   for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);
   for (const [path, from] of programs) copyDurably(`${root}${from}`, join(boot, path));
   writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
@@ -180,6 +178,11 @@ function notMounted(boot: string): CodedError {
     `Cannot write the boot menu to "${boot}": found a file system that UEFI does not read, expected FAT`,
     { hint: `Mount the EFI system partition there: fileSystems["/boot"] = { device, fsType: "vfat" }.` },
   );
+}
+
+/** A power cut between a rename on FAT and what follows it may leave a name without contents. */
+function isWhole(from: string, copy: string): boolean {
+  return statSync(copy, { throwIfNoEntry: false })?.size === statSync(from).size;
 }
 
 function isSame(one: string, other: string): boolean {
