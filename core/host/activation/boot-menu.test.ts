@@ -184,6 +184,17 @@ test("boot.not-mounted: nothing is written to a /boot that UEFI cannot read", ()
     () => writeBootMenu({ boot, generations: [generation(1, "old")], defaultGeneration: 1, root, say: () => {} }),
     (error: { code: string; message: string }) => error.code === "boot.not-mounted" && error.message.includes(boot),
   );
+  assert.throws(
+    () =>
+      writeBootMenu({
+        boot: join(root, "nowhere"),
+        generations: [generation(1, "old")],
+        defaultGeneration: 1,
+        root,
+        say: () => {},
+      }),
+    (error: { code: string }) => error.code === "boot.not-mounted",
+  );
   assert.equal(programs(), ["a newer loader", "a newer loader"]);
 });
 

@@ -169,7 +169,7 @@ function checkSpace(boot: string, files: readonly string[], freeBytes: number): 
 const FAT = 0x4d44;
 
 function isFat(directory: string): boolean {
-  return statfsSync(directory).type === FAT;
+  return unlessAbsent(() => statfsSync(directory))?.type === FAT;
 }
 
 function notMounted(boot: string): CodedError {
