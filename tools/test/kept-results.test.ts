@@ -34,6 +34,24 @@ test("KeptResults keep() takes no failure, nothing that is quick, and nothing th
   for (key of ["three", "four"]) assert.is(open().find(file), undefined);
 });
 
+test("KeptResults find() knows nothing of one thing from what another one passed", () => {
+  key = "seven";
+  const of = (subject: string): KeptResults => new KeptResults({ folder, subject, makeKey: () => key });
+  of("x86_64-linux-all").keep([{ file, result: PASSED, seconds: 10 }]);
+  assert.is(of("aarch64-linux-guest").find(file), undefined);
+  of("aarch64-linux-guest").keep([{ file, result: { ...PASSED, passed: 1 }, seconds: 10 }]);
+  assert.is(of("aarch64-linux-guest").find(file)?.passed, 1);
+  assert.is(of("x86_64-linux-all").find(file)?.passed, 3);
+  assert.is(open().find(file), undefined);
+});
+
+test("KeptResults keep() forgets what passed before when it fails, though all is as it was", () => {
+  key = "eight";
+  open().keep([{ file, result: PASSED, seconds: 10 }]);
+  open().keep([{ file, result: { ...PASSED, failed: 1 }, seconds: 1 }]);
+  assert.is(open().find(file), undefined);
+});
+
 test("KeptResults find() takes a damaged record for none", () => {
   key = "five";
   open().keep([{ file, result: PASSED, seconds: 10 }]);
@@ -53,9 +71,11 @@ test("KeptResults tell sources apart", () => {
   const own = mkdtempSync(join(folder, "own-"));
   new KeptResults({ folder: own }).keep([{ file, result: PASSED, seconds: 10 }]);
   assert.equal(new KeptResults({ folder: own }).find(file), { passed: 3, skipped: 1 });
-  process.env["FLOE_TEST_KILLS"] = "7";
-  assert.is(new KeptResults({ folder: own }).find(file), undefined);
-  delete process.env["FLOE_TEST_KILLS"];
+  for (const name of ["FLOE_TEST_KILLS", "ONLY_CASE"]) {
+    process.env[name] = "7";
+    assert.is(new KeptResults({ folder: own }).find(file), undefined);
+    delete process.env[name];
+  }
 });
 
 test.run();

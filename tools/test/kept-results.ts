@@ -5,7 +5,9 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -24,24 +26,36 @@ const LIMITS = [
   "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
 ];
 
+/** Files that are no sources: the compiled sandbox, the program as tests run it, and what npm writes down of all that it has installed. */
+const MADE = ["dist/floe-sandbox", "dist/floe-program.js", "node_modules/.package-lock.json"];
+
+/** What the environment says to tests: how much they try, of what, and with which programs. */
+const TELLS_TESTS = /^(?:FLOE_|NIX_|GIT_|NODE_OPTIONS$|EDITS$|FUZZ_RUNS$|ONLY_CASE$|RUNS$|SEED$|UPDATE_GOLDENS$)/;
+
 type Counts = Pick<StageResult, "passed" | "skipped">;
+
+export interface KeptResultsOptions {
+  readonly folder?: string;
+  /** What the tests are run with beside these sources, in words: what one thing passes says nothing of another one. Default: nothing. */
+  readonly subject?: string;
+  readonly makeKey?: () => string;
+}
 
 /**
  * What long test files found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
  *
- * Everything a result may follow from is in its key: all files of the checkout, the dependencies' lock among them, the compiled
- * sandbox, Node, the kernel, the folders that the host's programs are in, and what the environment says to tests.
+ * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, the compiled sandbox and program,
+ * Node, the kernel and whether it has KVM, the folders that the host's programs are in, and what the environment says to tests.
  */
 export class KeptResults {
   readonly #folder: string;
+  readonly #subject: string;
   readonly #makeKey: () => string;
   readonly #key: string;
 
-  constructor({
-    folder = defaultFolder(),
-    makeKey = keyOfAll,
-  }: Partial<{ folder: string; makeKey: () => string }> = {}) {
+  constructor({ folder = defaultFolder(), subject = "", makeKey = keyOfAll }: KeptResultsOptions = {}) {
     this.#folder = folder;
+    this.#subject = subject;
     this.#makeKey = makeKey;
     this.#key = makeKey();
   }
@@ -56,14 +70,15 @@ export class KeptResults {
     }
   }
 
-  /** Keep what was found if that took long, unless it failed, or something was changed since this was made. */
+  /** Keep what was found if that took long, unless something was changed since this was made. What failed is known no more. */
   keep(found: Iterable<{ readonly file: string; readonly result: StageResult; readonly seconds: number }>): void {
     if (this.#makeKey() !== this.#key) return;
     for (const { file, result, seconds } of found) {
       const { passed, failed, skipped } = result;
-      if (seconds < LONG_SECONDS || failed > 0 || passed === 0) continue;
       const fresh = `${this.#place(file)}.${process.pid}`;
       try {
+        if (failed > 0) rmSync(this.#place(file), { force: true });
+        if (seconds < LONG_SECONDS || failed > 0 || passed === 0) continue;
         mkdirSync(this.#folder, { recursive: true });
         writeFileSync(fresh, JSON.stringify({ key: this.#key, passed, skipped }));
         renameSync(fresh, this.#place(file));
@@ -74,7 +89,8 @@ export class KeptResults {
   }
 
   #place(file: string): string {
-    return join(this.#folder, `${file.replaceAll("/", "-")}.json`);
+    const name = `${this.#subject === "" ? "" : `${this.#subject}-`}${file}`;
+    return join(this.#folder, `${name.replaceAll("/", "-")}.json`);
   }
 }
 
@@ -83,7 +99,7 @@ function defaultFolder(): string {
 }
 
 function keyOfAll(): string {
-  const environment = Object.entries(process.env).filter(([name]) => /^(?:FLOE_|NIX_|EDITS$|SEED$)/.test(name));
+  const environment = Object.entries(process.env).filter(([name]) => TELLS_TESTS.test(name));
   const host = [
     process.version,
     process.arch,
@@ -91,11 +107,11 @@ function keyOfAll(): string {
     process.getuid?.(),
     (process.env["PATH"] ?? "").split(delimiter).map(describeFolder),
     LIMITS.map(readIfThere),
+    existsSync("/dev/kvm"),
     environment.sort(),
   ];
   const hash = createHash("sha256").update(JSON.stringify(host));
-  for (const file of [...sourceFiles(), "dist/floe-sandbox"])
-    hash.update(`\0${file}\0`).update(digestOf(join(ROOT, file)));
+  for (const file of [...sourceFiles(), ...MADE]) hash.update(`\0${file}\0`).update(digestOf(join(ROOT, file)));
   return hash.digest("hex");
 }
 
@@ -110,7 +126,9 @@ function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "absent";
 }
 
-/** A program that comes, goes or becomes another one changes the time of its folder. */
+/** A program that comes, goes or becomes another one changes the time of its folder; one in a store has another folder. */
 function describeFolder(path: string): string {
-  return `${path} ${statSync(path, { throwIfNoEntry: false })?.mtimeMs}`;
+  if (!existsSync(path)) return `${path} absent`;
+  const folder = realpathSync(path);
+  return `${folder} ${statSync(folder).mtimeMs}`;
 }

@@ -58,7 +58,7 @@ async function proveOn(
     const [machine] = Object.values((JSON.parse(text) as VmTestManifest).machines);
     writeFileSync(file, JSON.stringify(machine === undefined ? undefined : onHost(machine)));
     const env = { FLOE_PROOF_MACHINE: file, FLOE_PROOF_PART: part };
-    const result = await runFiles(files, { ...options, env, workers: 2 });
+    const result = await runFiles(files, { ...options, env, subject: `${platform}-${part}`, workers: 2 });
     return { ...result, note: `${platform}: ${result.note}` };
   } finally {
     rmSync(folder, { recursive: true, force: true });

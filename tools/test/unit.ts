@@ -43,6 +43,8 @@ export function runUnit(options: StageOptions): Promise<StageResult> {
 export interface RunFilesOptions extends StageOptions {
   /** What their environment has beside everything else. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What they are run with, in words, where their sources do not tell. */
+  readonly subject?: string;
   /** How many run at once. Default: more than there are processors, since many tests wait for a disk, a server or a clock. */
   readonly workers?: number;
 }
@@ -54,7 +56,7 @@ export async function runFiles(files: readonly string[], options: RunFilesOption
   // The longest begin first, so that none is left over at the end.
   const expected = new Map(chosen.map((file) => [file, durations[file] ?? guessSeconds(file)]));
   const queue = [...chosen].sort((a, b) => (expected.get(b) ?? 0) - (expected.get(a) ?? 0) || (a < b ? -1 : 1));
-  const kept = new KeptResults();
+  const kept = new KeptResults(options.subject === undefined ? {} : { subject: options.subject });
   const unchanged: string[] = [];
   const proved: { readonly file: string; readonly result: StageResult; readonly seconds: number }[] = [];
   const results: StageResult[] = [];
