@@ -43,6 +43,7 @@ export function runChild(command: readonly [string, ...string[]], options: Child
     end();
   }, options.timeoutSeconds * 1000);
   options.signal.addEventListener("abort", end, { once: true });
+  if (options.signal.aborted) end();
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
