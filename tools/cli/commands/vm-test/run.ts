@@ -179,7 +179,11 @@ class Outcomes {
   /** What programs ask of a test that was run. */
   describe({ name }: PreparedTest): object {
     const { outcome, ofHost, attempt, seconds, folder, error, hostFaults = [] } = this.#ends.get(name) ?? {};
-    const faults = hostFaults.map((each) => ({ ...each, error: each.error?.message }));
+    // Under the names that lines of JSON have for them.
+    const faults = hostFaults.map((each) => ({
+      ...{ attempt: each.number, seconds: each.seconds, folder: each.folder },
+      error: each.error?.message,
+    }));
     return { name, outcome, ofHost, attempts: attempt, seconds, folder, error: error?.message, hostFaults: faults };
   }
 }
