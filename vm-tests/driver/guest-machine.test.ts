@@ -33,7 +33,6 @@ function makeMachine() {
     command: async (name: string, words?: Record<string, unknown>) => {
       if (name === "screendump") writeFileSync(`${words?.["filename"]}`, "P6\n2 1\n255\nABCDEF");
       state.asked.push(words === undefined ? name : `${name} ${JSON.stringify(words)}`);
-      if (name === "query-current-machine") return { "wakeup-suspend-support": false };
       return name === "query-status" ? { status: "running" } : {};
     },
     waitForEvent: async () => ({}),
