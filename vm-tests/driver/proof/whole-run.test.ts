@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +13,12 @@ const PLATFORM = process.env["FLOE_PROOF_PLATFORM"];
 
 /** Where these runs have what is temporary, and nobody else. */
 const TEMPORARY = temporaryFolder();
+
+/** What was started; a test that fails leaves none behind. */
+const started: ChildProcess[] = [];
+test.after(() => {
+  for (const child of started) child.kill("SIGKILL");
+});
 
 /** How long a QEMU may live that nobody runs any more. */
 const GONE_MS = 1000;
@@ -33,6 +39,7 @@ function startRun(output: string): FloeRun {
     env: { ...process.env, TMPDIR: TEMPORARY },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  started.push(child);
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => (said += text));
