@@ -78,4 +78,23 @@ test("KeptResults tell sources apart", () => {
   }
 });
 
+test("KeptResults tell programs apart, and not what comes and goes beside them", () => {
+  const own = mkdtempSync(join(folder, "own-"));
+  const programs = mkdtempSync(join(folder, "programs-"));
+  const before = process.env["PATH"];
+  process.env["PATH"] = `${programs}:${before}`;
+  try {
+    writeFileSync(join(programs, "git"), "one");
+    new KeptResults({ folder: own }).keep([{ file, result: PASSED, seconds: 10 }]);
+    writeFileSync(join(programs, ".lock"), "");
+    assert.is(new KeptResults({ folder: own }).find(file), undefined);
+    rmSync(join(programs, ".lock"));
+    assert.equal(new KeptResults({ folder: own }).find(file), { passed: 3, skipped: 1 });
+    writeFileSync(join(programs, "git"), "another");
+    assert.is(new KeptResults({ folder: own }).find(file), undefined);
+  } finally {
+    process.env["PATH"] = before;
+  }
+});
+
 test.run();

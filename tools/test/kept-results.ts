@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -45,7 +46,7 @@ export interface KeptResultsOptions {
  * What long test files found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
  *
  * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, the compiled sandbox and program,
- * Node, the kernel and whether it has KVM, the folders that the host's programs are in, and what the environment says to tests.
+ * Node, the kernel and whether it has KVM, the host's programs, and what the environment says to tests.
  */
 export class KeptResults {
   readonly #folder: string;
@@ -100,12 +101,14 @@ function defaultFolder(): string {
 
 function keyOfAll(): string {
   const environment = Object.entries(process.env).filter(([name]) => TELLS_TESTS.test(name));
+  const places = (process.env["PATH"] ?? "").split(delimiter).filter((place) => existsSync(place));
+  const folders = [...new Set(places.map((place) => realpathSync(place)))];
   const host = [
     process.version,
     process.arch,
     release(),
     process.getuid?.(),
-    (process.env["PATH"] ?? "").split(delimiter).map(describeFolder),
+    folders.map((folder) => [folder, ...describeFolder(folder)]),
     LIMITS.map(readIfThere),
     existsSync("/dev/kvm"),
     environment.sort(),
@@ -118,6 +121,8 @@ function keyOfAll(): string {
 function digestOf(path: string): string {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return "absent";
+  // A checkout inside of this one, which has no sources of ours.
+  if (stat.isDirectory()) return "a folder";
   const content = stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path);
   return `${stat.mode} ${createHash("sha256").update(content).digest("hex")}`;
 }
@@ -126,9 +131,12 @@ function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "absent";
 }
 
-/** A program that comes, goes or becomes another one changes the time of its folder; one in a store has another folder. */
-function describeFolder(path: string): string {
-  if (!existsSync(path)) return `${path} absent`;
-  const folder = realpathSync(path);
-  return `${folder} ${statSync(folder).mtimeMs}`;
+/** Its programs by name, size and time. The time of the folder itself changes also where somebody's lock comes and goes. */
+function describeFolder(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .sort()
+    .map((name) => {
+      const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+      return `${name} ${stat?.size} ${stat?.mtimeMs}`;
+    });
 }
