@@ -311,7 +311,7 @@ export class Boot {
 /** Restore what was frozen, and let it run. */
 async function resume(machine: VirtualMachine, { stateFile, withoutMemory }: CopiedBoot): Promise<void> {
   try {
-    await restoreState(machine.qmp, { file: stateFile, withoutMemory });
+    await restoreState(machine, { file: stateFile, withoutMemory });
     await machine.qmp.command("cont");
   } catch (error) {
     await machine.cutPower();

@@ -13,7 +13,11 @@ export function isInfrastructure(code: string): boolean {
   return OF_THE_HOST.test(code);
 }
 
-/** Whether a failure may be the reason, for good, why a machine is not copied. What befell the host is none: the next boot knows nothing of it. */
+/**
+ * Whether a failure may be the reason, for good, why a machine is not copied. What befell the host is none: the next boot knows nothing of it. No
+ * story is told while a machine is booted to be copied, so what it is said to have thrown is a call to the host that failed, such as a write.
+ */
 export function isReasonNotToCopy(code: string): boolean {
+  if (code === "story.threw") return false;
   return !isInfrastructure(code) || OF_ITS_STATE.test(code);
 }

@@ -43,7 +43,7 @@ export function copyOf({ folder, method }: FrozenMachine): {
 /**
  * Stop a running machine and write down what it is. Its memory is in the folder already, when {@link memoryToFreeze} says so.
  *
- * @throws {QemuError} `qemu.not-frozen`
+ * @throws {QemuError} `qemu.not-frozen`, `qemu.state-lost`, `qmp.closed`
  */
 export async function freeze(boot: Boot, { folder, method }: FrozenMachine): Promise<void> {
   const { qmp } = boot.machine;

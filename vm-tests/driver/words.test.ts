@@ -195,7 +195,14 @@ test("isInfrastructure() tells what failed on the host's side from what failed i
 test("isReasonNotToCopy() keeps what a machine is, and nothing that befell the host", () => {
   for (const code of ["machine.no-agent", "machine.kernel-panic", "qemu.not-frozen", "qmp.refused"])
     assert.ok(isReasonNotToCopy(code), code);
-  for (const code of ["machine.qemu-died", "machine.no-host-memory", "qemu.not-started", "qmp.closed"])
+  for (const code of [
+    "machine.qemu-died",
+    "machine.no-host-memory",
+    "qemu.not-started",
+    "qemu.state-lost",
+    "qmp.closed",
+    "story.threw",
+  ])
     assert.not.ok(isReasonNotToCopy(code), code);
 });
 

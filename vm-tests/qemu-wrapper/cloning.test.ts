@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -121,7 +122,7 @@ withQemu("a state with its memory fits machines with a memory file and without, 
     await from.quit();
     const counted = readCounts(text).length;
     const to = await start({ incoming: true });
-    await restoreState(to.qmp, { file: state, withoutMemory: false });
+    await restoreState(to, { file: state, withoutMemory: false });
     await to.qmp.command("cont");
     await lines(counted + 3);
     await to.cutPower();
@@ -131,17 +132,30 @@ withQemu("a state with its memory fits machines with a memory file and without, 
   }
 });
 
-withQemu("saveState() and restoreState() say why they cannot", async () => {
+/** A QEMU that a failed test leaves behind would keep this process from ending. */
+const started: VirtualMachine[] = [];
+test.after(async () => void (await Promise.all(started.map((machine) => machine.cutPower()))));
+
+/** Machines that count, all of one shape. */
+function tinyMachines(name: string) {
   const run = makeRunDirectory();
-  const file = join(folder, "guest");
+  const file = join(folder, `guest-${name}`);
   const guest = countingGuest("x86_64");
   writeFileSync(file, guest.bytes);
   const shape = { name: "tiny", architecture: "x86_64", accelerator: "tcg", ...tinyGuestShape(guest, file) } as const;
-  const start = (more: object) =>
-    VirtualMachine.start({ shape: { ...shape, ...more }, folder: run.path, onConsole: () => {} });
+  const start = async (more: object) => {
+    const machine = await VirtualMachine.start({ shape: { ...shape, ...more }, folder: run.path, onConsole: () => {} });
+    started.push(machine);
+    return machine;
+  };
+  return { run, start };
+}
+
+withQemu("saveState() and restoreState() say why they cannot", async () => {
+  const { run, start } = tinyMachines("why");
   const running = await start({});
   const lost = await failure(saveState(running.qmp, { file: "/no/such/folder/state", withoutMemory: false }));
-  assert.is(lost.code, "qemu.not-frozen");
+  assert.is(lost.code, "qemu.state-lost");
   await running.cutPower();
   const waiting = await start({ incoming: true });
   const state = join(folder, "broken-state");
@@ -151,13 +165,63 @@ withQemu("saveState() and restoreState() say why they cannot", async () => {
     ["no state of any machine, and long enough to be read", /./],
   ] as const) {
     if (contents !== undefined) writeFileSync(state, contents);
-    const broken = await failure(restoreState(waiting.qmp, { file: state, withoutMemory: false }));
+    const broken = await failure(restoreState(waiting, { file: state, withoutMemory: false }));
     assert.is(broken.code, "qemu.not-restored");
     assert.match(broken.message, why);
   }
   await waiting.cutPower();
   run.remove();
 });
+
+withQemu("saveState() says that the host has no room, however much of the state came before that", async () => {
+  const { run, start } = tinyMachines("full");
+  const machine = await start({});
+  const full = await failure(saveState(machine.qmp, { file: "/dev/full", withoutMemory: false }));
+  await machine.cutPower();
+  assert.is(full.code, "qemu.state-lost");
+  assert.match(full.message, "ENOSPC");
+  run.remove();
+});
+
+withQemu(
+  "saveState() and restoreState() take no word of a QEMU that was killed for one about the machine",
+  async () => {
+    const { run, start } = tinyMachines("killed");
+    // Nothing that it could leave out: what it has to send does not fit into its socket, so it has not ended before we read.
+    const memory = join(folder, "killed-ram");
+    writeFileSync(memory, randomBytes(KILLED_MIB << 20));
+    // Before it has connected, and when it has begun to write.
+    for (const instant of ["asked", "active"] as const) {
+      const machine = await start({ memoryMiB: KILLED_MIB, memoryFile: { file: memory, shared: false } });
+      machine.qmp.onTraffic(({ message }) => {
+        if (isInstant(message, instant)) machine.process.kill();
+      });
+      const closed = await failure(saveState(machine.qmp, { file: join(folder, "killed"), withoutMemory: false }));
+      await machine.cutPower();
+      assert.is(closed.code, "qmp.closed", instant);
+    }
+    const state = join(folder, "killed-state");
+    writeFileSync(state, "never read");
+    const copy = await start({ incoming: true });
+    copy.qmp.onTraffic(({ message }) => {
+      if ("execute" in message && message.execute === "migrate-incoming") copy.process.kill();
+    });
+    const closed = await failure(restoreState(copy, { file: state, withoutMemory: false }));
+    await copy.cutPower();
+    assert.is(closed.code, "qmp.closed");
+    run.remove();
+  },
+);
+
+/** Memory of a machine that is killed. */
+const KILLED_MIB = 32;
+
+/** Whether a message is the command to migrate, or tells that QEMU does. */
+function isInstant(message: object, instant: "asked" | "active"): boolean {
+  if (instant === "asked") return "execute" in message && message.execute === "migrate";
+  const { event, data } = message as { event?: string; data?: { status?: string } };
+  return event === "MIGRATION" && data?.status === instant;
+}
 
 withQemu("saveSnapshot() and loadSnapshot() bring a machine back within one process", async () => {
   const run = makeRunDirectory();

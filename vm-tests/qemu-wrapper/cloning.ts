@@ -60,7 +60,7 @@ export async function probeCloning(options: ProbeCloningOptions): Promise<Verdic
     const incoming = { incoming: true, ...(withoutMemory ? { memoryFile: { file: memory, shared: false } } : {}) };
     const copies = await Promise.all([start(incoming), start(incoming)]);
     for (const [index, copy] of copies.entries()) {
-      await restoreState(copy.machine.qmp, { file: state, withoutMemory, signal });
+      await restoreState(copy.machine, { file: state, withoutMemory, signal });
       await copy.machine.qmp.command("cont", undefined, signal);
       await copy.counted(ROUNDS, signal);
       const fault = countFault(original.text + copy.text);

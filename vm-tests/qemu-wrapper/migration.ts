@@ -7,6 +7,7 @@ import { QemuError } from "./errors.ts";
 import type { QmpClient } from "./qmp.ts";
 import type { MachineShape } from "./argv.ts";
 import { makeRunDirectory } from "./run-directory.ts";
+import type { VirtualMachine } from "./virtual-machine.ts";
 
 /** Where a machine's state goes, or comes from. */
 export interface StateFile {
@@ -29,32 +30,39 @@ const CHUNK_BYTES = 1 << 20;
  * Stop the machine and write its state into a file, through a socket: QEMU itself would need a shell for that. It stays stopped and may go on with QMP `cont`, unless its memory is a
  * shared file that the state relies on.
  *
- * @throws {QemuError} `qemu.not-frozen` with QEMU's reason.
+ * @throws {QemuError} `qemu.not-frozen` with QEMU's reason; `qemu.state-lost` when the host cannot write the file; `qmp.closed` when QEMU
+ *   ends meanwhile, which is nothing that it says of the machine.
  */
 export async function saveState(qmp: QmpClient, { file, withoutMemory, signal }: StateFile): Promise<void> {
   await qmp.command("stop", undefined, signal);
   await prepare(qmp, withoutMemory);
   const fail = (why: string): QemuError =>
     new QemuError("qemu.not-frozen", `Cannot write the machine's state to "${file}": ${why}`);
+  const lose = (cause: Error): QemuError =>
+    new QemuError("qemu.state-lost", `Cannot write the machine's state to "${file}": ${cause.message}`, { cause });
   const run = makeRunDirectory();
   const path = join(run.path, "state.sock");
   const server = createServer({ allowHalfOpen: true });
+  let source: Socket | undefined;
+  let lost: QemuError | undefined;
   try {
     server.listen(path);
     await once(server, "listening");
-    const written = once(server, "connection").then(([socket]) =>
-      pipeline(socket as Socket, createWriteStream(file, { mode: 0o600 })),
-    );
-    const lost = written.then(
-      () => new Promise<never>(() => {}),
-      (error: Error) => Promise.reject(fail(error.message)),
-    );
-    lost.catch(() => {});
-    const ended = migrate(qmp, () => qmp.command("migrate", { uri: `unix:${path}` }, signal), { signal, fail });
-    ended.catch(() => {});
-    await Promise.race([ended, lost]);
-    await written;
+    const written = once(server, "connection").then(([socket]) => {
+      source = socket as Socket;
+      const target = createWriteStream(file, { mode: 0o600 });
+      // Known before QEMU's stream is cut off for it, so that QEMU's complaint is never taken for the reason.
+      target.once("error", (error) => (lost = lose(error)));
+      return pipeline(source, target);
+    });
+    written.catch(() => {});
+    await migrate(qmp, () => qmp.command("migrate", { uri: `unix:${path}` }, signal), { signal, fail });
+    // It has sent everything, so it had connected.
+    await written.catch((error: Error) => Promise.reject(lose(error)));
+  } catch (error) {
+    throw lost ?? error;
   } finally {
+    source?.destroy();
     server.close();
     run.remove();
   }
@@ -63,9 +71,12 @@ export async function saveState(qmp: QmpClient, { file, withoutMemory, signal }:
 /**
  * Give a machine that was started with `incoming` a state. It is stopped afterwards, as it was when it was saved.
  *
- * @throws {QemuError} `qemu.not-restored` with QEMU's reason.
+ * @throws {QemuError} `qemu.not-restored` with QEMU's reason; `qmp.closed` when a signal ended QEMU meanwhile.
  */
-export async function restoreState(qmp: QmpClient, { file, withoutMemory, signal }: StateFile): Promise<void> {
+export async function restoreState(
+  { qmp, process }: Pick<VirtualMachine, "qmp" | "process">,
+  { file, withoutMemory, signal }: StateFile,
+): Promise<void> {
   const fail = (why: string): QemuError =>
     new QemuError("qemu.not-restored", `Cannot read the machine's state from "${file}": ${why}`);
   // QEMU waits for ever for the first byte of a stream that ends without one.
@@ -81,6 +92,12 @@ export async function restoreState(qmp: QmpClient, { file, withoutMemory, signal
   };
   try {
     await migrate(qmp, begin, { signal, fail });
+  } catch (error) {
+    if (!(error instanceof QemuError && error.code === "qmp.closed")) throw error;
+    // A QEMU that cannot use a state says so and ends; one that was killed has said nothing of it.
+    const exit = await process.exited;
+    if (exit.signal !== undefined) throw error;
+    throw fail(exit.words || `QEMU ended with status ${exit.status}`);
   } finally {
     run.remove();
   }
@@ -107,11 +124,10 @@ async function migrate(
     await begin();
     const { data } = await ended;
     if (data.status === "completed") return;
-    const told = await qmp.command("query-migrate").catch(() => undefined);
-    throw fail(told?.["error-desc"] ?? "QEMU does not say why");
+    const told = await qmp.command("query-migrate", undefined, signal);
+    throw fail(told["error-desc"] ?? "QEMU does not say why");
   } catch (error) {
-    if (error instanceof QemuError && (error.code === "qmp.refused" || error.code === "qmp.closed"))
-      throw fail(error.message);
+    if (error instanceof QemuError && error.code === "qmp.refused") throw fail(error.message);
     throw error;
   }
 }
