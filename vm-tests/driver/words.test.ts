@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { callSite } from "./call-site.ts";
@@ -179,17 +181,56 @@ test("kernelArchitecture() reads the headers of kernels, and of nothing else", (
   assert.equal(found.map(kernelArchitecture), expected);
 });
 
+/** Codes of QEMU and its control channel that are mistakes of a story or of the driver, or what a machine is. */
+const NOT_OF_THE_HOST = [
+  "qemu.flatten-failed",
+  "qemu.no-snapshot",
+  "qemu.not-frozen",
+  "qemu.not-migratable",
+  "qemu.not-restored",
+  "qmp.refused",
+];
+
+const QEMU_OF_THE_HOST = [
+  "qemu.missing",
+  "qemu.no-hvf",
+  "qemu.no-kvm",
+  "qemu.no-memory",
+  "qemu.no-socket",
+  "qemu.not-started",
+  "qemu.overlay-failed",
+  "qemu.state-lost",
+  "qmp.closed",
+];
+
 test("isInfrastructure() tells what failed on the host's side from what failed in machines and stories", () => {
   for (const code of [
-    "qemu.not-started",
-    "qmp.closed",
+    ...QEMU_OF_THE_HOST,
     "machine.qemu-died",
     "machine.host-disk-full",
+    "machine.no-host-memory",
     "machine.port-taken",
+    "vm-test.records-full",
   ])
     assert.ok(isInfrastructure(code), code);
-  for (const code of ["machine.ended", "machine.kernel-panic", "command.failed", "agent.silent", "vm-test.timeout"])
+  for (const code of [
+    ...NOT_OF_THE_HOST,
+    "machine.ended",
+    "machine.kernel-panic",
+    "command.failed",
+    "agent.silent",
+    "vm-test.timeout",
+  ])
     assert.not.ok(isInfrastructure(code), code);
+});
+
+test("isInfrastructure() is asked above about every code that the wrapper of QEMU has", () => {
+  const folder = join(import.meta.dirname, "../qemu-wrapper");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const sources = files.filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|node_modules/.test(file));
+  const text = sources.map((file) => readFileSync(join(folder, file), "utf8")).join("");
+  const codes = new Set(text.match(/(?<=")(?:qemu|qmp)\.[a-z-]+(?=")/g));
+  assert.equal([...codes].sort(), [...QEMU_OF_THE_HOST, ...NOT_OF_THE_HOST].sort());
 });
 
 test("isReasonNotToCopy() keeps what a machine is, and nothing that befell the host", () => {
