@@ -22,7 +22,7 @@ const SILENT = /printk: Suspending console/;
 const AWAKE = /PM: suspend exit/;
 
 /** How often an idling kernel is given something to wake up for: what comes while it falls asleep still does nothing. */
-const KNOCK_MS = 500;
+export const KNOCK_MS = 500;
 
 /** Boots whose kernels idle. */
 const idling = new WeakSet<Boot>();
@@ -57,7 +57,7 @@ export async function suspend(context: GuestContext): Promise<void> {
 /** Wake what sleeps, and wait until its agent answers. @throws {CodedError} `machine.not-asleep` */
 export async function wake(context: GuestContext): Promise<void> {
   const boot = context.boot();
-  if (idling.has(boot)) await context.limited(wakeIdle(boot), "wake the system");
+  if (idling.has(boot)) await wakeIdle(context, boot);
   else await wakeDeep(context, boot);
   await context.limited(boot.agent.ping(), "hear from the agent");
   context.host.log({ kind: "machine", machine: context.name, text: "is awake" });
@@ -70,15 +70,18 @@ async function wakeDeep({ name }: GuestContext, { machine }: Boot): Promise<void
   await machine.qmp.command("system_wakeup");
 }
 
-async function wakeIdle(boot: Boot): Promise<void> {
-  const awake = boot.console.awaitNew(AWAKE, boot.signal);
+async function wakeIdle(context: GuestContext, boot: Boot): Promise<void> {
+  const stop = new AbortController();
+  const awake = boot.console.awaitNew(AWAKE, AbortSignal.any([stop.signal, boot.signal]));
+  awake.catch(() => {});
   const knock = (): void => void boot.machine.console.write("\n");
   knock();
   const timer = setInterval(knock, KNOCK_MS);
   try {
-    await awake;
+    await context.limited(awake, "wake the system");
   } finally {
     clearInterval(timer);
+    stop.abort();
   }
   idling.delete(boot);
 }
