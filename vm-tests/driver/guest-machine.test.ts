@@ -1,8 +1,19 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { AgentClient } from "./agent-client.ts";
@@ -441,9 +452,54 @@ suite("readBy() gives what the program reads, or its words", async () => {
   fakeProgram("reader", 'if [ -e "$1" ]; then cat "$1"; else echo "no picture" >&2; exit 3; fi');
   const picture = join(folder, "picture");
   writeFileSync(picture, "A WORD\n");
-  assert.is(await readBy(join(bin, "reader"), picture), "A WORD\n");
-  assert.match(await failure(readBy(join(bin, "reader"), `${picture}-not`)), /screen\.ocr-failed .*: no picture$/);
+  const { signal } = new AbortController();
+  assert.is(await readBy(join(bin, "reader"), picture, signal), "A WORD\n");
+  assert.match(
+    await failure(readBy(join(bin, "reader"), `${picture}-not`, signal)),
+    /screen\.ocr-failed .*: no picture$/,
+  );
+  assert.match(await failure(readBy(join(bin, "no-reader"), picture, signal)), /screen\.ocr-failed .* ENOENT$/);
 });
+
+/** A reader that never ends, and waits until it is gone. */
+function endlessReader(name: string) {
+  const file = join(folder, `${name}.pid`);
+  fakeProgram(name, `echo $$ > "${file}.new"; mv "${file}.new" "${file}"; exec sleep 1000`);
+  const pid = (): number => Number(readFileSync(file, "ascii"));
+  return {
+    begun: async () => {
+      while (!existsSync(file)) await sleep(5);
+    },
+    gone: async () => {
+      while (existsSync(`/proc/${pid()}`)) await sleep(5);
+    },
+  };
+}
+
+suite("readBy() ends its program with the signal, and has the signal's reason", async () => {
+  const reader = endlessReader("slow-reader");
+  const boot = new AbortController();
+  const reading = readBy(join(bin, "slow-reader"), join(folder, "picture"), boot.signal).catch((caught) => caught);
+  await reader.begun();
+  const died = new Error("QEMU died");
+  boot.abort(died);
+  assert.is(await reading, died);
+  await reader.gone();
+});
+
+suite("screen.readPicture() is given the time of a command, and its program no more", () =>
+  withMachine(async ({ machine, state }) => {
+    state.hasScreen = true;
+    const reader = endlessReader("tesseract");
+    const path = process.env["PATH"];
+    process.env["PATH"] = bin;
+    const late = codeOf(machine.within(1e6).screen.readPicture());
+    process.env["PATH"] = path;
+    await Promise.race([reader.begun(), late]);
+    state.guestSeconds += 1e6;
+    assert.is(await late, "command.timeout");
+    await reader.gone();
+  }));
 
 suite("a machine that does not power off is killed", () =>
   withMachine(async ({ machine, state }) => {

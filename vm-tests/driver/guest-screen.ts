@@ -114,13 +114,23 @@ export class GuestScreen implements Screen {
         hint: "Say ocr: true for the machine, install it on this host, or read a text console with screen.text().",
       });
     }
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#context.boot().signal]);
+    try {
+      return await this.#context.limited(this.#readBy(tesseract, signal), "read a picture");
+    } finally {
+      stop.abort();
+    }
+  }
+
+  async #readBy(tesseract: string, signal: AbortSignal): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), "floe-picture-"));
     try {
       const shown = join(folder, "shown.ppm");
-      await this.#context.boot().machine.qmp.command("screendump", { filename: shown });
+      await this.#context.boot().machine.qmp.command("screendump", { filename: shown }, signal);
       const larger = join(folder, "larger.pgm");
       await writeFile(larger, enlargePicture(await readFile(shown), LARGER));
-      return await readBy(tesseract, larger);
+      return await readBy(tesseract, larger, signal);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
@@ -138,16 +148,24 @@ function matches(text: string, pattern: RegExp | string): boolean {
   return typeof pattern === "string" ? text.includes(pattern) : text.search(pattern) >= 0;
 }
 
-/** What a program in tesseract's manner reads in a picture. @throws {CodedError} `screen.ocr-failed` */
-export function readBy(program: string, picture: string): Promise<string> {
+/**
+ * What a program in tesseract's manner reads in a picture. The program ends with `signal`, whose reason is then the failure.
+ *
+ * @throws {CodedError} `screen.ocr-failed`
+ */
+export function readBy(program: string, picture: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [picture, "-", "--psm", "6"], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, [picture, "-", "--psm", "6"], {
+      stdio: ["ignore", "pipe", "pipe"],
+      signal,
+      killSignal: "SIGKILL",
+    });
     const said = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => (said.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said.stderr += text));
     const fail = (why: string): void =>
       reject(new CodedError("screen.ocr-failed", `Cannot read the picture "${picture}": ${why}`));
-    child.on("error", (error) => fail(error.message));
+    child.on("error", (error) => (signal.aborted ? reject(signal.reason) : fail(error.message)));
     child.on("close", (status) =>
       status === 0 ? resolve(said.stdout) : fail(said.stderr.trim() || `status ${status}`),
     );
