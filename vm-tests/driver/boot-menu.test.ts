@@ -59,23 +59,35 @@ test("TerminalScreen takes any bytes", () => {
 
 const ENTRIES = ["Floe (Generation 3: web)", "Floe (Generation 2: web)", "Floe (Generation 1: web)"];
 
-/** A machine whose menu does as it is told; `undefined`: it starts its kernel at once. */
-function menuMachine(entries: readonly string[] | undefined, first = 0) {
+/** How long a slow menu shows its help without its lines: many times as long as it takes to look. */
+const REDRAWN_MS = 150;
+
+/**
+ * A machine whose menu does as it is told; `undefined`: it starts its kernel at once. A slow one clears the screen and shows its help before
+ * its lines.
+ */
+function menuMachine(entries: readonly string[] | undefined, first = 0, slow = false) {
   const console = Object.assign(new EventEmitter(), { write: (key: string) => press(key) });
   const lines = new LineRecorder();
   const pressed: string[] = [];
   let at = first;
   let seconds = 0;
+  let drawnOnce = false;
   const say = (text: string): void => {
     lines.push(Buffer.from(text, "latin1"));
     console.emit("data", Buffer.from(text, "latin1"));
   };
   const press = (key: string): boolean => {
-    pressed.push(key);
+    pressed.push(lines.find("BdsDxe") === undefined ? `${key} for the firmware` : key);
     if (entries === undefined) return true;
     if (key === "\r") say("\x1b[2J\x1b[01;01HEFI stub: Loaded initrd\r\n");
     at = Math.min(Math.max(at + ({ j: 1, k: -1 }[key] ?? 0), 0), entries.length - 1);
-    if (key !== "\r") say(drawn(entries, at, key === "h" ? "(d)efault (h)elp" : ""));
+    const help = key === "h" ? "(d)efault (h)elp" : "";
+    if (key === "h" && slow && drawnOnce) {
+      say(drawn([], 0, help));
+      setTimeout(() => say(drawn(entries, at, help)), REDRAWN_MS);
+    } else if (key !== "\r") say(drawn(entries, at, help));
+    drawnOnce = true;
     return true;
   };
   const boot = {
@@ -115,16 +127,31 @@ test("machine.no-boot-menu: a machine that QEMU starts has none", () => {
   );
 });
 
-test("boot.no-entry: it says what the menu has", async () => {
-  const { boot } = menuMachine(ENTRIES, 1);
+test("boot.no-entry: it says what the menu has, and starts nothing", async () => {
+  const { boot, pressed } = menuMachine(ENTRIES, 1);
   const error = await chooseBootEntry(boot, "machine", "Generation 9:").catch((caught) => caught);
   assert.is(error.code, "boot.no-entry");
+  assert.is(error.message, 'Cannot choose "Generation 9:" in the boot menu of "machine": it is not there');
   assert.equal([...error.details].sort(), [...ENTRIES].sort());
+  assert.equal(pressed.join(""), "hjhjhkhkhkh");
 });
 
-test("boot.no-menu: a machine that starts its kernel shows none", async () => {
-  const { boot } = menuMachine(undefined);
-  assert.is(await chooseBootEntry(boot, "machine", "x").catch((error) => error.code), "boot.no-menu");
+test("chooseBootEntry() takes no line for one while the menu is drawn", async () => {
+  const missing = menuMachine(ENTRIES, 0, true);
+  const error = await chooseBootEntry(missing.boot, "machine", "Generation 9:").catch((caught) => caught);
+  assert.is(error.code, "boot.no-entry");
+  assert.equal([...error.details], ENTRIES);
+  const empty = menuMachine(ENTRIES, 0, true);
+  assert.is(await chooseBootEntry(empty.boot, "machine", /^$|n 2/), ENTRIES[1] as string);
+  assert.equal(empty.pressed.join(""), "hjh\r");
+});
+
+test("boot.no-menu: a machine that starts its kernel shows none, and is pressed no key", async () => {
+  const { boot, pressed } = menuMachine(undefined);
+  const error = await chooseBootEntry(boot, "machine", "x").catch((caught) => caught);
+  assert.is(error.code, "boot.no-menu");
+  assert.is(error.message, 'Cannot choose in the boot menu of "machine": its kernel runs already');
+  assert.equal(pressed, []);
 });
 
 test.run();

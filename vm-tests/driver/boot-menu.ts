@@ -50,16 +50,17 @@ export async function chooseBootEntry(boot: Boot, name: string, entry: RegExp | 
   console.on("data", draw);
   try {
     const menu = new Menu(boot, screen);
-    await menu.appears(name);
+    let line = await menu.appears(name);
     const visited = new Set<string>();
     for (let ends = 0; ends < 2; ) {
-      const line = menu.chosen() ?? "";
       visited.add(line);
       if (typeof entry === "string" ? line.includes(entry) : line.search(entry) >= 0) {
         await menu.start(name);
         return line;
       }
-      if (!(await menu.moves(ends === 0 ? KEYS.down : KEYS.up, line))) ends++;
+      const next = await menu.move(ends === 0 ? KEYS.down : KEYS.up);
+      if (next === line) ends++;
+      line = next;
     }
     throw new CodedError("boot.no-entry", `Cannot choose "${entry}" in the boot menu of "${name}": it is not there`, {
       details: [...visited],
@@ -84,29 +85,28 @@ class Menu {
     return chosen.length === 1 ? chosen[0]?.text : undefined;
   }
 
-  /** Wait until it is there, and keep it: it waits for seconds only, but a key that came before it counts. */
-  async appears(name: string): Promise<void> {
+  /** Wait until it is there, and keep it: it waits for seconds only, but a key that came before it counts. @returns the line that is chosen. */
+  async appears(name: string): Promise<string> {
     const { console } = this.#boot;
     let knocked = 0;
-    await this.#until(`see the boot menu of "${name}"`, () => {
+    return this.#until(`see the boot menu of "${name}"`, () => {
       if (console.find(KERNEL_RUNS) !== undefined)
         throw new CodedError("boot.no-menu", `Cannot choose in the boot menu of "${name}": its kernel runs already`);
       if (console.find(MENU_STARTS) !== undefined && performance.now() - knocked >= KNOCK_MS) {
         knocked = performance.now();
         this.#press(KEYS.help);
       }
-      return this.chosen() !== undefined && this.#showsHelp();
+      return this.#showsHelp() ? this.chosen() : undefined;
     });
   }
 
-  /** Whether a key brings another line than this one. Its work is done when the help of before is gone. */
-  async moves(key: string, from: string): Promise<boolean> {
+  /** Press a key that moves. Its work is done when the help of before is gone. @returns the line that is chosen then. */
+  async move(key: string): Promise<string> {
     this.#press(key);
-    await this.#until("move in the boot menu", () => this.chosen() !== undefined && !this.#showsHelp());
-    const moved = this.chosen() !== from;
+    await this.#until("move in the boot menu", () => (this.#showsHelp() ? undefined : this.chosen()));
     this.#press(KEYS.help);
-    await this.#until("see the help of the boot menu", () => this.#showsHelp());
-    return moved;
+    // A menu that is being drawn has no line, or help already and its lines not yet.
+    return this.#until("see the help of the boot menu", () => (this.#showsHelp() ? this.chosen() : undefined));
   }
 
   #showsHelp(): boolean {
@@ -116,21 +116,24 @@ class Menu {
   /** Start the line that is chosen. */
   async start(name: string): Promise<void> {
     this.#press(KEYS.enter);
-    await this.#until(`leave the boot menu of "${name}"`, () => this.chosen() === undefined);
+    await this.#until(`leave the boot menu of "${name}"`, () => (this.chosen() === undefined ? true : undefined));
   }
 
   #press(key: string): void {
     this.#boot.machine.console.write(key);
   }
 
-  #until(what: string, isSo: () => boolean): Promise<true> {
+  #until<T>(what: string, look: () => T | undefined): Promise<T> {
     const { clock, signal } = this.#boot;
     const seen = (): string => this.chosen() ?? this.#boot.console.last(1)[0] ?? "nothing";
     return waitUntil({
       what,
       deadline: new Deadline(MENU_SECONDS, clock),
       signal,
-      attempt: async () => (isSo() ? { value: true } : { seen: seen() }),
+      attempt: async () => {
+        const value = look();
+        return value === undefined ? { seen: seen() } : { value };
+      },
       pause: () => sleep(LOOK_MS),
     });
   }
