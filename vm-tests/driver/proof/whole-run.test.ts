@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { AGENT_PORT } from "../boot.ts";
 import { proofOfHost, temporaryFolder } from "./testing-machine.ts";
 
 // The program itself, with a test that is a build: its QEMU runs in the sandbox, below processes of others than the one that was called.
@@ -22,6 +23,9 @@ test.after(() => {
 
 /** How long a QEMU may live that nobody runs any more. */
 const GONE_MS = 1000;
+
+/** How long the record of a stopped machine may still grow. */
+const RECORD_MS = 100;
 
 interface FloeRun {
   readonly pid: number;
@@ -66,6 +70,21 @@ function isQemu(pid: number): boolean {
   return /^[^\0]*qemu-system-/.test(tryRead(`/proc/${pid}/cmdline`));
 }
 
+/** Whether a process is the QEMU of a machine with an agent, which those are not that find out what this host can do. */
+function isQemuOfMachine(pid: number): boolean {
+  return isQemu(pid) && tryRead(`/proc/${pid}/cmdline`).includes(AGENT_PORT);
+}
+
+/** Send a signal. @returns whether there was a process to have it. */
+function signalled(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
 function tryRead(file: string): string {
   try {
     return readFileSync(file, "latin1");
@@ -74,8 +93,13 @@ function tryRead(file: string): string {
   }
 }
 
-/** Wait until the guest of a run is on its way. @returns its QEMU. */
-async function guestOf(run: FloeRun, output: string): Promise<number> {
+/**
+ * Wait until the guest of a run is on its way, and stop its QEMU there: it has hardly begun to boot, and its story cannot end before the test does
+ * what it is for. Until then its QEMU runs only as long as a look takes to come again.
+ *
+ * @returns its QEMU.
+ */
+async function stoppedGuestOf(run: FloeRun, output: string): Promise<number> {
   let ended = false;
   void run.ended.then(() => (ended = true));
   const said = (): string =>
@@ -83,19 +107,24 @@ async function guestOf(run: FloeRun, output: string): Promise<number> {
       .filter((each) => each.isDirectory())
       .map(({ name }) => tryRead(join(output, name, "machine/console.log")))
       .join("");
-  while (!said().includes("Linux version")) {
+  for (;;) {
     assert.not.ok(ended, `it ended before its guest began:\n${run.stderr()}`);
+    const qemu = processesBelow(run.pid).find(isQemuOfMachine);
+    if (qemu !== undefined && signalled(qemu, "SIGSTOP")) {
+      // What it had said before it stopped is on its way to the record.
+      await sleep(RECORD_MS);
+      if (said().includes("Linux version")) return qemu;
+      signalled(qemu, "SIGCONT");
+    }
     await sleep(50);
   }
-  const [qemu] = processesBelow(run.pid).filter(isQemu);
-  if (qemu === undefined) throw new Error(`there is no QEMU below ${run.pid}`);
-  return qemu;
 }
 
 proofOfHost("a run that is killed leaves no QEMU behind in the sandbox", async () => {
   const output = temporaryFolder();
   const run = startRun(output);
-  const qemu = await guestOf(run, output);
+  const qemu = await stoppedGuestOf(run, output);
+  process.kill(qemu, "SIGCONT");
   process.kill(run.pid, "SIGKILL");
   for (let waited = 0; isQemu(qemu); waited += 20) {
     assert.ok(waited < GONE_MS, "its QEMU goes on");
@@ -107,7 +136,9 @@ proofOfHost("a run that is killed leaves no QEMU behind in the sandbox", async (
 proofOfHost("a QEMU that dies in the sandbox is a fault of the host: the test runs again, and passes", async () => {
   const output = temporaryFolder();
   const run = startRun(output);
-  process.kill(await guestOf(run, output), "SIGSEGV");
+  const qemu = await stoppedGuestOf(run, output);
+  process.kill(qemu, "SIGSEGV");
+  process.kill(qemu, "SIGCONT");
   assert.is(await run.ended, 0, run.stderr());
   assert.match(run.stderr(), /^passed boot .*, attempt 2; attempt 1 was ended by the host: machine\.qemu-died\)$/m);
   assert.match(readFileSync(`${output}.xml`, "utf8"), /<flakyError message="[^"]*QEMU ended by itself \(SIGSEGV\)"/);
