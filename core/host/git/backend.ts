@@ -32,9 +32,11 @@ export interface GitLimits {
   readonly commitBytes?: number | undefined;
   /** For a list of refs. Default 256 MiB. */
   readonly refsBytes?: number | undefined;
-  /** A server that is silent for so long is given up. Default 60 s. */
+  /** A server that is silent for so long is given up. Default {@link STALL_MS}. */
   readonly stallMs?: number | undefined;
 }
+
+export const STALL_MS = 60_000;
 
 /** A repository with four million refs has a list of this size. */
 export const LONGEST_REFS_BYTES = 256 * 1024 * 1024;

@@ -1,14 +1,12 @@
 import type { CodedError } from "../../base/index.ts";
-import { tooLarge, unreachable } from "./errors.ts";
-
-/** A server that is silent for so long is given up. */
-const STALL_MS = 60_000;
+import { STALL_MS } from "./backend.ts";
+import { silentServer, tooLarge } from "./errors.ts";
 
 export interface BoundedTransferOptions {
   readonly url: string;
   /** The most that all answers together may have. */
   readonly limitBytes: number;
-  /** Default 60 s. */
+  /** Default {@link STALL_MS}. */
   readonly stallMs?: number | undefined;
 }
 
@@ -55,10 +53,7 @@ export class BoundedTransfer {
   #within<T>(step: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
-        this.#failure ??= unreachable(
-          this.#options.url,
-          new Error(`it sent nothing for ${this.stallMs / 1000} seconds`),
-        );
+        this.#failure ??= silentServer(this.#options.url, this.stallMs);
         resolve(undefined);
       }, this.stallMs);
       step.then(resolve, reject).finally(() => clearTimeout(late));

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseReference } from "../../flake/index.ts";
@@ -95,6 +96,30 @@ test("cloneRepository() leaves nothing behind when it cannot", async () => {
   assert.is(await make(`git+${server.url}tools?rev=${"0".repeat(40)}`, `${folder}/a`), "git.rev-missing");
   assert.not.ok(existsSync(`${folder}/a`));
   assert.equal(readdirSync(folder), []);
+});
+
+test("cloneRepository() takes no more than it may, and gives up a server that stops speaking", async () => {
+  const folder = temporaryFolder();
+  // Bytes that cannot be compressed.
+  new TestRepository(`${folder}/large`).write({ large: randomBytes(4_000_000).toString("latin1") }).commit();
+  const make = (url: string, limits: object): Promise<string> =>
+    cloneRepository({ reference: { kind: "git", url }, destination: `${folder}/a`, access: NO_ACCESS, limits }).then(
+      () => "cloned",
+      (error: { code?: string; message: string }) => `${error.code} ${error.message}`,
+    );
+  assert.match(await make(`file://${folder}/large`, { commitBytes: 1_000_000 }), /^git\.too-large .*1000000 bytes/);
+  // In place of ssh: lists the refs, and is mute when it is asked for more.
+  const script = `#!/bin/sh\n[ -e ${folder}/listed ] && exec sleep 1000\n: > ${folder}/listed\neval "exec $2"\n`;
+  writeFileSync(`${folder}/mute`, script, { mode: 0o755 });
+  Object.assign(process.env, { GIT_SSH_COMMAND: `${folder}/mute`, GIT_SSH_VARIANT: "simple" });
+  try {
+    const said = await make(`ssh://git.example.org${folder}/large`, { stallMs: 300 });
+    assert.match(said, /^git\.unreachable .*it sent nothing for 0\.3 seconds/);
+  } finally {
+    delete process.env["GIT_SSH_COMMAND"];
+    delete process.env["GIT_SSH_VARIANT"];
+  }
+  assert.equal(readdirSync(folder).sort(), ["large", "listed", "mute"]);
 });
 
 test("cloneRepository() fills in submodules where they are asked for", async () => {

@@ -5,8 +5,10 @@ import { type GitReference, withoutCredentials } from "../../flake/index.ts";
 import type { Access } from "../fetch/access.ts";
 import { chooseBackend } from "./choose-backend.ts";
 import { revisionMissing, unreachable } from "./errors.ts";
-import { runGit } from "./program-backend.ts";
+import type { GitLimits } from "./backend.ts";
+import { runGit, type RunGitOptions } from "./program-backend.ts";
 import { resolveRevision } from "./resolve-revision.ts";
+import { whileGrowing } from "./while-growing.ts";
 
 export interface CloneRepositoryOptions {
   readonly reference: GitReference;
@@ -15,6 +17,8 @@ export interface CloneRepositoryOptions {
   /** Who asks, for web servers that want to know. */
   readonly access: Access;
   readonly signal?: AbortSignal | undefined;
+  /** Of all that is fetched together: here a commit comes with its history. */
+  readonly limits?: Pick<GitLimits, "commitBytes" | "stallMs"> | undefined;
 }
 
 /**
@@ -22,10 +26,11 @@ export interface CloneRepositoryOptions {
  * a range by themselves.
  *
  * @returns the commit that is checked out.
- * @throws {CodedError} `git.clone-in-the-way`, `git.ref-missing`, `git.no-version`, `git.program-missing`, `git.unreachable` …
+ * @throws {CodedError} `git.clone-in-the-way`, `git.ref-missing`, `git.no-version`, `git.program-missing`, `git.unreachable`,
+ *   `git.too-large` …
  */
 export async function cloneRepository(options: CloneRepositoryOptions): Promise<string> {
-  const { reference, destination, access, signal } = options;
+  const { reference, destination, access, signal, limits } = options;
   if (existsSync(destination)) {
     throw new CodedError("git.clone-in-the-way", `Cannot clone to "${destination}": it is there already`, {
       hint: "Name a new folder: floe flake clone FLAKE DIR",
@@ -37,28 +42,33 @@ export async function cloneRepository(options: CloneRepositoryOptions): Promise<
   const folder = mkdtempSync(`${dirname(destination)}/.${basename(destination)}.`);
   try {
     const env = loginFor(url, access);
-    const git = (...args: string[]): Promise<string> => runGit(args, { signal, cwd: folder, env });
-    await git("clone", "--quiet", "--no-checkout", "--", url, "clone").catch((cause: unknown) => {
-      if (cause instanceof CodedError) throw cause;
-      throw unreachable(url, cause);
-    });
-    const inside = (...args: string[]): Promise<string> => git("-C", "clone", ...args);
+    const git = (args: readonly string[], run: RunGitOptions = { signal }): Promise<string> =>
+      runGit(args, { ...run, cwd: folder, env });
+    const inside = (...args: string[]): Promise<string> => git(["-C", "clone", ...args]);
+    const bounded = (...args: string[]): Promise<string> =>
+      whileGrowing({ folder, url, limits, signal }, (run) => git(args, run));
+    const orElse =
+      (failure: (cause: unknown) => CodedError) =>
+      (cause: unknown): never => {
+        signal?.throwIfAborted();
+        throw cause instanceof CodedError ? cause : failure(cause);
+      };
+    const noAnswer = orElse((cause) => unreachable(url, cause));
+    await bounded("clone", "--progress", "--no-checkout", "--", url, "clone").catch(noAnswer);
     const branch = /^refs\/heads\/(.+)$/.exec(ref ?? "")?.[1];
     if (branch === undefined || reference.rev !== undefined) {
       // A commit that no branch has is not cloned with them.
       await inside("cat-file", "-e", `${rev}^{commit}`)
-        .catch(() => inside("fetch", "--quiet", "origin", rev))
-        .catch(() => {
-          throw revisionMissing(url, rev);
-        });
+        .catch(() => bounded("-C", "clone", "fetch", "--progress", "origin", rev))
+        .catch(orElse(() => revisionMissing(url, rev)));
       await inside("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", rev);
     } else await inside("checkout", "--quiet", "-B", branch, "--track", `refs/remotes/origin/${branch}`);
     if (reference.submodules === true) {
       // A repository from elsewhere names no folder of this machine.
       const ofFiles = `protocol.file.allow=${url.startsWith("file:") ? "always" : "never"}`;
-      await inside("-c", ofFiles, "submodule", "--quiet", "update", "--init", "--recursive").catch((cause: unknown) => {
-        throw cause instanceof CodedError ? cause : unreachable(url, cause);
-      });
+      await bounded("-C", "clone", "-c", ofFiles, "submodule", "update", "--progress", "--init", "--recursive").catch(
+        noAnswer,
+      );
     }
     const head = await inside("rev-parse", "HEAD");
     renameSync(`${folder}/clone`, destination);

@@ -1,17 +1,18 @@
 import { execFile } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { CodedError } from "../../base/index.ts";
 import { makeScratch } from "../files/index.ts";
 import { findProgram } from "../process/find-program.ts";
-import { downloadLimitBytes } from "../fetch/settings.ts";
 import {
   type FetchTreeOptions,
   type GitBackend,
   type GitLimits,
   LONGEST_REFS_BYTES,
   type RemoteRefs,
+  STALL_MS,
 } from "./backend.ts";
 import { revisionMissing, silentServer, tooLarge, unreachable } from "./errors.ts";
+import { either, whileGrowing } from "./while-growing.ts";
 import { tooMuch, type TreeLimits, TREE_LIMITS } from "./write-tree.ts";
 
 /** Settings of every call: ask nobody, run no foreign command, change no byte of a file. */
@@ -26,20 +27,22 @@ const SETTINGS = [
 /** Takes precedence over the attributes in the tree. */
 const PLAIN_ATTRIBUTES = "* -text -eol -filter -ident -working-tree-encoding -export-ignore -export-subst\n";
 
-/** How often a repository that is being fetched is looked at. */
-const LOOK_MS = 200;
-const STALL_MS = 60_000;
 /** git says nothing while a list of refs comes, so that has longer. */
 const LISTS_TAKE = 3;
 /** Names and sizes of four million files and folders. */
 const LONGEST_LIST_BYTES = 400 * 1024 * 1024;
 
+interface ProgramLimits extends GitLimits {
+  /** Default {@link TREE_LIMITS}. */
+  readonly tree?: TreeLimits;
+}
+
 /** Repositories by way of the `git` program: ssh with the user's keys, and `file://`. */
-export function makeProgramBackend(limits: GitLimits & { readonly tree?: TreeLimits } = {}): GitBackend {
-  const { refsBytes = LONGEST_REFS_BYTES, commitBytes, stallMs = STALL_MS, tree = TREE_LIMITS } = limits;
+export function makeProgramBackend(limits: ProgramLimits = {}): GitBackend {
+  const { refsBytes = LONGEST_REFS_BYTES, stallMs = STALL_MS } = limits;
   return {
     listRefs: (url, signal) => listRefs(url, { refsBytes, stallMs }, signal),
-    fetchTree: (options) => fetchTree(options, { commitBytes: commitBytes ?? downloadLimitBytes(), stallMs, tree }),
+    fetchTree: (options) => fetchTree(options, limits),
   };
 }
 
@@ -70,23 +73,13 @@ async function listRefs(
   return { ...(defaultBranch === undefined ? {} : { defaultBranch }), refs };
 }
 
-function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
-  return one === undefined ? other : AbortSignal.any([one, other]);
-}
-
 function isTooLong(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER";
 }
 
-interface FetchLimits {
-  readonly commitBytes: number;
-  readonly stallMs: number;
-  readonly tree: TreeLimits;
-}
-
 async function fetchTree(
   { url, rev, ref, destination, signal }: FetchTreeOptions,
-  { commitBytes: limitBytes, stallMs, tree }: FetchLimits,
+  limits: ProgramLimits,
 ): ReturnType<GitBackend["fetchTree"]> {
   const gitdir = makeScratch("git");
   const inside = ["--git-dir", gitdir];
@@ -95,8 +88,8 @@ async function fetchTree(
     mkdirSync(`${gitdir}/info`, { recursive: true });
     writeFileSync(`${gitdir}/info/attributes`, PLAIN_ATTRIBUTES);
     const fetch = (what: readonly string[]): Promise<string> =>
-      whileGrowing({ folder: `${gitdir}/objects`, url, limitBytes, stallMs, signal }, (both, onWords) =>
-        runGit([...inside, "fetch", "--progress", "--no-tags", ...what], { signal: both, onWords }),
+      whileGrowing({ folder: `${gitdir}/objects`, url, limits, signal }, (run) =>
+        runGit([...inside, "fetch", "--progress", "--no-tags", ...what], run),
       );
     try {
       await fetch(["--depth", "1", "--", url, rev]);
@@ -112,7 +105,7 @@ async function fetchTree(
       signal?.throwIfAborted();
       throw revisionMissing(url, rev);
     });
-    await checkTree(inside, rev, tree, signal);
+    await checkTree({ inside, rev, signal }, limits.tree);
     await runGit([...inside, "read-tree", rev], { signal });
     mkdirSync(destination);
     await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], {
@@ -130,12 +123,21 @@ async function fetchTree(
   }
 }
 
-/** A tree unfolds on the disk, and before that in the memory of git. */
+interface CheckedTree {
+  /** Words for git that name the repository. */
+  readonly inside: readonly string[];
+  readonly rev: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * A tree unfolds on the disk, and before that in the memory of git.
+ *
+ * @throws {CodedError} `git.too-large`
+ */
 async function checkTree(
-  inside: readonly string[],
-  rev: string,
-  { entries, bytes }: TreeLimits,
-  signal: AbortSignal | undefined,
+  { inside, rev, signal }: CheckedTree,
+  { entries, bytes }: TreeLimits = TREE_LIMITS,
 ): Promise<void> {
   // Folders too, so that those that hold nothing but folders do not keep git busy without a word.
   const args = [...inside, "ls-tree", "-r", "-t", "-l", "-z", rev];
@@ -149,64 +151,6 @@ async function checkTree(
   }
   if (found > entries) throw tooMuch("files and folders");
   if (size > bytes) throw tooMuch("bytes");
-}
-
-interface Growing {
-  readonly folder: string;
-  readonly url: string;
-  readonly limitBytes: number;
-  readonly stallMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/**
- * Let git fetch as long as its folder is small enough, and it grows or git says how far it is: git itself knows no limit of either.
- *
- * @throws {CodedError} `git.too-large`, `git.unreachable`
- */
-async function whileGrowing<T>(
-  { folder, url, limitBytes, stallMs, signal }: Growing,
-  run: (signal: AbortSignal, onWords: () => void) => Promise<T>,
-): Promise<T> {
-  const stop = new AbortController();
-  let [known, since] = [0, performance.now()];
-  const look = (): void => {
-    const size = sizeOf(folder);
-    if (size !== known) [known, since] = [size, performance.now()];
-    if (size > limitBytes) stop.abort(tooLarge(url, limitBytes));
-    else if (performance.now() - since > stallMs) stop.abort(silentServer(url, stallMs));
-  };
-  const looking = setInterval(look, LOOK_MS);
-  try {
-    const done = await run(either(signal, stop.signal), () => {
-      since = performance.now();
-    });
-    look();
-    stop.signal.throwIfAborted();
-    return done;
-  } catch (error) {
-    stop.signal.throwIfAborted();
-    throw error;
-  } finally {
-    clearInterval(looking);
-  }
-}
-
-/** Bytes of the files below a folder that something is at work in. */
-function sizeOf(folder: string): number {
-  let size = 0;
-  let names: string[];
-  try {
-    names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  } catch {
-    // git took a folder away meanwhile; the next look counts.
-    return 0;
-  }
-  for (const name of names) {
-    const found = lstatSync(`${folder}/${name}`, { throwIfNoEntry: false });
-    if (found?.isFile() === true) size += found.size;
-  }
-  return size;
 }
 
 export interface RunGitOptions {

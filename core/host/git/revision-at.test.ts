@@ -58,6 +58,12 @@ test("revisionAt() leaves alone what never moves", async () => {
     assert.is(await at(`git+${server.url}tools${query}`, timeOf(third)), undefined);
 });
 
+test("revisionAt() takes no more than it may", async () => {
+  const reference = { kind: "git", url: `file://${root}/tools` } as const;
+  const asked = revisionAt(reference, { seconds: timeOf(third), access: NO_ACCESS, limits: { commitBytes: 10 } });
+  assert.is(await asked.catch((error: { code?: string }) => error.code), "git.too-large");
+});
+
 test("git.too-young, git.no-version, git.no-repository: there was nothing yet", async () => {
   const code = (text: string, seconds = timeOf(first) - 1): Promise<unknown> =>
     at(text, seconds).catch((error: { code?: string }) => error.code);

@@ -6,14 +6,18 @@ import type { Access } from "../fetch/access.ts";
 import { chooseBackend } from "./choose-backend.ts";
 import { loginFor } from "./clone-repository.ts";
 import { unreachable } from "./errors.ts";
+import type { GitLimits } from "./backend.ts";
 import { runGit } from "./program-backend.ts";
 import { resolveRevision } from "./resolve-revision.ts";
+import { whileGrowing } from "./while-growing.ts";
 
 export interface RevisionAtOptions {
   /** Seconds since 1970. */
   readonly seconds: number;
   readonly access: Access;
   readonly signal?: AbortSignal | undefined;
+  /** Of the commits that are fetched. */
+  readonly limits?: Pick<GitLimits, "commitBytes" | "stallMs"> | undefined;
 }
 
 /**
@@ -23,20 +27,25 @@ export interface RevisionAtOptions {
  * Only commits are fetched, where the server can leave out the rest.
  *
  * @returns `undefined` for a reference that never moves: a revision or a tag.
- * @throws {CodedError} `git.too-young`, `git.no-version`, `git.ref-missing`, `git.unreachable` …
+ * @throws {CodedError} `git.too-young`, `git.no-version`, `git.ref-missing`, `git.unreachable`, `git.too-large` …
  */
 export async function revisionAt(reference: GitReference, options: RevisionAtOptions): Promise<string | undefined> {
   const { url, rev, semver } = reference;
-  const { seconds, access, signal } = options;
+  const { seconds, access, signal, limits } = options;
   if (rev !== undefined) return undefined;
   const { ref = "HEAD" } = await resolveRevision(reference, await chooseBackend(url, access), signal);
   if (semver === undefined && ref.startsWith("refs/tags/")) return undefined;
   const folder = makeScratch("git");
-  const git = (...args: string[]): Promise<string> => runGit(args, { cwd: folder, signal, env: loginFor(url, access) });
+  const inside = { cwd: folder, signal, env: loginFor(url, access) };
+  const git = (...args: string[]): Promise<string> => runGit(args, inside);
   try {
     await git("init", "--quiet", "--bare", ".");
     const what = semver === undefined ? [ref] : ["+refs/tags/*:refs/tags/*"];
-    await git("fetch", "--quiet", "--no-tags", "--filter=tree:0", "--", url, ...what).catch((cause: unknown) => {
+    const fetch = ["fetch", "--progress", "--no-tags", "--filter=tree:0", "--", url, ...what];
+    await whileGrowing({ folder: `${folder}/objects`, url, limits, signal }, (run) =>
+      runGit(fetch, { ...inside, ...run }),
+    ).catch((cause: unknown) => {
+      signal?.throwIfAborted();
       throw cause instanceof CodedError ? cause : unreachable(url, cause);
     });
     if (semver !== undefined) {
