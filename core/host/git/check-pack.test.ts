@@ -30,8 +30,9 @@ function codeOf(pack: Uint8Array, limits?: PackLimits): string {
     checkPack(pack, limits);
     return "good";
   } catch (error) {
-    if (error instanceof CodedError) return error.code;
-    throw error;
+    if (!(error instanceof CodedError)) throw error;
+    assert.ok(error.hint !== undefined, error.code);
+    return error.code;
   }
 }
 

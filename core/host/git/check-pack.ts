@@ -96,12 +96,15 @@ function resultSize(difference: Uint8Array): number {
 }
 
 function malformed(found: string): CodedError {
-  return new CodedError("git.malformed-pack", `Cannot read the pack that a git server sent: ${found}`);
+  return new CodedError("git.malformed-pack", `Cannot read the pack that a git server sent: ${found}`, {
+    hint: "Try again; a server that sends it each time is broken, or something between changes what it sends. git+ssh:// takes another way.",
+  });
 }
 
 function tooMuch(): CodedError {
   return new CodedError(
     "git.too-large",
     "Cannot unfold the pack that a git server sent: found larger objects than any source has",
+    { hint: "A repository of files that large can be fetched by its own program: use a git+ssh:// address." },
   );
 }

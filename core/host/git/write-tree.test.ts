@@ -56,7 +56,8 @@ test("writeTree() stops at trees that unfold without end, and at too many bytes"
       await writeTree(reader(given), top, join(folder, `bomb-${top}`), { entries: 500, bytes: 1000 });
       assert.unreachable("expected an error");
     } catch (error) {
-      assert.is((error as CodedError).code, "git.too-large");
+      const { code, hint } = error as CodedError;
+      assert.equal([code, hint !== undefined], ["git.too-large", true]);
     }
   }
 });

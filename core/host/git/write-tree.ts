@@ -61,6 +61,7 @@ export function tooMuch(what: string): CodedError {
   return new CodedError(
     "git.too-large",
     `Cannot write the files of a git tree: found more ${what} than any source has`,
+    { hint: "Look at what its owner committed: a few objects can name each other until no disk holds them." },
   );
 }
 
