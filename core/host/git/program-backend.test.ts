@@ -71,6 +71,22 @@ test("programBackend counts folders that hold nothing but folders", async () => 
   await ask(1110);
 });
 
+test("git.rev-missing: git cannot list what came", async () => {
+  const root = temporaryFolder();
+  const rev = new TestRepository(`${root}/repo`).write({ a: "1" }).commit();
+  const path = process.env["PATH"] ?? "";
+  // A git that has all but this command.
+  const script = `#!/bin/sh\ncase " $* " in *" ls-tree "*) exit 1 ;; esac\nPATH='${path}' exec git "$@"\n`;
+  writeFileSync(`${root}/git`, script, { mode: 0o755 });
+  process.env["PATH"] = `${root}:${path}`;
+  try {
+    const fetched = programBackend.fetchTree({ url: `file://${root}/repo`, rev, destination: `${root}/tree` });
+    assert.is((await errorOf(fetched)).code, "git.rev-missing");
+  } finally {
+    process.env["PATH"] = path;
+  }
+});
+
 test("programBackend gives up a server that lets it in and says nothing, and leaves nobody who talks to it", async () => {
   const folder = temporaryFolder();
   // In place of ssh.

@@ -105,7 +105,7 @@ async function fetchTree(
       signal?.throwIfAborted();
       throw revisionMissing(url, rev);
     });
-    await checkTree({ inside, rev, signal }, limits.tree);
+    await checkTree({ inside, url, rev, signal }, limits.tree);
     await runGit([...inside, "read-tree", rev], { signal });
     mkdirSync(destination);
     await runGit([...inside, "--work-tree", destination, "checkout-index", "--all", "--quiet"], {
@@ -126,6 +126,7 @@ async function fetchTree(
 interface CheckedTree {
   /** Words for git that name the repository. */
   readonly inside: readonly string[];
+  readonly url: string;
   readonly rev: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -133,16 +134,17 @@ interface CheckedTree {
 /**
  * A tree unfolds on the disk, and before that in the memory of git.
  *
- * @throws {CodedError} `git.too-large`
+ * @throws {CodedError} `git.too-large`; `git.rev-missing` when git cannot list it
  */
 async function checkTree(
-  { inside, rev, signal }: CheckedTree,
+  { inside, url, rev, signal }: CheckedTree,
   { entries, bytes }: TreeLimits = TREE_LIMITS,
 ): Promise<void> {
   // Folders too, so that those that hold nothing but folders do not keep git busy without a word.
   const args = [...inside, "ls-tree", "-r", "-t", "-l", "-z", rev];
   const listing = await runGit(args, { signal, limitBytes: LONGEST_LIST_BYTES }).catch((error: unknown) => {
-    throw isTooLong(error) ? tooMuch("files and folders") : error;
+    signal?.throwIfAborted();
+    throw isTooLong(error) ? tooMuch("files and folders") : revisionMissing(url, rev, error);
   });
   let [found, size] = [0, 0];
   for (const [, sizeBytes] of listing.matchAll(/[0-9a-f]{40} +(\d+|-)\t[^\0]*\0/g)) {
