@@ -69,6 +69,30 @@ test("DebugChannel hands questions on and answers back", async () => {
   assert.is(sent[3], '{"do":"continue"}\n');
 });
 
+test("DebugChannel answers nothing once the evaluation is over, to who waits and to who asks later", async () => {
+  let told: unknown;
+  const { channel, sent } = open(async (stop) => {
+    told = [await stop.scopes(0), await stop.evaluate(0, "x"), await stop.breakAt(`${folder}/sub/a.ts`, 3)];
+    return "continue";
+  });
+  channel.push(Buffer.from(PAUSED));
+  await new Promise(setImmediate);
+  assert.is(sent.length, 1);
+  channel.end();
+  await new Promise(setImmediate);
+  assert.equal(told, [[], { text: "", failed: true }, false]);
+});
+
+test("DebugChannel says how much it holds of a line without an end", () => {
+  const { channel } = open(async () => "continue");
+  for (let i = 1; i <= 3; i++) {
+    assert.is(channel.push(Buffer.alloc(1000, "x")).length, 0);
+    assert.is(channel.heldBytes, i * 1000);
+  }
+  assert.is(channel.push(Buffer.from("\nab")).length, 3001);
+  assert.is(channel.heldBytes, 2);
+});
+
 test("evaluation.given-up: who quits, and what is no message, end the evaluation", async () => {
   const { channel, ended } = open(async () => "quit");
   channel.push(Buffer.from(PAUSED));

@@ -102,23 +102,40 @@ export interface DebugChannelOptions {
 /** The talk with an evaluation that is debugged: takes its messages out of what it writes. */
 export class DebugChannel {
   readonly #options: DebugChannelOptions;
-  #rest = Buffer.alloc(0);
-  #waiting: ((message: DebugMessage) => void) | undefined;
+  /** Of a line that has no end yet. */
+  readonly #rest: Buffer[] = [];
+  #heldBytes = 0;
+  #ended = false;
+  #waiting: ((message: DebugMessage | undefined) => void) | undefined;
 
   constructor(options: DebugChannelOptions) {
     this.#options = options;
   }
 
+  /** How long the line is that has no end yet. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Take what was written, and give back the lines that are no messages. */
   push(chunk: Buffer): Buffer {
-    const all = Buffer.concat([this.#rest, chunk]);
-    const end = all.lastIndexOf("\n") + 1;
-    this.#rest = all.subarray(end);
-    const lines = all
-      .subarray(0, end)
-      .toString("utf8")
-      .split(/(?<=\n)/);
-    return Buffer.from(lines.filter((line) => !this.#takes(line)).join(""));
+    const end = chunk.lastIndexOf("\n") + 1;
+    const whole = end === 0 ? "" : Buffer.concat([...this.#rest.splice(0), chunk.subarray(0, end)]).toString("utf8");
+    if (end > 0) this.#heldBytes = 0;
+    this.#rest.push(chunk.subarray(end));
+    this.#heldBytes += chunk.length - end;
+    return Buffer.from(
+      whole
+        .split(/(?<=\n)/)
+        .filter((line) => !this.#takes(line))
+        .join(""),
+    );
+  }
+
+  /** The evaluation is over: who waits for an answer gets none. */
+  end(): void {
+    this.#ended = true;
+    this.#waiting?.(undefined);
   }
 
   #takes(line: string): boolean {
@@ -144,17 +161,17 @@ export class DebugChannel {
       frames: frames.map(({ name, file, line, column }) => ({ name, at: { file: places.onHost(file), line, column } })),
       scopes: async (frame) => {
         const answer = await this.#ask({ do: "scopes", frame });
-        return answer.kind === "scopes" ? answer.scopes : [];
+        return answer?.kind === "scopes" ? answer.scopes : [];
       },
       evaluate: async (frame, expression) => {
         const answer = await this.#ask({ do: "evaluate", frame, text: expression });
-        return answer.kind === "value" ? answer : { text: "", failed: true };
+        return answer?.kind === "value" ? answer : { text: "", failed: true };
       },
       breakAt: async (file, line) => {
         const inside = places.inside(file);
         if (inside === undefined || !existsSync(file)) return false;
         const answer = await this.#ask({ do: "break", file: inside, line });
-        return answer.kind === "done" && answer.holds;
+        return answer?.kind === "done" && answer.holds;
       },
     };
     try {
@@ -167,7 +184,8 @@ export class DebugChannel {
     }
   }
 
-  #ask(command: DebugCommand): Promise<DebugMessage> {
+  #ask(command: DebugCommand): Promise<DebugMessage | undefined> {
+    if (this.#ended) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#waiting = resolve;
       this.#send(command);

@@ -203,6 +203,7 @@ function runOnce(
     const output: Buffer[] = [];
     let size = 0;
     let timedOut = false;
+    let tooLarge = false;
     const kill = (): void => killEvaluation(child);
     let givenUp: Outcome["givenUp"];
     const channel =
@@ -226,7 +227,8 @@ function runOnce(
       const rest = channel?.push(chunk) ?? chunk;
       output.push(rest);
       size += rest.length;
-      if (size > maxAnswerBytes) kill();
+      tooLarge ||= size + (channel?.heldBytes ?? 0) > maxAnswerBytes;
+      if (tooLarge) kill();
     });
     const errors = new LineReader(options.onLine);
     child.stderr?.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
@@ -244,6 +246,7 @@ function runOnce(
     });
     child.on("close", (status, signal) => {
       settle();
+      channel?.end();
       errors.flush();
       const text = Buffer.concat(output).toString("utf8");
       resolve({
@@ -253,7 +256,7 @@ function runOnce(
         status,
         signal,
         timedOut,
-        tooLarge: size > maxAnswerBytes,
+        tooLarge,
         milliseconds: performance.now() - started,
         givenUp,
         wasBegun: begun !== undefined,
