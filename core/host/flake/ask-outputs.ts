@@ -43,6 +43,8 @@ const askedSchema = v.array(
 /** Members that take long: each is most of a whole machine. */
 const HEAVY: readonly string[] = ["system", "home", "vm-test"];
 const HEAVY_WEIGHT = 16;
+/** What an evaluation died of, or what it wanted to read and could not be built: others may have nothing to do with either. */
+const OF_A_MEMBER = /^(evaluation|build)\./;
 
 /**
  * Paths of all members of a flake's outputs; none of them is made.
@@ -59,8 +61,8 @@ export async function outlineFlake(
 /**
  * Look at members of the outputs (`show`), or make them to their end (`check`), in several evaluations at the same time.
  *
- * An evaluation that dies of one of them (a loop without end, all memory taken) is asked again for each alone, so that the
- * others still have their answer.
+ * An evaluation that dies of one of them (a loop without end, all memory taken), or reads an output that cannot be built, is asked again
+ * for each alone, so that the others still have their answer.
  *
  * @param jobs Evaluations at the same time. Default as many as there are processors.
  */
@@ -83,7 +85,7 @@ export async function askOutputs(
       faults.push(...result.faults);
       plans.push(result.plan);
     } catch (error) {
-      if (!(error instanceof CodedError) || !error.code.startsWith("evaluation.")) throw error;
+      if (!(error instanceof CodedError) || !OF_A_MEMBER.test(error.code)) throw error;
       const [first] = part;
       if (part.length === 1 && first !== undefined) {
         faults.push({ path: first, error });

@@ -83,6 +83,17 @@ test("an output that cannot be built is told at the line that reads it", async (
   assert.match(stderr, /^flake\.config\.ts:\d+:\d+: error: .*failing/m);
 });
 
+test("flake show and check tell it as a fault of the member that reads it", async () => {
+  const shown = await run("flake", "show", "--json");
+  assert.is(shown.code, 0, shown.stderr);
+  const platform = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
+  const { chain, refused } = JSON.parse(shown.stdout).packages[platform] as Record<string, { type: string }>;
+  assert.equal([chain?.type, refused?.type], ["package", "error"]);
+  const checked = await run("flake", "check", "--no-types");
+  assert.is(checked.code, 1);
+  assert.match(checked.stderr, /^flake\.config\.ts:\d+:\d+: error: .*failing/m);
+});
+
 test("evaluation.build-refused, derivation.no-output-path: what may not be read", async () => {
   const refused = await run("eval", ".#missing", "--no-allow-import-from-derivation");
   assert.match(refused.stderr, /^flake\.config\.ts:\d+:\d+: error: .*\[evaluation\.build-refused\]/m);
