@@ -50,7 +50,9 @@ export async function lockOptions(
   const debug = isDebugged(flags)
     ? (await import("./debug-prompt.ts")).makeDebugger(context, flags, nextLine)
     : undefined;
-  let opened: Promise<Substituters | undefined> | undefined;
+  const opened: Promise<Substituters | undefined>[] = [];
+  /** The stores as they count now, once they are needed. */
+  let stores: Promise<Substituters | undefined> | undefined;
   const options: FromFlags = {
     cwd,
     signal,
@@ -71,13 +73,18 @@ export async function lockOptions(
       const { grantSettings } = await import("./grant-settings.ts");
       const ask = nextLine === undefined || process.stdin.isTTY !== true ? {} : { ask: nextLine };
       await grantSettings(settings, { context, accept: flags.acceptFlakeConfig, ...ask });
+      // The flake itself may have come from stores that were opened before it was known which ones it wants.
+      stores = undefined;
     },
     writeLock: flags.writeLockFile,
-    substituters: () => (opened ??= openStores(context, flags)),
+    substituters() {
+      if (stores === undefined) opened.push((stores = openStores(context, flags)));
+      return stores;
+    },
   };
   const close = async (): Promise<void> => {
     debug?.[Symbol.dispose]();
-    (await opened?.catch(() => undefined))?.close();
+    for (const each of opened) (await each.catch(() => undefined))?.close();
   };
   try {
     const names = await namesOf(inputsFrom, {
