@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
 /** A process to ask: the words that start it, and what it gets besides the question. */
@@ -15,6 +15,8 @@ export interface EvaluationProcess {
  * @param question Descriptor to read the question from; absent: a pipe.
  */
 export function spawnEvaluation({ words, modules }: EvaluationProcess, question?: number): ChildProcess {
+  // The start of the program comes by here, and takes longer to load this than to print an answer that is known.
+  const { spawn } = process.getBuiltinModule("node:child_process");
   const [program = "", ...args] = words;
   const known = modules === undefined ? undefined : tryOpen(modules);
   try {
