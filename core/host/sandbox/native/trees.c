@@ -33,32 +33,45 @@ static struct removal *removals, **last_removal = &removals;
 static int remover = -1;
 static struct given *given;
 
-/* Deeper trees are for somebody with more patience. */
-#define MAX_DEPTH 200
+/* Who owns a tree that is given to somebody, and how deep we are in it. */
+struct walk {
+  uid_t uid;
+  gid_t gid;
+  int depth;
+};
 
-/* 0, or errno. */
-static int remove_tree(int parent, const char *name, int depth) {
-  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
-  if (errno != EISDIR) return errno;
-  if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return 0;
-  if (errno != ENOTEMPTY && errno != EEXIST) return errno;
-  if (depth == MAX_DEPTH) return ELOOP;
-  int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 && errno == EACCES && !is_root && fchmodat(parent, name, 0700, 0) == 0)
-    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return errno;
-  if (!is_root) fchmod(fd, 0700);
+/* Do the same to all that lies in a directory, which is closed after that; 0, or the errno of the first that failed. */
+static int for_each_entry(int fd, int (*act)(int parent, const char *name, struct walk walk), struct walk walk) {
   DIR *directory = fdopendir(fd);
   if (directory == NULL) {
     int error = errno;
     close(fd);
     return error;
   }
+  walk.depth += 1;
   int error = 0;
   for (struct dirent *entry; error == 0 && (entry = readdir(directory)) != NULL;)
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-      error = remove_tree(fd, entry->d_name, depth + 1);
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) error = act(fd, entry->d_name, walk);
   closedir(directory);
+  return error;
+}
+
+/* Deeper trees are for somebody with more patience. */
+#define MAX_DEPTH 200
+
+/* 0, or errno. */
+static int remove_tree(int parent, const char *name, struct walk walk) {
+  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
+  if (errno != EISDIR) return errno;
+  if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return 0;
+  if (errno != ENOTEMPTY && errno != EEXIST) return errno;
+  if (walk.depth == MAX_DEPTH) return ELOOP;
+  int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES && !is_root && fchmodat(parent, name, 0700, 0) == 0)
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return errno;
+  if (!is_root) fchmod(fd, 0700);
+  int error = for_each_entry(fd, remove_tree, walk);
   if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0) error = errno;
   return error;
 }
@@ -67,26 +80,14 @@ static int remove_tree(int parent, const char *name, int depth) {
 #define MAX_OWNED_DEPTH 1000
 
 /* 0, or errno. Nobody else changes the tree meanwhile; links are not followed. */
-static int own_tree(int parent, const char *name, uid_t uid, gid_t gid, int depth) {
+static int own_tree(int parent, const char *name, struct walk walk) {
   struct stat stat;
   if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) < 0) return errno;
-  if (fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) return errno;
+  if (fchownat(parent, name, walk.uid, walk.gid, AT_SYMLINK_NOFOLLOW) < 0) return errno;
   if (!S_ISDIR(stat.st_mode)) return 0;
-  if (depth == MAX_OWNED_DEPTH) return ELOOP;
+  if (walk.depth == MAX_OWNED_DEPTH) return ELOOP;
   int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return errno;
-  DIR *directory = fdopendir(fd);
-  if (directory == NULL) {
-    int error = errno;
-    close(fd);
-    return error;
-  }
-  int error = 0;
-  for (struct dirent *entry; error == 0 && (entry = readdir(directory)) != NULL;)
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-      error = own_tree(fd, entry->d_name, uid, gid, depth + 1);
-  closedir(directory);
-  return error;
+  return fd < 0 ? errno : for_each_entry(fd, own_tree, walk);
 }
 
 /* Big trees take long, and a disk may make us wait for each directory. */
@@ -100,8 +101,9 @@ static void run_remover(int channel) {
     path[size] = 0;
     unsigned uid, gid;
     int at = 0, error;
-    if (path[0] == '/') error = remove_tree(AT_FDCWD, path, 0);
-    else if (sscanf(path, "%u %u %n", &uid, &gid, &at) == 2 && at > 0) error = own_tree(AT_FDCWD, path + at, uid, gid, 0);
+    if (path[0] == '/') error = remove_tree(AT_FDCWD, path, (struct walk){0});
+    else if (sscanf(path, "%u %u %n", &uid, &gid, &at) == 2 && at > 0)
+      error = own_tree(AT_FDCWD, path + at, (struct walk){uid, gid, 0});
     else error = EINVAL;
     if (send(channel, &error, sizeof error, MSG_NOSIGNAL) != sizeof error) _exit(0);
   }
@@ -177,5 +179,5 @@ void hear_remover(void) {
 int remover_channel(void) { return remover; }
 
 void take_trees_back(void) {
-  for (; given != NULL; given = given->next) own_tree(AT_FDCWD, given->path, own_id, own_id, 0);
+  for (; given != NULL; given = given->next) own_tree(AT_FDCWD, given->path, (struct walk){own_id, own_id, 0});
 }
