@@ -1,6 +1,5 @@
-import { mkdirSync, readFileSync } from "node:fs";
-import { writeFileAtomic } from "../files/write.ts";
-import { forgetOldest, sumOf } from "./kept-files.ts";
+import { readFileSync } from "node:fs";
+import { keepFile, linesOfSum, sumOf, userCacheFolder, withSum } from "./kept-files.ts";
 import { isAsItWas, type Stamps } from "./watched.ts";
 
 /** What a command printed, and what that holds for. */
@@ -50,14 +49,13 @@ export class Answers {
   find(key: string): Answer | undefined {
     let bytes: Buffer;
     try {
-      bytes = readFileSync(this.#place(key));
+      bytes = readFileSync(`${this.#folder}/${nameOf(key)}`);
     } catch {
       return undefined;
     }
-    const [own, json, sum] = bytes.toString("utf8").split("\n", 3);
+    const [own, json] = linesOfSum(bytes) ?? [];
     // Two keys may have one name.
-    if (own !== JSON.stringify(key) || json === undefined || sum === undefined) return undefined;
-    if (sum !== sumOf(bytes.subarray(0, -(sum.length + 1)))) return undefined;
+    if (own !== JSON.stringify(key) || json === undefined) return undefined;
     const answer = JSON.parse(json) as Answer;
     try {
       return isAsItWas(answer.stamps, answer.absent) ? answer : undefined;
@@ -69,23 +67,17 @@ export class Answers {
 
   /** Keep an answer. A cache that cannot be written is no reason to fail. */
   keep(key: string, answer: Answer): void {
-    const bytes = Buffer.from(`${JSON.stringify(key)}\n${JSON.stringify(answer)}\n`);
-    try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      writeFileAtomic(this.#place(key), Buffer.concat([bytes, Buffer.from(`${sumOf(bytes)}\n`)]), { mode: 0o600 });
-      forgetOldest(this.#folder, KEPT);
-    } catch {
-      return;
-    }
+    const text = withSum([JSON.stringify(key), JSON.stringify(answer)]);
+    keepFile(this.#folder, nameOf(key), { text, kept: KEPT });
   }
+}
 
-  #place(key: string): string {
-    return `${this.#folder}/${sumOf(Buffer.from(`${VERSION} ${key}`))}`;
-  }
+function nameOf(key: string): string {
+  return sumOf(Buffer.from(`${VERSION} ${key}`));
 }
 
 /** The folder for answers of this user. */
 export function defaultAnswersFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
-  return cache === undefined ? undefined : `${cache}/floe/answers`;
+  const cache = userCacheFolder(env);
+  return cache === undefined ? undefined : `${cache}/answers`;
 }

@@ -1,4 +1,5 @@
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { writeFileAtomic } from "../files/write.ts";
 
 /**
  * A sum of bytes, 16 hexadecimal digits. It finds accidents and no malice; Node's cryptography, which would, takes longer to load than
@@ -19,8 +20,43 @@ export function sumOf(bytes: Buffer): string {
   return [a, b].map((lane) => (lane >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
-/** Of a folder of files keep those that were written last. */
-export function forgetOldest(folder: string, kept: number): void {
+/** Lines with a sum of all of them as one more, by which one finds what was cut short or damaged. */
+export function withSum(lines: readonly string[]): string {
+  const text = lines.map((line) => `${line}\n`).join("");
+  return `${text}${sumOf(Buffer.from(text))}\n`;
+}
+
+/** The lines that {@link withSum} had; `undefined` when they are not what they were. */
+export function linesOfSum(bytes: Buffer): readonly string[] | undefined {
+  const lines = bytes.toString("utf8").split("\n");
+  const [sum, last] = lines.splice(-2);
+  if (sum === undefined || last !== "" || sum !== sumOf(bytes.subarray(0, -(sum.length + 1)))) return undefined;
+  return lines;
+}
+
+/**
+ * Keep a file of a cache, and of its folder those that were written last. What cannot be written is no reason to fail.
+ *
+ * @param folder Made when its first file is.
+ * @param kept How many there may be.
+ */
+export function keepFile(folder: string, name: string, { text, kept }: { text: string; kept: number }): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileAtomic(`${folder}/${name}`, text, { mode: 0o600 });
+    forgetOldest(folder, kept);
+  } catch {
+    return;
+  }
+}
+
+/** Where caches of this user lie; `undefined` for who has no home. */
+export function userCacheFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
+  return cache === undefined ? undefined : `${cache}/floe`;
+}
+
+function forgetOldest(folder: string, kept: number): void {
   const names = readdirSync(folder);
   if (names.length <= kept) return;
   const ages = names.map((name) => {

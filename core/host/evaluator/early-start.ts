@@ -1,8 +1,7 @@
 import type { ChildProcess } from "node:child_process";
-import { closeSync, fstatSync, mkdirSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import type { Socket } from "node:net";
-import { forgetOldest, sumOf } from "../answers/kept-files.ts";
-import { writeFileAtomic } from "../files/write.ts";
+import { keepFile, linesOfSum, sumOf, userCacheFolder, withSum } from "../answers/kept-files.ts";
 import { type EvaluationProcess, killEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
 /** How many commands are known: those whose question changed last. */
@@ -26,7 +25,7 @@ interface Begun {
  */
 export class EarlyStart {
   readonly #folder: string;
-  readonly #file: string;
+  readonly #name: string;
   #begun: Begun | undefined;
   #kept: string | undefined;
 
@@ -36,22 +35,21 @@ export class EarlyStart {
    */
   constructor(folder: string, key: string) {
     this.#folder = folder;
-    this.#file = `${folder}/${sumOf(Buffer.from(key))}`;
+    this.#name = sumOf(Buffer.from(key));
   }
 
   /** Start the process, if the command is known. What cannot be started is no reason to fail. */
   begin(): ChildProcess | undefined {
-    const descriptor = tryOpen(this.#file);
+    const descriptor = tryOpen(`${this.#folder}/${this.#name}`);
     if (descriptor === undefined) return undefined;
     try {
       const bytes = readOwn(descriptor);
-      const text = bytes.toString("utf8");
-      const [question, process_, sum] = text.split("\n", 3);
-      if (question === undefined || process_ === undefined || sum === undefined) return undefined;
-      if (sum !== sumOf(bytes.subarray(0, -(sum.length + 1)))) return undefined;
+      const [question, process_] = linesOfSum(bytes) ?? [];
+      if (question === undefined || process_ === undefined) return undefined;
       const child = spawnEvaluation(JSON.parse(process_) as EvaluationProcess, descriptor);
       child.on("error", () => {});
       hold(child, false);
+      const text = bytes.toString("utf8");
       this.#kept = text;
       this.#begun = { child, text };
       process.once("exit", () => this.end());
@@ -88,13 +86,7 @@ export class EarlyStart {
     const text = textOf(asked, question);
     if (text === this.#kept) return;
     this.#kept = text;
-    try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      writeFileAtomic(this.#file, text, { mode: 0o600 });
-      forgetOldest(this.#folder, KEPT);
-    } catch {
-      return;
-    }
+    keepFile(this.#folder, this.#name, { text, kept: KEPT });
   }
 }
 
@@ -125,8 +117,7 @@ function hold(child: ChildProcess, waits: boolean): void {
 }
 
 function textOf(asked: EvaluationProcess, question: string): string {
-  const text = `${question}\n${JSON.stringify(asked)}\n`;
-  return `${text}${sumOf(Buffer.from(text))}\n`;
+  return withSum([question, JSON.stringify(asked)]);
 }
 
 let offered: EarlyStart | undefined;
@@ -144,6 +135,6 @@ export function takeEarlyStart(): EarlyStart | undefined {
 
 /** The folder for questions of this user. */
 export function defaultEarlyStartFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
-  return cache === undefined ? undefined : `${cache}/floe/questions`;
+  const cache = userCacheFolder(env);
+  return cache === undefined ? undefined : `${cache}/questions`;
 }

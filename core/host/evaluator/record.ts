@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { formatLock } from "../../flake/index.ts";
+import { userCacheFolder } from "../answers/kept-files.ts";
 import { writeFileAtomic } from "../files/write.ts";
 import { bundleFiles } from "./bundle-files.ts";
 import { findEngine, hasEngineImage } from "./engine.ts";
@@ -199,6 +200,6 @@ function sha256(data: string | Uint8Array): string {
 export function defaultRecordsFolder(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined {
-  const cache = env["XDG_CACHE_HOME"] || (env["HOME"] ? `${env["HOME"]}/.cache` : undefined);
-  return cache === undefined ? undefined : `${cache}/floe/evaluations`;
+  const cache = userCacheFolder(env);
+  return cache === undefined ? undefined : `${cache}/evaluations`;
 }
