@@ -44,7 +44,7 @@ const info = (file: string): Info =>
         assert.equal([info(middle)["backing-filename"], info(top)["backing-filename"]], [base, middle]);
         assert.equal([info(middle)["backing-filename-format"], info(top)["backing-filename-format"]], ["raw", "qcow2"]);
       }),
-      { numRuns: 8 },
+      { numRuns: 8, examples: [[0, "empty"]] },
     );
   },
 );

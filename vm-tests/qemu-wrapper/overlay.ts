@@ -36,7 +36,8 @@ export function createOverlay({ backing, backingFormat = "raw", file }: CreateOv
     new QemuError("qemu.overlay-failed", `Cannot make the overlay "${file}": ${why}`, { cause });
   try {
     const sizeBytes = readSize(backing, backingFormat);
-    const tables = Math.ceil(sizeBytes / (CLUSTER * ENTRIES));
+    // One at least: a table without entries would be a cluster that nothing refers to.
+    const tables = Math.max(1, Math.ceil(sizeBytes / (CLUSTER * ENTRIES)));
     if (tables > ENTRIES) throw fail(`"${backing}" is larger than 4 TiB`);
     const name = Buffer.from(backing);
     if (name.length > LONGEST_NAME) throw fail(`"${backing}" has more than ${LONGEST_NAME} bytes`);
