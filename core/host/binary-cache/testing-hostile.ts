@@ -23,12 +23,13 @@ import { type Hook, serveDirectory, type TestServer } from "./testing.ts";
 
 export const key = generateSecretKey("honest-1");
 export const trusted = [publicKeyOf(key)];
-/** Quick, so that tests are; everything else as always. */
+/** Soon tried again, so that tests are quick; everything else as always. */
 export const QUICK = {
-  timeouts: { connectMs: 2000, stallMs: 400, answerMs: 1500 },
   lookupPolicy: { attempts: 2, baseDelayMs: 1, maxDelayMs: 1000, jitter: "full" },
   transferPolicy: { attempts: 3, baseDelayMs: 1, maxDelayMs: 1000, jitter: "full" },
 } as const;
+/** Soon given up as well: for servers that say nothing. On a busy host an honest answer may take longer than that. */
+export const HASTY = { ...QUICK, timeouts: { connectMs: 2000, stallMs: 400, answerMs: 1500 } } as const;
 
 /** A signed cache with one object that is known by what it was built from. */
 export const directory = mkdtempSync(join(tmpdir(), "floe-hostile-"));
@@ -90,6 +91,24 @@ export const narInfo = (changes: Partial<NarInfo>): Hook => text(formatNarInfo({
 
 export const pull = ({ cache, target }: Context): Promise<unknown> =>
   copyPaths({ from: cache, to: target.store, paths: [path], trusted });
+
+/**
+ * A server that says nothing any more is given up. Where the host is so slow that an honest answer before that took too long, there is more time.
+ *
+ * @param said What the error says, of the time in seconds that is waited for anything.
+ */
+export async function refusesSilence(context: Context, said: (seconds: number) => string): Promise<void> {
+  for (let { stallMs } = HASTY.timeouts as { stallMs: number }; ; stallMs *= 4) {
+    const timeouts = { ...HASTY.timeouts, stallMs };
+    const url = new URL(context.server.url);
+    const cache = await openBinaryCache({ transport: new HttpTransport(url, { ...HASTY, timeouts }) }).catch(() => {});
+    if (cache === undefined) continue;
+    const { message } = await refuses({ ...context, cache }, "cache.unreachable");
+    cache.close();
+    if (stallMs < 20_000 && !message.includes(said(stallMs / 1000))) continue;
+    return assert.match(message, said(stallMs / 1000));
+  }
+}
 
 export async function refuses(context: Context, ...codes: string[]): Promise<CodedError> {
   const started = performance.now();
