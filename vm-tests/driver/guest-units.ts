@@ -6,7 +6,7 @@ import { judgeUnit, readUnitState } from "./units.ts";
 import { type Attempt, waitUntil } from "./wait.ts";
 
 /** A unit is looked at this often although systemd says nothing about it: a manager that runs itself anew forgets its listeners. */
-const UNIT_LOOK_MS = 5000;
+export const UNIT_LOOK_MS = 5000;
 
 /** Wait until a unit is active; told by systemd, so that a guest at work is not asked in vain. */
 export async function waitForUnit(context: GuestContext, unit: string): Promise<void> {

@@ -12,6 +12,8 @@ export class FakeManager {
   readonly units = new Map<string, FakeUnit>();
   /** How the next jobs end. */
   endOf = "done";
+  /** Called when somebody has been told how a unit is. */
+  onLook = (): void => {};
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #serial = 1;
@@ -63,6 +65,7 @@ export class FakeManager {
         const kind = signature === "error" ? "error" : "return";
         const parts = kind === "error" ? { error: "org.example.No", signature: "s" } : { signature };
         socket.write(encodeMessage({ kind, serial: this.#serial++, replyTo: serial, ...parts, body }));
+        if (next.message.member === "GetAll") this.onLook();
       }
     });
   }

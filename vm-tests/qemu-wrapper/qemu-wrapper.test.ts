@@ -65,7 +65,8 @@ test("makeRunDirectory() keeps socket paths short", () => {
 });
 
 withQemu("probe() passes in TCG, and calls a guest that spins a timeout", async () => {
-  const ran = await probe({ accelerator: "tcg" });
+  // By its processor time, which a busy host does not use up.
+  const ran = await probe({ accelerator: "tcg", deadlineMs: 60_000 });
   assert.is(ran.kind, "ran");
   const spins = await probe({ accelerator: "tcg", guest: spinning, deadlineMs: 1000, cpuSeconds: 0.2 });
   assert.is(spins.kind, "timeout");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { isSoWithin } from "../../qemu-wrapper/testing.ts";
 import { AGENT_PORT } from "../boot.ts";
 import { proofOfHost, temporaryFolder } from "./testing-machine.ts";
 
@@ -126,10 +127,7 @@ proofOfHost("a run that is killed leaves no QEMU behind in the sandbox", async (
   const qemu = await stoppedGuestOf(run, output);
   process.kill(qemu, "SIGCONT");
   process.kill(run.pid, "SIGKILL");
-  for (let waited = 0; isQemu(qemu); waited += 20) {
-    assert.ok(waited < GONE_MS, "its QEMU goes on");
-    await sleep(20);
-  }
+  assert.ok(await isSoWithin(GONE_MS, () => !isQemu(qemu)), "its QEMU goes on");
   assert.is(await run.ended, "SIGKILL", run.stderr());
 });
 
