@@ -27,6 +27,8 @@ async function attempt(command: ChildCommand): Promise<Record<string, string>> {
   const { port } = server.address() as AddressInfo;
   const script = `
 const { readFileSync, writeFileSync, readdirSync } = require("node:fs");
+// What the process does first.
+require("${findEngine()}/core/host/evaluator/child/forbid-code.ts").forbidCodeFromText();
 const results = {};
 const attempt = (name, run) => { try { run(); results[name] = "done"; } catch (error) { results[name] = error.code ?? error.message; } };
 attempt("own", () => readFileSync("${folder}/flake/flake.config.ts"));
@@ -104,6 +106,17 @@ test("nodeCommand() keeps the folder of a flake readable when the engine lies in
   const { program, args } = nodeCommand(inside, limits);
   const script = `require("node:fs").readdirSync(${JSON.stringify(engine)}); require("node:fs").lstatSync(${JSON.stringify(engine)}); console.log("done")`;
   assert.is(execFileSync(program, [...args.slice(0, -1), "-e", script], { encoding: "utf8" }), "done\n");
+});
+
+test("nodeCommand() has no flag with which Node compiles its own modules anew", () => {
+  const { args } = nodeCommand(question, limits);
+  const flags = args.slice(0, -1).filter((arg) => !/^--(permission|allow-)/.test(arg));
+  const script =
+    'require("node:crypto"); console.log(require("internal/test/binding").internalBinding("builtins").getCacheUsage().compiledWithoutCache.size)';
+  const { stdout } = spawnSync(process.execPath, [...flags, "--expose-internals", "--eval", script], {
+    encoding: "utf8",
+  });
+  assert.is(stdout, "0\n");
 });
 
 test.run();

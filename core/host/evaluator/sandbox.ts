@@ -45,12 +45,10 @@ function makeNodeCommand(question: EvaluatorQuestion, limits: ChildLimits, reada
     ...(limits.watch === true ? ["--allow-inspector"] : []),
     ...readable.map((folder) => `--allow-fs-read=${folder}`),
     "--experimental-vm-modules",
-    "--disallow-code-generation-from-strings",
     "--no-warnings",
-    // Room for what a small evaluation makes: collecting it took a tenth of the time.
+    // Room for what a small evaluation makes: collecting it took a tenth of the time. No flag that changes what V8 compiles: with one Node
+    // does not take the compiled code of its own modules, see `child/forbid-code.ts`.
     "--min-semi-space-size=16",
-    // Of the library that takes types away a small part is used.
-    "--wasm-lazy-validation",
     `--max-old-space-size=${limits.memoryMiB}`,
     childEntry(question),
   ];

@@ -12,6 +12,7 @@ import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
 import { EngineImage } from "./engine-image.ts";
+import { forbidCodeFromText } from "./forbid-code.ts";
 import { LineInput } from "./lines.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts, SourceRefused } from "./mounts.ts";
@@ -37,6 +38,7 @@ interface Kept {
 }
 
 function main(): void {
+  forbidCodeFromText();
   writeAll(1, `${GREETING}\n`);
   // Under a debugger what is to be done comes later on the same way; else what follows the line is for whoever keeps the question.
   const input = process.argv.includes(DEBUG_ARGUMENT) ? new LineInput(0) : undefined;

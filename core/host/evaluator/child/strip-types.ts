@@ -1,4 +1,5 @@
 import { createRequire, stripTypeScriptTypes } from "node:module";
+import { setFlagsFromString } from "node:v8";
 import { bundleFiles } from "../bundle-files.ts";
 
 /** What the library throws. */
@@ -44,11 +45,15 @@ export function makeStripTypes(engine: string): StripTypes {
 }
 
 function loadLibrary(file: string): Library | undefined {
+  // Of its machine code a small part is used. Only while it is loaded: what is compiled under other flags V8 does not take later.
+  setFlagsFromString("--wasm-lazy-validation");
   try {
     return createRequire(file)(file) as Library;
   } catch {
     // Where there is no folder of bundles it is not among those that may be read, and asking is refused.
     return undefined;
+  } finally {
+    setFlagsFromString("--no-wasm-lazy-validation");
   }
 }
 
