@@ -87,6 +87,11 @@ export default defineFlake({
           description: "A module with options, and a machine to try it on",
           welcome: WELCOME,
         },
+        program: {
+          path: local("./templates/program"),
+          description: "A builder in TypeScript, with what it imports",
+          welcome: WELCOME,
+        },
         "dev-shell": {
           path: local("./templates/dev-shell"),
           description: "An environment to work in",

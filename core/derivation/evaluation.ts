@@ -47,6 +47,25 @@ export interface SourceHost {
    * @throws {CodedError} `source.missing` and the like when the output has no such text.
    */
   readOutput?(path: string, object: StorePath): string | undefined;
+  /**
+   * A module of configuration with all that it imports.
+   *
+   * @param file As {@link SourceLocation} names it.
+   * @throws {CodedError} `source.missing` when no such module was loaded.
+   */
+  hashModules?(file: string): ModuleTree;
+}
+
+/** A module with all files that it imports, and that these import. */
+export interface ModuleTree {
+  /** The folder that they all lie in. */
+  readonly root: string;
+  /** They, and the folders on the way to them, relative to `root` and sorted. */
+  readonly files: readonly string[];
+  /** sha256 of the NAR of `root` with these alone. */
+  readonly narHash: Hash;
+  /** What they import that is no file, or reached by a symbolic link: by its name, and where. */
+  readonly others: readonly { readonly name: string; readonly at: SourceLocation }[];
 }
 
 /** An output that the evaluation wants to read and that is not there. */

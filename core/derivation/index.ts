@@ -6,6 +6,7 @@ export {
   beginEvaluation,
   currentEvaluation,
   type Evaluation,
+  type ModuleTree,
   type NeededOutput,
   type PlannedSource,
   registerSource,
@@ -14,6 +15,7 @@ export {
 } from "./evaluation.ts";
 export * from "./hash-modulo.ts";
 export * from "./local.ts";
+export * from "./local-modules.ts";
 export { derivation, type DerivationOptions, type DerivationValue } from "./make-derivation.ts";
 export * from "./output-paths.ts";
 export * from "./parse-shown.ts";

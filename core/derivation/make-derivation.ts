@@ -1,4 +1,12 @@
-import { callerLocation, CodedError, type Hash, type HashAlgorithm, parseHash, sortedText } from "../base/index.ts";
+import {
+  callerLocation,
+  CodedError,
+  type Hash,
+  type HashAlgorithm,
+  parseHash,
+  type SourceLocation,
+  sortedText,
+} from "../base/index.ts";
 import {
   checkName,
   type ContentAddressMethod,
@@ -44,6 +52,8 @@ export interface DerivationOptions {
    * the outputs are addressed. Default false.
    */
   readonly impure?: boolean;
+  /** Where it is written, for errors. Default the caller; builders give their own caller's place (`captureCaller` of `#floe/base`). */
+  readonly at?: (() => SourceLocation | undefined) | undefined;
   /** Pass all attributes as JSON instead of variables; these are joined with those of `env`. */
   readonly structuredAttrs?: object;
 }
@@ -73,17 +83,17 @@ export interface DerivationValue {
  * @example derivation({ name: "hello", system: "x86_64-linux", builder: `${bash}/bin/bash`, args: ["-c", "echo hello > $out"] })
  */
 export function derivation(options: DerivationOptions): DerivationValue {
-  return placed(derivation, () => make(currentState(), options));
+  return placed(derivation, () => make(currentState(), options), options.at);
 }
 
-/** Run, and give an error without a place the place of our caller. */
-export function placed<T>(above: Function, run: () => T): T {
+/** Run, and give an error without a place the place of our caller, or the one that `where` gives. */
+export function placed<T>(above: Function, run: () => T, where?: () => SourceLocation | undefined): T {
   try {
     return run();
   } catch (error) {
     if (!(error instanceof CodedError) || error.at !== undefined) throw error;
     const { code, message, hint, details, exitCode, cause } = error;
-    throw new CodedError(code, message, { hint, details, exitCode, cause, at: callerLocation(above) });
+    throw new CodedError(code, message, { hint, details, exitCode, cause, at: where?.() ?? callerLocation(above) });
   }
 }
 

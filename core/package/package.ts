@@ -89,7 +89,7 @@ function assemble(state: State): Package {
   const meta = makeMeta(name, attributes, at);
   let made: DerivationValue | undefined;
   const value = (): DerivationValue => {
-    made ??= derivation(options.derive(attributes));
+    made ??= derivation({ at: () => at, ...options.derive(attributes) });
     return made;
   };
   const self: Package = {

@@ -1,3 +1,4 @@
+import { captureCaller } from "#floe/base";
 import { derivation, type DerivationValue } from "#floe/derivation";
 import type { Pkgs } from "#floe/package";
 
@@ -18,7 +19,8 @@ export type DevShellBuilder = (attributes: DevShellAttributes) => DerivationValu
 const WRITE = `"$busybox" mkdir -p "$out/bin"; "$busybox" cp "$textPath" "$out/bin/enter"; "$busybox" chmod 555 "$out/bin/enter"`;
 
 export function makeDevShell(pkgs: Pkgs): DevShellBuilder {
-  return ({ name = "dev-shell", packages = [], env = {}, hook = "" }) => {
+  return function devShell({ name = "dev-shell", packages = [], env = {}, hook = "" }) {
+    const at = captureCaller(devShell);
     const busybox = pkgs["seed-busybox"];
     const path = packages.map((each) => `${each}/bin`).join(":");
     const lines = [
@@ -32,6 +34,7 @@ export function makeDevShell(pkgs: Pkgs): DevShellBuilder {
     ];
     return derivation({
       name,
+      at,
       system: pkgs.native.platform.system,
       builder: `${busybox}/bin/busybox`,
       args: ["sh", "-c", WRITE],

@@ -2,12 +2,14 @@ import { fetchUrl, type Platform, type Pkgs } from "#floe/package";
 import { type AutotoolsBuilder, makeAutotools } from "./autotools.ts";
 import { type DevShellBuilder, makeDevShell } from "./dev-shell.ts";
 import { makeMeson, type MesonBuilder } from "./meson.ts";
+import { makeRunProgram, type RunProgram } from "./run-program.ts";
 import { makeRunCommand, makeWriteScript, makeWriteText, type RunCommand, type WriteText } from "./small.ts";
 import { makeStdenv, type StdenvBuilder } from "./stdenv.ts";
 
 export type { AutotoolsAttributes } from "./autotools.ts";
 export type { DevShellAttributes } from "./dev-shell.ts";
 export type { MesonAttributes } from "./meson.ts";
+export type { RunProgramAttributes } from "./run-program.ts";
 export type { StdenvAttributes } from "./stdenv.ts";
 
 /** What a set has besides packages. */
@@ -20,6 +22,7 @@ interface Builders {
   readonly make: StdenvBuilder;
   readonly devShell: DevShellBuilder;
   readonly runCommand: RunCommand;
+  readonly runProgram: RunProgram;
   readonly writeText: WriteText;
   readonly writeScript: WriteText;
   /** What the names of the compiler's programs begin with: nothing, or in a cross set `aarch64-linux-gnu-`. */
@@ -48,6 +51,7 @@ export function makeBuilders(
     meson: makeMeson(pkgs),
     devShell: makeDevShell(pkgs),
     runCommand: makeRunCommand(pkgs),
+    runProgram: makeRunProgram(pkgs),
     writeText: makeWriteText(pkgs),
     writeScript: makeWriteScript(pkgs),
   };

@@ -1,3 +1,4 @@
+import { captureCaller } from "#floe/base";
 import { derivation, type DerivationValue } from "#floe/derivation";
 import { nativeOf, type Pkgs } from "#floe/package";
 
@@ -19,11 +20,13 @@ PATH+=$seed/bin
 `;
 
 export function makeRunCommand(pkgs: Pkgs): RunCommand {
-  return (name, env, commands) => {
+  return function runCommand(name, env, commands) {
+    const at = captureCaller(runCommand);
     const { seed, native } = pkgs;
     const { nativeBuildInputs } = env;
     return derivation({
       name,
+      at,
       system: native.platform.system,
       builder: `${seed}/bin/bash`,
       args: ["-c", RUN],
@@ -42,10 +45,12 @@ export function makeRunCommand(pkgs: Pkgs): RunCommand {
 
 /** `mode` as chmod takes it. Busybox alone does it: a text needs no toolchain, and big systems have many texts. */
 function makeWrite(pkgs: Pkgs, mode: string): WriteText {
-  return (name, text) => {
+  return function write(name, text) {
+    const at = captureCaller(write);
     const busybox = pkgs["seed-busybox"];
     return derivation({
       name,
+      at,
       system: pkgs.native.platform.system,
       builder: `${busybox}/bin/busybox`,
       args: ["sh", "-c", `"$busybox" cp "$textPath" "$out"; "$busybox" chmod ${mode} "$out"`],

@@ -6,7 +6,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["core/base"],
   ["core/store", "core/module"],
   ["core/derivation", "core/fetch"],
-  ["core/build", "core/flake", "core/package", "core/profile"],
+  ["core/build", "core/flake", "core/package", "core/profile", "core/program"],
   ["core/system"],
   ["pkgs"],
   ["modules"],

@@ -10,6 +10,7 @@ import { runChild } from "./child.ts";
 import { single, stripColors, type StageResult, sum } from "./report.ts";
 import { runProof } from "./proof.ts";
 import { runUnit } from "./unit.ts";
+import { runBuilds } from "./builds.ts";
 import { runMachines } from "./machines.ts";
 
 export interface StageOptions {
@@ -38,6 +39,7 @@ export const stages: readonly Stage[] = [
   { name: "fuzz", brief: "readers of all formats against damaged input", run: runFuzz },
   { name: "proof", brief: "the driver of machine tests, on machines that fail in every way", run: runProof },
   { name: "vm", brief: "machines that boot, serve and roll back", run: runMachines },
+  { name: "builds", brief: "what users build: templates and programs", run: runBuilds },
 ];
 
 async function runTypes(options: StageOptions): Promise<StageResult> {

@@ -32,10 +32,13 @@ const DURATIONS = join(CACHE, "durations.json");
 /** Tests of the driver on machines that boot, which have to be built first. */
 export const PROOF = "vm-tests/driver/proof/";
 
+/** Tests that build what users build, with a toolchain that is in the store already. */
+export const BUILDS = "tools/test/builds/";
+
 /** All `*.test.ts` of the house, each in a process of its own. */
 export function runUnit(options: StageOptions): Promise<StageResult> {
   return runFiles(
-    sourceFilesEnding(".test.ts").filter((file) => !file.startsWith(PROOF)),
+    sourceFilesEnding(".test.ts").filter((file) => !file.startsWith(PROOF) && !file.startsWith(BUILDS)),
     options,
   );
 }

@@ -221,6 +221,13 @@ export interface HostFailure {
 export interface TreeListing {
   readonly entries: readonly (readonly [relative: string, kind: "file" | "directory" | "symlink"])[];
 }
+/** A module with all files that it imports; see `ModuleTree` of core/derivation. */
+export interface ModuleTreeReport {
+  readonly root: string;
+  readonly files: readonly string[];
+  readonly narHash: string;
+  readonly others: readonly { readonly name: string; readonly at: NonNullable<ErrorReport["at"]> }[];
+}
 export interface TreeHash {
   readonly narHash: string;
   readonly narSize: number;

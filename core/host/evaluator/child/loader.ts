@@ -139,6 +139,34 @@ export class Loader {
     return floors;
   }
 
+  /**
+   * The files that a loaded module of configuration is made of, itself first: all that it imports, and that these import. `others` are
+   * imports of what is no file, or lies behind a symbolic link.
+   *
+   * @throws {SourceRefused} `source.missing`
+   */
+  filesOf(path: string): { files: string[]; others: { name: string; at: Place }[] } {
+    if (!this.#loaded.has(path))
+      throw new SourceRefused("source.missing", `Cannot find "${path}": it is no module that was loaded`);
+    const files = new Set([path]);
+    const others: { name: string; at: Place }[] = [];
+    for (const file of files) {
+      const { module } = this.#loaded.get(file) as Loaded;
+      for (const { specifier } of (module as SourceTextModule).moduleRequests) {
+        const target = specifier.startsWith("#") ? undefined : resolve(file, specifier);
+        if (target !== undefined && this.#loaded.has(target)) files.add(target);
+        else others.push({ name: specifier, at: { file, ...findImport(this.#textOf(file), specifier) } });
+      }
+    }
+    return { files: [...files], others };
+  }
+
+  #textOf(file: string): string {
+    const { mounts } = this.#options;
+    const mount = this.#loaded.get(file)?.mount;
+    return mounts.read(mounts.locate(file, mount), MAX_MODULE_BYTES).toString("utf8");
+  }
+
   #load(path: string, from: Mount | undefined, importedAt: (() => Place) | undefined): Module {
     const orRefuse = <T>(run: () => T): T => {
       try {

@@ -10,7 +10,14 @@ import { readFileSync } from "node:fs";
 import type { Module, SourceTextModule } from "node:vm";
 import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from "../debug-protocol.ts";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
-import { type AgentAnswer, type EvaluatorAnswer, type EvaluatorQuestion, GREETING, type Mount } from "../protocol.ts";
+import {
+  type AgentAnswer,
+  type EvaluatorAnswer,
+  type EvaluatorQuestion,
+  GREETING,
+  type ModuleTreeReport,
+  type Mount,
+} from "../protocol.ts";
 import { EngineImage } from "./engine-image.ts";
 import { forbidCodeFromText } from "./forbid-code.ts";
 import { LineInput } from "./lines.ts";
@@ -114,10 +121,20 @@ function evaluate(
   const built = new Set(question.built ?? []);
   const readOutput = (path: string, object: string): string | null =>
     built.has(object) ? textOf(mounts.read(mounts.locate(path), MAX_MODULE_BYTES), path) : null;
+  const hashModules = (file: string): ModuleTreeReport => {
+    const { files, others } = loader.filesOf(file);
+    const root = commonFolder(files);
+    const list = files.map((each) => each.slice(root.length + 1));
+    const { narHash, files: kept } = trees.hashFiles(root, list);
+    return { root, files: kept, narHash, others };
+  };
   let thrown: unknown;
   const engine = question.mounts.find((mount) => mount.folders !== undefined) as Mount;
   const context = makeRealm();
-  const hostCalls = guardCalls(context, makeHostCalls({ trees, readOutput, loadFlake, thrown: () => thrown }));
+  const hostCalls = guardCalls(
+    context,
+    makeHostCalls({ trees, readOutput, hashModules, loadFlake, thrown: () => thrown }),
+  );
   const image = question.bundled ? new EngineImage({ context, engine, hostCalls }) : undefined;
   if (image !== undefined) kept.image = image;
   const loader = new Loader({
@@ -181,6 +198,17 @@ function configurationFile(url: string, mounts: Mounts): string | undefined {
   if (file === EXPRESSION_PLACE) return file;
   const mount = mounts.find(file);
   return mount === undefined || mount.folders !== undefined ? undefined : file;
+}
+
+/** The folder that all files lie in. */
+function commonFolder(files: readonly string[]): string {
+  const [first = [], ...others] = files.map((file) => file.split("/").slice(0, -1));
+  let length = first.length;
+  for (const folder of others) {
+    const at = first.findIndex((part, i) => part !== folder[i]);
+    if (at !== -1 && at < length) length = at;
+  }
+  return first.slice(0, length).join("/");
 }
 
 /** The agent from its sources, after what makes the realm the one of evaluations. */

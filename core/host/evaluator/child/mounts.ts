@@ -228,7 +228,7 @@ function isOpen(mount: Mount, relative: string): boolean {
 }
 
 /** The files and every folder above one of them. */
-function withFolders(files: readonly string[]): ReadonlySet<string> {
+export function withFolders(files: readonly string[]): ReadonlySet<string> {
   const all = new Set<string>(files);
   for (const file of files) {
     for (let slash = file.lastIndexOf("/"); slash > 0; slash = file.lastIndexOf("/", slash - 1)) {

@@ -1,6 +1,6 @@
 import { hash as digestOf } from "node:crypto";
 import { constants, type Context, createContext, Script } from "node:vm";
-import { CONSOLE_MARK, type HostFailure } from "../protocol.ts";
+import { CONSOLE_MARK, type HostFailure, type ModuleTreeReport } from "../protocol.ts";
 import type { Trees } from "./trees.ts";
 import { writeAll } from "./write.ts";
 
@@ -38,6 +38,8 @@ export interface HostCallsOptions {
   readonly trees: Trees;
   /** The text of a file in an output; `null` when the output is not there. */
   readonly readOutput: (path: string, object: string) => string | null;
+  /** A module of configuration with all that it imports. */
+  readonly hashModules: (file: string) => ModuleTreeReport;
   /** Load an input's flake; gives its default export. */
   readonly loadFlake: (id: string) => unknown;
   /** What an input's flake threw itself, an object of the realm. */
@@ -48,6 +50,7 @@ export interface HostCallsOptions {
 export function makeHostCalls({
   trees,
   readOutput,
+  hashModules,
   loadFlake,
   thrown,
 }: HostCallsOptions): Readonly<Record<string, unknown>> {
@@ -86,6 +89,7 @@ export function makeHostCalls({
     hashTree: (path: string, keptJson: string, from: string): string =>
       guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]), from)),
     readOutput: (path: string, object: string): string => guarded(() => readOutput(path, object)),
+    hashModules: (file: string): string => guarded(() => hashModules(file)),
     loadFlake(id: string): unknown {
       lastFailure = "";
       try {

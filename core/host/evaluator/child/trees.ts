@@ -5,7 +5,7 @@ import { type ScannedTree, scanTreeSync } from "../../files/scan-tree.ts";
 import type { TreeHash, TreeListing, TreeRead } from "../protocol.ts";
 import { fingerprintTree } from "../tree-fingerprint.ts";
 import { ENGINE_PLACE, FLAKE_PLACE } from "../places.ts";
-import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
+import { type Located, type Mounts, SourceRefused, withFolders } from "./mounts.ts";
 
 const OWN_PLACES: readonly string[] = [FLAKE_PLACE, ENGINE_PLACE];
 
@@ -51,6 +51,15 @@ export class Trees {
     const { narHash, narSize } = scan(top, filter);
     const all = chosen === undefined && !this.#mounts.isRestricted(top.mount);
     return { narHash: formatHash(narHash, "sri"), narSize, ...(all ? {} : { files }) };
+  }
+
+  /** The files of a folder that are listed, and their folders; what else lies in it says nothing of them. */
+  hashFiles(folder: string, list: readonly string[]): Required<TreeHash> {
+    const top = this.#mounts.locate(folder);
+    for (const file of list) this.#remember(this.#mounts.locate(`${folder}/${file}`, top.mount));
+    const kept = withFolders(list);
+    const { narHash, narSize } = scan(top, (relative) => kept.has(relative));
+    return { narHash: formatHash(narHash, "sri"), narSize, files: [...kept] };
   }
 
   /** Inputs lie in the store, where all may read them; the flake and the engine are read by their own files alone. */

@@ -15,6 +15,8 @@ declare module "floe:host" {
   export function listTree(path: string, from: string): string;
   /** JSON of a `TreeHash` or a `HostFailure`; `keptJson` is a list of relative paths, or empty for all; `from` asks. */
   export function hashTree(path: string, keptJson: string, from: string): string;
+  /** JSON of a `ModuleTreeReport` or a `HostFailure`. */
+  export function hashModules(file: string): string;
   /** JSON of the text of a file in an output, of `null` when the output is not there, or of a `HostFailure`. */
   export function readOutput(path: string, object: string): string;
   /** The default export of an input's `flake.config.ts`; `undefined` when it could not be loaded, see `failure`. */

@@ -1,7 +1,7 @@
-import { hashTree, listTree, readOutput } from "floe:host";
+import { hashModules, hashTree, listTree, readOutput } from "floe:host";
 import { CodedError, parseHash } from "../../../base/index.ts";
 import type { SourceHost } from "../../../derivation/index.ts";
-import type { HostFailure, TreeHash, TreeListing } from "../protocol.ts";
+import type { HostFailure, ModuleTreeReport, TreeHash, TreeListing } from "../protocol.ts";
 
 /** Sources by way of the process outside. Filters are functions of this realm, so they are asked here. */
 export const realmSourceHost: SourceHost = {
@@ -20,6 +20,10 @@ export const realmSourceHost: SourceHost = {
     }
     const { narHash, narSize, files } = read<TreeHash>(hashTree(hostPath, kept, from));
     return { narHash: parseHash(narHash), narSize, ...(files === undefined ? {} : { files }) };
+  },
+  hashModules(file) {
+    const { narHash, ...tree } = read<ModuleTreeReport>(hashModules(file));
+    return { ...tree, narHash: parseHash(narHash) };
   },
   readOutput: (path, object) => read<string | null>(readOutput(path, object)) ?? undefined,
 };
