@@ -20,6 +20,9 @@ test("parseInstallable() reads the outputs wanted of a package", () => {
   const hello = { kind: "flake", flake: ".", attribute: "hello" };
   assert.equal(parseInstallable(".#hello^dev,out"), { ...hello, outputs: ["dev", "out"] });
   assert.equal(parseInstallable(".#hello^*"), { ...hello, outputs: "all" });
+  // As `nix build '.^*'` has it.
+  assert.equal(parseInstallable(".^*"), { ...hello, attribute: "default", outputs: "all" });
+  assert.equal(parseInstallable("./a^b/c#hello"), { ...hello, flake: "./a^b/c", outputs: undefined });
 });
 
 test("parseInstallable() takes `default` when no attribute is named", () => {

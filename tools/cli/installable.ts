@@ -21,7 +21,7 @@ const STORE_OBJECT = /^(?<path>\/nix\/store\/[0-9a-z]{32}-[^/!^]+)(?<inside>\/[^
 /**
  * Read `[FLAKE]#ATTRIBUTE`, a `.drv`, or a store path.
  *
- * Shape: `.#hello`, `#hello` (the flake here), `.` alone (attribute `default`), `git+https://…?ref=…#a.b`, with
+ * Shape: `.#hello`, `#hello` (the flake here), `.` alone (attribute `default`), `git+https://…?ref=…#a.b`, each with
  * `^out,dev` for some outputs and `^*` for all;
  * `/nix/store/….drv`, all outputs unless `^out,dev` names some; `/nix/store/…`. A path inside a store
  * object means the whole object. A word without `#` that is neither a path nor an address is refused:
@@ -38,14 +38,15 @@ export function parseInstallable(text: string): Installable {
     }
     if (stored["outputs"] === undefined) return { kind: "store-path", path: stored["path"] };
   }
-  const hash = text.indexOf("#");
-  if (hash === -1 && !/^[./~]|:/.test(text)) {
+  const [, reference = "", outputs] = /^(.*?)(?:\^([^^/#]*))?$/.exec(text) ?? [];
+  const hash = reference.indexOf("#");
+  if (hash === -1 && !/^[./~]|:/.test(reference)) {
     throw new CodedError("installable.ambiguous", `Cannot read "${text}" as an installable: it has no "#"`, {
       hint: `Write \`.#${text}\` for that attribute of the flake here, or \`./${text}\` for the flake in that directory.`,
     });
   }
-  const flake = hash === -1 ? text : text.slice(0, hash);
-  const [, attribute = "", outputs] = /^(.*?)(?:\^([^^]*))?$/.exec(hash === -1 ? "" : text.slice(hash + 1)) ?? [];
+  const flake = hash === -1 ? reference : reference.slice(0, hash);
+  const attribute = hash === -1 ? "" : reference.slice(hash + 1);
   return {
     kind: "flake",
     flake: flake === "" ? "." : flake,
