@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { test } from "uvu";
@@ -33,6 +34,23 @@ test("TrustedSettings keep() writes a file that others cannot read", () => {
     version: 1,
     settings: { substituters: { '["https://a.example"]': true } },
   });
+});
+
+test("TrustedSettings keep() of several processes at once loses no answer", async () => {
+  const file = `${temporaryFolder()}/trusted.json`;
+  const script = `import { TrustedSettings } from ${JSON.stringify(`${import.meta.dirname}/trusted-settings.ts`)};
+    for (let i = 0; i < 10; i++) new TrustedSettings(process.argv[1]).keep("substituters", process.argv[2] + i, true);`;
+  const keepTen = (who: string): Promise<number | null> =>
+    new Promise((resolve) =>
+      spawn(process.execPath, ["--input-type=module", "-e", script, file, who], { stdio: "inherit" }).on(
+        "close",
+        resolve,
+      ),
+    );
+  const processes = ["a", "b", "c", "d"];
+  assert.equal(await Promise.all(processes.map(keepTen)), [0, 0, 0, 0]);
+  const trusted = new TrustedSettings(file);
+  for (const who of processes) for (let i = 0; i < 10; i++) assert.is(trusted.find("substituters", who + i), true);
 });
 
 test("flake.trust-malformed: a file that nobody can read is no consent, and is not written over", () => {

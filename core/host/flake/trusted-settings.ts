@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { CodedError, sortedText } from "../../base/index.ts";
 import { writeFileAtomic } from "../files/write.ts";
+import { lockFileSync } from "../local-store/index.ts";
 
 const document = v.object({
   version: v.literal(1),
@@ -39,13 +40,20 @@ export class TrustedSettings {
     return values !== undefined && Object.hasOwn(values, key) ? values[key] : undefined;
   }
 
-  /** Remember it for good. */
+  /** Remember it for good, beside what others remember at the same time. */
   keep(name: string, value: unknown, isTrusted: boolean): void {
-    const { settings } = this.#read();
-    const changed = { ...settings, [name]: { ...settings[name], [JSON.stringify(value)]: isTrusted } };
-    const sorted = Object.fromEntries(sortedText(Object.keys(changed)).map((each) => [each, changed[each]]));
     mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
-    writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, settings: sorted }, undefined, 2)}\n`, { mode: 0o600 });
+    const lock = openSync(`${this.#file}.lock`, "a", 0o600);
+    try {
+      lockFileSync(lock, "exclusive", { wait: true });
+      const { settings } = this.#read();
+      const changed = { ...settings, [name]: { ...settings[name], [JSON.stringify(value)]: isTrusted } };
+      const sorted = Object.fromEntries(sortedText(Object.keys(changed)).map((each) => [each, changed[each]]));
+      const text = `${JSON.stringify({ version: 1, settings: sorted }, undefined, 2)}\n`;
+      writeFileAtomic(this.#file, text, { mode: 0o600, sync: true });
+    } finally {
+      closeSync(lock);
+    }
   }
 
   #read(): Document {
