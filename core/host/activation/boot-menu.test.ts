@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { formatBootSpec } from "../../system/switch/index.ts";
-import { writeBootMenu } from "./index.ts";
+import { type BootMenuOptions, writeBootMenu } from "./boot-menu.ts";
 
 const root = mkdtempSync(join(tmpdir(), "floe-boot-"));
 test.after(() => rmSync(root, { recursive: true }));
@@ -59,7 +59,7 @@ function writeOne(freeBytes: number): void {
     defaultGeneration: 1,
     root,
     say: () => {},
-    freeBytes: () => freeBytes,
+    space: () => ({ freeBytes, blockBytes: 1 }),
   });
 }
 
@@ -70,6 +70,30 @@ test("boot.no-space: the need is known before anything is written", () => {
       error.code === "boot.no-space" && /found 5 bytes free/.test(error.message),
   );
   assert.equal(readdirSync(join(boot, "loader/entries")), []);
+});
+
+test("boot.no-space: files take whole clusters, and so do their folders", () => {
+  const blockBytes = 16 * 1024;
+  const empty = join(root, "empty-boot");
+  mkdirSync(empty);
+  const writeTo = (clusters: number): void =>
+    writeBootMenu({
+      boot: empty,
+      generations: [generation(1, "one")],
+      defaultGeneration: 1,
+      root,
+      say: () => {},
+      space: () => ({ freeBytes: clusters * blockBytes, blockBytes }),
+    });
+  // A kernel that is the initrd as well, an entry and loader.conf, in EFI/floe, EFI, loader/entries and loader.
+  assert.throws(
+    () => writeTo(6),
+    (error: { code: string; message: string }) =>
+      error.code === "boot.no-space" && error.message.includes(`expected ${7 * blockBytes} `),
+  );
+  writeTo(7);
+  // Nothing is new.
+  writeTo(0);
 });
 
 test("writeBootMenu() copies kernels, writes entries, and a broken generation does not block the others", () => {
@@ -147,7 +171,7 @@ function addSystemWithLoader(name: string, loader: string): void {
 }
 
 /** Bring the menu in line with one generation, which may have a loader of its own. */
-function writeMenuOf(name: string, more: { isReadByUefi?: () => boolean; freeBytes?: () => number } = {}): void {
+function writeMenuOf(name: string, more: Pick<BootMenuOptions, "isReadByUefi" | "space"> = {}): void {
   const generations = [generation(1, name)];
   writeBootMenu({ boot, generations, defaultGeneration: 1, root, say: () => {}, isReadByUefi: () => true, ...more });
 }
@@ -168,9 +192,12 @@ test("writeBootMenu() installs the loader, and replaces one that is another", ()
   writeMenuOf("new");
   assert.equal(programs(), ["a newer loader", "a newer loader"]);
   assert.equal(readdirSync(join(boot, "EFI/BOOT")), ["BOOTX64.EFI"]);
+  // Two files, in two folders that lie in a third one.
+  const needed = "a loader".length * 2 + 3;
   assert.throws(
-    () => writeMenuOf("old", { freeBytes: () => 15 }),
-    (error: { code: string; message: string }) => error.code === "boot.no-space" && /expected 16/.test(error.message),
+    () => writeMenuOf("old", { space: () => ({ freeBytes: needed - 1, blockBytes: 1 }) }),
+    (error: { code: string; message: string }) =>
+      error.code === "boot.no-space" && error.message.includes(`expected ${needed} `),
   );
   assert.equal(programs(), ["a newer loader", "a newer loader"]);
 });

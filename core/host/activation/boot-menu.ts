@@ -35,6 +35,15 @@ export interface BootLoaderSettings {
   readonly loader?: BootProgram;
 }
 
+/** What is free in a file system. */
+export interface FreeSpace {
+  readonly freeBytes: number;
+  /** Every file takes a multiple of that, on FAT a cluster. */
+  readonly blockBytes: number;
+}
+
+const LOADER_CONF = "loader/loader.conf";
+
 /** What {@link writeBootMenu} takes. */
 export interface BootMenuOptions {
   /** The directory that is /boot. */
@@ -43,8 +52,8 @@ export interface BootMenuOptions {
   readonly defaultGeneration: number;
   /** Where store paths are found: `""`, or a root in tests. */
   readonly root?: string;
-  /** Bytes that are free in a directory's file system. Default: asks the kernel. */
-  readonly freeBytes?: (directory: string) => number;
+  /** What is free in a directory's file system. Default: asks the kernel. */
+  readonly space?: (directory: string) => FreeSpace;
   /** Whether UEFI can read a directory's file system. Default: asks the kernel. */
   readonly isReadByUefi?: (directory: string) => boolean;
   /** Receives a line for each generation that has no readable boot description and so gets no entry. */
@@ -60,15 +69,7 @@ export interface BootMenuOptions {
  *   and `boot.not-mounted` before anything was written.
  */
 export function writeBootMenu(options: BootMenuOptions): void {
-  const {
-    boot,
-    generations,
-    defaultGeneration,
-    root = "",
-    say,
-    freeBytes = askFreeBytes,
-    isReadByUefi = isFat,
-  } = options;
+  const { boot, generations, defaultGeneration, root = "", say, space = askSpace, isReadByUefi = isFat } = options;
   const target = generations.find(({ number }) => number === defaultGeneration)?.target;
   const settings = target === undefined ? undefined : readBootLoaderSettings(`${root}${target}`);
   if (settings === undefined || !settings.enable) return;
@@ -101,12 +102,18 @@ export function writeBootMenu(options: BootMenuOptions): void {
   removeUnusedCopies(boot, (path) => plan.copies.has(path) || old.files.has(path));
   const programs = [...plan.programs].filter(([path, from]) => !isSame(`${root}${from}`, join(boot, path)));
   const copies = [...plan.copies].filter(([path, from]) => !isWhole(`${root}${from}`, join(boot, path)));
-  const missing = [...copies, ...programs].map(([, from]) => `${root}${from}`);
-  checkSpace(boot, missing, freeBytes(boot));
+  const texts = [...plan.entries, [LOADER_CONF, plan.loaderConf] as const].filter(
+    ([path, text]) => !hasText(join(boot, path), text),
+  );
+  const sizes = [
+    ...[...copies, ...programs].map(([path, from]) => ({ path, sizeBytes: statSync(`${root}${from}`).size })),
+    ...texts.map(([path, text]) => ({ path, sizeBytes: Buffer.byteLength(text) })),
+  ];
+  checkSpace(boot, sizes, space(boot));
   for (const [path, from] of copies) copyDurably(`${root}${from}`, join(boot, path));
   for (const [path, text] of plan.entries) writeDurably(join(boot, path), text);
   for (const [path, from] of programs) copyDurably(`${root}${from}`, join(boot, path));
-  writeDurably(join(boot, "loader/loader.conf"), plan.loaderConf);
+  writeDurably(join(boot, LOADER_CONF), plan.loaderConf);
   for (const name of plan.remove) rmSync(join(folder, name), { force: true });
   removeUnusedCopies(boot, (path) => plan.copies.has(path));
 }
@@ -131,7 +138,7 @@ function whatIsLacking(spec: BootSpec | undefined, copyKernels: boolean, root: s
 /** The entry that boots now, and the files below /boot that it names. */
 function readDefault(boot: string): { readonly entry: string | undefined; readonly files: ReadonlySet<string> } {
   const read = (path: string) => unlessAbsent(() => readFileSync(join(boot, path), "utf8")) ?? "";
-  const entry = /^default (\S+)$/m.exec(read("loader/loader.conf"))?.[1];
+  const entry = /^default (\S+)$/m.exec(read(LOADER_CONF))?.[1];
   const text = entry === undefined ? "" : read(`loader/entries/${entry}`);
   const files = [...text.matchAll(/^(?:linux|initrd) \/(\S+)$/gm)].map(([, path]) => path as string);
   return { entry, files: new Set(files) };
@@ -150,17 +157,26 @@ function removeUnusedCopies(boot: string, isUsed: (path: string) => boolean): vo
   }
 }
 
-function askFreeBytes(directory: string): number {
+function askSpace(directory: string): FreeSpace {
   const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize;
+  return { freeBytes: bavail * bsize, blockBytes: bsize };
 }
 
-function checkSpace(boot: string, files: readonly string[], freeBytes: number): void {
-  const neededBytes = files.reduce((sum, path) => sum + statSync(path).size, 0);
+interface NewFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Everything is counted as if it came beside what is there; a folder that gets a name, or is made, may take one block more. */
+function checkSpace(boot: string, files: readonly NewFile[], { freeBytes, blockBytes }: FreeSpace): void {
+  const foldersOf = (path: string): string[] => (path === "." ? [] : [path, ...foldersOf(dirname(path))]);
+  const folders = new Set(files.flatMap(({ path }) => foldersOf(dirname(path))));
+  const blocks = files.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / blockBytes), folders.size);
+  const neededBytes = blocks * blockBytes;
   if (neededBytes <= freeBytes) return;
   throw new CodedError(
     "boot.no-space",
-    `Cannot write boot entries to "${boot}": found ${freeBytes} bytes free, expected ${neededBytes} for kernels`,
+    `Cannot write boot entries to "${boot}": found ${freeBytes} bytes free, expected ${neededBytes} for kernels and entries`,
     { hint: "Delete old generations, or lower `boot.loader.entries.limit`." },
   );
 }
@@ -197,7 +213,11 @@ function copyDurably(from: string, to: string): void {
 
 function writeDurably(path: string, text: string): void {
   // An unchanged file is left alone: flash wears out.
-  if (unlessAbsent(() => readFileSync(path, "utf8")) !== text) replace(path, Buffer.from(text));
+  if (!hasText(path, text)) replace(path, Buffer.from(text));
+}
+
+function hasText(path: string, text: string): boolean {
+  return unlessAbsent(() => readFileSync(path, "utf8")) === text;
 }
 
 /**

@@ -444,6 +444,12 @@ test(
     const result = machine.run("switch", toplevel("big"));
     assert.is(result.exitCode, 1);
     assert.is(machine.current(), "system-2-link");
+    // No folder of this test is one that UEFI reads.
+    const loader = { program: "/nix/store/boot/x64.efi", processor: "x64", editor: false };
+    machine.addSystem("menu", TWO, { "etc/floe/boot-loader.json": JSON.stringify({ ...copying, loader }) });
+    assert.is(machine.run("switch", toplevel("menu")).exitCode, 1);
+    assert.match(machine.words.at(-2) ?? "", "the boot menu could not be written: Cannot write the boot menu");
+    assert.match(machine.words.at(-1) ?? "", "  hint: Mount the EFI system partition there");
   }),
 );
 

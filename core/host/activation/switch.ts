@@ -296,7 +296,9 @@ class Switch {
       });
       return { generation: number, exitCode: SWITCH_EXIT.done };
     } catch (error) {
-      say(`the boot menu could not be written: ${(error as Error).message}`);
+      const { message, hint } = error as Partial<CodedError>;
+      say(`the boot menu could not be written: ${message}`);
+      if (hint !== undefined) say(`  hint: ${hint}`);
       return { generation: number, exitCode: SWITCH_EXIT.bootLoader };
     }
   }
