@@ -274,6 +274,20 @@ test("systemd-boot is told to the switch with its place, by the name UEFI has fo
   }
 });
 
+test("module.assertion: systemd-boot without entries, and specialisations whose files FAT takes for one", () => {
+  const make = (loader: NonNullable<Defs["boot"]>["loader"], ...names: string[]) => {
+    const specialisation = Object.fromEntries(names.map((name) => [name, { configuration: {} }]));
+    return makeSystem({ name: "web", pkgs, modules, config: { boot: { loader }, specialisation } });
+  };
+  const systemdBoot = { enable: true };
+  const silent = failure(() => make({ systemdBoot, entries: { enable: false } }).drvPath);
+  assert.match(silent.message, "Cannot put systemd-boot into /boot with nothing to start");
+  const collide = failure(() => make({ systemdBoot }, "Quiet", "quick", "quiet").drvPath);
+  assert.match(collide.message, 'to the specialisations "Quiet" and "quiet"');
+  for (const loader of [{}, { systemdBoot: { enable: false }, entries: { enable: false } }])
+    assert.ok(make(loader, "Quiet", "quiet").drvPath);
+});
+
 test("a system of a cross set is made for its platform, by programs of this one", () => {
   const set = makePkgs({ platform: "aarch64-linux" });
   const make = (config: Defs) => makeSystem({ name: "web", pkgs: set, modules, config }).config;

@@ -45,12 +45,27 @@ declare module "#floe/module" {
 /** What UEFI calls processors in names of files. */
 const UEFI_NAMES: Readonly<Record<string, string>> = { x86_64: "x64", aarch64: "aa64" };
 
-export default defineModule(options, ({ cfg, pkgs, define }) => {
+export default defineModule(options, ({ cfg, config, pkgs, define, check }) => {
   define({ boot: { loader: { systemdBoot: { package: defaults(pkgs["systemd-boot"]) } } } });
   const { enable, package: program, editor } = cfg.systemdBoot;
   const processor = UEFI_NAMES[pkgs.platform.processor] ?? pkgs.platform.processor;
   // UEFI reads the partition that the menu lies on, and no store.
-  if (enable) define({ boot: { loader: { entries: { copyKernels: defaults(true) } } } });
+  if (enable) {
+    define({ boot: { loader: { entries: { copyKernels: defaults(true) } } } });
+    check(
+      cfg.entries.enable,
+      "Cannot put systemd-boot into /boot with nothing to start: found boot.loader.entries.enable = false, expected true",
+    );
+    // Each is part of the name of a file on a file system to which upper and lower case are the same.
+    const names = Object.keys(config.specialisation);
+    for (const name of names) {
+      const other = names.find((each) => each < name && each.toLowerCase() === name.toLowerCase());
+      check(
+        other === undefined,
+        `Cannot give boot entries to the specialisations "${other}" and "${name}": found names that differ only in case, which /boot does not tell apart`,
+      );
+    }
+  }
   const file = `${program}/lib/systemd/boot/efi/systemd-boot${processor}.efi`;
   const loader = enable ? { loader: { program: file, processor, editor } } : {};
   // Read by the switch on the target, which knows nothing of options.
