@@ -368,7 +368,7 @@ if (typeof bench === "string") {
     assert.not.ok(store.isValid(value.outPath));
     const quick = await bench.script("echo whole > $out", { name: "murdered" });
     // Those of the killed one are removed by the next.
-    const scratches = () => readdirSync(bench.directory).filter((name) => name.startsWith("floe-scratch-")).length;
+    const scratches = () => readdirSync(bench.directory).filter((name) => name.startsWith(".floe-scratch-")).length;
     assert.is(scratches(), 1);
     assert.is(spawnSync(process.execPath, [script, store.root, quick.drvPath], { env }).status, 0);
     assert.is(scratches(), 0);

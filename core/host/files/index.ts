@@ -10,7 +10,7 @@ export {
   restoreNar,
   type UnfinishedTree,
 } from "./restore.ts";
-export { makeScratch, sweepScratch } from "./scratch.ts";
+export { makeScratch, makeScratchIn, type ScratchBeside, sweepScratch } from "./scratch.ts";
 export { TreeWriter } from "./tree-writer.ts";
 export { rewriteTree } from "./rewrite-tree.ts";
 export {

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -13,7 +14,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { makeScratch, sweepScratch } from "./index.ts";
+import { makeScratch, makeScratchIn, sweepScratch } from "./index.ts";
 
 const before = process.env["TMPDIR"];
 // Not by the name that is swept: other processes sweep, too.
@@ -26,10 +27,12 @@ test.after(() => {
 });
 
 /** A process that has a folder with something in it, and where that is. It lives until it is told to end, or killed. */
-async function startOwner(): Promise<{ child: ChildProcess; place: string; ended: Promise<unknown> }> {
-  const code = `const { makeScratch } = await import(${JSON.stringify(import.meta.resolve("./index.ts"))});
+async function startOwner(
+  make = 'makeScratch("held")',
+): Promise<{ child: ChildProcess; place: string; ended: Promise<unknown> }> {
+  const code = `const { makeScratch, makeScratchIn } = await import(${JSON.stringify(import.meta.resolve("./index.ts"))});
     const { mkdirSync, writeFileSync } = await import("node:fs");
-    const place = makeScratch("held");
+    const place = ${make};
     writeFileSync(place + "/file", "x");
     mkdirSync(place + "/closed", { mode: 0o500 });
     console.log(place);
@@ -105,13 +108,13 @@ test("sweepScratch() removes what a killed process left, and nothing of one that
 test("sweepScratch() lets be what it did not make: links, files, folders of other users and other names", () => {
   const elsewhere = mkdtempSync(join(directory, "elsewhere-"));
   writeFileSync(join(elsewhere, "kept"), "");
-  symlinkSync(elsewhere, join(directory, "floe-scratch-link"));
-  writeFileSync(join(directory, "floe-scratch-file"), "");
-  const names = ["elsewhere", "floe-scratch-link", "floe-scratch-file"];
+  symlinkSync(elsewhere, join(directory, ".floe-scratch-link"));
+  writeFileSync(join(directory, ".floe-scratch-file"), "");
+  const names = ["elsewhere", ".floe-scratch-link", ".floe-scratch-file"];
   if (process.geteuid?.() === 0) {
-    mkdirSync(join(directory, "floe-scratch-theirs"));
-    chownSync(join(directory, "floe-scratch-theirs"), 12_345, 12_345);
-    names.push("floe-scratch-theirs");
+    mkdirSync(join(directory, ".floe-scratch-theirs"));
+    chownSync(join(directory, ".floe-scratch-theirs"), 12_345, 12_345);
+    names.push(".floe-scratch-theirs");
   }
   sweepScratch();
   const found = readdirSync(directory);
@@ -123,14 +126,33 @@ test("sweepScratch() lets be what it did not make: links, files, folders of othe
   assert.equal(readdirSync(elsewhere), ["kept"]);
 });
 
+test("makeScratchIn() makes a folder beside what is made in it, and removes what a killed process left there", async () => {
+  const beside = mkdtempSync(join(directory, "beside-"));
+  const make = `makeScratchIn(${JSON.stringify(beside)}).path`;
+  const [killed, living] = await Promise.all([startOwner(make), startOwner(make)]);
+  killed.child.kill("SIGKILL");
+  await killed.ended;
+  {
+    using scratch = makeScratchIn(beside);
+    assert.equal([killed.place, living.place, scratch.path].map(existsSync), [false, true, true]);
+    assert.is(dirname(scratch.path), beside);
+    writeFileSync(join(scratch.path, "made"), "");
+    renameSync(join(scratch.path, "made"), join(beside, "made"));
+    writeFileSync(join(scratch.path, "not wanted"), "");
+  }
+  living.child.stdin?.end();
+  await living.ended;
+  assert.equal(readdirSync(beside), ["made"]);
+});
+
 test("sweepScratch() finds nothing where there is no directory of temporary files", () => {
   sweepIn(join(directory, "nowhere"));
 });
 
 test("sweepScratch() removes the folder of a process that was killed before it had its lock", () => {
-  mkdirSync(join(directory, "floe-scratch-unborn"));
+  mkdirSync(join(directory, ".floe-scratch-unborn"));
   sweepScratch();
-  assert.not.ok(existsSync(join(directory, "floe-scratch-unborn")));
+  assert.not.ok(existsSync(join(directory, ".floe-scratch-unborn")));
 });
 
 test.run();

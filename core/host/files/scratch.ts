@@ -5,14 +5,22 @@ import type { DatabaseSync } from "node:sqlite";
 import { CodedError } from "../../base/index.ts";
 import { removeTree } from "./write.ts";
 
-const PREFIX = "floe-scratch-";
+const PREFIX = ".floe-scratch-";
 /** In each such folder: locked as long as its owner lives. */
 const LOCK = "owner";
 /** A folder that is swept before it is locked is bad luck; so many are not. */
 const MOST_TRIES = 20;
 
-/** Of this process: where it keeps its temporary folders, by where temporary files go. The lock lasts as long as it is held here. */
-const own = new Map<string, { readonly folder: string; readonly lock: DatabaseSync }>();
+/** A folder of this process; the lock lasts as long as it is held here. */
+interface OwnFolder {
+  readonly folder: string;
+  readonly lock: DatabaseSync;
+}
+
+/** All such folders of this process. */
+const own = new Set<OwnFolder>();
+/** Those for temporary files, by where these go. */
+const forTemporaryFiles = new Map<string, OwnFolder>();
 
 /**
  * A new empty folder for temporary files; who makes it removes it. What a process that is killed leaves is found and removed by
@@ -24,15 +32,40 @@ const own = new Map<string, { readonly folder: string; readonly lock: DatabaseSy
  * @throws {CodedError} `files.no-scratch`
  */
 export function makeScratch(name: string): string {
-  return mkdtempSync(join(ownFolder(tmpdir()), `${name}-`));
+  const directory = tmpdir();
+  let known = forTemporaryFiles.get(directory);
+  if (known === undefined || !existsSync(known.folder)) {
+    known = makeOwnFolder(directory);
+    chmodSync(known.folder, 0o711);
+    forTemporaryFiles.set(directory, known);
+  }
+  return mkdtempSync(join(known.folder, `${name}-`));
+}
+
+/** A folder beside something that is being made, and moved into its place from there. */
+export interface ScratchBeside extends Disposable {
+  /** It has one file, the lock. */
+  readonly path: string;
+}
+
+/**
+ * A new folder in a directory, to make something in that is to lie there: both are on one file system. It goes with what it still holds when it is
+ * disposed of; what killed processes have left in that directory goes now.
+ *
+ * @throws {CodedError} `files.no-scratch`
+ */
+export function makeScratchIn(directory: string): ScratchBeside {
+  sweepScratch(directory);
+  const made = makeOwnFolder(directory);
+  return { path: made.folder, [Symbol.dispose]: () => leave(made) };
 }
 
 /** Remove what processes of this user left that are dead: whoever has no lock on its folder any more. How old it is says nothing. */
-export function sweepScratch(): void {
-  const directory = tmpdir();
+export function sweepScratch(directory: string = tmpdir()): void {
+  const ours = new Set([...own].map(({ folder }) => folder));
   for (const name of namesIn(directory)) {
     const folder = join(directory, name);
-    if (!name.startsWith(PREFIX) || own.get(directory)?.folder === folder) continue;
+    if (!name.startsWith(PREFIX) || ours.has(folder)) continue;
     try {
       // Of a folder of somebody else nothing is opened: it may hold anything.
       const stat = lstatSync(folder);
@@ -54,9 +87,7 @@ function namesIn(directory: string): readonly string[] {
   }
 }
 
-function ownFolder(directory: string): string {
-  const known = own.get(directory);
-  if (known !== undefined && existsSync(known.folder)) return known.folder;
+function makeOwnFolder(directory: string): OwnFolder {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const folder = mkdtempSync(join(directory, PREFIX));
     const lock = tryLock(join(folder, LOCK));
@@ -65,10 +96,11 @@ function ownFolder(directory: string): string {
       lock?.close();
       continue;
     }
-    chmodSync(folder, 0o711);
-    if (own.size === 0) process.once("exit", leave);
-    own.set(directory, { folder, lock });
-    return folder;
+    if (!isLeftAtExit) process.once("exit", () => own.forEach(leave));
+    isLeftAtExit = true;
+    const made = { folder, lock };
+    own.add(made);
+    return made;
   }
   throw new CodedError(
     "files.no-scratch",
@@ -79,15 +111,16 @@ function ownFolder(directory: string): string {
   );
 }
 
-function leave(): void {
-  for (const { folder, lock } of own.values()) {
-    try {
-      removeTree(folder);
-    } catch {
-      // What a builder still has of it is for the next sweep.
-    }
-    lock.close();
+let isLeftAtExit = false;
+
+function leave(made: OwnFolder): void {
+  try {
+    removeTree(made.folder);
+  } catch {
+    // What a builder still has of it is for the next sweep.
   }
+  made.lock.close();
+  own.delete(made);
 }
 
 /**

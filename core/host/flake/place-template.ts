@@ -3,12 +3,10 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -16,7 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { CodedError, sortedText } from "../../base/index.ts";
 import { FLAKE_FILE_NAME } from "../evaluator/index.ts";
-import { syncPath } from "../files/index.ts";
+import { makeScratchIn, syncPath } from "../files/index.ts";
 
 export interface PlaceTemplateOptions {
   /** Folder with the template's files, absolute. */
@@ -54,13 +52,9 @@ export function placeTemplate({ from, to, origin }: PlaceTemplateOptions): strin
       made.push(() => rmdirSync(folder));
     }
     // In the folder itself, so that files can be moved from there by name alone; other folders may be other file systems.
-    const staging = mkdtempSync(join(to, ".floe-init-"));
-    try {
-      for (const entry of missing) {
-        place(entry, join(to, entry.path), join(staging, "entry"), made);
-      }
-    } finally {
-      rmSync(staging, { recursive: true, force: true });
+    using staging = makeScratchIn(to);
+    for (const entry of missing) {
+      place(entry, join(to, entry.path), join(staging.path, "entry"), made);
     }
   } catch (error) {
     undo();

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseReference } from "../../flake/index.ts";
@@ -93,6 +93,8 @@ test("cloneRepository() leaves nothing behind when it cannot", async () => {
   assert.is(await make(`git+file://${root}/tools`, folder), "git.clone-in-the-way");
   assert.is(await make(`git+${server.url}nothing`, `${folder}/a`), "git.no-repository");
   assert.is(await make(`git+${server.url}tools?ref=none`, `${folder}/a`), "git.ref-missing");
+  // Nor what one that was killed has left.
+  mkdirSync(`${folder}/.floe-scratch-killed/clone`, { recursive: true });
   assert.is(await make(`git+${server.url}tools?rev=${"0".repeat(40)}`, `${folder}/a`), "git.rev-missing");
   assert.not.ok(existsSync(`${folder}/a`));
   assert.equal(readdirSync(folder), []);

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { type GitReference, withoutCredentials } from "../../flake/index.ts";
 import type { Access } from "../fetch/access.ts";
+import { makeScratchIn } from "../files/index.ts";
 import { chooseBackend } from "./choose-backend.ts";
 import { revisionMissing, unreachable } from "./errors.ts";
 import type { GitLimits } from "./backend.ts";
@@ -39,43 +40,40 @@ export async function cloneRepository(options: CloneRepositoryOptions): Promise<
   const { url } = reference;
   const { rev, ref } = await resolveRevision(reference, await chooseBackend(url, access), signal);
   mkdirSync(dirname(destination), { recursive: true });
-  const folder = mkdtempSync(`${dirname(destination)}/.${basename(destination)}.`);
-  try {
-    const env = loginFor(url, access);
-    const git = (args: readonly string[], run: RunGitOptions = { signal }): Promise<string> =>
-      runGit(args, { ...run, cwd: folder, env });
-    const inside = (...args: string[]): Promise<string> => git(["-C", "clone", ...args]);
-    const bounded = (...args: string[]): Promise<string> =>
-      whileGrowing({ folder, url, limits, signal }, (run) => git(args, run));
-    const orElse =
-      (failure: (cause: unknown) => CodedError) =>
-      (cause: unknown): never => {
-        signal?.throwIfAborted();
-        throw cause instanceof CodedError ? cause : failure(cause);
-      };
-    const noAnswer = orElse((cause) => unreachable(url, cause));
-    await bounded("clone", "--progress", "--no-checkout", "--", url, "clone").catch(noAnswer);
-    const branch = /^refs\/heads\/(.+)$/.exec(ref ?? "")?.[1];
-    if (branch === undefined || reference.rev !== undefined) {
-      // A commit that no branch has is not cloned with them.
-      await inside("cat-file", "-e", `${rev}^{commit}`)
-        .catch(() => bounded("-C", "clone", "fetch", "--progress", "origin", rev))
-        .catch(orElse(() => revisionMissing(url, rev)));
-      await inside("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", rev);
-    } else await inside("checkout", "--quiet", "-B", branch, "--track", `refs/remotes/origin/${branch}`);
-    if (reference.submodules === true) {
-      // A repository from elsewhere names no folder of this machine.
-      const ofFiles = `protocol.file.allow=${url.startsWith("file:") ? "always" : "never"}`;
-      await bounded("-C", "clone", "-c", ofFiles, "submodule", "update", "--progress", "--init", "--recursive").catch(
-        noAnswer,
-      );
-    }
-    const head = await inside("rev-parse", "HEAD");
-    renameSync(`${folder}/clone`, destination);
-    return head.trim();
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  using scratch = makeScratchIn(dirname(destination));
+  const folder = scratch.path;
+  const env = loginFor(url, access);
+  const git = (args: readonly string[], run: RunGitOptions = { signal }): Promise<string> =>
+    runGit(args, { ...run, cwd: folder, env });
+  const inside = (...args: string[]): Promise<string> => git(["-C", "clone", ...args]);
+  const bounded = (...args: string[]): Promise<string> =>
+    whileGrowing({ folder, url, limits, signal }, (run) => git(args, run));
+  const orElse =
+    (failure: (cause: unknown) => CodedError) =>
+    (cause: unknown): never => {
+      signal?.throwIfAborted();
+      throw cause instanceof CodedError ? cause : failure(cause);
+    };
+  const noAnswer = orElse((cause) => unreachable(url, cause));
+  await bounded("clone", "--progress", "--no-checkout", "--", url, "clone").catch(noAnswer);
+  const branch = /^refs\/heads\/(.+)$/.exec(ref ?? "")?.[1];
+  if (branch === undefined || reference.rev !== undefined) {
+    // A commit that no branch has is not cloned with them.
+    await inside("cat-file", "-e", `${rev}^{commit}`)
+      .catch(() => bounded("-C", "clone", "fetch", "--progress", "origin", rev))
+      .catch(orElse(() => revisionMissing(url, rev)));
+    await inside("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", rev);
+  } else await inside("checkout", "--quiet", "-B", branch, "--track", `refs/remotes/origin/${branch}`);
+  if (reference.submodules === true) {
+    // A repository from elsewhere names no folder of this machine.
+    const ofFiles = `protocol.file.allow=${url.startsWith("file:") ? "always" : "never"}`;
+    await bounded("-C", "clone", "-c", ofFiles, "submodule", "update", "--progress", "--init", "--recursive").catch(
+      noAnswer,
+    );
   }
+  const head = await inside("rev-parse", "HEAD");
+  renameSync(`${folder}/clone`, destination);
+  return head.trim();
 }
 
 /** A login that Floe knows and git does not, by the environment: others can read the arguments of a program. */

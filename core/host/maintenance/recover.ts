@@ -6,12 +6,10 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
 } from "node:fs";
 import { join } from "node:path";
 import { CodedError, equalHashes, fromUtf8, formatHash, sortedText } from "../../base/index.ts";
@@ -30,7 +28,7 @@ import {
   type StorePath,
   tryParseStorePath,
 } from "../../store/index.ts";
-import { scanTree, syncFilesystem, syncPath, writeFileAtomic } from "../files/index.ts";
+import { makeScratchIn, scanTree, syncFilesystem, syncPath, writeFileAtomic } from "../files/index.ts";
 import {
   checkMutable,
   JOURNAL_NAME,
@@ -162,17 +160,14 @@ class Recovery {
   }
 
   #readOldDatabase(): ReadRows {
-    const work = mkdtempSync(join(this.#directory, "recover-"));
-    try {
-      if (!existsSync(join(this.#directory, "db.sqlite"))) return { whole: false, infos: new Map(), realisations: [] };
-      for (const name of ["db.sqlite", "db.sqlite-wal"]) {
-        const file = join(this.#directory, name);
-        if (existsSync(file)) copyFileSync(file, join(work, name), constants.COPYFILE_FICLONE);
-      }
-      return readRows(join(work, "db.sqlite"), this.#lastId);
-    } finally {
-      rmSync(work, { recursive: true });
+    using scratch = makeScratchIn(this.#directory);
+    const work = scratch.path;
+    if (!existsSync(join(this.#directory, "db.sqlite"))) return { whole: false, infos: new Map(), realisations: [] };
+    for (const name of ["db.sqlite", "db.sqlite-wal"]) {
+      const file = join(this.#directory, name);
+      if (existsSync(file)) copyFileSync(file, join(work, name), constants.COPYFILE_FICLONE);
     }
+    return readRows(join(work, "db.sqlite"), this.#lastId);
   }
 
   #listObjects(): StorePath[] {
@@ -273,33 +268,29 @@ class Recovery {
 
   /** Write a new database and journal, then put them in place: the journal first, since a database can be made from it. */
   #replaceDatabase(plan: RecoveryPlan): string | undefined {
-    const work = mkdtempSync(join(this.#directory, "recover-"));
-    try {
-      const database = new StoreDatabase({ ...this.#layout, stateDirectory: work }, { readOnly: false });
-      const queries = new StoreQueryTable(database);
-      register(
-        { database, queries, readDerivation: this.#readDerivation, inputs: makeInputHashes(this.#readDerivation) },
-        plan.objects.map(({ info }) => info),
-      );
-      const valid = new Set(plan.objects.map(({ info }) => info.path));
-      const realisations = [...this.#realisations.values()].filter(({ outPath }) => valid.has(outPath));
-      new RealisationTable(database, work).add(realisations);
-      database.close();
-      syncFilesystem(work);
-      const made = (name: string): string => join(work, "db", name);
-      // An empty store has no journal yet.
-      if (existsSync(made(JOURNAL_NAME))) renameSync(made(JOURNAL_NAME), join(this.#directory, JOURNAL_NAME));
-      syncPath(this.#directory);
-      const kept = this.#keepOld();
-      renameSync(made("db.sqlite"), join(this.#directory, "db.sqlite"));
-      if (existsSync(made("ca-schema"))) renameSync(made("ca-schema"), join(this.#directory, "ca-schema"));
-      if (!existsSync(join(this.#directory, "reserved")))
-        renameSync(made("reserved"), join(this.#directory, "reserved"));
-      writeFileAtomic(join(this.#directory, "schema"), SCHEMA_VERSION, { sync: true });
-      return kept;
-    } finally {
-      rmSync(work, { recursive: true });
-    }
+    using scratch = makeScratchIn(this.#directory);
+    const work = scratch.path;
+    const database = new StoreDatabase({ ...this.#layout, stateDirectory: work }, { readOnly: false });
+    const queries = new StoreQueryTable(database);
+    register(
+      { database, queries, readDerivation: this.#readDerivation, inputs: makeInputHashes(this.#readDerivation) },
+      plan.objects.map(({ info }) => info),
+    );
+    const valid = new Set(plan.objects.map(({ info }) => info.path));
+    const realisations = [...this.#realisations.values()].filter(({ outPath }) => valid.has(outPath));
+    new RealisationTable(database, work).add(realisations);
+    database.close();
+    syncFilesystem(work);
+    const made = (name: string): string => join(work, "db", name);
+    // An empty store has no journal yet.
+    if (existsSync(made(JOURNAL_NAME))) renameSync(made(JOURNAL_NAME), join(this.#directory, JOURNAL_NAME));
+    syncPath(this.#directory);
+    const kept = this.#keepOld();
+    renameSync(made("db.sqlite"), join(this.#directory, "db.sqlite"));
+    if (existsSync(made("ca-schema"))) renameSync(made("ca-schema"), join(this.#directory, "ca-schema"));
+    if (!existsSync(join(this.#directory, "reserved"))) renameSync(made("reserved"), join(this.#directory, "reserved"));
+    writeFileAtomic(join(this.#directory, "schema"), SCHEMA_VERSION, { sync: true });
+    return kept;
   }
 
   /** The log belongs to the old database, and would be taken for that of the new one. */

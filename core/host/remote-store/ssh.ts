@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError, fromBase64, fromUtf8 } from "../../base/index.ts";
+import { makeScratch } from "../files/index.ts";
 import { type Dial, dialProgram } from "./connection.ts";
 
 /** Another machine, and how to get in. */
@@ -41,7 +41,7 @@ export function dialSsh(target: SshTarget, command: string): Dial {
   if (target.hostKeyBase64 === undefined) return dial();
   const line = `${hostName(target)} ${fromUtf8(fromBase64(target.hostKeyBase64)).trim()}\n`;
   return async () => {
-    const folder = mkdtempSync(join(tmpdir(), "floe-ssh-"));
+    const folder = makeScratch("ssh");
     const file = join(folder, "known_hosts");
     writeFileSync(file, line, { mode: 0o600 });
     const connection = await dial(file)();

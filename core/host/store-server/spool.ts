@@ -1,7 +1,7 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { NarSpool } from "../../store/index.ts";
+import { makeScratch } from "../files/index.ts";
 
 /** Up to here nothing is written to the disk. */
 const MEMORY_BYTES = 1024 * 1024;
@@ -63,7 +63,7 @@ export class Spool implements NarSpool, Disposable {
 }
 
 function openUnnamed(): number {
-  const folder = mkdtempSync(join(tmpdir(), "floe-spool-"));
+  const folder = makeScratch("spool");
   try {
     return openSync(join(folder, "bytes"), "wx+", 0o600);
   } finally {

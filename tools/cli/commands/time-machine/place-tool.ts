@@ -1,21 +1,11 @@
 import { execFile } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  symlinkSync,
-} from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
 import { lockedStorePath } from "../../../../core/flake/index.ts";
 import { findEngine } from "../../../../core/host/evaluator/index.ts";
-import { removeTree } from "../../../../core/host/files/index.ts";
+import { makeScratchIn, removeTree } from "../../../../core/host/files/index.ts";
 import { fetchFlake } from "../../../../core/host/flake/index.ts";
 import { storePathDigest } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -57,9 +47,9 @@ export async function placeTool(
   if (existsSync(place) && !hasItsPackages(place)) removeTree(place);
   if (!existsSync(place)) {
     mkdirSync(tools, { recursive: true, mode: 0o700 });
-    const folder = mkdtempSync(join(tools, ".new-"));
+    using scratch = makeScratchIn(tools);
     try {
-      const made = join(folder, "tool");
+      const made = join(scratch.path, "tool");
       cpSync(source, made, { recursive: true, verbatimSymlinks: true });
       // In a store nothing may be written.
       chmodSync(made, 0o755);
@@ -68,8 +58,6 @@ export async function placeTool(
     } catch (error) {
       // Another command was sooner.
       if (!existsSync(place)) throw error;
-    } finally {
-      removeTree(folder);
     }
   }
   return ["/bin/sh", join(place, LAUNCHER)];
