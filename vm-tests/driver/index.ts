@@ -16,6 +16,7 @@ export * from "./report/index.ts";
 export * from "./run.ts";
 export * from "./run-folder.ts";
 export * from "./run-log.ts";
+export * from "./run-owner.ts";
 export * from "./run-view.ts";
 export * from "./shard.ts";
 export * from "./story-control.ts";

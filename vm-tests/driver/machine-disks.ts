@@ -12,6 +12,11 @@ export const RECORD = "recorded.log";
 /** What stands for the recorded disk in a template, where nobody has used it yet. */
 const UNUSED_DISK = "unused.qcow2";
 
+/** Whether a file in a machine's folder is a disk, or what was recorded of one. */
+export function isDiskFile(name: string): boolean {
+  return [ROOT_DISK, BOOT_DISK, RECORDED_DISK, RECORD].includes(name) || /^disk-.*\.img$/.test(name);
+}
+
 export interface DisksOptions {
   readonly manifest: Pick<MachineManifest, "rootImage" | "storeImage" | "recordedImage" | "bootImage" | "disks">;
   /** Where a store path lies on this host. */

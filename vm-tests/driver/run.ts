@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   type Accelerator,
@@ -20,9 +20,9 @@ import { StoryNetworks } from "./story-networks.ts";
 import { callSite, fromQemu, withPlace } from "./call-site.ts";
 import { showCommand } from "./commands.ts";
 import { GuestMachine } from "./guest-machine.ts";
-import { RECORD, RECORDED_DISK, ROOT_DISK } from "./machine-disks.ts";
-import { CHECKPOINTS, type KeptMachine, MachineHost } from "./machine-host.ts";
+import { type KeptMachine, MachineHost } from "./machine-host.ts";
 import { ERROR_FILE, RunFolder } from "./run-folder.ts";
+import { ownDisks, removeDisks } from "./run-owner.ts";
 import type { RunLog, RunResultEvent } from "./run-log.ts";
 import type { Templates } from "./template.ts";
 import type { TemplateHolder } from "./template-store.ts";
@@ -79,6 +79,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   const { manifest } = options;
   const begin = performance.now();
   const folder = new RunFolder(options.folder, options.onEntry);
+  if (options.keep !== true) ownDisks(options.folder);
   const log: RunLog = (event) => {
     folder.record("events.ndjson", event);
     options.log(event);
@@ -135,12 +136,8 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
     folder.keep(() => writeFileSync(join(options.folder, ERROR_FILE), text));
     error = explained;
   } finally {
-    for (const host of hosts) {
-      await host.dispose();
-      if (options.keep === true) continue;
-      for (const made of [ROOT_DISK, RECORDED_DISK, RECORD, CHECKPOINTS])
-        rmSync(join(host.folder, made), { recursive: true, force: true });
-    }
+    for (const host of hosts) await host.dispose();
+    if (options.keep !== true) removeDisks(options.folder);
   }
   await networks?.close();
   const seconds = (performance.now() - begin) / 1000;

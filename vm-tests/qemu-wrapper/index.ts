@@ -10,6 +10,7 @@ export * from "./network/index.ts";
 export * from "./nics.ts";
 export * from "./overlay.ts";
 export * from "./platforms.ts";
+export * from "./process-mark.ts";
 export * from "./process.ts";
 export * from "./programs.ts";
 export * from "./qmp.ts";

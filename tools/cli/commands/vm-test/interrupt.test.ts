@@ -71,13 +71,17 @@ async function startEndless(output: string, ...more: string[]) {
   return run;
 }
 
+/** Where records go by default. */
+const KILLED = join(directory, "state/floe/vm-tests/killed");
+const ROOT_DISK = "endless/machine/root.qcow2";
+
 withQemu("a driver that is killed takes its QEMU along within a second", async () => {
-  const output = join(directory, "killed");
-  const { child, ended } = await startEndless(output);
+  const { child, ended } = await startEndless(KILLED);
   child.kill("SIGKILL");
   await ended;
-  assert.ok(await isSoWithin(1000, () => qemusOf(output).length === 0), "its QEMU goes on");
-  const told = await floe("vm-test", "report", output, "--json");
+  assert.ok(await isSoWithin(1000, () => qemusOf(KILLED).length === 0), "its QEMU goes on");
+  assert.ok(existsSync(join(KILLED, ROOT_DISK)));
+  const told = await floe("vm-test", "report", KILLED, "--json");
   assert.is(JSON.parse(told.stdout)[0].outcome, "lost");
 });
 
@@ -91,6 +95,13 @@ withQemu("Ctrl-C leaves no QEMU behind, and calls the test neither passed nor fa
   assert.equal(qemusOf(output), []);
   assert.is(said, "");
   assert.not.ok(existsSync(`${output}/endless~2`));
+  for (const folder of [output, KILLED]) {
+    assert.not.ok(
+      existsSync(join(folder, ROOT_DISK)),
+      "neither a run that is ended keeps its disks, nor one that was killed before",
+    );
+    assert.ok(existsSync(join(folder, "endless/events.ndjson")));
+  }
 });
 
 /** How many runs are ended, and by what in turn. */

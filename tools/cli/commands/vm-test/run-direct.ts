@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
 import {
   Admission,
@@ -9,6 +10,8 @@ import {
   runAdmitted,
   runVmTest,
   type Script,
+  sweepDefaultRuns,
+  sweepRuns,
   TemplateStore,
 } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
@@ -36,6 +39,8 @@ const MIB = 1024 * 1024;
 /** Run tests in this process, beside everything else on this machine, and keep no result but their records. */
 export async function runDirect(tests: readonly PreparedTest[], options: RunDirectOptions): Promise<void> {
   const { context, store, flags } = options;
+  sweepDefaultRuns(context.env);
+  if (flags.output !== undefined) sweepRuns(resolve(context.cwd, flags.output));
   await realise(
     tests.flatMap(({ targets }) => targets),
     { context, store, flags: buildFlagsOf(flags) },
