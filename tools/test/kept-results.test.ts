@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { KeptResults } from "./kept-results.ts";
@@ -75,6 +75,25 @@ test("KeptResults tell sources apart", () => {
     process.env[name] = "7";
     assert.is(new KeptResults({ folder: own }).find(file), undefined);
     delete process.env[name];
+  }
+});
+
+test("KeptResults tell settings apart", () => {
+  const own = mkdtempSync(join(folder, "own-"));
+  const config = mkdtempSync(join(folder, "config-"));
+  const before = process.env["XDG_CONFIG_HOME"];
+  process.env["XDG_CONFIG_HOME"] = config;
+  try {
+    for (const name of ["floe/settings.json", "git/config"]) {
+      new KeptResults({ folder: own }).keep([{ file, result: PASSED, seconds: 10 }]);
+      assert.equal(new KeptResults({ folder: own }).find(file), { passed: 3, skipped: 1 });
+      mkdirSync(dirname(join(config, name)));
+      writeFileSync(join(config, name), "{}");
+      assert.is(new KeptResults({ folder: own }).find(file), undefined, name);
+    }
+  } finally {
+    if (before === undefined) delete process.env["XDG_CONFIG_HOME"];
+    else process.env["XDG_CONFIG_HOME"] = before;
   }
 });
 

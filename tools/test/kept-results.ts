@@ -15,6 +15,7 @@ import {
 import { homedir, release } from "node:os";
 import { delimiter, join } from "node:path";
 import { ROOT, sourceFiles } from "../checks/source-tree.ts";
+import { ownSettingsPlaces, settingsFiles } from "../../core/host/process/index.ts";
 import type { StageResult } from "./report.ts";
 
 /** Files that take longer are not run again for nothing; the others are most of the files, and a small part of the time. */
@@ -29,6 +30,19 @@ const LIMITS = [
 
 /** Files that are no sources: the compiled sandbox, the program as tests run it, and what npm writes down of all that it has installed. */
 const MADE = ["dist/floe-sandbox", "dist/floe-program.js", "node_modules/.package-lock.json"];
+
+/** What programs are told by files beside the user's and the machine's settings of Floe, below the user's home and of the machine. */
+const CONFIGURED = {
+  home: [
+    ".netrc",
+    ".gitconfig",
+    ".ssh/config",
+    ".config/git/config",
+    ".config/nix/nix.conf",
+    ".config/floe/registry.json",
+  ],
+  machine: ["/etc/gitconfig", "/etc/nix/nix.conf", "/etc/subuid", "/etc/subgid", "/etc/floe/registry.json"],
+};
 
 /** What the environment says to tests: how much they try, of what, and with which programs. */
 const TELLS_TESTS = /^(?:FLOE_|NIX_|GIT_|NODE_OPTIONS$|EDITS$|FUZZ_RUNS$|ONLY_CASE$|RUNS$|SEED$|UPDATE_GOLDENS$)/;
@@ -46,7 +60,7 @@ export interface KeptResultsOptions {
  * What long test files found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
  *
  * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, the compiled sandbox and program,
- * Node, the kernel and whether it has KVM, the host's programs, and what the environment says to tests.
+ * Node, the kernel and whether it has KVM, the host's programs, the settings of the user and of the machine, and what the environment says to tests.
  */
 export class KeptResults {
   readonly #folder: string;
@@ -111,11 +125,21 @@ function keyOfAll(): string {
     folders.map((folder) => [folder, ...describeFolder(folder)]),
     LIMITS.map(readIfThere),
     existsSync("/dev/kvm"),
+    configurationFiles().map(readIfOpen),
     environment.sort(),
   ];
   const hash = createHash("sha256").update(JSON.stringify(host));
   for (const file of [...sourceFiles(), ...MADE]) hash.update(`\0${file}\0`).update(digestOf(join(ROOT, file)));
   return hash.digest("hex");
+}
+
+/** Files that programs which tests run may follow, there or not. */
+function configurationFiles(): readonly string[] {
+  const { environment, home } = ownSettingsPlaces();
+  const { XDG_CONFIG_HOME: config } = environment;
+  const own = CONFIGURED.home.map((name) => join(home, name));
+  const moved = config === undefined ? [] : own.map((file) => file.replace(join(home, ".config"), () => config));
+  return [...settingsFiles({ environment, home }), ...new Set([...own, ...moved]), ...CONFIGURED.machine];
 }
 
 function digestOf(path: string): string {
@@ -129,6 +153,15 @@ function digestOf(path: string): string {
 
 function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "absent";
+}
+
+/** The content of a file, wherever its name leads. One that others may read alone says nothing to what we run. */
+function readIfOpen(path: string): string {
+  try {
+    return createHash("sha256").update(readFileSync(path)).digest("hex");
+  } catch {
+    return "absent";
+  }
 }
 
 /** Its programs by name, size and time. The time of the folder itself changes also where somebody's lock comes and goes. */
