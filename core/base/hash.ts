@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { equalBytes } from "./bytes.ts";
 import { base32Length, fromBase16, fromBase32, fromBase64, toBase16, toBase32, toBase64 } from "./encodings.ts";
 import { CodedError } from "./errors.ts";
@@ -35,9 +35,8 @@ export function makeHasher(algorithm: HashAlgorithm): Hasher {
 
 /** Hash of bytes, or of the UTF-8 form of a text. */
 export function hashBytes(algorithm: HashAlgorithm, data: Uint8Array | string): Hash {
-  const hasher = makeHasher(algorithm);
-  hasher.update(typeof data === "string" ? utf8(data) : data);
-  return hasher.digest();
+  const bytes = typeof data === "string" && !data.isWellFormed() ? utf8(data) : data;
+  return { algorithm, digest: new Uint8Array(hash(algorithm, bytes, "buffer")) };
 }
 
 export function isHashAlgorithm(text: string): text is HashAlgorithm {

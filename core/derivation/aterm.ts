@@ -34,19 +34,60 @@ export interface FormatTermOptions {
   readonly masked: boolean;
 }
 
+/** What is the same in all forms of a derivation's term: each is written three times, and most of it is long texts. */
+interface TermParts {
+  readonly sources: string;
+  /** From the platform to the arguments. */
+  readonly middle: string;
+  /** Names of the variables in order, and the variables as the term has them. */
+  readonly names: readonly string[];
+  readonly variables: readonly string[];
+}
+
+const PARTS = new WeakMap<Derivation, TermParts>();
+
+function partsOf(derivation: Derivation): TermParts {
+  let parts = PARTS.get(derivation);
+  if (parts !== undefined) return parts;
+  const { inputSources, system, builder, args, env } = derivation;
+  const names = sortedText(Object.keys(env));
+  parts = {
+    sources: list(sortedText(new Set<string>(inputSources)).map((source) => `"${source}"`)),
+    middle: `"${system}",${quote(builder)},${list(args.map(quote))}`,
+    names,
+    variables: names.map((name) => variable(name, env[name] as string)),
+  };
+  PARTS.set(derivation, parts);
+  return parts;
+}
+
+function variable(name: string, value: string): string {
+  return `(${quote(name)},${quote(value)})`;
+}
+
+/** Say that a derivation is another one except for its outputs and the variables named like them. */
+export function shareTerm(from: Derivation, to: Derivation): void {
+  const { variables, ...parts } = partsOf(from);
+  const own = ({ env, outputs }: Derivation, name: string): string | undefined =>
+    Object.hasOwn(outputs, name) ? variable(name, env[name] as string) : undefined;
+  PARTS.set(to, { ...parts, variables: variables.map((line, i) => own(to, parts.names[i] as string) ?? line) });
+}
+
 /** The term of a derivation; the general form of {@link formatDerivation}. */
 export function formatTerm(derivation: Derivation, { inputs, masked }: FormatTermOptions): string {
+  const { sources, middle, names, variables } = partsOf(derivation);
   const outputs = entries(derivation.outputs).map(
     ([name, o]) => `("${name}","${masked ? "" : o.path}","${o.hashAlgorithm}","${o.hash}")`,
   );
   const inputTerms = [...inputs]
     .sort(([a], [b]) => compareText(a, b))
     .map(([input, wanted]) => `("${input}",${list(sortedText(new Set(wanted)).map((o) => `"${o}"`))})`);
-  const sources = sortedText(new Set<string>(derivation.inputSources)).map((s) => `"${s}"`);
-  const env = entries(derivation.env).map(
-    ([key, value]) => `(${quote(key)},${masked && Object.hasOwn(derivation.outputs, key) ? '""' : quote(value)})`,
-  );
-  return `Derive(${list(outputs)},${list(inputTerms)},${list(sources)},"${derivation.system}",${quote(derivation.builder)},${list(derivation.args.map(quote))},${list(env)})`;
+  const env = masked
+    ? variables.map((line, i) =>
+        Object.hasOwn(derivation.outputs, names[i] as string) ? variable(names[i] as string, "") : line,
+      )
+    : variables;
+  return `Derive(${list(outputs)},${list(inputTerms)},${sources},${middle},${list(env)})`;
 }
 
 /** The canonical text of a `.drv` file: one line, everything sorted by bytes, no final newline. */

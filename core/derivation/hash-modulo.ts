@@ -51,7 +51,7 @@ export function hashDerivationModulo(
           `Cannot use output "${output}" of "${drvPath}" in "${derivation.name}": found only ${[...input.hashes.keys()].join(", ")}`,
         );
       }
-      const key = toBase16(digest);
+      const key = base16Of(digest);
       const outputs = hashed.get(key);
       if (outputs === undefined) hashed.set(key, [output]);
       else outputs.push(output);
@@ -59,6 +59,18 @@ export function hashDerivationModulo(
   }
   const digest = hashBytes("sha256", formatTerm(derivation, { inputs: hashed, masked })).digest;
   return { hashes: new Map(names.map((name) => [name, digest])), deferred };
+}
+
+/** Of digests that stand in many terms. */
+const BASE16 = new WeakMap<Uint8Array, string>();
+
+function base16Of(digest: Uint8Array): string {
+  let text = BASE16.get(digest);
+  if (text === undefined) {
+    text = toBase16(digest);
+    BASE16.set(digest, text);
+  }
+  return text;
 }
 
 /** Hashes of inputs that are read on demand and remembered. */

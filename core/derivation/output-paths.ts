@@ -14,6 +14,7 @@ import {
   outputKind,
   outputNames,
 } from "./derivation.ts";
+import { shareTerm } from "./aterm.ts";
 import { hashDerivationModulo, type InputHashes } from "./hash-modulo.ts";
 import { placeholder } from "./placeholder.ts";
 
@@ -87,10 +88,12 @@ export function withOutputs(
   const paths = new Map(
     names.map((name) => [name, makeOutputPath(name, hashes.get(name) as Uint8Array, base.name, storeDirectory)]),
   );
-  return complete(
+  const known = complete(
     (name) => ({ ...empty, path: paths.get(name) as string }),
     (name) => paths.get(name) as string,
   );
+  shareTerm(masked, known);
+  return known;
 }
 
 /**

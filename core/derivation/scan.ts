@@ -17,7 +17,8 @@ export function scanText(state: EvaluationState, text: string, where: string): r
   const remembered = text.length >= REMEMBER_FROM_LENGTH ? state.scans.get(text) : undefined;
   if (remembered !== undefined) return remembered;
   const found = new Map<string, Origin>();
-  for (const match of text.matchAll(RUN)) {
+  RUN.lastIndex = 0;
+  for (let match = RUN.exec(text); match !== null; match = RUN.exec(text)) {
     const run = match[0];
     for (let i = 0; i + DIGEST_LENGTH <= run.length; i++) {
       const digest = run.length === DIGEST_LENGTH ? run : run.slice(i, i + DIGEST_LENGTH);

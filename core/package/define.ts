@@ -1,4 +1,4 @@
-import { callerLocation, type SourceLocation } from "../base/index.ts";
+import { captureCaller, type SourceLocation } from "../base/index.ts";
 import type { Pkgs } from "./index.ts";
 import type { Package } from "./package.ts";
 
@@ -17,10 +17,25 @@ export interface PackageDefinition {
  * @example export default definePackage(({ autotools, fetchUrl, zlib }) => autotools({ name: "curl", … }));
  */
 export function definePackage(make: (scope: Pkgs) => Package): PackageDefinition {
-  return { kind: "package-definition", at: callerLocation(definePackage), isBuildTool: false, make };
+  return definition(captureCaller(definePackage), false, make);
 }
 
 /** Declare a package that runs during builds and is part of no machine: it is always that of the platform that builds. */
 export function defineBuildTool(make: (scope: Pkgs) => Package): PackageDefinition {
-  return { kind: "package-definition", at: callerLocation(defineBuildTool), isBuildTool: true, make };
+  return definition(captureCaller(defineBuildTool), true, make);
+}
+
+function definition(
+  place: () => SourceLocation | undefined,
+  isBuildTool: boolean,
+  make: PackageDefinition["make"],
+): PackageDefinition {
+  return {
+    kind: "package-definition",
+    get at() {
+      return place();
+    },
+    isBuildTool,
+    make,
+  };
 }

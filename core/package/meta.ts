@@ -30,8 +30,12 @@ export interface MetaAttributes {
  *
  * @throws {CodedError} `package.meta`, listing every fault, at the package's own line.
  */
-export function makeMeta(name: string, attributes: MetaAttributes, at?: SourceLocation): Meta {
-  raise(checkMeta(name, attributes).map((diagnostic) => ({ ...diagnostic, ...(at === undefined ? {} : { at }) })));
+export function makeMeta(name: string, attributes: MetaAttributes, place: () => SourceLocation | undefined): Meta {
+  const faults = checkMeta(name, attributes);
+  if (faults.length > 0) {
+    const at = place();
+    raise(faults.map((diagnostic) => ({ ...diagnostic, ...(at === undefined ? {} : { at }) })));
+  }
   const { summary, homepage, license, platforms = PLATFORM_NAMES, mainProgram } = attributes;
   return { summary, homepage, license, platforms, ...(mainProgram === undefined ? {} : { mainProgram }) };
 }

@@ -1,4 +1,4 @@
-import { callerLocation, CodedError, type SourceLocation } from "../base/index.ts";
+import { callerLocation, captureCaller, CodedError, type SourceLocation } from "../base/index.ts";
 import { derivation, type DerivationOptions, type DerivationValue } from "../derivation/index.ts";
 import { type Meta, type MetaAttributes, makeMeta } from "./meta.ts";
 import { settle } from "./settle.ts";
@@ -46,8 +46,8 @@ export interface MakePackageOptions<A extends PackageAttributes> {
   readonly attributes: A;
   /** Turn the final attributes into a derivation. */
   derive(attributes: A): DerivationOptions;
-  /** Where the package is written. Default the caller; builders pass their own caller's place. */
-  readonly at?: SourceLocation | undefined;
+  /** Works out where the package is written. Default the caller; builders pass their own caller's place. */
+  readonly place?: () => SourceLocation | undefined;
 }
 
 /** How to make a package again with other arguments. */
@@ -56,7 +56,7 @@ type Remake = (replacements: Readonly<Record<string, unknown>>) => Package;
 interface State {
   readonly options: MakePackageOptions<PackageAttributes>;
   readonly changes: readonly AttributesChange[];
-  readonly at: SourceLocation | undefined;
+  readonly place: () => SourceLocation | undefined;
   remake?: Remake;
   /** The same package for the platform that builds, where that is another one. */
   native?: () => Package;
@@ -74,22 +74,22 @@ export function makePackage<A extends PackageAttributes>(options: MakePackageOpt
   return assemble({
     options: options as unknown as MakePackageOptions<PackageAttributes>,
     changes: [],
-    at: options.at ?? callerLocation(makePackage),
+    place: options.place ?? captureCaller(makePackage),
   });
 }
 
 function assemble(state: State): Package {
-  const { options, at } = state;
+  const { options, changes, place } = state;
   const attributes = settle(
     options.attributes as unknown as Attributes,
-    state.changes,
-    at,
+    changes,
+    place,
   ) as unknown as PackageAttributes;
   const { name, version } = attributes;
-  const meta = makeMeta(name, attributes, at);
+  const meta = makeMeta(name, attributes, place);
   let made: DerivationValue | undefined;
   const value = (): DerivationValue => {
-    made ??= derivation({ at: () => at, ...options.derive(attributes) });
+    made ??= derivation({ at: place, ...options.derive(attributes) });
     return made;
   };
   const self: Package = {

@@ -12,7 +12,11 @@ const MOST_ROUNDS = 50;
  *
  * @throws {CodedError} `package.unsettled`
  */
-export function settle(base: Attributes, changes: readonly Change[], at?: SourceLocation): Attributes {
+export function settle(
+  base: Attributes,
+  changes: readonly Change[],
+  place: () => SourceLocation | undefined,
+): Attributes {
   if (changes.length === 0) return base;
   let guess = base;
   for (let round = 0; round < MOST_ROUNDS; round++) {
@@ -25,7 +29,7 @@ export function settle(base: Attributes, changes: readonly Change[], at?: Source
     "package.unsettled",
     `Cannot settle the attributes of "${String(base["name"])}": they still change after ${MOST_ROUNDS} rounds`,
     {
-      at,
+      at: place(),
       hint: 'An attribute feeds itself through "final"; read "previous" where the value before the change is meant.',
     },
   );

@@ -1,4 +1,4 @@
-import { callerLocation } from "#floe/base";
+import { captureCaller } from "#floe/base";
 import { local } from "#floe/derivation";
 import { makePackage, type Package, type PackageAttributes, type Pkgs } from "#floe/package";
 
@@ -23,7 +23,7 @@ const RETARGET = local("../build-side/retarget.sh");
 export function scriptPackage(pkgs: Pick<Pkgs, "native" | "isCross" | "seed">, attributes: ScriptPackage): Package {
   return makePackage({
     attributes,
-    at: callerLocation(scriptPackage),
+    place: captureCaller(scriptPackage),
     derive({ name, version, interpreter, script, env, crossWords = {} }) {
       const [builder, ...before] = interpreter ?? [`${pkgs.seed}/bin/bash`];
       // The seed's own derivation has no shell to offer yet.

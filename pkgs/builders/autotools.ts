@@ -1,4 +1,4 @@
-import { callerLocation } from "#floe/base";
+import { captureCaller } from "#floe/base";
 import { makePackage, type Package, type Pkgs } from "#floe/package";
 import { deriveStdenv, type StdenvAttributes } from "./stdenv.ts";
 
@@ -15,7 +15,7 @@ export function makeAutotools(pkgs: Pkgs): AutotoolsBuilder {
   return function autotools(attributes) {
     return makePackage({
       attributes,
-      at: callerLocation(autotools),
+      place: captureCaller(autotools),
       derive(final) {
         const { autoreconf = false, nativeInputs = [], configure } = final;
         const machines = `--build=${pkgs.native.platform.triple}${pkgs.isCross ? ` --host=${pkgs.platform.triple}` : ""}`;

@@ -1,4 +1,4 @@
-import { callerLocation } from "#floe/base";
+import { captureCaller } from "#floe/base";
 import { makePackage, type Package, type Pkgs } from "#floe/package";
 import { shellWords } from "./flags.ts";
 import { deriveStdenv, type StdenvAttributes } from "./stdenv.ts";
@@ -16,7 +16,7 @@ export function makeMeson(pkgs: Pkgs): MesonBuilder {
   return function meson(attributes) {
     return makePackage({
       attributes,
-      at: callerLocation(meson),
+      place: captureCaller(meson),
       derive(final) {
         const crossFile = pkgs.isCross ? ' --cross-file "$top/cross.ini"' : "";
         const options = Object.entries(final.mesonOptions ?? {}).map(([name, value]) => `-D${name}=${value}`);

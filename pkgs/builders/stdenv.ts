@@ -1,4 +1,4 @@
-import { callerLocation } from "#floe/base";
+import { captureCaller } from "#floe/base";
 import { type DerivationOptions, local } from "#floe/derivation";
 import { makePackage, nativeOf, type Package, type PackageAttributes, type Pkgs } from "#floe/package";
 import { shellWords } from "./flags.ts";
@@ -58,7 +58,7 @@ export type StdenvBuilder = (attributes: StdenvAttributes) => Package;
 /** The general builder of a set. */
 export function makeStdenv(pkgs: Pkgs): StdenvBuilder {
   return function stdenv(attributes) {
-    return makePackage({ attributes, at: callerLocation(stdenv), derive: (final) => deriveStdenv(pkgs, final) });
+    return makePackage({ attributes, place: captureCaller(stdenv), derive: (final) => deriveStdenv(pkgs, final) });
   };
 }
 

@@ -36,4 +36,5 @@ declare module "node:crypto" {
     digest(): Uint8Array<ArrayBuffer>;
   }
   export function createHash(algorithm: string): RunningHash;
+  export function hash(algorithm: string, data: Uint8Array | string, encoding: "buffer"): Uint8Array<ArrayBuffer>;
 }

@@ -59,9 +59,9 @@ export function makeHostCalls({
   let printed = 0;
   let lastFailure = "";
   return {
-    hash(algorithm: string, bytes: Uint8Array, digest: Uint8Array): boolean {
+    hash(algorithm: string, data: Uint8Array | string, digest: Uint8Array): boolean {
       try {
-        digest.set(digestOf(algorithm, bytes, "buffer"));
+        digest.set(digestOf(algorithm, data, "buffer"));
         return true;
       } catch {
         return false;

@@ -1,5 +1,5 @@
 /** Stands for `node:crypto` inside: hashes, and nothing else of it. */
-import { hash } from "floe:host";
+import { hash as hashInto } from "floe:host";
 
 const DIGEST_SIZE_BYTES: Readonly<Record<string, number>> = { md5: 16, sha1: 20, sha256: 32, sha512: 64 };
 
@@ -20,9 +20,7 @@ class Hasher {
   }
 
   digest(): Uint8Array {
-    const digest = new Uint8Array(DIGEST_SIZE_BYTES[this.#algorithm] as number);
-    if (!hash(this.#algorithm, this.#joined(), digest)) throw new TypeError(`Cannot hash with "${this.#algorithm}"`);
-    return digest;
+    return digestOf(this.#algorithm, this.#joined());
   }
 
   #joined(): Uint8Array {
@@ -40,7 +38,23 @@ class Hasher {
 }
 
 export function createHash(algorithm: string): Hasher {
+  checkAlgorithm(algorithm);
+  return new Hasher(algorithm);
+}
+
+/** The digest of bytes, or of the UTF-8 of a text without lone surrogates. */
+export function hash(algorithm: string, data: Uint8Array | string): Uint8Array {
+  checkAlgorithm(algorithm);
+  return digestOf(algorithm, data);
+}
+
+function digestOf(algorithm: string, data: Uint8Array | string): Uint8Array {
+  const digest = new Uint8Array(DIGEST_SIZE_BYTES[algorithm] as number);
+  if (!hashInto(algorithm, data, digest)) throw new TypeError(`Cannot hash with "${algorithm}"`);
+  return digest;
+}
+
+function checkAlgorithm(algorithm: string): void {
   if (!Object.hasOwn(DIGEST_SIZE_BYTES, algorithm))
     throw new TypeError(`Cannot hash with "${algorithm}": expected md5, sha1, sha256 or sha512`);
-  return new Hasher(algorithm);
 }

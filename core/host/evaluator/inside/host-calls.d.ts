@@ -3,8 +3,8 @@
  * inside cross this border, and none of these functions throws an object of the other realm: the realm inside never gets hold of one.
  */
 declare module "floe:host" {
-  /** Hash `bytes` into `digest`, which has the right size. */
-  export function hash(algorithm: string, bytes: Uint8Array, digest: Uint8Array): boolean;
+  /** Hash bytes, or the UTF-8 of a text without lone surrogates, into `digest`, which has the right size. */
+  export function hash(algorithm: string, data: Uint8Array | string, digest: Uint8Array): boolean;
   /** UTF-8 of `text` into `target`, which has three bytes per unit. @returns bytes written. */
   export function encodeInto(text: string, target: Uint8Array): number;
   /** @returns `undefined` when the bytes are not UTF-8 and `fatal` is set. */
