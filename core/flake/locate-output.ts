@@ -7,16 +7,20 @@ import { nameOf, placeAt, TOKEN, type TextPlace } from "./text-tokens.ts";
  * found. Where the whole path is not there, the place of its longest beginning that is; else that of the word `outputs`.
  *
  * @param path Names, from the output on: `["packages", "x86_64-linux", "hello"]`.
+ * @returns The place, and how many of the names it is the place of.
  */
-export function locateOutput(text: string, path: readonly string[]): TextPlace | undefined {
+export function locateOutput(
+  text: string,
+  path: readonly string[],
+): (TextPlace & { readonly depth: number }) | undefined {
   const start = /\boutputs\b(?=\s*[:(])/.exec(text)?.index;
   if (start === undefined) return undefined;
   const places = keyPlaces(text, start);
   for (let length = path.length; length > 0; length--) {
     const found = places.get(path.slice(0, length).join("\0"));
-    if (found !== undefined) return placeAt(text, found);
+    if (found !== undefined) return { ...placeAt(text, found), depth: length };
   }
-  return placeAt(text, start);
+  return { ...placeAt(text, start), depth: 0 };
 }
 
 /** A bracket that is open: the keys that lead to its members, where it is an object. */

@@ -152,14 +152,14 @@ test("locateOutput() finds the key that a member is written at", () => {
 });
 `;
   const at = (...path: string[]) => {
-    const { line = 0, column = 0 } = locateOutput(text, path) ?? {};
-    return `${line}:${column}`;
+    const { line = 0, column = 0, depth = -1 } = locateOutput(text, path) ?? {};
+    return `${line}:${column} ${path.length - depth}`;
   };
-  assert.is(at("packages", "x86_64-linux", "hello"), "7:37");
-  assert.is(at("packages", "x86_64-linux", "bad"), "7:60");
-  assert.is(at("systems", "web"), "8:18");
-  assert.is(at("systems", "other"), "8:7");
-  assert.is(at("checks"), "3:3");
+  assert.is(at("packages", "x86_64-linux", "hello"), "7:37 0");
+  assert.is(at("packages", "x86_64-linux", "bad"), "7:60 0");
+  assert.is(at("systems", "web"), "8:18 0");
+  assert.is(at("systems", "other"), "8:7 1");
+  assert.is(at("checks"), "3:3 1");
   assert.is(locateOutput("export default 1", ["packages"]), undefined);
 });
 

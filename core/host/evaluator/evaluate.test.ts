@@ -142,14 +142,20 @@ test("evaluate() refuses to wait outside of a function", async () => {
   assert.is(error.at?.line, 2);
 });
 
-test("evaluate() refuses functions, loops and promises as values", async () => {
-  const folder = makeFolder({
-    "flake.config.ts": flakeText(
-      "{ f: { g: () => 1 }, get loop() { const a: any = {}; a.a = a; return a; }, n: Number.NaN }",
-    ),
-  });
-  for (const attribute of ["f", "loop", "n"])
-    assert.is((await errorOf(ask(flakeIn(folder), attribute))).code, "evaluation.not-json", attribute);
+test("evaluate() refuses functions, loops and promises as values, at their keys", async () => {
+  const text = flakeText("{ f: { g: () => 1 }, get loop() { const a: any = {}; a.a = a; return a; }, n: Number.NaN }");
+  const folder = makeFolder({ "flake.config.ts": text });
+  const line = text.split("\n").findIndex((each) => each.includes("loop")) + 1;
+  for (const [attribute, key] of [
+    ["f", "f:"],
+    ["loop", "loop("],
+    ["n", "n:"],
+  ] as const) {
+    const { code, at } = await errorOf(ask(flakeIn(folder), attribute));
+    assert.is(code, "evaluation.not-json", attribute);
+    const column = (text.split("\n")[line - 1] as string).indexOf(` ${key}`) + 2;
+    assert.equal(at, { file: `${folder}/flake.config.ts`, line, column }, attribute);
+  }
 });
 
 for (const [name, text] of [

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { CodedError, type SourceLocation } from "../../base/index.ts";
-import { formatAttribute, type DeclaredInputs, type FlakeSettings } from "../../flake/index.ts";
+import { formatAttribute, type DeclaredInputs, type FlakeSettings, locateOutput } from "../../flake/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
 import { FLAKE_FILE_NAME, type LockedFlake, makeQuestion, type Question } from "./locked-flake.ts";
 import { makeNeededPlan, makePlan } from "./make-plan.ts";
@@ -93,7 +94,7 @@ export async function evaluate(
         : question.attribute === ""
           ? "the flake"
           : `"${question.attribute}"`;
-    throw toCodedError(answer.error, { places, subject, near });
+    throw toCodedError(answer.error, { places, subject, near: near && closer(near, question, places) });
   }
   if (answer.kind === "inputs") {
     return {
@@ -133,6 +134,21 @@ export async function evaluate(
   // As a whole that failed it may come out otherwise next time: a file that was missing is not among those that were read.
   if (result.faults.length === 0) options.records?.keep(flake, question, result, { trees, ways });
   return { kind: "value", ...result };
+}
+
+/** From the place of all outputs to the key of the one that is asked for, where that is written out. */
+function closer(near: SourceLocation, { candidates }: Question, places: Places): SourceLocation {
+  let text: string;
+  try {
+    text = readFileSync(places.onHost(near.file), "utf8");
+  } catch {
+    return near;
+  }
+  for (const path of candidates) {
+    const { line, column, depth } = locateOutput(text, path) ?? { line: 0, column: 0, depth: 0 };
+    if (depth > 0 && depth === path.length) return { file: near.file, line, column };
+  }
+  return near;
 }
 
 /** A plan that does not hold together was made by hand; nobody knows by which line. */

@@ -123,11 +123,8 @@ function placed({ path: of, error }: FaultyOutput, flake: OpenFlake): FaultyOutp
   if (error.at !== undefined) return { path: of, error };
   const file = `${flake.directory}/${FLAKE_FILE_NAME}`;
   const { code, message, hint, details, cause } = error;
-  const at = locateOutput(readFileSync(file, "utf8"), of);
-  return {
-    path: of,
-    error: new CodedError(code, message, { at: { file, ...(at ?? { line: 1, column: 1 }) }, hint, details, cause }),
-  };
+  const { line = 1, column = 1 } = locateOutput(readFileSync(file, "utf8"), of) ?? {};
+  return { path: of, error: new CodedError(code, message, { at: { file, line, column }, hint, details, cause }) };
 }
 
 function withPlaces(output: AskedOutput, onHost: (text: string) => string): AskedOutput {

@@ -125,7 +125,8 @@ async function buildFaults(context: CliContext, options: BuildChecksOptions): Pr
     const drvPath = drvPaths[i] as (typeof drvPaths)[number];
     const error = buildError(formatAttribute(path), drvPath, built, store);
     if (error === undefined) return [];
-    const at = { file, ...(locateOutput(text, path) ?? { line: 1, column: 1 }) };
+    const { line = 1, column = 1 } = locateOutput(text, path) ?? {};
+    const at = { file, line, column };
     const { code, message, details } = error;
     return [
       {
