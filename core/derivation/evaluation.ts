@@ -110,12 +110,17 @@ export function beginEvaluation(host: SourceHost): Evaluation {
   };
   const tables = { derivations: new Map(), sources: new Map(), needs: new Map(), origins: new Map(), scans: new Map() };
   current = { host, ...tables, made, inputs };
-  return current;
+  return toldOf(current);
+}
+
+/** Without the host, which would read for whoever has it what it reads for this folder alone. */
+function toldOf({ derivations, sources, needs }: EvaluationState): Evaluation {
+  return { derivations, sources, needs };
 }
 
 /** @throws {CodedError} `evaluation.not-begun` */
 export function currentEvaluation(): Evaluation {
-  return currentState();
+  return toldOf(currentState());
 }
 
 /** {@link currentEvaluation} with its tables, for this folder. */

@@ -1,4 +1,4 @@
-import { CodedError, type SourceLocation, sortedText } from "../base/index.ts";
+import { callerLocation, CodedError, type SourceLocation, sortedText } from "../base/index.ts";
 import { makeSourcePath } from "../store/index.ts";
 import { currentState, type EvaluationState, registerSource } from "./evaluation.ts";
 
@@ -19,21 +19,30 @@ export interface LocalModules {
 }
 
 /**
- * Take a module that this evaluation has loaded as a source, with exactly the files that it imports and that these import: the store path
- * changes when one of them does. Imports of types alone do not count.
+ * Take the module that calls as a source, with exactly the files that it imports and that these import: the store path changes when one of
+ * them does. Imports of types alone do not count.
  *
- * @param file The module, as a {@link SourceLocation} names it.
- * @throws {CodedError} when used: `source.missing` when no such module was loaded; `source.foreign-import` at the import of what is no
- *   file and not `provided`; `evaluation.not-begun`
+ * @throws {CodedError} `source.no-caller` where no file calls, as in an expression of the command line; when used: `source.missing` when the
+ *   file was not loaded as a module; `source.foreign-import` at the import of what is no file and not `provided`; `evaluation.not-begun`
  */
-export function localModules(file: string, { name, provided }: LocalModulesOptions): LocalModules {
+export function localModules({ name, provided }: LocalModulesOptions): LocalModules {
+  // Never a file that somebody names: another flake's are not theirs to take.
+  const at = callerLocation(localModules);
+  if (at === undefined || !/^\/.*\.m?[jt]s$/.test(at.file))
+    throw new CodedError("source.no-caller", "Cannot take a module along: it is written in no file", {
+      at,
+      hint: "Write it in a file of its own, and import that.",
+    });
+  const { file } = at;
   let known: { readonly state: EvaluationState; readonly storePath: string; readonly entry: string } | undefined;
   const take = (): NonNullable<typeof known> => {
     const state = currentState();
     if (known?.state === state) return known;
     const tree = state.host.hashModules?.(file);
     if (tree === undefined)
-      throw new CodedError("source.missing", `Cannot find what "${file}" imports: it was not loaded by an evaluation`);
+      throw new CodedError("source.missing", `Cannot find what "${file}" imports: it was not loaded by an evaluation`, {
+        at,
+      });
     const { root, files, narHash, others } = tree;
     const foreign = others.find((other) => !provided.includes(other.name));
     if (foreign !== undefined) throw foreignImport(foreign, provided);

@@ -1,4 +1,5 @@
-import { callerLocation, CodedError, type SourceLocation } from "../base/index.ts";
+import { callerLocation, type SourceLocation } from "../base/index.ts";
+import { type LocalModules, localModules } from "../derivation/index.ts";
 import type { Build } from "./build.ts";
 
 /** What a program does. Where it waits, the build waits. */
@@ -8,16 +9,21 @@ export type ProgramFunction<Inputs extends object> = (build: Build<Inputs>) => v
 export interface Program<Inputs extends object> {
   readonly kind: "program";
   /** Where it is defined; its file is what runs. */
-  readonly at: SourceLocation;
+  readonly at: SourceLocation | undefined;
   /** Never called while evaluating. */
   readonly run: ProgramFunction<Inputs>;
 }
+
+/** The name by which programs import this part. */
+const PROVIDED = "#floe/program";
+
+const modules = new WeakMap<object, LocalModules>();
 
 /**
  * Define a builder in TypeScript: the default export of a file of its own. While evaluating the file is loaded like any other, which is how
  * its types and imports are known; the function runs in the sandbox of the build, from a copy of the file and of all that it imports.
  *
- * @throws {CodedError} `program.no-file` where no file calls, as in an expression of the command line.
+ * @throws {CodedError} `source.no-caller` where no file calls, as in an expression of the command line.
  *
  * @example
  * // page.build.ts
@@ -26,15 +32,12 @@ export interface Program<Inputs extends object> {
 export function defineProgram<Inputs extends object = Record<never, never>>(
   run: ProgramFunction<Inputs>,
 ): Program<Inputs> {
-  const at = callerLocation(defineProgram);
-  if (at === undefined || !/^\/.*\.m?[jt]s$/.test(at.file))
-    throw new CodedError(
-      "program.no-file",
-      "Cannot define the program: it is written in no file, which could be sent along",
-      {
-        at,
-        hint: "Write it as the default export of a file of its own: export default defineProgram((build) => { … });",
-      },
-    );
-  return { kind: "program", at, run };
+  const program: Program<Inputs> = { kind: "program", at: callerLocation(defineProgram), run };
+  modules.set(program, localModules({ name: "program", provided: [PROVIDED] }));
+  return program;
+}
+
+/** The files of a program; `undefined` for what {@link defineProgram} did not make. */
+export function modulesOf(program: Program<never>): LocalModules | undefined {
+  return modules.get(program);
 }

@@ -1,9 +1,6 @@
 import { CodedError, compareText, type SourceLocation } from "../base/index.ts";
-import { type DerivationOptions, localModules, type LocalSource, toStructured } from "../derivation/index.ts";
-import type { Program } from "./define-program.ts";
-
-/** The name by which programs import this part. */
-const PROVIDED = "#floe/program";
+import { type DerivationOptions, type LocalSource, toStructured } from "../derivation/index.ts";
+import { modulesOf, type Program } from "./define-program.ts";
 
 /** A text, or what is a store path in a string: a package, a derivation, a flake input, `local(…)`. */
 export type GivenText = string | { readonly outPath: string; toString(): string } | LocalSource;
@@ -45,12 +42,12 @@ export function programDerivation(
   program: Program<never>,
   { name, inputs, system, node, runner, outputs, env = {}, at }: ProgramDerivationOptions,
 ): DerivationOptions {
-  if ((program as { kind?: unknown } | undefined)?.kind !== "program")
+  const modules = modulesOf(program);
+  if (modules === undefined)
     throw new CodedError("program.not-a-program", `Cannot build "${name}": what should run is no program`, {
       at: at(),
       hint: 'Import it from its file, where it is the default export: import page from "./page.build.ts";',
     });
-  const modules = localModules(program.at.file, { name: "program", provided: [PROVIDED] });
   return {
     name,
     system,

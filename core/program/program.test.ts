@@ -39,7 +39,7 @@ const codeAt = (code: string, at: object | undefined) => (error: CodedError) => 
 };
 
 test("defineProgram() remembers its file, and runs nothing", () => {
-  assert.is(program.at.file, FILE);
+  assert.is(program.at?.file, FILE);
   const never = defineProgram(() => assert.unreachable("it ran while evaluating"));
   assert.is(never.kind, "program");
 });
@@ -48,7 +48,7 @@ test("defineProgram() refuses what is written in no file", () => {
   const define = new Function("defineProgram", "return defineProgram(() => {});\n//# sourceURL=/@expression");
   assert.throws(
     () => define(defineProgram),
-    (error: CodedError) => error.code === "program.no-file",
+    (error: CodedError) => error.code === "source.no-caller",
   );
 });
 
@@ -84,7 +84,8 @@ test("programDerivation() keeps further variables, also those that come as files
 test("programDerivation() tells of what is wrong where it is asked for, and of imports where they stand", () => {
   begin();
   const asked = { file: "/flake.config.ts", line: 7, column: 3 };
-  assert.throws(() => derive({}, (() => {}) as never), codeAt("program.not-a-program", asked));
+  for (const wrong of [() => {}, null, { ...program }])
+    assert.throws(() => derive({}, wrong as never), codeAt("program.not-a-program", asked));
   assert.throws(() => derive({ inputs: { run: () => {} } }), codeAt("derivation.bad-value", asked));
   const at = { file: FILE, line: 2, column: 20 };
   begin([
@@ -97,7 +98,7 @@ test("programDerivation() tells of what is wrong where it is asked for, and of i
       throw new Error("no tree is expected");
     },
   });
-  assert.throws(() => derive(), codeAt("source.missing", undefined));
+  assert.throws(() => derive(), codeAt("source.missing", program.at));
 });
 
 test.run();

@@ -1,5 +1,5 @@
 /** Which files a program of a flake is made of, as evaluations find out. */
-import { rmSync, symlinkSync } from "node:fs";
+import { symlinkSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ask, errorOf, flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
@@ -65,7 +65,7 @@ test("another builder comes of an edit of what a program imports, and of no othe
   assert.equal(await planOf(folder, records), first);
 });
 
-test("a program takes no part of Floe along, nothing behind a symbolic link, and nothing that is not in a file", async () => {
+test("a program takes no part of Floe along, and nothing behind a symbolic link", async () => {
   const folder = makeFolder(FILES);
   const edit = (text: string): void => writeFiles(folder, { "lib/render.ts": text });
   edit(
@@ -80,14 +80,6 @@ test("a program takes no part of Floe along, nothing behind a symbolic link, and
   const link = await errorOf(ask(flakeIn(folder), "page"));
   assert.is(link.code, "source.foreign-import");
   assert.equal(link.at, { file: `${folder}/lib/render.ts`, line: 1, column: 32 });
-  rmSync(`${folder}/lib/link.ts`);
-  writeFiles(folder, {
-    "flake.config.ts": flakeText(
-      'String(localModules("/@flake/none.ts", { name: "x", provided: [] }))',
-      'import { localModules } from "#floe/derivation";',
-    ),
-  });
-  assert.is((await errorOf(ask(flakeIn(folder), ""))).code, "source.missing");
 });
 
 test.run();

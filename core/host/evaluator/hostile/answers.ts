@@ -180,6 +180,22 @@ export const ANSWERS: readonly HostileCase[] = [
     refused: "source.missing",
   },
   {
+    name: "a file of the flake that uses it, by what reads for the engine",
+    files: inputFiles(
+      "get take() { return (currentEvaluation() as any).host?.hashTree('/@flake/secret', undefined, '').narSize ?? 'no host'; }",
+      derivations("currentEvaluation"),
+    ),
+    value: "no host",
+  },
+  {
+    name: "a module of the flake that uses it, as a program of an input",
+    files: inputFiles(
+      "get take() { const at = { file: '/@flake/secret.ts', line: 1, column: 1 }; return programDerivation({ kind: 'program', at, run() {} } as any, { name: 'x', inputs: {}, system: 'x', node: 'x', runner: 'x', at: () => at }).args; }",
+      'import { programDerivation } from "#floe/program";',
+    ),
+    refused: "program.not-a-program",
+  },
+  {
     name: "a module of the flake that uses it, by an input",
     files: inputFiles("take: secret", 'import secret from /*@*/"../../../@flake/secret.ts";'),
     refused: "evaluation.import-refused",
