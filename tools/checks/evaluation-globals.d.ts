@@ -30,6 +30,10 @@ interface ImportMeta {
   readonly url: string;
 }
 
+declare module "node:module" {
+  export function createRequire(from: string): (specifier: string) => unknown;
+}
+
 declare module "node:crypto" {
   interface RunningHash {
     update(bytes: Uint8Array | string): RunningHash;

@@ -3,12 +3,13 @@
  * library that takes types away. Only files that evaluations read are made here; see `core/host/evaluator/README.md`.
  */
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build, type Plugin } from "esbuild";
-import { bundleFiles, warmUp } from "../../core/host/evaluator/index.ts";
+import { bundleFiles, makeStripTypes, warmUp } from "../../core/host/evaluator/index.ts";
 
 const INSIDE = "core/host/evaluator/inside";
 
@@ -106,6 +107,24 @@ export async function bundleStripper(root: string): Promise<void> {
     stripper,
     text.replace(WASM, () => 'require("node:fs").readFileSync(`${__filename}.wasm`)'),
   );
+}
+
+/** Files that `#floe/vm-test` leads to, and that no script has: each tells its place by its own file. */
+const IN_EVALUATIONS =
+  /^(?:modules|pkgs|vm-tests)\/(?!build-side\/|driver\/|qemu-wrapper\/)(?!.*(?:\.test|\.contract|\/testing[^/]*|\/generate|\/refresh-pins)\.ts$).*\.ts$/;
+
+/** Write the engine's modules without their types, which no evaluation then has to take away. */
+export async function stripEngineModules(root: string): Promise<void> {
+  const stripTypes = makeStripTypes(root);
+  const stripped: Record<string, string> = {};
+  for (const folder of ["modules", "pkgs", "vm-tests"]) {
+    for (const name of (await readdir(join(root, folder), { recursive: true })).sort()) {
+      if (!IN_EVALUATIONS.test(`${folder}/${name}`)) continue;
+      const bytes = await readFile(join(root, folder, name));
+      stripped[createHash("sha256").update(bytes).digest("hex")] = stripTypes(bytes.toString("utf8"));
+    }
+  }
+  await replaceFile(bundleFiles(root).stripped, JSON.stringify(stripped));
 }
 
 async function replaceFile(path: string, contents: string | Uint8Array): Promise<void> {

@@ -10,7 +10,7 @@ import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs
 import { dirname, join } from "node:path";
 import { build, type BuildOptions, type Plugin } from "esbuild";
 import { replaceBuiltinImports } from "./bundle-builtins.ts";
-import { bundleEngineImage, bundleStripper, compileEngineImage } from "./bundle-engine.ts";
+import { bundleEngineImage, bundleStripper, compileEngineImage, stripEngineModules } from "./bundle-engine.ts";
 import { nothingHappens } from "./bundle-program.ts";
 import { codeFile, NODE_FLAGS, PROGRAM_NAME } from "./program-script.ts";
 import { INPUTS_NAME } from "./stale.ts";
@@ -73,6 +73,7 @@ await mkdir(DIST, { recursive: true });
 await writeFile(join(DIST, "evaluator.cjs"), textOf(evaluator));
 const engine = await bundleEngineImage(ROOT);
 await bundleStripper(ROOT);
+await stripEngineModules(ROOT);
 await compileEngineImage(ROOT);
 await replaceFile(PROGRAM, asScript(textOf(program)));
 await rm(codeFile(PROGRAM), { force: true });

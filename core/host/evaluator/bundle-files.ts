@@ -6,6 +6,8 @@ export interface BundleFiles {
   readonly imageCode: string;
   /** What takes the types away, of the version that this Node has itself. */
   readonly stripper: string;
+  /** The engine's modules outside of the script without their types: JSON of code by the sha256 of its source. */
+  readonly stripped: string;
 }
 
 /** @param engine The folder of the engine; `dist` lies in it. */
@@ -15,5 +17,6 @@ export function bundleFiles(engine: string): BundleFiles {
     image: `${dist}/engine-image.js`,
     imageCode: `${dist}/engine-image-${process.version}.code`,
     stripper: `${dist}/strip-types-${process.versions["amaro"]}.cjs`,
+    stripped: `${dist}/stripped-modules-${process.versions["amaro"]}.json`,
   };
 }

@@ -84,6 +84,48 @@ bundled("makeStripTypes() takes types away as Node does, and says the same of wh
     assert.equal(outcome(strip, text), outcome(asNode, text), text.slice(0, 40));
 });
 
+bundled("the bundle has the modules of the engine that lie in no script, without their types", async () => {
+  const { stripped, stripper } = bundleFiles(findEngine());
+  assert.ok(existsSync(stripper));
+  const kept = JSON.parse(readFileSync(stripped, "utf8")) as Record<string, string>;
+  const folder = makeFolder({ "flake.config.ts": STORY });
+  const { filesRead } = await ask(flakeIn(folder), "node");
+  const own = filesRead.filter(({ path }) => /\/(?:modules|pkgs|vm-tests)\/.*\.ts$/.test(path));
+  assert.ok(own.length > 50, `found ${own.length} modules`);
+  for (const { path, sha256 } of own) {
+    assert.is(kept[sha256], stripTypeScriptTypes(readFileSync(path, "utf8"), { mode: "strip" }), path);
+  }
+});
+
+/** A flake with a story of a machine. */
+const STORY = flakeText(
+  "{ plain: story.name, get node() { return story.programs.node; } }",
+  'import { vmTest } from "#floe/vm-test";\nconst story = vmTest({ name: "s", description: "A story.", machines: { machine: { config: {} } }, script: async () => {} });',
+);
+
+test("modules and packages of the engine are loaded when a story's machines are asked for, and not before", async () => {
+  const folder = makeFolder({ "flake.config.ts": STORY });
+  const packages = async (attribute: string): Promise<number> => {
+    const { filesRead, value } = await ask(flakeIn(folder), attribute);
+    assert.match(value as string, attribute === "node" ? /^\/nix\/store\/.*\/bin\/node$/ : /^s$/);
+    return filesRead.filter(({ path }) => path.includes("/pkgs/")).length;
+  };
+  assert.is(await packages("plain"), 0);
+  assert.ok((await packages("node")) > 20);
+});
+
+test("what loads files later belongs to the engine alone", async () => {
+  const text =
+    'import { createRequire } from "node:module";\nexport default createRequire("file:///@floe/vm-tests/vm-test.ts");';
+  for (const file of ["vm-tests/vm-test.ts", "a.ts"]) {
+    const folder = makeFolder({
+      [file]: text,
+      "flake.config.ts": flakeText("{ a: typeof later }", `import later from "./${file}";`),
+    });
+    assert.is((await errorOf(ask(flakeIn(folder), "a"))).code, "evaluation.import-refused");
+  }
+});
+
 test("a stack that overflows is told at the same place, wherever its end was met", async () => {
   for (const depth of [0, 1, 2, 3]) {
     const calls = `${"(() => ".repeat(depth)}first()${")()".repeat(depth)}`;

@@ -8,6 +8,7 @@ export {
 } from "./evaluate.ts";
 export { takeEarlyStart } from "./early-start.ts";
 export { bundleFiles } from "./bundle-files.ts";
+export { makeStripTypes } from "./child/strip-types.ts";
 export type { DebugStop, EvaluationDebugger, HowToGoOn } from "./debug-channel.ts";
 export { findEngine, isBundleCurrent } from "./engine.ts";
 export { FLAKE_FILE_NAME, type FlakeLocation, type LockedFlake, type Question } from "./locked-flake.ts";

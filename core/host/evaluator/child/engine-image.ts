@@ -25,13 +25,15 @@ export class EngineImage {
   readonly #script: Script;
   readonly #made: Made;
   readonly #context: Context;
+  readonly #stripped: string;
   readonly #parts = new Map<string, SyntheticModule>();
 
   /** Runs the script: from here on the realm is the one of evaluations. */
   constructor({ context, engine, hostCalls }: EngineImageOptions) {
-    const { image, imageCode } = bundleFiles(engine.hostPath);
+    const { image, imageCode, stripped } = bundleFiles(engine.hostPath);
     const cachedData = readOptional(imageCode);
     this.#context = context;
+    this.#stripped = stripped;
     // As a file of the engine's floors, so that its frames are the engine's.
     this.#script = new Script(readFileSync(image, "utf8"), {
       filename: `${engine.path}/core/engine-image.js`,
@@ -59,6 +61,12 @@ export class EngineImage {
     );
     this.#parts.set(name, module);
     return module;
+  }
+
+  /** Code of the engine's modules that are not in the script, without their types, by the sha256 of their text. */
+  strippedModules(): Readonly<Record<string, string>> {
+    const text = readOptional(this.#stripped)?.toString("utf8");
+    return text === undefined ? {} : (JSON.parse(text) as Record<string, string>);
   }
 
   /** All functions that ran until now, as compiled. */

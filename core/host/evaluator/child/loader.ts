@@ -68,6 +68,7 @@ export class Loader {
   readonly #host: Module;
   #floors: Module[] = [];
   #partNames: readonly string[] | undefined;
+  #ofBundle: Readonly<Record<string, string>> | undefined;
   readonly #inside: string;
 
   constructor(options: LoaderOptions) {
@@ -129,6 +130,14 @@ export class Loader {
     }
     module.linkRequests([]);
     module.instantiate();
+    return module;
+  }
+
+  /** Load a file of the engine that another one, given by its address, names when it needs it. Errors as {@link load}. */
+  loadLater(from: string, specifier: string): SourceTextModule {
+    const importer = decodeURI(from.replace(/^file:\/\//, ""));
+    const module = this.#import(specifier, {}, importer, "", this.#options.engine) as SourceTextModule;
+    if (module.status === "unlinked") module.instantiate();
     return module;
   }
 
@@ -260,6 +269,8 @@ export class Loader {
     }
     if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
       return this.#load(`${this.#inside}/crypto.ts`, engine, place);
+    if (specifier === "node:module" && importer === `${engine.path}/vm-tests/vm-test.ts`)
+      return this.#load(`${this.#inside}/module.ts`, engine, place);
     if (!/^\.{1,2}\//.test(specifier)) {
       throw refuse(
         "an evaluation can only import files of its own source and parts of Floe",
@@ -303,14 +314,14 @@ export class Loader {
 
   #compileScript(identifier: string, code: string): SourceTextModule {
     const { context, engine, refuseImport } = this.#options;
-    const isEngine = identifier.startsWith(`${engine.path}/core/`);
+    const isEngine = identifier.startsWith(`${engine.path}/`);
     try {
       return new SourceTextModule(code, {
         context,
         identifier,
         importModuleDynamically: (specifier) => refuseImport(specifier),
         initializeImportMeta(meta) {
-          // The engine tells its own frames from those of its users by this.
+          // The engine tells its own frames from those of its users by this, and finds files beside it.
           if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
         },
       });
@@ -322,7 +333,9 @@ export class Loader {
   }
 
   #strip(identifier: string, text: string, sha256: string): string {
-    const { stripped } = this.#options;
+    const { stripped, engine } = this.#options;
+    const own = identifier.startsWith(`${engine.path}/`) ? this.#engineModules()[sha256] : undefined;
+    if (own !== undefined) return own;
     let code = stripped.known[sha256];
     if (code === undefined) {
       code = this.#stripTypes(identifier, text);
@@ -330,6 +343,12 @@ export class Loader {
     }
     stripped.used[sha256] = code;
     return code;
+  }
+
+  /** Modules of the engine as its bundle has them. */
+  #engineModules(): Readonly<Record<string, string>> {
+    this.#ofBundle ??= this.#options.image?.strippedModules() ?? {};
+    return this.#ofBundle;
   }
 
   /** Blank out types; what the library says against a text is told with its place. */

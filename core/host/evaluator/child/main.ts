@@ -102,22 +102,28 @@ function evaluate(
 ): AgentAnswer {
   /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
   let broken: { readonly error: unknown } | undefined;
-  const loadFlake = (id: string): unknown => {
+  const runNow = (load: () => SourceTextModule): Module | undefined => {
     let module: SourceTextModule;
     try {
-      module = loader.load(question.agent.nodes[id]?.configFile as string);
+      module = load();
       hardenEngine();
     } catch (error) {
       if (!(error instanceof LoadError)) broken = { error };
       throw error;
     }
     try {
-      return exportOf(loader.run(module));
+      return loader.run(module);
     } catch (error) {
       thrown = error;
       return undefined;
     }
   };
+  const loadFlake = (id: string): unknown => {
+    const module = runNow(() => loader.load(question.agent.nodes[id]?.configFile as string));
+    return module === undefined ? undefined : exportOf(module);
+  };
+  const loadLater = (from: string, specifier: string): unknown =>
+    runNow(() => loader.loadLater(from, specifier))?.namespace;
   const built = new Set(question.built ?? []);
   const readOutput = (path: string, object: string): string | null =>
     built.has(object) ? textOf(mounts.read(mounts.locate(path), MAX_MODULE_BYTES), path) : null;
@@ -133,7 +139,7 @@ function evaluate(
   const context = makeRealm();
   const hostCalls = guardCalls(
     context,
-    makeHostCalls({ trees, readOutput, hashModules, loadFlake, thrown: () => thrown }),
+    makeHostCalls({ trees, readOutput, hashModules, loadFlake, loadLater, thrown: () => thrown }),
   );
   const image = question.bundled ? new EngineImage({ context, engine, hostCalls }) : undefined;
   if (image !== undefined) kept.image = image;

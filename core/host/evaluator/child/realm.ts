@@ -42,7 +42,9 @@ export interface HostCallsOptions {
   readonly hashModules: (file: string) => ModuleTreeReport;
   /** Load an input's flake; gives its default export. */
   readonly loadFlake: (id: string) => unknown;
-  /** What an input's flake threw itself, an object of the realm. */
+  /** Load a file of the engine that another one names; gives its exports. */
+  readonly loadLater: (from: string, specifier: string) => unknown;
+  /** What was loaded and threw itself, an object of the realm. */
   readonly thrown: () => unknown;
 }
 
@@ -52,12 +54,22 @@ export function makeHostCalls({
   readOutput,
   hashModules,
   loadFlake,
+  loadLater,
   thrown,
 }: HostCallsOptions): Readonly<Record<string, unknown>> {
   const encoder = new TextEncoder();
   let lines = 0;
   let printed = 0;
   let lastFailure = "";
+  const orFailure = (load: () => unknown): unknown => {
+    lastFailure = "";
+    try {
+      return load();
+    } catch (error) {
+      lastFailure = failureJson(error);
+      return undefined;
+    }
+  };
   return {
     hash(algorithm: string, data: Uint8Array | string, digest: Uint8Array): boolean {
       try {
@@ -90,15 +102,8 @@ export function makeHostCalls({
       guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]), from)),
     readOutput: (path: string, object: string): string => guarded(() => readOutput(path, object)),
     hashModules: (file: string): string => guarded(() => hashModules(file)),
-    loadFlake(id: string): unknown {
-      lastFailure = "";
-      try {
-        return loadFlake(id);
-      } catch (error) {
-        lastFailure = failureJson(error);
-        return undefined;
-      }
-    },
+    loadFlake: (id: string): unknown => orFailure(() => loadFlake(id)),
+    loadLater: (from: string, specifier: string): unknown => orFailure(() => loadLater(from, specifier)),
     failure: (): string => lastFailure,
     thrown,
   };
