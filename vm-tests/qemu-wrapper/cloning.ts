@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { tinyGuestShape } from "./accelerator.ts";
+import { CountingMachine, countFault } from "./counting-machine.ts";
 import { restoreState, saveState } from "./migration.ts";
 import { type Accelerator, type Architecture, qemuProgram } from "./platforms.ts";
 import { getProgram } from "./programs.ts";
-import { countingGuest, readCounts } from "./rom.ts";
+import { countingGuest } from "./rom.ts";
 import { makeRunDirectory } from "./run-directory.ts";
 import { defaultVerdictFile, programIdentity, readVerdict, rememberVerdict, type Verdict } from "./verdicts.ts";
-import { VirtualMachine, type VirtualMachineShape } from "./virtual-machine.ts";
+import type { VirtualMachineShape } from "./virtual-machine.ts";
 
 /**
  * How machines can be copied, the best way first.
@@ -46,7 +46,7 @@ export async function probeCloning(options: ProbeCloningOptions): Promise<Verdic
   const state = join(run.path, "state");
   const signal = AbortSignal.timeout(options.deadlineMs ?? 15_000);
   const start = async (shape: Partial<VirtualMachineShape>): Promise<CountingMachine> => {
-    const machine = await CountingMachine.start(options, run.path, shape, signal);
+    const machine = await CountingMachine.start({ ...options, folder: run.path, shape, signal });
     machines.push(machine);
     return machine;
   };
@@ -101,69 +101,6 @@ export async function chooseCloningMethod(options: {
     reasons.push(`${method}: ${verdict.reason}`);
   }
   return { method: undefined, reason: reasons.join("; ") };
-}
-
-/** Whether counts follow one another from 1 on; what is wrong with them when they do not. */
-export function countFault(text: string): string | undefined {
-  for (const [index, count] of readCounts(text).entries())
-    if (count !== index + 1) return `says ${JSON.stringify(count)} where it should have counted to ${index + 1}`;
-  return undefined;
-}
-
-class CountingMachine {
-  readonly machine: VirtualMachine;
-  readonly #said: { text: string; wake(): void };
-
-  private constructor(machine: VirtualMachine, said: { text: string; wake(): void }) {
-    this.machine = machine;
-    this.#said = said;
-  }
-
-  static async start(
-    { architecture, accelerator, qemu }: ProbeCloningOptions,
-    folder: string,
-    shape: Partial<VirtualMachineShape>,
-    signal: AbortSignal,
-  ): Promise<CountingMachine> {
-    const said = { text: "", wake: () => {} };
-    const sockets = makeRunDirectory(folder);
-    const machine = await VirtualMachine.start({
-      shape: {
-        name: "counting",
-        architecture,
-        accelerator,
-        ...tinyGuestShape(countingGuest(architecture), join(folder, "guest")),
-        ...shape,
-      },
-      folder: sockets.path,
-      onConsole: (data) => {
-        said.text += data.toString("latin1");
-        said.wake();
-      },
-      signal,
-      ...(qemu === undefined ? {} : { qemu }),
-    });
-    return new CountingMachine(machine, said);
-  }
-
-  get text(): string {
-    return this.#said.text;
-  }
-
-  /** Wait until it has printed that many whole lines, whatever they say. */
-  async counted(rounds: number, signal: AbortSignal): Promise<void> {
-    while (this.text.split("\n").length <= rounds) {
-      await new Promise<void>((resolve, reject) => {
-        this.#said.wake = resolve;
-        signal.addEventListener("abort", () => reject(notCounting(this.text)), { once: true });
-        if (signal.aborted) reject(notCounting(this.text));
-      });
-    }
-  }
-}
-
-function notCounting(said: string): Error {
-  return new Error(`a guest that should count said ${JSON.stringify(said)}`);
 }
 
 function digestOf(file: string): string {

@@ -1,10 +1,13 @@
 export * from "./accelerator.ts";
 export * from "./argv.ts";
 export * from "./cloning.ts";
+export { CountingMachine, countFault } from "./counting-machine.ts";
 export * from "./cpu-time.ts";
 export * from "./disks.ts";
 export * from "./errors.ts";
 export * from "./flat-disk.ts";
+export { type Exchange, findForkLibrary } from "./fork-channel.ts";
+export * from "./forking.ts";
 export * from "./migration.ts";
 export * from "./network/index.ts";
 export * from "./nics.ts";

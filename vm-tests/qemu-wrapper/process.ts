@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { QemuError } from "./errors.ts";
+import type { Forked } from "./fork-channel.ts";
 import { findProgram, getProgram } from "./programs.ts";
 
 /** How a QEMU process ended. */
@@ -14,9 +16,9 @@ const KEPT_WORDS = 8192;
 
 /**
  * Becomes the program, unless the parent died before the signal for its death was asked for: that signal never comes.
- * `$1` is the process id the parent must have.
+ * `$1` is the process id the parent must have, `$2` what is loaded into the program before its own libraries.
  */
-const EXEC_FOR = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+const EXEC_FOR = '[ "$PPID" = "$1" ] || exit 1; [ -z "$2" ] || export LD_PRELOAD="$2"; shift 2; exec "$@"';
 
 /**
  * One QEMU process in a process group of its own, which dies with its parent.
@@ -29,46 +31,72 @@ export class QemuProcess {
   readonly pid: number;
   /** Settles once, when the process is gone. It does not reject. */
   readonly exited: Promise<QemuExit>;
-  readonly #child: ChildProcess;
+  readonly #kill: () => void;
   #exit: QemuExit | undefined;
 
-  private constructor(child: ChildProcess, argv: readonly string[]) {
+  private constructor(argv: readonly string[], pid: number, kill: () => void, exited: Promise<QemuExit>) {
     this.argv = argv;
-    this.pid = child.pid ?? 0;
-    this.#child = child;
-    let words = "";
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      words = (words + text).slice(-KEPT_WORDS);
-    });
-    const killAtExit = (): void => this.kill();
-    process.on("exit", killAtExit);
-    this.exited = new Promise((resolve) => {
-      child.on("close", (status, signal) => {
-        process.off("exit", killAtExit);
-        this.#exit = { status: status ?? undefined, signal: signal ?? undefined, words: words.trim() };
-        resolve(this.#exit);
-      });
+    this.pid = pid;
+    this.#kill = kill;
+    running.add(this);
+    if (running.size === 1) process.on("exit", killAll);
+    this.exited = exited.then((exit) => {
+      running.delete(this);
+      if (running.size === 0) process.off("exit", killAll);
+      this.#exit = exit;
+      return exit;
     });
   }
 
   /**
    * Start QEMU.
    *
+   * @param environment What it has in its environment besides; `LD_PRELOAD` is for QEMU alone.
    * @throws {QemuError} `qemu.missing` when the program is not installed, `qemu.not-started` when it cannot be run.
    */
-  static async start(program: string, args: readonly string[]): Promise<QemuProcess> {
+  static async start(
+    program: string,
+    args: readonly string[],
+    { LD_PRELOAD: preload = "", ...environment }: Readonly<Record<string, string>> = {},
+  ): Promise<QemuProcess> {
     const qemu = program.includes("/") ? program : getProgram(program);
     const setpriv = process.platform === "linux" ? findProgram("setpriv") : undefined;
-    const bound = [setpriv ?? "", "--pdeathsig", "KILL", "--", "/bin/sh", "-c", EXEC_FOR, "sh", `${process.pid}`];
+    const bound = [
+      setpriv ?? "",
+      "--pdeathsig",
+      "KILL",
+      "--",
+      "/bin/sh",
+      "-c",
+      EXEC_FOR,
+      "sh",
+      `${process.pid}`,
+      preload,
+    ];
     const argv = [...(setpriv === undefined ? [] : bound), qemu, ...args];
-    const child = spawn(argv[0] ?? qemu, argv.slice(1), { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(argv[0] ?? qemu, argv.slice(1), {
+      detached: true,
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...environment },
+    });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (cause) =>
         reject(new QemuError("qemu.not-started", `Cannot start "${qemu}": ${cause.message}`, { cause })),
       );
     });
-    return new QemuProcess(child, [qemu, ...args]);
+    return new QemuProcess([qemu, ...args], child.pid ?? 0, () => killGroup(child), endOf(child));
+  }
+
+  /** A copy of a QEMU, which ends with that one. @param complaints Its standard error. */
+  static ofFork(argv: readonly string[], { pid, ended, kill }: Forked, complaints: Readable): QemuProcess {
+    const words = lastWords(complaints);
+    const closed = new Promise<void>((resolve) => {
+      complaints.once("close", resolve);
+      if (complaints.closed) resolve();
+    });
+    const exited = Promise.all([ended, closed]).then(([end]) => ({ ...end, words: words() }));
+    return new QemuProcess(argv, pid, kill, exited);
   }
 
   /** How it ended; `undefined` while it runs. */
@@ -78,11 +106,39 @@ export class QemuProcess {
 
   /** End it and whatever it started, at once. */
   kill(): void {
-    if (this.#exit !== undefined) return;
-    try {
-      process.kill(-this.pid, "SIGKILL");
-    } catch {
-      this.#child.kill("SIGKILL");
-    }
+    if (this.#exit === undefined) this.#kill();
   }
+}
+
+/** Those that have not ended. */
+const running = new Set<QemuProcess>();
+
+function killAll(): void {
+  for (const each of running) each.kill();
+}
+
+function killGroup(child: ChildProcess): void {
+  try {
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+  } catch {
+    child.kill("SIGKILL");
+  }
+}
+
+function endOf(child: ChildProcess): Promise<QemuExit> {
+  const words = child.stderr === null ? () => "" : lastWords(child.stderr);
+  return new Promise((resolve) => {
+    child.on("close", (status, signal) => {
+      resolve({ status: status ?? undefined, signal: signal ?? undefined, words: words() });
+    });
+  });
+}
+
+/** Reads a stream, and says what came last. */
+function lastWords(stream: Readable): () => string {
+  let words = "";
+  stream.setEncoding("utf8").on("data", (text: string) => {
+    words = (words + text).slice(-KEPT_WORDS);
+  });
+  return () => words.trim();
 }

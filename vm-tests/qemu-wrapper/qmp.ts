@@ -65,6 +65,11 @@ export class QmpClient {
     return client;
   }
 
+  /** Go on with a connection on which the protocol has been taken up before, and nothing is on its way. */
+  static takeOver(stream: Duplex): QmpClient {
+    return new QmpClient(stream);
+  }
+
   /**
    * Run one command.
    *

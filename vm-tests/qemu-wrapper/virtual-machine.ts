@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { type MachineShape, makeArguments, SLOT } from "./argv.ts";
 import { QemuError } from "./errors.ts";
+import { type Exchange, ForkChannel, notForked } from "./fork-channel.ts";
 import { type Nic, netdevProperties, nicProperties } from "./nics.ts";
 import { qemuProgram } from "./platforms.ts";
 import { type QemuExit, QemuProcess } from "./process.ts";
@@ -22,7 +23,17 @@ export interface StartOptions {
   onConsole(data: Buffer): void;
   /** QEMU program; by default the one for the shape's architecture on the search path. */
   readonly qemu?: string;
+  /** Loaded into QEMU, so that it can be forked; see {@link VirtualMachine.fork}. */
+  readonly forkLibrary?: string;
   readonly signal?: AbortSignal;
+}
+
+export interface ForkOptions extends Pick<StartOptions, "folder" | "onConsole" | "signal"> {
+  /**
+   * Files that QEMU writes to, by the names it has for them and those the copy has; and the sockets of network cards. Memory, control channel,
+   * console and ports are seen to.
+   */
+  readonly exchanges: readonly Exchange[];
 }
 
 /** How long QEMU may take to connect to the sockets it was given; it does so before it runs any guest code. */
@@ -34,53 +45,101 @@ export class VirtualMachine {
   readonly qmp: QmpClient;
   readonly console: Socket;
   readonly ports: ReadonlyMap<string, Socket>;
+  readonly #own: Own;
 
-  private constructor(process: QemuProcess, qmp: QmpClient, console: Socket, ports: ReadonlyMap<string, Socket>) {
+  private constructor(process: QemuProcess, qmp: QmpClient, sockets: ReadonlyMap<string, Socket>, own: Own) {
     this.process = process;
     this.qmp = qmp;
-    this.console = console;
-    this.ports = ports;
+    const { control: _, console, ...ports } = Object.fromEntries(sockets);
+    this.console = console as Socket;
+    this.ports = new Map(Object.entries(ports));
+    this.#own = own;
   }
 
   /**
    * Start a machine and wait until QEMU has connected everything. The guest's first instruction comes after that.
    *
-   * @throws {QemuError} `qemu.missing`; `qemu.not-started` with QEMU's words when it ends at once, `qemu.no-memory` when that is why.
+   * @throws {QemuError} `qemu.missing`; `qemu.not-started` with QEMU's words when it ends at once, `qemu.no-memory` when that is why;
+   *   `qemu.not-forkable` when it has to be and is not.
    */
   static async start(options: StartOptions): Promise<VirtualMachine> {
     const { shape, folder } = options;
-    const names = ["control", "console", ...(shape.ports ?? [])];
-    const doors = await Promise.all(names.map((name, index) => openDoor(join(folder, `${index}.sock`), name)));
+    const doors = await openDoors(["control", "console", ...(shape.ports ?? [])], folder);
     let qemu: QemuProcess | undefined;
+    let forks: ForkChannel | undefined;
     try {
-      const pathOf = (name: string): string => doors[names.indexOf(name)]?.path ?? "";
+      if (options.forkLibrary !== undefined) forks = await ForkChannel.listen(join(folder, FORKS), options.forkLibrary);
+      const pathOf = (name: string): string => doors.find((door) => door.name === name)?.path ?? "";
       const args = makeArguments({
         ...shape,
         control: pathOf("control"),
         console: pathOf("console"),
         ports: (shape.ports ?? []).map((name) => ({ name, socket: pathOf(name) })),
       });
-      const running = await QemuProcess.start(options.qemu ?? qemuProgram(shape.architecture), args);
+      const running = await QemuProcess.start(
+        options.qemu ?? qemuProgram(shape.architecture),
+        args,
+        forks?.environment,
+      );
       qemu = running;
       const sockets = await connected(doors, running, options.signal);
-      const console = sockets.get("console") as Socket;
-      console.on("data", options.onConsole);
-      for (const socket of sockets.values()) socket.on("error", () => {});
+      record(sockets, options);
       const control = sockets.get("control") as Socket;
       // QEMU connects its sockets before it opens its disks, so it may still end without a greeting.
       const qmp = await QmpClient.connect(control, options.signal).catch(async (error: unknown) => {
         if (error instanceof QemuError && error.code === "qmp.closed") throw notStarted(await running.exited);
         throw error;
       });
-      sockets.delete("control");
-      sockets.delete("console");
-      return new VirtualMachine(running, qmp, console, sockets);
+      await forks?.ready();
+      const { memoryFile } = shape;
+      return new VirtualMachine(running, qmp, sockets, { doors, forks, memoryFile });
     } catch (error) {
+      forks?.close();
       qemu?.kill();
       await qemu?.exited;
       throw error;
     } finally {
       for (const door of doors) door.close();
+    }
+  }
+
+  /**
+   * A copy of this machine, which was started with a library for that and is stopped, as the copy is at first. It has what QEMU has translated of its
+   * guest's code, and costs what it writes to. It ends with this one.
+   *
+   * Nothing may be on its way on control channel and ports. The copy has the number of its generation in common with this one.
+   *
+   * @throws {QemuError} `qemu.not-forked` with the reason.
+   */
+  async fork({ folder, onConsole, exchanges, signal }: ForkOptions): Promise<VirtualMachine> {
+    const { forks, doors, memoryFile } = this.#own;
+    if (forks === undefined) throw notForked("it was not started for that");
+    const { running } = await this.qmp.command("query-status", undefined, signal);
+    if (running) throw notForked("its machine is running");
+    const copied = await openDoors([...doors.map(({ name }) => name), COMPLAINTS], folder);
+    try {
+      const { pid, ended, kill } = await forks.fork([
+        ...copied.map(({ path }, index): Exchange => [doors[index]?.path ?? COMPLAINTS, path]),
+        // It maps that privately already.
+        ...(memoryFile === undefined ? [] : [[memoryFile.file, memoryFile.file] as const]),
+        ...exchanges,
+      ]);
+      const complaints = await Promise.race([copied.at(-1)?.socket, ended.then(() => undefined)]);
+      if (complaints === undefined) throw notForked("the copy has ended");
+      const copy = QemuProcess.ofFork(this.process.argv, { pid, ended, kill }, complaints);
+      try {
+        const sockets = await connected(copied, copy, signal);
+        sockets.delete(COMPLAINTS);
+        record(sockets, { onConsole });
+        const qmp = QmpClient.takeOver(sockets.get("control") as Socket);
+        return new VirtualMachine(copy, qmp, sockets, { doors: copied, memoryFile });
+      } catch (error) {
+        copy.kill();
+        await copy.exited;
+        throw error;
+      }
+    } finally {
+      for (const door of copied) door.close();
     }
   }
 
@@ -123,11 +182,34 @@ export class VirtualMachine {
   }
 }
 
+/** What a machine is forked by. */
+interface Own {
+  readonly doors: readonly Pick<Door, "name" | "path">[];
+  readonly forks?: ForkChannel | undefined;
+  readonly memoryFile: MachineShape["memoryFile"];
+}
+
+/** Socket of the channel by which QEMU is forked. */
+const FORKS = "forks.sock";
+
+/** The name the library has for standard error, and that of the door to which it leads in a copy. */
+const COMPLAINTS = "stderr";
+
+/** Take in what a machine says from its first byte on. */
+function record(sockets: ReadonlyMap<string, Socket>, { onConsole }: Pick<StartOptions, "onConsole">): void {
+  sockets.get("console")?.on("data", onConsole);
+  for (const socket of sockets.values()) socket.on("error", () => {});
+}
+
 interface Door {
   readonly name: string;
   readonly path: string;
   readonly socket: Promise<Socket>;
   close(): void;
+}
+
+function openDoors(names: readonly string[], folder: string): Promise<Door[]> {
+  return Promise.all(names.map((name, index) => openDoor(join(folder, `${index}.sock`), name)));
 }
 
 /** Listen before QEMU starts, so that there is nothing to wait for and no moment at which it finds nobody. */
