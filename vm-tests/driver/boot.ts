@@ -7,6 +7,7 @@ import {
   type Accelerator,
   type Architecture,
   type Disk,
+  type Exchange,
   type MemoryFile,
   type Nic,
   restoreState,
@@ -59,8 +60,10 @@ export interface BootSpecification {
   readonly memoryFile?: MemoryFile;
   /** Leave out the device that tells a guest that it was copied. */
   readonly withoutGenerationId?: boolean;
-  /** Go on with a machine that was frozen, in place of starting its kernel. */
-  readonly copy?: CopiedBoot;
+  /** Go on with a machine that was frozen or is stopped, in place of starting its kernel. */
+  readonly copy?: CopiedBoot | ForkedBoot;
+  /** Loaded into QEMU, so that it can be forked. */
+  readonly forkLibrary?: string;
   /** Writes to a record. Default: does what it is told. */
   readonly keep?: (write: () => void) => void;
   /** Told every line of console and journal as it ends. */
@@ -71,15 +74,25 @@ export interface BootSpecification {
   readonly trace?: TraceRecorder | undefined;
 }
 
+/** What console and journal had said when a boot in another process was stopped. */
+export interface SaidBefore {
+  readonly console: Buffer;
+  readonly journal: Buffer;
+}
+
 /** A boot that took place in another process up to the instant at which it was frozen. */
-export interface CopiedBoot {
+export interface CopiedBoot extends SaidBefore {
   readonly stateFile: string;
   /** Whether the memory lies in a file of its own. */
   readonly withoutMemory: boolean;
   readonly memoryFile?: MemoryFile;
-  /** What console and journal had said by then. */
-  readonly console: Buffer;
-  readonly journal: Buffer;
+}
+
+/** A boot whose process is forked. */
+export interface ForkedBoot extends SaidBefore {
+  readonly forked: VirtualMachine;
+  /** Its disks and cards, and those of the copy in their place. */
+  readonly exchanges: readonly Exchange[];
 }
 
 /** Room for the translated code of a copy, in MiB: it runs no boot, and many of them run at once. */
@@ -176,10 +189,9 @@ export class Boot {
 
   /** Start QEMU and record from the first byte on. */
   static async start(specification: BootSpecification): Promise<Boot> {
-    const { name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks, folder, number } = specification;
+    const { name, kernel, folder, number } = specification;
     const files = { console: join(folder, "console.log"), journal: join(folder, "journal.log") };
     const { copy, keep = (write) => write() } = specification;
-    const memoryFile = copy?.memoryFile ?? specification.memoryFile;
     const how = copy === undefined ? (kernel?.commandLine ?? "firmware") : "a copy of a boot that had said";
     const header = `==== boot ${number} of ${name}: ${how}\n`;
     for (const [from, file] of Object.entries(files) as ["console" | "journal", string][]) {
@@ -195,31 +207,11 @@ export class Boot {
     const { onLine = () => {} } = specification;
     console.onLine((line) => onLine("console", line));
     journal.onLine((line) => onLine("journal", line));
-    const machine = await VirtualMachine.start({
-      shape: {
-        name,
-        architecture,
-        accelerator,
-        memoryMiB,
-        cpus,
-        disks,
-        ...(specification.screen === true ? { screen: true } : {}),
-        nics: specification.nics ?? [],
-        ports: [AGENT_PORT, JOURNAL_PORT],
-        ...(specification.folders === undefined ? {} : { folders: specification.folders }),
-        ...(memoryFile === undefined ? {} : { memoryFile }),
-        ...(specification.withoutGenerationId === true ? { withoutGenerationId: true } : {}),
-        ...(copy === undefined ? {} : { incoming: true, translationMiB: COPY_TRANSLATION_MIB }),
-        ...(kernel === undefined ? {} : { kernel }),
-        ...(firmware === undefined ? {} : { firmware }),
-      },
-      folder: specification.socketFolder,
-      onConsole: (data) => {
-        keep(() => appendFileSync(files.console, data));
-        console.push(data);
-      },
-      ...(specification.qemu === undefined ? {} : { qemu: specification.qemu }),
-    });
+    const onConsole = (data: Buffer): void => {
+      keep(() => appendFileSync(files.console, data));
+      console.push(data);
+    };
+    const machine = await openMachine(specification, onConsole);
     const words = machine.process.argv.map((word) => JSON.stringify(word));
     keep(() => appendFileSync(join(folder, "argv.txt"), `${words.join(" ")}\n`));
     machine.ports.get(JOURNAL_PORT)?.on("data", (data: Buffer) => {
@@ -308,10 +300,42 @@ export class Boot {
   }
 }
 
-/** Restore what was frozen, and let it run. */
-async function resume(machine: VirtualMachine, { stateFile, withoutMemory }: CopiedBoot): Promise<void> {
+/** QEMU with all that is connected to it; a copy does not run yet. */
+function openMachine(specification: BootSpecification, onConsole: (data: Buffer) => void): Promise<VirtualMachine> {
+  const { copy, socketFolder, name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks } =
+    specification;
+  if (copy !== undefined && "forked" in copy)
+    return copy.forked.fork({ folder: socketFolder, onConsole, exchanges: copy.exchanges });
+  const memoryFile = copy?.memoryFile ?? specification.memoryFile;
+  return VirtualMachine.start({
+    shape: {
+      name,
+      architecture,
+      accelerator,
+      memoryMiB,
+      cpus,
+      disks,
+      ...(specification.screen === true ? { screen: true } : {}),
+      nics: specification.nics ?? [],
+      ports: [AGENT_PORT, JOURNAL_PORT],
+      ...(specification.folders === undefined ? {} : { folders: specification.folders }),
+      ...(memoryFile === undefined ? {} : { memoryFile }),
+      ...(specification.withoutGenerationId === true ? { withoutGenerationId: true } : {}),
+      ...(copy === undefined ? {} : { incoming: true, translationMiB: COPY_TRANSLATION_MIB }),
+      ...(kernel === undefined ? {} : { kernel }),
+      ...(firmware === undefined ? {} : { firmware }),
+    },
+    folder: socketFolder,
+    onConsole,
+    ...(specification.qemu === undefined ? {} : { qemu: specification.qemu }),
+    ...(specification.forkLibrary === undefined ? {} : { forkLibrary: specification.forkLibrary }),
+  });
+}
+
+/** Let a copy run; one that was frozen is restored before. */
+async function resume(machine: VirtualMachine, copy: CopiedBoot | ForkedBoot): Promise<void> {
   try {
-    await restoreState(machine, { file: stateFile, withoutMemory });
+    if (!("forked" in copy)) await restoreState(machine, { file: copy.stateFile, withoutMemory: copy.withoutMemory });
     await machine.qmp.command("cont");
   } catch (error) {
     await machine.cutPower();

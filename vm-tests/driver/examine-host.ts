@@ -2,6 +2,7 @@ import {
   type Architecture,
   chooseAccelerator,
   chooseCloningMethod,
+  chooseForking,
   findProgram,
   qemuProgram,
   qemuVersion,
@@ -19,6 +20,8 @@ export interface HostExamination {
   };
   /** How machines are copied; `none` where each has to boot. */
   readonly copies?: { readonly method: string; readonly reason: string };
+  /** Whether copies can be forked from one another. */
+  readonly forks?: { readonly usable: boolean; readonly reason: string };
 }
 
 /** Find out, or look up, how machines run and are copied here. With `reprobe` whatever is known is found out again. */
@@ -36,11 +39,13 @@ export async function examineHost(
     }
     const { accelerator, reason, source } = await chooseAccelerator({ architecture, qemu: program, reprobe });
     const cloning = await chooseCloningMethod({ architecture, accelerator, qemu: program, reprobe });
+    const forking = await chooseForking({ architecture, accelerator, qemu: program, reprobe });
     found.push({
       architecture,
       qemu: { program, version: await qemuVersion(program) },
       accelerator: { name: accelerator, reason, source },
       copies: { method: cloning.method ?? "none", reason: cloning.reason },
+      forks: { usable: forking.library !== undefined, reason: forking.reason },
     });
   }
   return found;

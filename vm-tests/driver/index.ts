@@ -21,3 +21,4 @@ export * from "./run-view.ts";
 export * from "./shard.ts";
 export * from "./story-control.ts";
 export * from "./template-store.ts";
+export { MOST_ZYGOTES, ZYGOTE_MIB, Zygotes } from "./zygotes.ts";

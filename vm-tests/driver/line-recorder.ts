@@ -25,6 +25,11 @@ export class LineRecorder {
     return this.#rest === "" ? this.#lines : [...this.#lines, clean(this.#rest)];
   }
 
+  /** What was said so far; it may go on in the middle of a line. */
+  raw(): string {
+    return [...this.#lines, this.#rest].join("\n");
+  }
+
   text(): string {
     return this.lines()
       .map((line) => `${line}\n`)

@@ -2,12 +2,21 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Accelerator, type Disk, makeRunDirectory, type Nic, type RunDirectory, rejectKvm } from "qemu-wrapper";
+import {
+  type Accelerator,
+  type Disk,
+  makeRunDirectory,
+  type Nic,
+  QemuError,
+  type RunDirectory,
+  rejectKvm,
+} from "qemu-wrapper";
 import { CodedError } from "../../core/base/index.ts";
 import type { BootOptions, ForkOptions, Systems } from "../machine.ts";
 import type { MachineManifest } from "../manifest.ts";
 import { hostMemory } from "./admission.ts";
 import { chooseBootEntry, entryToChoose } from "./boot-menu.ts";
+import { becomeItself } from "./become-itself.ts";
 import { Boot, type BootSpecification } from "./boot.ts";
 import type { ConsoleTrouble } from "./console-trouble.ts";
 import { copyOf, freeze, type FrozenMachine, memoryToFreeze } from "./frozen.ts";
@@ -23,12 +32,15 @@ import {
 import { GuestCalls } from "./guest-calls.ts";
 import type { Sleep } from "./guest-sleep.ts";
 import { readKernelArchitecture } from "./kernel-image.ts";
+import { areCables } from "./loose-cables.ts";
+import { makeZygote } from "./make-zygote.ts";
 import { type RunLog, showSeconds } from "./run-log.ts";
 import { settleAndFreeze, templateKeyOf, type Templates } from "./template.ts";
 import type { HeldTemplate, TemplateFacts } from "./template-store.ts";
 import { LINES_FILE, TRACE_FILE } from "./run-folder.ts";
 import { TraceRecorder } from "./trace.ts";
 import { readUsage } from "./usage.ts";
+import { forkOf, type HeldZygote } from "./zygotes.ts";
 
 /** Seconds of the guest until the agent has to answer. */
 const BOOT_SECONDS = 120;
@@ -36,11 +48,11 @@ const BOOT_SECONDS = 120;
 /** Within this time even a slow kernel has said its first word, so that one that has not is one that does not run. */
 const FIRST_LIGHT_SECONDS = 10;
 
-/** Bytes from the host's random generator that a copy gets. */
-const SEED_BYTES = 32;
-/** What a copy's clock may be late by, and how often it is set to come to that. */
-const LATE_MS = 50;
-const CLOCK_TRIES = 20;
+/** The same until a fork answers, which another copy answers first. */
+const FORK_SECONDS = 20;
+
+/** A fork that does not answer, and one whose QEMU died. */
+const FORK_FAULTS = ["machine.no-agent", "machine.qemu-died"];
 
 /** Source: machine-id(5). */
 const MACHINE_ID_BYTES = 16;
@@ -86,6 +98,8 @@ export interface MachineHostOptions {
   readonly trace?: boolean | undefined;
   /** Start from a copy of the machine as it was after its boot. Default: boot. */
   readonly templates?: Templates;
+  /** Machines of its test that are as it is, itself among them. Default: 1. */
+  readonly alike?: number;
   /** Makes the host of a fork, and sees to its end. */
   readonly fork: (name: string, checkpoint: KeptMachine) => MachineHost;
   /** What it begins as, in place of new disks and no power. */
@@ -254,6 +268,7 @@ export class MachineHost {
       const template = await this.#holdTemplate(templates);
       if (template.facts.refused === undefined) {
         this.#template = template;
+        if (await this.#resumeAsFork(templates, template.key, { begin, seconds })) return;
         this.#disks = await copiedDisks(this.#diskOptions(), template.folder);
         const frozen = { folder: template.folder, method: templates.method };
         return this.#resume(frozen, "a copy of its first boot", { begin, seconds });
@@ -317,13 +332,47 @@ export class MachineHost {
     return templates.store.hold(key, make, this.#disposing.signal);
   }
 
-  /** Let a frozen machine go on, as one of its own: with other random numbers than its siblings, and at the present time. */
+  /** Let a frozen machine go on, as one of its own. */
   async #resume(frozen: FrozenMachine, what: string, { begin, seconds }: BootTimes): Promise<void> {
     this.log({ kind: "machine", machine: this.name, text: `starts as ${what}`, state: "booting" });
-    const boot = await this.#start({}, { copy: copyOf(frozen) });
-    await boot.waitForAgent(seconds);
-    await Promise.all([boot.agent.reseed(randomBytes(SEED_BYTES)), setPresentTime(boot.agent)]);
+    await becomeItself(await this.#start({}, { copy: copyOf(frozen) }), seconds);
     this.#answers(begin);
+  }
+
+  /** Go on where a copy of its template is that has answered a command before. @returns whether there is one, and it works. */
+  async #resumeAsFork(templates: Templates, key: string, { begin, seconds }: BootTimes): Promise<boolean> {
+    const { nics, alike = 1 } = this.#options;
+    const { forks } = templates;
+    if (forks === undefined || !areCables(nics)) return false;
+    let held: HeldZygote | undefined;
+    try {
+      held = await forks.zygotes.hold(key, alike, async () =>
+        makeZygote({
+          nics,
+          template: await this.#holdTemplate(templates),
+          method: templates.method,
+          disks: this.#diskOptions(),
+          start: (extra) => this.#startQemu({}, { ...extra, forkLibrary: forks.library }),
+        }),
+      );
+      if (held === undefined) return false;
+      this.log({ kind: "machine", machine: this.name, text: "starts as a fork of a copy", state: "booting" });
+      this.#disks = await forkedDisks(this.#diskOptions(), held.zygote.folder);
+      const boot = await this.#start({}, { copy: forkOf(held.zygote, { disks: this.#disks, nics }) });
+      void boot.over.then(held.release);
+      await becomeItself(boot, Math.min(seconds, FORK_SECONDS));
+      this.#answers(begin);
+      return true;
+    } catch (error) {
+      held?.release();
+      this.#refuseWhenDisposed();
+      if (!isFaultOfFork(error)) throw error;
+      forks.zygotes.giveUp(key);
+      this.log({ kind: "machine", machine: this.name, text: `cannot be forked: ${error.message}` });
+      await this.#cutPower();
+      this.#disks = undefined;
+      return false;
+    }
   }
 
   /** Write down what the running machine is, memory and disks, and let it go on. */
@@ -426,7 +475,7 @@ export class MachineHost {
       nics: this.#options.nics,
       socketFolder: this.#sockets.path,
       folder: this.folder,
-      number: ++this.#boots,
+      number: extra.number ?? ++this.#boots,
       trace:
         this.#options.trace === true
           ? new TraceRecorder((entry) => this.#options.record(TRACE_FILE, entry))
@@ -534,11 +583,7 @@ async function showsLife(boot: Boot): Promise<boolean> {
   return false;
 }
 
-/** A clock is late by as much as the time took on its way, which many copies on few processors make long; so it may be said again. */
-async function setPresentTime(agent: Boot["agent"]): Promise<void> {
-  for (let tries = 1; tries <= CLOCK_TRIES; tries++) {
-    const now = Date.now();
-    await agent.setClock(new Date(now));
-    if (Date.now() - now <= LATE_MS) return;
-  }
+/** What a copy that is made in another way may do better. */
+function isFaultOfFork(error: unknown): error is Error {
+  return error instanceof QemuError || (error instanceof CodedError && FORK_FAULTS.includes(error.code));
 }

@@ -1,11 +1,13 @@
 import { hash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import {
   type Accelerator,
   type Architecture,
   chooseAccelerator,
   chooseCloningMethod,
+  chooseForking,
   type CloningMethod,
   getProgram,
   type Nic,
@@ -26,6 +28,7 @@ import { ownDisks, removeDisks } from "./run-owner.ts";
 import type { RunLog, RunResultEvent } from "./run-log.ts";
 import type { Templates } from "./template.ts";
 import type { TemplateHolder } from "./template-store.ts";
+import type { Zygotes } from "./zygotes.ts";
 
 /** A story's script, called with its machines by name and {@link StoryTools}. */
 export type Script = (tools: StoryTools & Readonly<Record<string, Machine>>) => Promise<void>;
@@ -64,6 +67,8 @@ export interface RunTemplates {
   storeOf(machine: string): TemplateHolder;
   /** Default: the best that works here, which is found out. */
   readonly method?: CloningMethod;
+  /** Where copies are forked from one another; whoever gives them closes them. Default: each is made from its template. */
+  readonly zygotes?: Zygotes;
 }
 
 /** How a run ended. */
@@ -115,6 +120,7 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
         storyFolder: dirname(options.storyFile),
         realPath: options.realPath,
         fork: (fork, checkpoint) => makeHost(fork, machine, checkpoint),
+        alike: Object.values(manifest.machines).filter((each) => isDeepStrictEqual(each, machine)).length,
         ...(templates === undefined ? {} : { templates: templates(name) }),
         ...(from === undefined ? {} : { from }),
       });
@@ -166,7 +172,10 @@ async function openTemplates(
       ? await chooseCloningMethod({ architecture, accelerator })
       : { method: templates.method, reason: "" };
   const qemu = programIdentity(getProgram(qemuProgram(architecture)));
-  if (method !== undefined) return (machine) => ({ store: templates.storeOf(machine), method, qemu });
+  const { zygotes } = templates;
+  const { library } = zygotes === undefined ? {} : await chooseForking({ architecture, accelerator });
+  const forks = zygotes === undefined || library === undefined ? {} : { forks: { zygotes, library } };
+  if (method !== undefined) return (machine) => ({ store: templates.storeOf(machine), method, qemu, ...forks });
   log({ kind: "note", text: `machines cannot be copied here, so each of them boots: ${reason}` });
   return undefined;
 }

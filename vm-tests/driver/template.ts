@@ -7,6 +7,7 @@ import { Deadline } from "./deadline.ts";
 import { freeze } from "./frozen.ts";
 import { type TemplateFacts, type TemplateHolder, templateKey } from "./template-store.ts";
 import { withDeadline } from "./wait.ts";
+import type { Zygotes } from "./zygotes.ts";
 
 /** How a run makes and finds templates. */
 export interface Templates {
@@ -14,6 +15,8 @@ export interface Templates {
   readonly method: CloningMethod;
   /** QEMU's program, as told by {@link programIdentity}: states of one are not for another. */
   readonly qemu: string;
+  /** Makes copies of one machine quicker after the first ones. */
+  readonly forks?: { readonly zygotes: Zygotes; readonly library: string };
 }
 
 /** Changes whenever a template would be made or used in another way. */

@@ -1,12 +1,29 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { createOverlay, makeRunDirectory, probeCloning, CLONING_METHODS } from "qemu-wrapper";
+import {
+  chooseAccelerator,
+  chooseForking,
+  CLONING_METHODS,
+  createOverlay,
+  makeRunDirectory,
+  probeCloning,
+} from "qemu-wrapper";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Boot } from "../boot.ts";
 import { copyDisk, copyOf, freeze, type FrozenMachine } from "../frozen.ts";
-import { passStory, proof, temporaryFolder, templates, theMachine } from "./testing-machine.ts";
+import { ownQemus } from "../testing-qemus.ts";
+import { Zygotes } from "../zygotes.ts";
+import {
+  passStory,
+  proof,
+  type StoryRun,
+  temporaryFolder,
+  templates,
+  theMachine,
+  type Tools,
+} from "./testing-machine.ts";
 
 const HERE = import.meta.filename;
 const COPIES = 32;
@@ -45,7 +62,8 @@ function digestOf(folder: string): string {
   return hash.digest("hex");
 }
 
-proof(`${COPIES} copies answer with numbers of their own, the right time, and what they wrote themselves`, async () => {
+/** Let copies be asked in groups. @param zygotes Where they are forked from one another. */
+async function askInGroups(zygotes?: Zygotes): Promise<void> {
   const names = Array.from({ length: GROUP }, (_, index) => `m${index}`);
   const machines = Object.fromEntries(names.map((name) => [name, theMachine()]));
   await passStory(HERE, async ({ machine }) => machine.start());
@@ -80,14 +98,85 @@ proof(`${COPIES} copies answer with numbers of their own, the right time, and wh
           names.map((name) => `${name}\n${name}\n`),
         );
       },
-      { machines },
+      { machines, ...(zygotes === undefined ? {} : { zygotes }) },
     );
   }
   for (const which of [0, 1, 2])
     assert.is(new Set(seen.map((each) => each[which])).size, COPIES, `${ASK.split("\n")[which]}`);
   const after = templates.list().map(({ key }) => digestOf(join(templates.folder, key)));
   assert.equal(after.sort(), before.sort(), "copies have changed what they are copies of");
+}
+
+const WHAT = "answer with numbers of their own, the right time, and what they wrote themselves";
+
+proof(`${COPIES} copies ${WHAT}`, () => askInGroups());
+
+proof(`${COPIES} copies that are forked from one another ${WHAT}`, async () => {
+  if (!(await canFork())) return;
+  const zygotes = new Zygotes();
+  try {
+    await askInGroups(zygotes);
+  } finally {
+    await zygotes.close();
+  }
+  assert.equal(ownQemus(), []);
 });
+
+proof("a machine that cannot be forked is copied, and what was forked before goes on", async () => {
+  if (!(await canFork())) return;
+  const zygotes = new Zygotes();
+  const ways = ({ events }: StoryRun): string[] =>
+    events.flatMap((event) => (event.kind === "machine" && /^starts|forked/.test(event.text) ? [event.text] : []));
+  const machines = { one: theMachine(), two: theMachine(), three: theMachine() };
+  const start = async (tools: Tools): Promise<void> => {
+    for (const name of ["one", "two", "three"]) await tools[name as "machine"].start();
+  };
+  try {
+    const forked = await passStory(HERE, start, { machines, zygotes });
+    assert.equal(ways(forked), Array(3).fill("starts as a fork of a copy"));
+    const [zygote] = ownQemus();
+    const spoilt = await passStory(
+      HERE,
+      async (tools) => {
+        await tools["one" as "machine"].start();
+        // Its number is that of a child of the one that others are forked from.
+        assert.is(ownQemus(zygote).length, 1);
+        await unsettle(zygotes);
+        await tools["two" as "machine"].start();
+        await tools["three" as "machine"].start();
+        await tools["one" as "machine"].succeed`true`;
+      },
+      { machines, zygotes },
+    );
+    assert.equal(ways(spoilt), [
+      "starts as a fork of a copy",
+      "starts as a fork of a copy",
+      "cannot be forked: Cannot fork QEMU: its machine is running",
+      "starts as a copy of its first boot",
+      "starts as a copy of its first boot",
+    ]);
+  } finally {
+    await zygotes.close();
+  }
+  assert.equal(ownQemus(), []);
+});
+
+/** Let the machines run that others are forked from, which they may not. */
+async function unsettle(zygotes: Zygotes): Promise<void> {
+  for (const { key } of templates.list()) {
+    const held = await zygotes.hold(key, 1, () => assert.unreachable("there is one, or none is made") as never);
+    await held?.zygote.boot.machine.qmp.command("cont");
+    held?.release();
+  }
+}
+
+async function canFork(): Promise<boolean> {
+  const { architecture } = theMachine();
+  const { accelerator } = await chooseAccelerator({ architecture });
+  const { library, reason } = await chooseForking({ architecture, accelerator });
+  if (library === undefined) console.log(`skipped copies that are forked: ${reason}`);
+  return library !== undefined;
+}
 
 /** A copy of a machine that was not told that it is one. */
 async function openCopy(frozen: FrozenMachine): Promise<{ boot: Boot; end(): Promise<void> }> {

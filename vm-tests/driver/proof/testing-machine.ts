@@ -10,6 +10,7 @@ import { isInfrastructure } from "../failure-kind.ts";
 import { type RunResult, runVmTest, type Script } from "../run.ts";
 import type { RunEvent } from "../run-log.ts";
 import { defaultTemplateFolder, TemplateStore } from "../template-store.ts";
+import type { Zygotes } from "../zygotes.ts";
 
 const FILE = process.env["FLOE_PROOF_MACHINE"];
 
@@ -51,6 +52,8 @@ export interface StoryOptions {
   readonly allowConsole?: readonly RegExp[];
   readonly timeoutSeconds?: number;
   readonly folder?: string;
+  /** Where copies are forked from one another. Default: each is made from its template. */
+  readonly zygotes?: Zygotes;
   /** It is to be ended by a fault of the host. */
   readonly hostFault?: boolean;
 }
@@ -80,7 +83,7 @@ async function runOnce(
   options: StoryOptions,
 ): Promise<StoryRun> {
   const { changes = {}, machines = { machine: { ...theMachine(), ...changes } }, cold = false } = options;
-  const { allowConsole, timeoutSeconds } = options;
+  const { allowConsole, timeoutSeconds, zygotes } = options;
   const events: RunEvent[] = [];
   const result = await runVmTest({
     manifest: {
@@ -98,7 +101,7 @@ async function runOnce(
     script: script as Script,
     realPath: (path) => path,
     folder: options.folder ?? temporaryFolder(),
-    templates: { storeOf: () => templates },
+    templates: { storeOf: () => templates, ...(zygotes === undefined ? {} : { zygotes }) },
     log: (event) => events.push(event),
     ...(allowConsole === undefined ? {} : { allowConsole }),
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),

@@ -13,13 +13,14 @@ export default async function doctor(this: CliContext, flags: DoctorFlags): Prom
   if (found.every(({ qemu }) => qemu === undefined)) this.exitWith(1);
 }
 
-function show({ architecture, qemu, accelerator, copies }: HostExamination): string[] {
+function show({ architecture, qemu, accelerator, copies, forks }: HostExamination): string[] {
   if (qemu === undefined || accelerator === undefined || copies === undefined)
     return [`${architecture}: no machines, because there is no qemu-system-${architecture}`];
   return [
     `${architecture}: QEMU ${qemu.version}, ${qemu.program}`,
     `  accelerator  ${accelerator.name} (${SOURCES[accelerator.source]}): ${accelerator.reason}`,
     `  copies       ${copies.method}: ${copies.reason}`,
+    ...(forks === undefined ? [] : [`  forks        ${forks.usable ? "yes" : "no"}: ${forks.reason}`]),
     ...(accelerator.reason.includes("may not open")
       ? [`  to change it ${'echo \'KERNEL=="kvm", GROUP="kvm", MODE="0666"\' > /etc/udev/rules.d/99-kvm.rules'}`]
       : []),

@@ -44,6 +44,7 @@ export interface RunFlags extends Omit<BuildFlags, "timeout" | "maxSilentTime" |
   readonly timeout: number;
   readonly accel: AcceleratorFlag;
   readonly cold: boolean;
+  readonly fork: boolean;
   readonly rerun: boolean;
   readonly direct: boolean;
   readonly junit?: string;
@@ -236,6 +237,11 @@ const runParameters = {
       withNegated: false,
       brief: "Boot every machine, in place of copying one that was booted before",
     },
+    fork: {
+      kind: "boolean",
+      default: true,
+      brief: "Outside of the sandbox: fork further copies of a machine from one that has answered",
+    },
     accel: {
       kind: "enum",
       values: ["auto", "kvm", "tcg"],
@@ -262,14 +268,14 @@ const run = buildCommand<RunFlags, string[], CliContext>({
   },
 });
 
-const { flake, platform, jobs, keep, output, accel, cold, trace } = runParameters.flags;
+const { flake, platform, jobs, keep, output, accel, cold, fork, trace } = runParameters.flags;
 
 const shell = buildCommand<ShellFlags, [string], CliContext>({
   loader: async () => (await import("./shell.ts")).default,
   parameters: {
     flags: {
       ...commonFlags,
-      ...{ flake, platform, jobs, keep, output, accel, cold, trace },
+      ...{ flake, platform, jobs, keep, output, accel, cold, fork, trace },
       breakAt: {
         kind: "parsed",
         parse: String,

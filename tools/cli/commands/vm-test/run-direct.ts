@@ -5,6 +5,7 @@ import {
   Admission,
   defaultTemplateFolder,
   loadStory,
+  MOST_ZYGOTES,
   needsOf,
   hostMemory,
   runAdmitted,
@@ -13,6 +14,8 @@ import {
   sweepDefaultRuns,
   sweepRuns,
   TemplateStore,
+  ZYGOTE_MIB,
+  Zygotes,
 } from "../../../../vm-tests/driver/index.ts";
 import type { CliContext } from "../../context.ts";
 import { realise } from "../../realise.ts";
@@ -47,20 +50,31 @@ export async function runDirect(tests: readonly PreparedTest[], options: RunDire
   );
   const memoryBytes = flags.memoryBudget ?? hostMemory();
   const jobs = Math.max(1, flags.jobs ?? availableParallelism());
-  const admission = new Admission({ jobs, memoryMiB: memoryBytes / MIB });
+  const zygotes = flags.cold || !flags.fork ? undefined : new Zygotes();
+  const reservedMiB = zygotes === undefined ? 0 : MOST_ZYGOTES * ZYGOTE_MIB;
+  const admission = new Admission({ jobs, memoryMiB: memoryBytes / MIB - reservedMiB });
   const needs = ({ manifest }: PreparedTest) => needsOf(manifest.machines);
-  await runAdmitted(tests, needs, admission, (test) => runUntilDone(test, options));
+  try {
+    await runAdmitted(tests, needs, admission, (test) => runUntilDone(test, { ...options, zygotes }));
+  } finally {
+    await zygotes?.close();
+  }
 }
 
-async function runUntilDone(test: PreparedTest, options: RunDirectOptions): Promise<void> {
+interface RunOnceOptions extends RunDirectOptions {
+  /** Of all tests of this run. */
+  readonly zygotes: Zygotes | undefined;
+}
+
+async function runUntilDone(test: PreparedTest, options: RunOnceOptions): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     options.context.signal.throwIfAborted();
     if (!options.onEnd(test, await runOnce(test, attempt, options))) return;
   }
 }
 
-async function runOnce(test: PreparedTest, number: number, options: RunDirectOptions): Promise<Attempt> {
-  const { context, store, flags, reporter } = options;
+async function runOnce(test: PreparedTest, number: number, options: RunOnceOptions): Promise<Attempt> {
+  const { context, store, flags, reporter, zygotes } = options;
   const { manifest } = test;
   const folder = folderFor(context, flags, test, number);
   reporter.begins(test.name, number);
@@ -79,7 +93,7 @@ async function runOnce(test: PreparedTest, number: number, options: RunDirectOpt
     // As for builds, 0 is no limit.
     ...(flags.timeout === 0 ? {} : { timeoutSeconds: flags.timeout }),
     accelerator: flags.accel,
-    ...(flags.cold ? {} : { templates: { storeOf: () => templates } }),
+    ...(flags.cold ? {} : { templates: { storeOf: () => templates, ...(zygotes === undefined ? {} : { zygotes }) } }),
     signal: context.signal,
     onEntry: (file, entry) => reporter.entry(test.name, file, entry),
     log: () => {},

@@ -65,7 +65,9 @@ test("floe vm-test doctor without QEMU says so", async () => {
     // A host of another processor has nothing to find out.
     if (process.arch !== "x64") return;
     assert.equal([await sources(), await sources(), await sources("--reprobe")], ["probe", "cache", "probe"]);
-    assert.match((await floe("doctor")).stdout, /^ {2}accelerator {2}\w+ \(known from before\): ./m);
+    const said = (await floe("doctor")).stdout;
+    assert.match(said, /^ {2}accelerator {2}\w+ \(known from before\): ./m);
+    assert.match(said, /^ {2}forks {8}(yes|no): ./m);
   },
 );
 
