@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { INITRD_SCRIPT } from "../../core/system/index.ts";
-import { Boot, runVmTest, type Script, TemplateStore } from "../../vm-tests/driver/index.ts";
+import { Boot, runVmTest, type Script, TemplateStore, Zygotes } from "../../vm-tests/driver/index.ts";
 import type { Machine, MachineManifest, VmTestManifest } from "../../vm-tests/index.ts";
 import { ROOT } from "../checks/source-tree.ts";
 import { median, runQuietly, showMs } from "./measure.ts";
@@ -17,18 +17,27 @@ const IDLE = "private memory and share of an idle copy";
 
 /**
  * Machines that are copied: the first command of one, of eight at once, ten tests, what an idle one takes of memory, and how many numbers
- * of 32 are the same. Beside them a boot, and the same guest the way NixOS's driver runs it by default: its store from the host over 9p in
+ * of 32 are the same. Copies are made from their template, or forked as `floe vm-test run --direct` does: the first of a run from its template, and the second is
+ * the one for which a copy is made that is forked from then on. What is forked here begins without one, unless the row says so. Beside them a boot, and the same guest the way NixOS's driver runs it by default: its store from the host over 9p in
  * messages of 16 KiB, one boot for each test.
  */
 export function benchMachines(): Promise<void> {
   return withMachines("x86_64-linux", async ({ name, machine, one, run, folder }) => {
     await benchOne({ name, one, run, boot: "< 12 s", copy: "< 0.5 s" });
-    line(`${CLONES} copies answer`, showMs(await timeMany(run, machine)), "< 1.5 s");
-    line(IDLE, `${await measureIdle(run, one, name)} MB`, "< 150 MB");
-    line(`distinct random numbers of ${IDS} copies`, `${await countIds(run, machine)}`, `${IDS}`);
-    const begin = performance.now();
-    for (let test = 0; test < TESTS; test++) await run(one, (tools) => answer(tools[name]));
-    const ten = performance.now() - begin;
+    line(`${CLONES} copies answer, each from the template`, showMs(await timeMany(run, machine)), "");
+    await withForks(run, async (fork) =>
+      line(`${CLONES} copies answer`, showMs(await timeMany(fork, machine)), "< 1.5 s"),
+    );
+    await withForks(run, async (fork) => {
+      line(`distinct random numbers of ${IDS} copies`, `${await countIds(fork, machine)}`, `${IDS}`);
+      line(`${CLONES} copies answer, later in a run`, showMs(await timeMany(fork, machine)), "");
+    });
+    let ten = 0;
+    await withForks(run, async (fork) => {
+      const begin = performance.now();
+      for (let test = 0; test < TESTS; test++) await fork(one, (tools) => answer(tools[name]));
+      ten = performance.now() - begin;
+    });
     line(`${TESTS} tests from copies`, showMs(ten), "< 15 s");
     let rival = 0;
     for (let boot = 0; boot < RIVAL_BOOTS; boot++) rival += await timeRival(machine, folder);
@@ -42,12 +51,17 @@ export function benchMachines(): Promise<void> {
 export function benchMachinesOfAarch64(): Promise<void> {
   return withMachines("aarch64-linux", async ({ name, one, run }) => {
     await benchOne({ name, one, run, boot: "< 20 s", copy: "< 0.8 s" });
-    line(IDLE, `${await measureIdle(run, one, name)} MB`, "< 150 MB");
   });
 }
 
 type Machines = Readonly<Record<string, MachineManifest>>;
-type Run = (machines: Machines, script: Script, cold?: boolean) => Promise<number>;
+type Run = (machines: Machines, script: Script, how?: How) => Promise<number>;
+
+/** How machines begin. Default: from their template. */
+interface How {
+  readonly cold?: boolean;
+  readonly zygotes?: Zygotes;
+}
 
 interface Bench {
   /** The machine of the story "boot". */
@@ -64,7 +78,7 @@ async function withMachines(platform: string, body: (bench: Bench) => Promise<vo
   try {
     const manifest = await readManifest(platform);
     const store = new TemplateStore(join(folder, "templates"));
-    const run: Run = async (machines, script, cold = false) => {
+    const run: Run = async (machines, script, { cold = false, zygotes } = {}) => {
       const begin = performance.now();
       const result = await runVmTest({
         manifest: { ...manifest, machines, ...(cold ? { boot: "cold" } : {}) },
@@ -73,7 +87,7 @@ async function withMachines(platform: string, body: (bench: Bench) => Promise<vo
         realPath: (path) => path,
         folder: join(folder, "run"),
         accelerator: "tcg",
-        templates: { storeOf: () => store },
+        templates: { storeOf: () => store, ...(zygotes === undefined ? {} : { zygotes }) },
         log: () => {},
       });
       if (result.error !== undefined) throw result.error;
@@ -98,9 +112,29 @@ async function benchOne({ name, one, run, boot, copy }: BenchOneOptions): Promis
   const first: Script = (tools) => answer(tools[name]);
   line("boot until the agent answers", showMs(await timeStart(run, one, name)), boot);
   line("boot, settle and freeze, once", showMs(await run(one, first)), "");
-  const times: number[] = [];
-  for (let round = 0; round < 5; round++) times.push(await run(one, first));
-  line("a copy's first command, all around it", `${showMs(Math.min(...times))}, median ${showMs(median(times))}`, copy);
+  const rounds = async (each: Run): Promise<string> => {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round++) times.push(await each(one, first));
+    return `${showMs(Math.min(...times))}, median ${showMs(median(times))}`;
+  };
+  line("first command of a run's first copy", await rounds(run), copy);
+  line(IDLE, `${await measureIdle(run, one, name)} MB`, "< 150 MB");
+  await withForks(run, async (fork) => {
+    await fork(one, first);
+    line("of the second, for which one is made to fork", showMs(await fork(one, first)), "");
+    line("of those after it, which are forked", await rounds(fork), copy);
+    line(`${IDLE} that is forked`, `${await measureIdle(fork, one, name)} MB`, "< 150 MB");
+  });
+}
+
+/** Runs whose copies are forked, beginning with nothing to fork from. */
+async function withForks(run: Run, body: (fork: Run) => Promise<void>): Promise<void> {
+  const zygotes = new Zygotes();
+  try {
+    await body((machines, script) => run(machines, script, { zygotes }));
+  } finally {
+    await zygotes.close();
+  }
 }
 
 async function answer(machine: Machine | undefined): Promise<void> {
@@ -130,7 +164,7 @@ async function timeStart(run: Run, machines: Machines, name: string): Promise<nu
       await tools[name]?.start();
       time = performance.now() - begin;
     },
-    true,
+    { cold: true },
   );
   return time;
 }
@@ -164,23 +198,33 @@ async function countIds(run: Run, machine: MachineManifest): Promise<number> {
   return ids.size;
 }
 
-/** Proportional set size of the one QEMU that this process has, after a second of rest. */
+/** Proportional set size of the QEMU that was started last, after a second of rest. */
 async function measureIdle(run: Run, machines: Machines, name: string): Promise<string> {
   let size = 0;
   await run(machines, async (tools) => {
     await tools[name]?.start();
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    for (const pid of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
-      try {
-        const [, parent = ""] = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "ascii")) ?? [];
-        if (Number(parent) !== process.pid || !readFileSync(`/proc/${pid}/comm`, "ascii").startsWith("qemu")) continue;
-        size = Number(/^Pss:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "ascii"))?.[1] ?? 0);
-      } catch {
-        // It ended while we looked.
-      }
-    }
+    const started = qemusOf(process.pid);
+    // Those that are forked are children of another one.
+    const pid = started.flatMap(qemusOf).at(-1) ?? started.at(-1);
+    size = Number(/^Pss:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "ascii"))?.[1] ?? 0);
   });
   return (size / 1000).toFixed(0);
+}
+
+function qemusOf(parent: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const status = readFileSync(`/proc/${pid}/status`, "ascii");
+        return /^Name:\s+qemu/m.test(status) && new RegExp(`^PPid:\\s*${parent}$`, "m").test(status);
+      } catch {
+        // It ended while we looked.
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 /** One test the rival's way: boot, wait until all units have settled, run a command, leave. */
