@@ -24,9 +24,12 @@ export default defineBuildTool(({ stdenv, fetchUrl, nodejs, bash }) =>
         hash: "sha512-mbTumm6KQPUHyzTPQaF3ObXYnx0SqqfV2nabqFVQBwD6Kl7PhGSLSzOlfFTWy0P3BjghaSKA2W9GB19Jk+ZcTg==",
       })} --strip-components=1 package/4.0.0_best_int/eng.traineddata.gz
       gunzip 4.0.0_best_int/eng.traineddata.gz
+      # Its package has no text of a licence; where the data comes from has the engine's.
+      printf '%s\n' 'eng.traineddata, of https://github.com/tesseract-ocr/tessdata_best, is under the licence in the file LICENSE.' > NOTICE
     `,
     install: `
-      mkdir -p "$out/lib/tesseract" "$out/bin"
+      mkdir -p "$out/lib/tesseract" "$out/bin" "$out/share/licenses/tesseract"
+      install -m 444 LICENSE NOTICE "$out/share/licenses/tesseract"
       install -m 444 tesseract-core-simd-lstm.js tesseract-core-simd-lstm.wasm 4.0.0_best_int/eng.traineddata "$out/lib/tesseract"
       install -m 444 ${local("./tesseract.cjs")} "$out/lib/tesseract/tesseract.cjs"
       printf '#!%s\\nexec %s %s "$@"\\n' ${bash}/bin/bash ${nodejs}/bin/node "$out/lib/tesseract/tesseract.cjs" > "$out/bin/tesseract"
@@ -37,6 +40,7 @@ export default defineBuildTool(({ stdenv, fetchUrl, nodejs, bash }) =>
       [ -z "$(tesseract empty.pgm - --psm 6 | tr -d ' \\n')" ]
       ! tesseract /nowhere - 2> words
       grep -F 'no such file' words
+      grep -F 'Apache License' "$out/share/licenses/tesseract/LICENSE"
     `,
   }),
 );
