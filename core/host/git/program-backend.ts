@@ -15,11 +15,12 @@ import { revisionMissing, silentServer, tooLarge, unreachable } from "./errors.t
 import { either, whileGrowing } from "./while-growing.ts";
 import { tooMuch, type TreeLimits, TREE_LIMITS } from "./write-tree.ts";
 
-/** Settings of every call: ask nobody, run no foreign command, change no byte of a file. */
+/** Settings of every call: ask nobody, run no foreign command, change no byte of a file, leave no process that tidies what is removed soon. */
 const SETTINGS = [
   "core.autocrlf=false",
   "core.symlinks=true",
   "core.fsmonitor=false",
+  "maintenance.auto=false",
   "protocol.ext.allow=never",
   "protocol.file.allow=always",
   "safe.directory=*",

@@ -45,7 +45,8 @@ export class TestRepository {
       GIT_COMMITTER_NAME: "a",
       GIT_COMMITTER_EMAIL: "a@example.org",
     };
-    return execFileSync("git", args, {
+    // Without it git begins another process after each commit, to see whether there is something to tidy.
+    return execFileSync("git", ["-c", "maintenance.auto=false", ...args], {
       cwd: this.folder,
       encoding: "utf8",
       env: { PATH: process.env["PATH"], HOME: this.folder, ...person, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date },
