@@ -212,6 +212,38 @@ test("lockInputs() tells where the input that cannot be locked is declared, and 
   assert.equal([said.at, said.details], [undefined, ["given by --override-input b"]]);
 });
 
+test("lockInputs() refuses flakes that need each other and pin nothing, and says what to write", async () => {
+  const locate = (path: readonly string[]) => ({ file: "/flake.config.ts", line: path.length, column: 1 });
+  const needs = (name: string) => ({ declared: { [name]: { url: git(name) } }, ownLock: [] });
+  const lock = (declared: DeclaredInputs, fetcher: InputFetcher) =>
+    lockInputs({ declared, lock: EMPTY_LOCK, update: "none", fetcher, locate });
+  const fault = (declared: DeclaredInputs, fetcher: InputFetcher) =>
+    lock(declared, fetcher).then(
+      () => assert.unreachable("expected an error") as never,
+      (error: { code: string; at: unknown; message: string; hint: string }) => error,
+    );
+  const two = world({ [git("a")]: needs("b"), [git("b")]: needs("a") });
+  const circle = await fault({ a: { url: git("a") } }, two);
+  assert.is(circle.code, "flake.circular-inputs");
+  assert.match(circle.message, '"a/b/a": it is "a" again');
+  assert.equal(circle.at, locate(["a", "b", "a"]));
+  assert.match(circle.hint, 'a: { inputs: { b: { inputs: { a: { follows: "a" } } } } }');
+  const mended: DeclaredInputs = { a: { url: git("a"), inputs: { b: { inputs: { a: { follows: "a" } } } } } };
+  assert.equal(Object.keys((await lock(mended, two)).lock.nodes).sort(), ["a", "a/b", "root"]);
+  // One that pins what it needs has an end, and so has one that is used twice.
+  const pinned = world({
+    [git("a")]: needs("b"),
+    [git("b")]: { ...needs("a"), ownLock: ["a"] },
+    [git("c")]: needs("a"),
+  });
+  await lock({ a: { url: git("a") }, b: { url: git("b") }, c: { url: git("c") } }, pinned);
+  let count = 0;
+  const endless: InputFetcher = {
+    fetch: async (reference) => ({ locked: source(formatReference(reference), ++count), ...needs("more") }),
+  };
+  assert.is((await fault({ more: { url: git("more") } }, endless)).code, "flake.inputs-too-deep");
+});
+
 test("lockInputs() refuses to follow what is not there, where it is declared", async () => {
   const locate = (path: readonly string[]) => ({ file: "/flake.config.ts", line: path.length, column: 1 });
   const fault = (declared: DeclaredInputs) =>

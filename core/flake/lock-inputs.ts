@@ -76,7 +76,12 @@ export async function lockInputs(options: LockInputsOptions): Promise<LockInputs
     old,
   );
   const run = new LockRun(options);
-  const inputs = await run.lockLevel(declared, rootOf(old).inputs ?? {}, [], { parent: undefined, path: [] });
+  const inputs = await run.lockLevel(declared, rootOf(old).inputs ?? {}, [], {
+    parent: undefined,
+    path: [],
+    chain: [],
+    replaced: new Set(),
+  });
   checkFollows(inputs, run.nodes, options);
   const root: LockRoot = Object.keys(inputs).length === 0 ? {} : { inputs };
   const lock: LockFile = { version: 1, root: ROOT_NODE, nodes: { ...run.nodes, [ROOT_NODE]: root } };
@@ -123,7 +128,14 @@ interface Declarer {
   readonly parent: LockedSource | undefined;
   /** Names that lead to it from the root; what it follows begins there. */
   readonly path: readonly string[];
+  /** Itself and the flakes that led to it, of those that pin nothing of their own. */
+  readonly chain: readonly { readonly locked: LockedSource; readonly path: readonly string[] }[];
+  /** Inputs below that something takes the place of, by the names that lead to them from the root, with `/` between. */
+  readonly replaced: ReadonlySet<string>;
 }
+
+/** Inputs of inputs, over and over: what goes deeper is made by somebody who means no good. */
+const MAX_DEPTH = 200;
 
 class LockRun {
   readonly nodes: Record<string, LockNode | LockRoot> = {};
@@ -186,8 +198,12 @@ class LockRun {
       const isFlake = declaration.flake !== false;
       const fetched = await this.#fetch(url, path, declarer, isFlake, replacement !== undefined);
       locked = old !== undefined && isSameContent(old.locked, fetched.locked) ? old.locked : fetched.locked;
-      const unpinned = this.#unpinned(fetched, overridden, path);
-      inputs = await this.lockLevel(unpinned, old?.inputs ?? {}, path, { parent: locked, path });
+      const below = [...overridden.keys()].map((key) => `${path.join("/")}/${key}`);
+      const replaced = new Set([...declarer.replaced, ...below]);
+      const unpinned = this.#unpinned(fetched, overridden, { path, replaced });
+      this.#checkEnds(unpinned, locked, path, declarer);
+      const chain = [...declarer.chain, { locked, path }];
+      inputs = await this.lockLevel(unpinned, old?.inputs ?? {}, path, { parent: locked, path, chain, replaced });
     }
     const overrides = await this.#lockOverrides(overridden, old?.overrides ?? {}, path, declarer);
     const name = nodeName(path);
@@ -259,7 +275,7 @@ class LockRun {
   #unpinned(
     fetched: FetchedInput,
     overridden: ReadonlyMap<string, InputDeclaration>,
-    path: readonly string[],
+    { path, replaced }: Pick<Declarer, "path" | "replaced">,
   ): DeclaredInputs {
     const declared = fetched.declared ?? {};
     for (const name of new Set([...overridden.keys()].map((key) => key.split("/")[0] as string))) {
@@ -270,9 +286,39 @@ class LockRun {
     // Its own `follows` count from its own root and are resolved there.
     return Object.fromEntries(
       Object.entries(declared).filter(
-        ([name, { follows }]) => follows === undefined && !fetched.ownLock.includes(name) && !overridden.has(name),
+        ([name, { follows }]) =>
+          follows === undefined && !fetched.ownLock.includes(name) && !replaced.has([...path, name].join("/")),
       ),
     );
+  }
+
+  /**
+   * Flakes that need each other and pin nothing would be asked for without end.
+   *
+   * @throws {CodedError} `flake.circular-inputs`, `flake.inputs-too-deep`
+   */
+  #checkEnds(unpinned: DeclaredInputs, locked: LockedSource, path: readonly string[], { chain }: Declarer): void {
+    if (Object.keys(unpinned).length === 0) return;
+    const above = chain.find((each) => isSameContent(each.locked, locked));
+    const at = this.#options.locate?.(path);
+    const name = path.join("/");
+    if (above !== undefined) {
+      const first = above.path.join("/");
+      throw new CodedError(
+        "flake.circular-inputs",
+        `Cannot lock the input "${name}": it is "${first}" again, which needs it`,
+        {
+          at,
+          hint: `Let it be that input, in flake.config.ts: inputs: { ${override(path, first)} }`,
+        },
+      );
+    }
+    if (path.length > MAX_DEPTH)
+      throw new CodedError(
+        "flake.inputs-too-deep",
+        `Cannot lock the input "${name.slice(0, 60)}…": found more than ${MAX_DEPTH} inputs inside each other`,
+        { at, hint: `Leave out what "${path[0]}" needs: inputs: { ${path[0]}: { url: "…", flake: false } }` },
+      );
   }
 
   /** Inputs of an entry that stays stay as well, but for those that are named to be moved. */
@@ -289,7 +335,12 @@ class LockRun {
         const here = [...path, name];
         if (isLockNode(node) && this.#isUpdatedBelow(here)) {
           const declaration = { url: node.original, ...(node.flake === false ? { flake: false } : {}) };
-          return this.#lockInput(declaration, target, here, { parent: locked, path });
+          return this.#lockInput(declaration, target, here, {
+            parent: locked,
+            path,
+            chain: [{ locked, path }],
+            replaced: new Set(),
+          });
         }
         this.#keep(target);
         return target;
@@ -330,6 +381,12 @@ class LockRun {
 function nodeName(path: readonly string[]): string {
   const name = path.join("/");
   return name === ROOT_NODE ? `${name}'` : name;
+}
+
+/** What is written to let an input of an input follow another one. */
+function override([name = "", ...below]: readonly string[], target: string): string {
+  const inner = below.length === 1 ? `${below[0]}: { follows: "${target}" }` : override(below, target);
+  return `${name}: { inputs: { ${inner} } }`;
 }
 
 /** Wait for all, so that nothing goes on behind an error; the first fault in order is thrown. */
