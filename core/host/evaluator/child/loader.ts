@@ -66,6 +66,8 @@ export class Loader {
   readonly #options: LoaderOptions;
   readonly #loaded = new Map<string, Loaded>();
   readonly #host: Module;
+  /** Parts of the engine that were imported, and those of them that nobody has taken yet. */
+  readonly #ofEngine = new Map<string, Module>();
   #floors: Module[] = [];
   #partNames: readonly string[] | undefined;
   #ofBundle: Readonly<Record<string, string>> | undefined;
@@ -248,6 +250,8 @@ export class Loader {
       });
     const { engine } = this.#options;
     const type = attributes.type;
+    const known = type === undefined ? this.#ofEngine.get(specifier) : undefined;
+    if (known !== undefined) return known;
     if (type !== undefined && type !== "json") throw refuse(`the import type "${type}" is not known, expected "json"`);
     if (specifier === "floe:host" && importer.startsWith(`${this.#inside}/`)) return this.#host;
     if (specifier.startsWith("#floe/")) {
@@ -260,10 +264,9 @@ export class Loader {
         );
         throw refuse("there is no such part of Floe", near ?? `The parts are ${parts.join(", ")}.`);
       }
-      const part = this.#part(floor);
-      if (part !== undefined) return part;
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
-      const module = this.#load(path, engine, place);
+      const module = this.#options.image?.part(floor) ?? this.#load(path, engine, place);
+      this.#ofEngine.set(specifier, module);
       this.#floors.push(module);
       return module;
     }
