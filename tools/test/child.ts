@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { FairClock } from "./fair-clock.ts";
 
 /** How a child process ended. */
 export interface ChildResult {
@@ -12,6 +13,7 @@ export interface ChildResult {
 
 export interface ChildOptions {
   readonly cwd: string;
+  /** As {@link FairClock} counts them. */
   readonly timeoutSeconds: number;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
@@ -38,10 +40,12 @@ export function runChild(command: readonly [string, ...string[]], options: Child
       // It ended by itself meanwhile.
     }
   };
-  const timer = setTimeout(() => {
+  const clock = new FairClock();
+  const timer = setInterval(() => {
+    if (!clock.isOver(options.timeoutSeconds)) return;
     timedOut = true;
     end();
-  }, options.timeoutSeconds * 1000);
+  }, 1000);
   options.signal.addEventListener("abort", end, { once: true });
   if (options.signal.aborted) end();
   for (const stream of [child.stdout, child.stderr]) {
@@ -52,7 +56,7 @@ export function runChild(command: readonly [string, ...string[]], options: Child
   }
   return new Promise((resolve) => {
     const finish = (code: number | undefined) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       options.signal.removeEventListener("abort", end);
       resolve({ code, output, timedOut, seconds: (performance.now() - started) / 1000 });
     };
