@@ -1,5 +1,7 @@
 /** What of the engine's bundle evaluations load, in its folder `dist`. */
 export interface BundleFiles {
+  /** What the process runs. */
+  readonly process: string;
   /** The parts of the engine as one script, see `child/engine-image.ts`. */
   readonly image: string;
   /** That script as compiled by the Node of this version: of another one it would be refused. */
@@ -14,6 +16,7 @@ export interface BundleFiles {
 export function bundleFiles(engine: string): BundleFiles {
   const dist = `${engine}/dist`;
   return {
+    process: `${dist}/evaluator.cjs`,
     image: `${dist}/engine-image.js`,
     imageCode: `${dist}/engine-image-${process.version}.code`,
     stripper: `${dist}/strip-types-${process.versions["amaro"]}.cjs`,

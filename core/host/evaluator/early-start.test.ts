@@ -1,17 +1,16 @@
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { chownSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
 import { EarlyStart, offerEarlyStart } from "./early-start.ts";
+import type { RunningEvaluation } from "./spawn-evaluation.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
 
 /** Tells what was taken of it. */
 class Watched extends EarlyStart {
-  taken: ChildProcess | undefined;
+  taken: RunningEvaluation | undefined;
 
-  override take(...asked: Parameters<EarlyStart["take"]>): ChildProcess | undefined {
+  override take(...asked: Parameters<EarlyStart["take"]>): RunningEvaluation | undefined {
     const child = super.take(...asked);
     this.taken ??= child;
     return child;
@@ -23,7 +22,7 @@ async function makeWorld() {
     "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
     "flake/a.ts": "export const a = 1;\n",
   });
-  const make = (): Watched => new Watched(`${folder}/questions`, "a command");
+  const make = (): Watched => new Watched(folder, "a command");
   const flake = flakeIn(`${folder}/flake`);
   const askWith = async (early: EarlyStart, attribute: string): Promise<unknown> => {
     offerEarlyStart(early);
@@ -35,11 +34,13 @@ async function makeWorld() {
   return { folder, make, askWith };
 }
 
-const hasEnded = (child: ChildProcess | undefined): Promise<void> =>
+const hasEnded = (child: RunningEvaluation | undefined): Promise<void> =>
   new Promise((resolve) => {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.ref();
-    child.once("exit", () => resolve());
+    if (child === undefined || child.hasEnded()) return resolve();
+    child.hold(true);
+    child.onEnd(() => resolve());
+    child.output.resume();
+    child.errors.resume();
   });
 
 test("EarlyStart begins with the question of the last time, and the evaluation takes its answer", async () => {
@@ -73,7 +74,6 @@ test("EarlyStart.end() ends what nobody needs", async () => {
   assert.ok(child);
   early.end();
   await hasEnded(child);
-  assert.is(child.signalCode, "SIGKILL");
 });
 
 const isRoot = process.geteuid?.() === 0;
@@ -99,6 +99,11 @@ test("EarlyStart does without a file that is damaged or cut short", async () => 
   assert.is(readFileSync(file, "utf8"), text);
 });
 
+const ownChildren = (): string[] =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, "latin1")
+    .trim()
+    .split(" ")
+    .filter((pid) => pid !== "");
 const hasSandbox = findProgram("bwrap") !== undefined;
 if (!hasSandbox) console.log("skipped: bubblewrap is not installed");
 
@@ -109,7 +114,7 @@ if (!hasSandbox) console.log("skipped: bubblewrap is not installed");
   const child = early.begin();
   assert.ok(child);
   // Nobody hears of its end meanwhile: who has heard of it does not take it.
-  while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1")))
+  while (!ownChildren().some((pid) => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))))
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   renameSync(`${folder}/away`, `${folder}/flake`);
   assert.is(await askWith(early, "a"), 1);
@@ -124,8 +129,7 @@ if (!hasSandbox) console.log("skipped: bubblewrap is not installed");
     const early = make();
     const child = early.begin();
     assert.ok(child);
-    child.ref();
-    await once(child, "close");
+    await hasEnded(child);
     renameSync(`${folder}/away`, `${folder}/flake`);
     assert.is(await askWith(early, "a"), 1);
     assert.is(early.taken, undefined);

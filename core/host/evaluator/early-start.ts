@@ -1,22 +1,22 @@
-import type { ChildProcess } from "node:child_process";
 import { closeSync, fstatSync, readSync } from "node:fs";
-import type { Socket } from "node:net";
 import { keepFile, linesOfSum, sumOf, userCacheFolder, withSum } from "../answers/kept-files.ts";
-import { type EvaluationProcess, killEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
+import { Spares } from "./spares.ts";
+import { type EvaluationProcess, type RunningEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
 /** How many commands are known: those whose question changed last. */
 const KEPT = 16;
 
 /** A process that was begun, with what it was asked. */
 interface Begun {
-  readonly child: ChildProcess;
+  readonly child: RunningEvaluation;
+  readonly process: EvaluationProcess;
   readonly text: string;
 }
 
 /**
  * The evaluation that a command will most likely ask for, begun before the program is loaded: the same question to the same process as
  * when the command was given before, so that the process starts and loads the flake while the program is loaded and looks at the flake
- * and its lock.
+ * and its lock. Where the command before has left a process that stands ready, that one is asked.
  *
  * Whoever needs an answer says what would be started and asked. Only a process that is exactly that is used, and any other ended;
  * so what was kept decides how fast an answer comes, and never what it says.
@@ -26,33 +26,38 @@ interface Begun {
 export class EarlyStart {
   readonly #folder: string;
   readonly #name: string;
+  readonly #spares: Spares;
   #begun: Begun | undefined;
   #kept: string | undefined;
+  #leave: (() => void) | undefined;
+  #isWatching = false;
 
   /**
-   * @param folder Where questions are kept; made when the first one is.
+   * @param cache Folder for questions and for processes that stand ready; made when the first one is.
    * @param key The command, the place it is given in, and the program.
    */
-  constructor(folder: string, key: string) {
-    this.#folder = folder;
+  constructor(cache: string, key: string) {
+    this.#folder = `${cache}/questions`;
     this.#name = sumOf(Buffer.from(key));
+    this.#spares = new Spares(`${cache}/spares`);
   }
 
   /** Start the process, if the command is known. What cannot be started is no reason to fail. */
-  begin(): ChildProcess | undefined {
-    const descriptor = tryOpen(`${this.#folder}/${this.#name}`);
+  begin(): RunningEvaluation | undefined {
+    const descriptor = tryOpen(this.#file);
     if (descriptor === undefined) return undefined;
     try {
       const bytes = readOwn(descriptor);
-      const [question, process_] = linesOfSum(bytes) ?? [];
-      if (question === undefined || process_ === undefined) return undefined;
-      const child = spawnEvaluation(JSON.parse(process_) as EvaluationProcess, descriptor);
-      child.on("error", () => {});
-      hold(child, false);
+      const [question, words] = linesOfSum(bytes) ?? [];
+      if (question === undefined || words === undefined) return undefined;
+      const asked = JSON.parse(words) as EvaluationProcess;
+      const child = this.#askSpare(asked, question) ?? spawnEvaluation(asked, descriptor);
+      child.onFailure(() => {});
+      child.hold(false);
       const text = bytes.toString("utf8");
       this.#kept = text;
-      this.#begun = { child, text };
-      process.once("exit", () => this.end());
+      this.#begun = { child, process: asked, text };
+      this.#watchExit();
       return child;
     } catch {
       return undefined;
@@ -62,31 +67,71 @@ export class EarlyStart {
   }
 
   /**
-   * The process that was begun, if it is this one and was asked this question; it is given once. What one says that has ended already
-   * goes by unheard.
+   * A process that was asked this: the one that was begun, if it is this one and was asked this question, else one that stands ready.
+   * What one says that has ended already goes by unheard.
    */
-  take(asked: EvaluationProcess, question: string): ChildProcess | undefined {
+  take(asked: EvaluationProcess, question: string): RunningEvaluation | undefined {
     const begun = this.#begun;
-    if (begun === undefined) return undefined;
-    const { exitCode, signalCode } = begun.child;
-    if (exitCode !== null || signalCode !== null || begun.text !== textOf(asked, question)) return this.end();
     this.#begun = undefined;
-    hold(begun.child, true);
-    return begun.child;
+    if (begun !== undefined && !begun.child.hasEnded() && begun.text === textOf(asked, question)) {
+      begun.child.hold(true);
+      return begun.child;
+    }
+    begun?.child.kill();
+    return this.#askSpare(asked, question);
   }
 
-  /** No answer is needed: it was known, or the command failed. */
-  end(): undefined {
-    if (this.#begun !== undefined) killEvaluation(this.#begun.child);
+  /** No answer is needed: it was known, or the command failed. @param staysSeconds As of {@link keep}, for one that stood ready. */
+  end(staysSeconds = 0): void {
+    const begun = this.#begun;
     this.#begun = undefined;
+    begun?.child.kill();
+    if (begun?.child.isSpare === true) this.#leaveLater(begun.process, staysSeconds);
   }
 
-  /** Begin with this the next time. What cannot be kept is no reason to fail. */
-  keep(asked: EvaluationProcess, question: string): void {
+  /**
+   * Begin with this the next time. What cannot be kept is no reason to fail.
+   *
+   * @param staysSeconds How long a process for it stands ready once this program has ended; 0 for none.
+   */
+  keep(asked: EvaluationProcess, question: string, staysSeconds: number): void {
     const text = textOf(asked, question);
-    if (text === this.#kept) return;
+    if (text !== this.#kept) keepFile(this.#folder, this.#name, { text, kept: KEPT });
     this.#kept = text;
-    keepFile(this.#folder, this.#name, { text, kept: KEPT });
+    this.#leaveLater(asked, staysSeconds);
+  }
+
+  /** Leave a process for the next command, if there is to be one; done at the end of this program. */
+  leave(): void {
+    const leave = this.#leave;
+    this.#leave = undefined;
+    leave?.();
+  }
+
+  get #file(): string {
+    return `${this.#folder}/${this.#name}`;
+  }
+
+  #askSpare(asked: EvaluationProcess, question: string): RunningEvaluation | undefined {
+    const spare = this.#spares.claim(asked);
+    // One that has ended meanwhile says nothing, and somebody else is asked.
+    spare?.input?.on("error", () => {}).end(`${question}\n`);
+    return spare;
+  }
+
+  #leaveLater(asked: EvaluationProcess, seconds: number): void {
+    if (seconds <= 0) return;
+    this.#leave = () => this.#spares.leave(asked, { question: this.#file, seconds });
+    this.#watchExit();
+  }
+
+  #watchExit(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    process.once("exit", () => {
+      this.end();
+      this.leave();
+    });
   }
 }
 
@@ -108,14 +153,6 @@ function readOwn(descriptor: number): Buffer {
   return bytes;
 }
 
-/** Whether this process waits for the other. */
-function hold(child: ChildProcess, waits: boolean): void {
-  for (const each of [child, child.stdout as Socket | null, child.stderr as Socket | null]) {
-    if (waits) each?.ref();
-    else each?.unref();
-  }
-}
-
 function textOf(asked: EvaluationProcess, question: string): string {
   return withSum([question, JSON.stringify(asked)]);
 }
@@ -133,8 +170,7 @@ export function takeEarlyStart(): EarlyStart | undefined {
   return early;
 }
 
-/** The folder for questions of this user. */
+/** The folder for what is kept and left for this user. */
 export function defaultEarlyStartFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const cache = userCacheFolder(env);
-  return cache === undefined ? undefined : `${cache}/questions`;
+  return userCacheFolder(env);
 }

@@ -50,6 +50,14 @@ export function hasEngineImage(): boolean {
   return isBundleCurrent() && existsSync(bundleFiles(findEngine()).image);
 }
 
+/** What tells one bundle from the next; `undefined` where evaluations get the engine from its sources. */
+export function engineBundle(): string | undefined {
+  if (!hasEngineImage()) return undefined;
+  const { image, process: child, stripper, stripped } = bundleFiles(findEngine());
+  const states = [image, child, stripper, stripped].map((file) => statSync(file, { throwIfNoEntry: false }));
+  return states.map((state) => (state === undefined ? "" : `${state.size} ${state.ctimeMs} ${state.ino}`)).join(" ");
+}
+
 function compareBundle(engine: string): boolean {
   const bundle = join(engine, "dist/floe.cjs");
   if (!existsSync(bundle)) return false;

@@ -7,6 +7,7 @@ export {
   type LockNeeded,
 } from "./evaluate.ts";
 export { takeEarlyStart } from "./early-start.ts";
+export { readEvaluationSettings } from "./limits.ts";
 export { bundleFiles } from "./bundle-files.ts";
 export { makeStripTypes } from "./child/strip-types.ts";
 export type { DebugStop, EvaluationDebugger, HowToGoOn } from "./debug-channel.ts";

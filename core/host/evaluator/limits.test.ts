@@ -1,27 +1,37 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { DEFAULT_LIMITS, readEvaluationLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, readEvaluationSettings } from "./limits.ts";
 import { makeFolder } from "./testing.ts";
 
 const settings = (user: string, machine = "{}") => {
   const root = makeFolder({ "etc/floe/settings.json": machine, "home/.config/floe/settings.json": user });
-  return readEvaluationLimits({ environment: {}, home: `${root}/home`, root });
+  return readEvaluationSettings({ environment: {}, home: `${root}/home`, root }, false);
 };
 
-test("readEvaluationLimits() takes the user's word over the machine's, and the defaults below", () => {
-  assert.equal(settings('{ "minFree": "1G" }'), DEFAULT_LIMITS);
+test("readEvaluationSettings() takes the user's word over the machine's, and the defaults below", () => {
+  const defaults = { ...DEFAULT_LIMITS, staysSeconds: 0 };
+  assert.equal(settings('{ "minFree": "1G" }'), defaults);
   const machine = '{ "evaluationTimeout": 10, "evaluationMemory": "1G" }';
-  assert.equal(settings('{ "evaluationTimeout": 0.5 }', machine), { timeoutSeconds: 0.5, memoryMiB: 1024 });
-  assert.equal(readEvaluationLimits({ environment: {}, home: "/nowhere", root: "/nowhere" }), DEFAULT_LIMITS);
+  assert.equal(settings('{ "evaluationTimeout": 0.5 }', machine), {
+    timeoutSeconds: 0.5,
+    memoryMiB: 1024,
+    staysSeconds: 0,
+  });
+  const nowhere = { environment: {}, home: "/nowhere", root: "/nowhere" };
+  assert.equal(readEvaluationSettings(nowhere, false), defaults);
+  assert.is(settings('{ "evaluatorStays": 60 }', '{ "evaluatorStays": 10 }').staysSeconds, 60);
+  assert.is(readEvaluationSettings(nowhere, true).staysSeconds, 180);
 });
 
-test("readEvaluationLimits() refuses what is no limit", () => {
+test("readEvaluationSettings() refuses what is no limit", () => {
   for (const text of [
     "{",
     '{ "evaluationTimeout": "1" }',
     '{ "evaluationTimeout": 0 }',
     '{ "evaluationMemory": "1M" }',
     '{ "evaluationMemory": true }',
+    '{ "evaluatorStays": -1 }',
+    '{ "evaluatorStays": "3m" }',
   ]) {
     assert.throws(
       () => settings(text),

@@ -8,26 +8,43 @@ export interface EvaluationLimits {
   readonly memoryMiB: number;
 }
 
+/** What the settings say of evaluations. */
+export interface EvaluationSettings extends EvaluationLimits {
+  /** How long a process stands ready for the next command once one has evaluated, in seconds; 0: none does. */
+  readonly staysSeconds: number;
+}
+
 export const DEFAULT_LIMITS: EvaluationLimits = { timeoutSeconds: 300, memoryMiB: 2048 };
+
+/** How long a process stands ready for somebody at a terminal. */
+const DEFAULT_STAYS_SECONDS = 180;
 
 /** Less than this the runtime cannot even start with. */
 const MIN_MEMORY_MIB = 64;
 
 /**
- * Read `{ "evaluationTimeout": 300, "evaluationMemory": "2G" }` (seconds; a size) from `/etc/floe/settings.json`, and over it
+ * Read `{ "evaluationTimeout": 300, "evaluationMemory": "2G", "evaluatorStays": 180 }` (seconds; a size; seconds) from `/etc/floe/settings.json`, and over it
  * `~/.config/floe/settings.json`; other keys belong to others.
  *
+ * @param atTerminal Whether somebody gives commands, for whom processes stand ready unless the settings say otherwise.
  * @throws {CodedError} `evaluation.settings-malformed`
  */
-export function readEvaluationLimits(places?: SettingsPlaces): EvaluationLimits {
+export function readEvaluationSettings(places?: SettingsPlaces, atTerminal = isAtTerminal()): EvaluationSettings {
   const [nearest, next] = readSettingsFiles(places).map(parse);
-  return { ...DEFAULT_LIMITS, ...next, ...nearest };
+  return { ...DEFAULT_LIMITS, staysSeconds: atTerminal ? DEFAULT_STAYS_SECONDS : 0, ...next, ...nearest };
 }
 
-function parse({ file, text }: SettingsFile): Partial<EvaluationLimits> {
-  const { evaluationTimeout: timeout, evaluationMemory: memory } = fieldsOf(text, file);
+/** Whether somebody may give the next command soon: words go to a terminal, and not to what runs tests for others. */
+function isAtTerminal(): boolean {
+  return !process.env["CI"] && process.getBuiltinModule("node:tty").isatty(2);
+}
+
+function parse({ file, text }: SettingsFile): Partial<EvaluationSettings> {
+  const { evaluationTimeout: timeout, evaluationMemory: memory, evaluatorStays: stays } = fieldsOf(text, file);
   if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0 && Number.isFinite(timeout)))
     throw malformed(file, 'expected a number of seconds for "evaluationTimeout"');
+  if (stays !== undefined && !(typeof stays === "number" && stays >= 0 && Number.isFinite(stays)))
+    throw malformed(file, 'expected a number of seconds for "evaluatorStays", or 0 for none');
   const bytes = memory === undefined ? undefined : tryParseSize(String(memory));
   const memoryMiB = bytes === undefined ? undefined : Math.floor(bytes / 1024 ** 2);
   if (memory !== undefined && (memoryMiB === undefined || memoryMiB < MIN_MEMORY_MIB))
@@ -35,13 +52,17 @@ function parse({ file, text }: SettingsFile): Partial<EvaluationLimits> {
   return {
     ...(timeout === undefined ? {} : { timeoutSeconds: timeout }),
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
+    ...(stays === undefined ? {} : { staysSeconds: stays }),
   };
 }
 
-function fieldsOf(
-  text: string,
-  file: string,
-): { readonly evaluationTimeout?: unknown; readonly evaluationMemory?: unknown } {
+interface Fields {
+  readonly evaluationTimeout?: unknown;
+  readonly evaluationMemory?: unknown;
+  readonly evaluatorStays?: unknown;
+}
+
+function fieldsOf(text: string, file: string): Fields {
   try {
     return (JSON.parse(text) as object | null) ?? {};
   } catch (cause) {

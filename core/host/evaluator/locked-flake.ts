@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { LockedSource, LockFile, ResolvedInputs, SourceInfo } from "../../flake/index.ts";
-import { ENGINE_FOLDERS, findEngine, hasEngineImage } from "./engine.ts";
+import { ENGINE_FOLDERS, engineBundle, findEngine } from "./engine.ts";
 import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
 import type { AgentQuestion, EvaluatorQuestion, Expression, InputNode, Mount, Want } from "./protocol.ts";
 
@@ -44,6 +44,7 @@ export function makeQuestion(
   flake: LockedFlake,
   { want, candidates, attribute, expression }: Question,
 ): EvaluatorQuestion {
+  const bundle = engineBundle();
   const nodes: Record<string, InputNode> = {};
   const mounts = ownMounts(flake);
   for (const [id, input] of flake.resolved.nodes) {
@@ -76,7 +77,7 @@ export function makeQuestion(
   };
   return {
     engine: findEngine(),
-    bundled: hasEngineImage(),
+    ...(bundle === undefined ? {} : { bundle }),
     ...(built.length === 0 ? {} : { built }),
     configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`,
     mounts,

@@ -69,8 +69,8 @@ export interface EvaluatorQuestion {
   readonly mounts: readonly Mount[];
   readonly agent: AgentQuestion;
   readonly expression?: Expression;
-  /** Whether the engine comes from its bundle, and not from its sources. */
-  readonly bundled: boolean;
+  /** The state of the bundle that the engine comes from; absent where it comes from its sources. */
+  readonly bundle?: string;
   /** Outputs that were built for this evaluation; each has a mount. */
   readonly built?: readonly string[];
   /** Say after the answer what of the engine's bundle was compiled, in base64. Default false. */
@@ -209,6 +209,16 @@ export const CONSOLE_MARK = "\u0001";
 
 /** First line of the process: it was started, so a failure from here on is not one of the sandbox. */
 export const GREETING = "floe-evaluator 1";
+
+/** Last line of both streams: all has been said, so nobody has to wait for the end of the process. */
+export const END_MARK = "\u0004";
+
+/** Argument of a process that stands ready, with the seconds that it waits for its question: {@link SPARE_QUESTION}. */
+export const SPARE_ARGUMENT = "--spare=";
+
+/** Descriptors of such a process: the pipe that its question comes by, and what tells of the memory of the machine. */
+export const SPARE_QUESTION = 4;
+export const SPARE_MEMORY = 5;
 
 export interface HostFailure {
   readonly failed: {

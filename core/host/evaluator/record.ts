@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { formatLock } from "../../flake/index.ts";
 import { userCacheFolder } from "../answers/kept-files.ts";
 import { writeFileAtomic } from "../files/write.ts";
-import { bundleFiles } from "./bundle-files.ts";
-import { findEngine, hasEngineImage } from "./engine.ts";
+import { engineBundle, findEngine } from "./engine.ts";
 import { type FlakeLocation, placesOf, type Question } from "./locked-flake.ts";
 import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
@@ -116,7 +115,8 @@ function keyOf(flake: FlakeLocation, question: Question): string {
       RECORD_VERSION,
       process.version,
       engine,
-      engineState(engine),
+      // What runs outside of the realm is not among the files that the evaluation reads, and of a bundle nothing is.
+      engineBundle() ?? fingerprintTree(`${engine}/core/host/evaluator`, () => true).digest,
       flake.directory,
       flake.sourceDirectory,
       formatLock(flake.lock),
@@ -126,13 +126,6 @@ function keyOf(flake: FlakeLocation, question: Question): string {
       ...(question.expression === undefined ? [] : [question.expression]),
     ]),
   );
-}
-
-/** What runs outside of the realm is not among the files that the evaluation reads, and of a bundle nothing is. */
-function engineState(engine: string): string {
-  if (!hasEngineImage()) return fingerprintTree(`${engine}/core/host/evaluator`, () => true).digest;
-  const { size, ctimeMs, ino } = statSync(bundleFiles(engine).image);
-  return `${size} ${ctimeMs} ${ino}`;
 }
 
 function isCurrent({ files, trees, ways }: RecordFile, flake: FlakeLocation): boolean {

@@ -4,16 +4,16 @@ import { childFailure, ranOutOfMemory } from "./child-failure.ts";
 import { DebugChannel, debugQuestion, type EvaluationDebugger } from "./debug-channel.ts";
 import { DEBUG_ARGUMENT } from "./debug-protocol.ts";
 import { type EarlyStart, takeEarlyStart } from "./early-start.ts";
-import { type EvaluationLimits, readEvaluationLimits } from "./limits.ts";
+import { type EvaluationLimits, readEvaluationSettings } from "./limits.ts";
 import { Places } from "./places.ts";
 import { type EvaluationProfile, parseProfile } from "./profile.ts";
-import { CONSOLE_MARK, type EvaluatorQuestion, GREETING } from "./protocol.ts";
-import { killEvaluation, spawnEvaluation } from "./spawn-evaluation.ts";
+import { CONSOLE_MARK, END_MARK, type EvaluatorQuestion, GREETING } from "./protocol.ts";
+import { spawnEvaluation } from "./spawn-evaluation.ts";
 import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type ChildLimits, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
 
 export interface RunChildOptions {
-  /** Kill the evaluation after this time. Default what the settings say, see `readEvaluationLimits`. */
+  /** Kill the evaluation after this time. Default what the settings say, see `readEvaluationSettings`. */
   readonly timeoutSeconds?: number;
   /** Heap of the evaluation. Default what the settings say. */
   readonly memoryMiB?: number;
@@ -39,6 +39,7 @@ export interface ChildResult {
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 /** For evaluations that wait for people: as long as a timer can wait. */
 const LONGEST_SECONDS = 2_000_000;
+const LAST_LINE = `\n${END_MARK}\n`;
 const MAX_ERROR_BYTES = 1024 * 1024;
 
 /** Longest and shortest time that an evaluation is watched which did not end, in milliseconds. */
@@ -54,7 +55,7 @@ const BASE_MIB = 1024;
  *   `evaluation.crashed`, `evaluation.settings-malformed`; under a debugger `evaluation.no-such-line`, `evaluation.given-up`
  */
 export async function runChild(asked: EvaluatorQuestion, options: RunChildOptions = {}): Promise<ChildResult> {
-  const settings = readEvaluationLimits();
+  const settings = readEvaluationSettings();
   const { timeoutSeconds = settings.timeoutSeconds, memoryMiB = settings.memoryMiB, onProfile } = options;
   const places = new Places(asked.mounts);
   const question: EvaluatorQuestion = {
@@ -68,6 +69,8 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
     memoryMiB,
     watch: isDebugged || onProfile !== undefined,
   };
+  // From its sources the engine is loaded before anything else, and not looked at again.
+  const staysSeconds = question.bundle === undefined ? 0 : settings.staysSeconds;
   const [outcome, isolation] = await runConfined(question, limits, options);
   if (options.signal?.aborted === true) throw options.signal.reason;
   if (outcome.givenUp !== undefined) throw outcome.givenUp.error;
@@ -80,9 +83,9 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
       { hint: "Put large texts into files of the flake, and use them with local()." },
     );
   }
-  if (outcome.status === 0 && outcome.greeted && answer !== undefined) {
-    if (profile !== undefined && profile !== "") onProfile?.(parseProfile(profile, places));
-    outcome.keep();
+  if (outcome.isWhole && answer !== undefined) {
+    if (onProfile !== undefined && profile !== undefined) onProfile(parseProfile(profile, places));
+    outcome.keep(staysSeconds);
     return { answer, isolation };
   }
   const spent = outcome.timedOut ? timeoutSeconds * 1000 : outcome.milliseconds / 4;
@@ -90,6 +93,7 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
   if (outcome.timedOut) throw timeoutError(timeoutSeconds, await findPlace({ ...asked, watchMs }, limits, options));
   if (ranOutOfMemory(outcome.errors))
     throw memoryError(memoryMiB, await findPlace({ ...asked, watchMs }, limits, options));
+  if (outcome.greeted) outcome.keep(staysSeconds);
   throw childFailure(outcome, places);
 }
 
@@ -139,6 +143,8 @@ async function findPlace(
 
 interface Outcome {
   readonly greeted: boolean;
+  /** Whether it has said all that it had to say. */
+  readonly isWhole: boolean;
   readonly output: string;
   readonly errors: string;
   readonly status: number | null;
@@ -148,10 +154,10 @@ interface Outcome {
   readonly milliseconds: number;
   /** Why a debugger ended it. */
   readonly givenUp: { readonly error: unknown } | undefined;
-  /** Whether it was started before it was known what there is to ask. */
-  readonly wasBegun: boolean;
+  /** What it says of how it failed is no answer: it was there before it was known what there is to ask. */
+  readonly isInVain: boolean;
   /** Begin with this the next time that the command is given. */
-  readonly keep: () => void;
+  readonly keep: (staysSeconds: number) => void;
 }
 
 type RunLimits = EvaluationLimits & ChildLimits;
@@ -164,9 +170,8 @@ async function runConfined(
   // Who debugs goes on talking to the process.
   const early = options.debugger === undefined ? takeEarlyStart() : undefined;
   const run = async (command: ChildCommand): Promise<Outcome> => {
-    const outcome = await runOnce(command, question, limits, options, early);
-    // What was begun before anybody looked may have missed what is there now.
-    return outcome.greeted || !outcome.wasBegun ? outcome : runOnce(command, question, limits, options, early);
+    const outcome = await runOnce({ command, question, limits, options, early, isFresh: false });
+    return outcome.isInVain ? runOnce({ command, question, limits, options, early, isFresh: true }) : outcome;
   };
   const sandbox = sandboxCommand(question, limits);
   if (sandbox !== undefined) {
@@ -181,13 +186,17 @@ async function runConfined(
   return [await run(node), node.isolation];
 }
 
-function runOnce(
-  command: ChildCommand,
-  question: EvaluatorQuestion,
-  limits: RunLimits,
-  options: RunChildOptions,
-  early: EarlyStart | undefined,
-): Promise<Outcome> {
+interface RunOnceOptions {
+  readonly command: ChildCommand;
+  readonly question: EvaluatorQuestion;
+  readonly limits: RunLimits;
+  readonly options: RunChildOptions;
+  readonly early: EarlyStart | undefined;
+  /** Whether it has to be a process that is started for this. */
+  readonly isFresh: boolean;
+}
+
+function runOnce({ command, question, limits, options, early, isFresh }: RunOnceOptions): Promise<Outcome> {
   options.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const started = performance.now();
@@ -195,24 +204,29 @@ function runOnce(
     const dataKiB = (limits.memoryMiB + limits.memoryMiB / 4 + BASE_MIB) * 1024;
     const limited = ['ulimit -d "$0" 2>/dev/null; exec "$@"', String(Math.round(dataKiB)), command.program];
     const last = question.debug === undefined ? [] : [DEBUG_ARGUMENT];
-    const asked = { words: ["/bin/sh", "-c", ...limited, ...command.args, ...last], modules: options.modules?.file };
+    const places = new Places(question.mounts);
+    const asked = {
+      words: ["/bin/sh", "-c", ...limited, ...command.args, ...last],
+      modules: options.modules?.file,
+      flake: places.onHost(question.configFile),
+    };
     const line = JSON.stringify(question);
-    const begun = early?.take(asked, line);
+    const begun = isFresh ? undefined : early?.take(asked, line);
     const child = begun ?? spawnEvaluation(asked);
     const { maxAnswerBytes = MAX_ANSWER_BYTES } = options;
     const output: Buffer[] = [];
     let size = 0;
     let timedOut = false;
     let tooLarge = false;
-    const kill = (): void => killEvaluation(child);
+    const kill = (): void => child.kill();
     let givenUp: Outcome["givenUp"];
     const channel =
       options.debugger === undefined
         ? undefined
         : new DebugChannel({
             debugger: options.debugger,
-            places: new Places(question.mounts),
-            send: (words) => void child.stdin?.write(words),
+            places,
+            send: (words) => void child.input?.write(words),
             quit: (error) => {
               givenUp ??= { error };
               kill();
@@ -223,34 +237,26 @@ function runOnce(
       kill();
     }, limits.timeoutSeconds * 1000);
     options.signal?.addEventListener("abort", kill, { once: true });
-    child.stdout?.on("data", (chunk: Buffer) => {
-      const rest = channel?.push(chunk) ?? chunk;
-      output.push(rest);
-      size += rest.length;
-      tooLarge ||= size + (channel?.heldBytes ?? 0) > maxAnswerBytes;
-      if (tooLarge) kill();
-    });
-    const errors = new LineReader(options.onLine);
-    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => errors.push(chunk));
-    // A child that ends at once closes the pipe before it has read the question; its status tells more than EPIPE.
-    child.stdin?.on("error", () => {});
-    child.stdin?.write(`${line}\n`);
-    if (channel === undefined) child.stdin?.end();
-    const settle = (): void => {
+    let isSettled = false;
+    const settle = (): boolean => {
+      if (isSettled) return false;
+      isSettled = true;
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", kill);
+      return true;
     };
-    child.on("error", (error) => {
-      settle();
-      reject(error);
-    });
-    child.on("close", (status, signal) => {
-      settle();
+    const errors = new LineReader(options.onLine);
+    const finish = (status: number | null, signal: NodeJS.Signals | null): void => {
+      if (!settle()) return;
       channel?.end();
       errors.flush();
       const text = Buffer.concat(output).toString("utf8");
+      const greeted = text.startsWith(`${GREETING}\n`);
+      const isWhole = greeted && text.endsWith(LAST_LINE) && !tooLarge && !timedOut;
+      const isOver = isWhole || timedOut || tooLarge || givenUp !== undefined || options.signal?.aborted === true;
       resolve({
-        greeted: text.startsWith(`${GREETING}\n`),
+        greeted,
+        isWhole,
         output: text,
         errors: errors.text(),
         status,
@@ -259,16 +265,55 @@ function runOnce(
         tooLarge,
         milliseconds: performance.now() - started,
         givenUp,
-        wasBegun: begun !== undefined,
-        keep: () => early?.keep(asked, line),
+        isInVain: !isOver && begun !== undefined && (begun.isSpare || !greeted),
+        keep: (staysSeconds) => early?.keep(asked, line, staysSeconds),
       });
+    };
+    /** Once both streams are at their ends nothing more can come, and nobody has to wait for the process to be cleared away. */
+    const finishIfSaid = (): void => {
+      if (!errors.hasEnded || !endsWith(output, LAST_LINE)) return;
+      finish(0, null);
+      child.hold(false);
+      kill();
+    };
+    child.output.on("data", (chunk: Buffer) => {
+      const rest = channel?.push(chunk) ?? chunk;
+      output.push(rest);
+      size += rest.length;
+      tooLarge ||= size + (channel?.heldBytes ?? 0) > maxAnswerBytes;
+      if (tooLarge) kill();
+      else finishIfSaid();
     });
+    child.errors.setEncoding("utf8").on("data", (chunk: string) => {
+      errors.push(chunk);
+      finishIfSaid();
+    });
+    if (begun === undefined) {
+      // A child that ends at once closes the pipe before it has read the question; its status tells more than EPIPE.
+      child.input?.on("error", () => {});
+      child.input?.write(`${line}\n`);
+      if (channel === undefined) child.input?.end();
+    }
+    child.onFailure((error) => {
+      if (settle()) reject(error);
+    });
+    child.onEnd(finish);
   });
+}
+
+/** Whether bytes that came in pieces end with this. */
+function endsWith(chunks: readonly Buffer[], text: string): boolean {
+  let tail = "";
+  for (let i = chunks.length - 1; i >= 0 && tail.length < text.length; i--)
+    tail = `${chunks[i]?.subarray(-text.length).toString("latin1")}${tail}`;
+  return tail.endsWith(text);
 }
 
 /** Hands out the lines of the configuration as they come, and keeps what the runtime says. */
 class LineReader {
   readonly #onLine: ((line: string) => void) | undefined;
+  /** Whether the last line has come. */
+  hasEnded = false;
   #kept = "";
   #rest = "";
 
@@ -292,7 +337,8 @@ class LineReader {
   }
 
   #say(line: string): void {
-    if (line.startsWith(CONSOLE_MARK)) this.#onLine?.(plain(line));
+    if (line === END_MARK) this.hasEnded = true;
+    else if (line.startsWith(CONSOLE_MARK)) this.#onLine?.(plain(line));
     else if (this.#kept.length < MAX_ERROR_BYTES) this.#kept += `${line}\n`;
   }
 }

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/find-program.ts";
+import { bundleFiles } from "./bundle-files.ts";
 import { ENGINE_FOLDERS } from "./engine.ts";
 import type { EvaluatorQuestion } from "./protocol.ts";
 
@@ -100,8 +101,8 @@ function findClash(folders: readonly string[]): readonly [string, string] | unde
 }
 
 /** From the bundle it starts several times faster. */
-function childEntry({ engine, bundled }: EvaluatorQuestion): string {
-  return bundled ? `${engine}/dist/evaluator.cjs` : `${engine}/core/host/evaluator/child/main.ts`;
+function childEntry({ engine, bundle }: EvaluatorQuestion): string {
+  return bundle !== undefined ? bundleFiles(engine).process : `${engine}/core/host/evaluator/child/main.ts`;
 }
 
 function engineFolders(engine: string): string[] {

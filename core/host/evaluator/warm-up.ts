@@ -31,7 +31,7 @@ export function warmUp(root: string): WarmUp {
   const flake = { directory: root, sourceDirectory: root, lock, resolved, hostPath };
   const question = {
     ...makeQuestion(flake, { want: "value", candidates: [ATTRIBUTE], attribute: ATTRIBUTE.join(".") }),
-    bundled: true,
+    bundle: "that is being made",
     tellCode: true,
   };
   const { program, args } = nodeCommand(question, DEFAULT_LIMITS);

@@ -34,6 +34,7 @@ import {
   FLAKE_FILE_NAME,
   type LockedFlake,
   type Question,
+  readEvaluationSettings,
   Records,
   type RunChildOptions,
   type Want,
@@ -262,7 +263,7 @@ export class OpenFlake {
     await this.#replaceOnce();
     const recorded = this.#records?.find(this.#location, question);
     if (recorded !== undefined) {
-      takeEarlyStart()?.end();
+      takeEarlyStart()?.end(readEvaluationSettings().staysSeconds);
       await this.#tellSettings(recorded);
       return this.#tellWarnings(recorded);
     }

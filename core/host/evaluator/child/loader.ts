@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
 import { didYouMean } from "../../../base/index.ts";
 import { EXPRESSION_OUTPUTS, EXPRESSION_PLACE } from "../inside/expression-place.ts";
-import type { ErrorReport, Expression, Mount } from "../protocol.ts";
+import type { ErrorReport, Expression, FileRead, Mount } from "../protocol.ts";
 import type { EngineImage } from "./engine-image.ts";
 import { type Mounts, SourceRefused } from "./mounts.ts";
 import type { StripTypes } from "./strip-types.ts";
@@ -23,18 +23,22 @@ export interface StrippedModules {
   /** Of earlier evaluations. */
   readonly known: Readonly<Record<string, string>>;
   /** Of this one. */
-  readonly used: Record<string, string>;
+  used: Record<string, string>;
   /** Whether some of the used ones were not known. */
   fresh: boolean;
 }
 
-export interface LoaderOptions {
-  readonly context: Context;
+/** What modules are loaded from. */
+export interface LoaderSources {
   readonly mounts: Mounts;
   /** Folder that holds `core`. */
   readonly engine: Mount;
-  readonly hostCalls: Readonly<Record<string, unknown>>;
   readonly stripped: StrippedModules;
+}
+
+export interface LoaderOptions extends LoaderSources {
+  readonly context: Context;
+  readonly hostCalls: Readonly<Record<string, unknown>>;
   readonly stripTypes: StripTypes;
   /** Absent where the engine is loaded from its sources. */
   readonly image?: EngineImage | undefined;
@@ -56,25 +60,42 @@ const MAY_HAVE_TYPE_ARGUMENTS = /<(?!=)/;
 /** What helps who wrote what nobody can read. */
 const SYNTAX_HINT = "A bracket, quote or comma is missing or too many, there or shortly before.";
 
+/** A module that is made from a text. */
 interface Loaded {
-  readonly module: Module;
-  readonly mount: Mount | undefined;
+  readonly text: string;
+  /** What is compiled. */
+  readonly code: string;
+  /** The file as it was when it was read. */
+  file: FileRead;
+  module: SourceTextModule;
+  /** What it imports, in the order of its requests. */
+  imports: readonly Imported[];
+  /** What it was linked to; absent before. */
+  linked?: readonly Imported[];
 }
+
+/** A module that is loaded, or one that the engine makes. */
+type Imported = Loaded | Module;
 
 /** Loads modules of the evaluation: from sources, as text, each once. */
 export class Loader {
   readonly #options: LoaderOptions;
+  #sources: LoaderSources;
   readonly #loaded = new Map<string, Loaded>();
+  /** Loaded before, and to be used again where it is still the same. */
+  readonly #ready = new Map<string, Loaded>();
+  #toLink: Loaded[] = [];
   readonly #host: Module;
   /** Parts of the engine that were imported, and those of them that nobody has taken yet. */
-  readonly #ofEngine = new Map<string, Module>();
-  #floors: Module[] = [];
+  readonly #imported = new Map<string, Imported>();
+  #floors: Imported[] = [];
   #partNames: readonly string[] | undefined;
   #ofBundle: Readonly<Record<string, string>> | undefined;
   readonly #inside: string;
 
   constructor(options: LoaderOptions) {
     this.#options = options;
+    this.#sources = options;
     this.#inside = `${options.engine.path}/core/host/evaluator/inside`;
     this.#host = new SyntheticModule(
       Object.keys(options.hostCalls),
@@ -91,9 +112,20 @@ export class Loader {
    * @throws {LoadError} or a `SyntaxError`, whose place the runtime tells only when nobody catches it.
    */
   load(path: string): SourceTextModule {
-    const module = this.#load(path, this.#options.mounts.find(path), undefined) as SourceTextModule;
-    if (module.status === "unlinked") module.instantiate();
-    return module;
+    return this.#linked(() => this.#load(path, this.#sources.mounts.find(path), undefined)) as SourceTextModule;
+  }
+
+  /**
+   * Load from now on as if nothing were loaded, from sources as they are now. What is still the same, with all that it imports, is
+   * not made again.
+   */
+  renew(sources: LoaderSources): void {
+    this.#sources = sources;
+    for (const [identifier, loaded] of this.#loaded) this.#ready.set(identifier, loaded);
+    this.#loaded.clear();
+    this.#imported.clear();
+    this.#floors = [];
+    this.#partNames = undefined;
   }
 
   /** Run a loaded file, once; throws what it throws. */
@@ -138,16 +170,14 @@ export class Loader {
   /** Load a file of the engine that another one, given by its address, names when it needs it. Errors as {@link load}. */
   loadLater(from: string, specifier: string): SourceTextModule {
     const importer = decodeURI(from.replace(/^file:\/\//, ""));
-    const module = this.#import(specifier, {}, importer, "", this.#options.engine) as SourceTextModule;
-    if (module.status === "unlinked") module.instantiate();
-    return module;
+    return this.#linked(() => this.#import(specifier, {}, importer, "", this.#sources.engine)) as SourceTextModule;
   }
 
   /** Parts of the engine that were imported as `#floe/…` since this was last asked. */
   takeFloors(): Module[] {
     const floors = this.#floors;
     this.#floors = [];
-    return floors;
+    return floors.map(moduleOf);
   }
 
   /**
@@ -162,23 +192,51 @@ export class Loader {
     const files = new Set([path]);
     const others: { name: string; at: Place }[] = [];
     for (const file of files) {
-      const { module } = this.#loaded.get(file) as Loaded;
-      for (const { specifier } of (module as SourceTextModule).moduleRequests) {
+      const { module, text } = this.#loaded.get(file) as Loaded;
+      for (const { specifier } of module.moduleRequests) {
         const target = specifier.startsWith("#") ? undefined : resolve(file, specifier);
         if (target !== undefined && this.#loaded.has(target)) files.add(target);
-        else others.push({ name: specifier, at: { file, ...findImport(this.#textOf(file), specifier) } });
+        else others.push({ name: specifier, at: { file, ...findImport(text, specifier) } });
       }
     }
     return { files: [...files], others };
   }
 
-  #textOf(file: string): string {
-    const { mounts } = this.#options;
-    const mount = this.#loaded.get(file)?.mount;
-    return mounts.read(mounts.locate(file, mount), MAX_MODULE_BYTES).toString("utf8");
+  /** A module that is loaded with all it imports, ready to run. */
+  #linked(load: () => Imported): Module {
+    this.#toLink = [];
+    let loaded: Imported;
+    try {
+      loaded = load();
+    } catch (error) {
+      // What imports the faulty one is no module yet.
+      for (const each of this.#toLink) {
+        this.#loaded.delete(each.module.identifier);
+        this.#ready.set(each.module.identifier, each);
+      }
+      this.#imported.clear();
+      throw error;
+    }
+    const all = this.#toLink.reverse();
+    // A module is linked once: what leads to one that is new is made anew as well.
+    const isOutdated = ({ imports, linked }: Loaded): boolean =>
+      linked !== undefined &&
+      imports.some((each, i) => each !== linked[i] || ("imports" in each && each.linked === undefined));
+    for (let outdated = all.filter(isOutdated); outdated.length > 0; outdated = all.filter(isOutdated)) {
+      for (const each of outdated) {
+        each.module = this.#compileScript(each.module.identifier, each.code);
+        delete each.linked;
+      }
+    }
+    const unlinked = all.filter(({ linked }) => linked === undefined);
+    for (const { module, imports } of unlinked) module.linkRequests(imports.map(moduleOf));
+    for (const each of unlinked) each.linked = each.imports;
+    const module = moduleOf(loaded);
+    if (module instanceof SourceTextModule && module.status === "unlinked") module.instantiate();
+    return module;
   }
 
-  #load(path: string, from: Mount | undefined, importedAt: (() => Place) | undefined): Module {
+  #load(path: string, from: Mount | undefined, importedAt: (() => Place) | undefined): Loaded {
     const orRefuse = <T>(run: () => T): T => {
       try {
         return run();
@@ -192,11 +250,54 @@ export class Loader {
         });
       }
     };
-    const located = orRefuse(() => this.#options.mounts.locate(path, from));
+    const { mounts } = this.#sources;
+    const located = orRefuse(() => mounts.locate(path, from));
     const identifier = located.relative === "" ? located.mount.path : `${located.mount.path}/${located.relative}`;
     const known = this.#loaded.get(identifier);
-    if (known !== undefined) return known.module;
-    const bytes = orRefuse(() => this.#options.mounts.read(located, MAX_MODULE_BYTES));
+    if (known !== undefined) return known;
+    const ready = this.#ready.get(identifier);
+    const bytes = orRefuse(() =>
+      ready === undefined
+        ? mounts.read(located, MAX_MODULE_BYTES)
+        : mounts.readAgain(located, ready.file, MAX_MODULE_BYTES),
+    );
+    const file = mounts.reads.get(located.hostPath) as FileRead;
+    const loaded =
+      ready !== undefined && (bytes === undefined || file.sha256 === ready.file.sha256)
+        ? this.#reuse(ready, file)
+        : this.#make(identifier, bytes as Buffer, file);
+    this.#loaded.set(identifier, loaded);
+    this.#toLink.push(loaded);
+    if (loaded.module.hasTopLevelAwait()) {
+      throw new LoadError({
+        code: "evaluation.top-level-await",
+        message: `Cannot load "${identifier}": it waits (await) outside of a function, expected a module that is ready at once`,
+        at: { file: identifier, ...findText(loaded.text, /\bawait\b/) },
+        hint: "An evaluation does not wait: take the await away, and make what it waits for a plain function.",
+      });
+    }
+    loaded.imports = loaded.module.moduleRequests.map((request) =>
+      this.#import(request.specifier, request.attributes, identifier, loaded.text, located.mount),
+    );
+    return loaded;
+  }
+
+  /** What is ready of a text that is still the same. */
+  #reuse(ready: Loaded, file: FileRead): Loaded {
+    const { identifier, status } = ready.module;
+    ready.file = file;
+    if (status !== "linked") {
+      ready.module = this.#compileScript(identifier, ready.code);
+      delete ready.linked;
+    }
+    const isStripped = ready.code !== ready.text && !identifier.endsWith(".json");
+    if (isStripped && this.#ofEngine(identifier, file.sha256) === undefined)
+      this.#sources.stripped.used[file.sha256] = ready.code;
+    return ready;
+  }
+
+  /** @throws {LoadError} or a `SyntaxError` */
+  #make(identifier: string, bytes: Buffer, file: FileRead): Loaded {
     const text = bytes.toString("utf8");
     if (!isUtf8(bytes)) {
       throw new LoadError({
@@ -205,29 +306,15 @@ export class Loader {
         at: { file: identifier, ...findText(text, /\ufffd/) },
       });
     }
-    if (identifier.endsWith(".json")) return this.#loadJson(identifier, text, located.mount);
-    const sha256 = this.#options.mounts.reads.get(located.hostPath)?.sha256 as string;
-    const module = this.#compile(identifier, text, sha256);
-    this.#loaded.set(identifier, { module, mount: located.mount });
-    if (module.hasTopLevelAwait()) {
-      throw new LoadError({
-        code: "evaluation.top-level-await",
-        message: `Cannot load "${identifier}": it waits (await) outside of a function, expected a module that is ready at once`,
-        at: { file: identifier, ...findText(text, /\bawait\b/) },
-        hint: "An evaluation does not wait: take the await away, and make what it waits for a plain function.",
-      });
-    }
-    module.linkRequests(
-      module.moduleRequests.map((request) =>
-        this.#import(request.specifier, request.attributes, identifier, text, located.mount),
-      ),
-    );
-    return module;
+    const { code, module } = identifier.endsWith(".json")
+      ? this.#makeOfJson(identifier, text)
+      : this.#compile(identifier, text, file.sha256);
+    return { text, code, file, module, imports: [] };
   }
 
   /** What configuration may import of Floe. */
   #parts(): readonly string[] {
-    this.#partNames ??= [...readdirSync(`${this.#options.engine.hostPath}/core`), "vm-test"].filter(
+    this.#partNames ??= [...readdirSync(`${this.#sources.engine.hostPath}/core`), "vm-test"].filter(
       (name) => name !== "host",
     );
     return this.#partNames;
@@ -239,7 +326,7 @@ export class Loader {
     importer: string,
     text: string,
     from: Mount,
-  ): Module {
+  ): Imported {
     const place = (): Place => ({ file: importer, ...findImport(text, specifier) });
     const refuse = (found: string, hint?: string): LoadError =>
       new LoadError({
@@ -248,9 +335,9 @@ export class Loader {
         at: place(),
         ...(hint === undefined ? {} : { hint }),
       });
-    const { engine } = this.#options;
+    const { engine } = this.#sources;
     const type = attributes.type;
-    const known = type === undefined ? this.#ofEngine.get(specifier) : undefined;
+    const known = type === undefined ? this.#imported.get(specifier) : undefined;
     if (known !== undefined) return known;
     if (type !== undefined && type !== "json") throw refuse(`the import type "${type}" is not known, expected "json"`);
     if (specifier === "floe:host" && importer.startsWith(`${this.#inside}/`)) return this.#host;
@@ -266,7 +353,7 @@ export class Loader {
       }
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
       const module = this.#options.image?.part(floor) ?? this.#load(path, engine, place);
-      this.#ofEngine.set(specifier, module);
+      this.#imported.set(specifier, module);
       this.#floors.push(module);
       return module;
     }
@@ -284,7 +371,7 @@ export class Loader {
     }
     const target = resolve(importer, specifier);
     const source = from === engine ? engine : from;
-    if (this.#options.mounts.find(target, source) !== source)
+    if (this.#sources.mounts.find(target, source) !== source)
       throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
     if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target))
       throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
@@ -302,17 +389,21 @@ export class Loader {
     return part;
   }
 
-  #compile(identifier: string, text: string, sha256: string): SourceTextModule {
-    if (/\.(m?js)$/.test(identifier)) return this.#compileScript(identifier, text);
-    if (this.#options.stripped.known[sha256] === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
+  #compile(identifier: string, text: string, sha256: string): Pick<Loaded, "code" | "module"> {
+    const compiled = (code: string): Pick<Loaded, "code" | "module"> => ({
+      code,
+      module: this.#compileScript(identifier, code),
+    });
+    if (/\.(m?js)$/.test(identifier)) return compiled(text);
+    if (this.#sources.stripped.known[sha256] === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
       try {
-        return this.#compileScript(identifier, text);
+        return compiled(text);
       } catch (error) {
         // What is wrong with it, if anything, is told once its types are gone.
         if ((error as Error).name !== "SyntaxError") throw error;
       }
     }
-    return this.#compileScript(identifier, this.#strip(identifier, text, sha256));
+    return compiled(this.#strip(identifier, text, sha256));
   }
 
   #compileScript(identifier: string, code: string): SourceTextModule {
@@ -336,9 +427,9 @@ export class Loader {
   }
 
   #strip(identifier: string, text: string, sha256: string): string {
-    const { stripped, engine } = this.#options;
-    const own = identifier.startsWith(`${engine.path}/`) ? this.#engineModules()[sha256] : undefined;
+    const own = this.#ofEngine(identifier, sha256);
     if (own !== undefined) return own;
+    const { stripped } = this.#sources;
     let code = stripped.known[sha256];
     if (code === undefined) {
       code = this.#stripTypes(identifier, text);
@@ -348,10 +439,11 @@ export class Loader {
     return code;
   }
 
-  /** Modules of the engine as its bundle has them. */
-  #engineModules(): Readonly<Record<string, string>> {
+  /** A module of the engine as its bundle has it. */
+  #ofEngine(identifier: string, sha256: string): string | undefined {
+    if (!identifier.startsWith(`${this.#sources.engine.path}/`)) return undefined;
     this.#ofBundle ??= this.#options.image?.strippedModules() ?? {};
-    return this.#ofBundle;
+    return this.#ofBundle[sha256];
   }
 
   /** Blank out types; what the library says against a text is told with its place. */
@@ -381,7 +473,7 @@ export class Loader {
     }
   }
 
-  #loadJson(identifier: string, text: string, mount: Mount): Module {
+  #makeOfJson(identifier: string, text: string): Pick<Loaded, "code" | "module"> {
     let data: unknown;
     try {
       data = JSON.parse(text);
@@ -395,14 +487,13 @@ export class Loader {
       });
     }
     // Made inside from its canonical text, so that its objects belong to the realm.
-    const module = new SourceTextModule(`export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`, {
-      context: this.#options.context,
-      identifier,
-    });
-    module.linkRequests([]);
-    this.#loaded.set(identifier, { module, mount });
-    return module;
+    const code = `export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`;
+    return { code, module: this.#compileScript(identifier, code) };
   }
+}
+
+function moduleOf(imported: Imported): Module {
+  return "imports" in imported ? imported.module : imported;
 }
 
 /** Text of a module for an expression, and how many lines of it come before the first one of the user. */

@@ -131,6 +131,24 @@ export class Mounts {
     }
   }
 
+  /**
+   * {@link read} of a file that was read before.
+   *
+   * @returns `undefined` when it is as it was, which is recorded like a read.
+   */
+  readAgain(located: Located, before: FileRead, maxBytes: number): Buffer | undefined {
+    const stat = lstatSync(located.hostPath, { bigint: true, throwIfNoEntry: false });
+    const isSame =
+      before.path === located.hostPath &&
+      stat !== undefined &&
+      String(stat.ctimeNs) === before.ctimeNs &&
+      String(stat.ino) === before.ino &&
+      Number(stat.size) === before.size;
+    if (!isSame) return this.read(located, maxBytes);
+    this.reads.set(located.hostPath, before);
+    return undefined;
+  }
+
   /** Whether an entry of a mount counts (is tracked, or untracked and not ignored). */
   counts({ mount, relative }: Pick<Located, "mount" | "relative">): boolean {
     return (this.#listed.get(mount)?.has(relative) ?? true) && isOpen(mount, relative);

@@ -35,7 +35,7 @@ const MAX_LINES = 10_000;
 const MAX_PRINTED = 1024 * 1024;
 
 export interface HostCallsOptions {
-  readonly trees: Trees;
+  readonly trees: () => Trees;
   /** The text of a file in an output; `null` when the output is not there. */
   readonly readOutput: (path: string, object: string) => string | null;
   /** A module of configuration with all that it imports. */
@@ -97,9 +97,9 @@ export function makeHostCalls({
         if (full) return;
       }
     },
-    listTree: (path: string, from: string): string => guarded(() => trees.list(path, from)),
+    listTree: (path: string, from: string): string => guarded(() => trees().list(path, from)),
     hashTree: (path: string, keptJson: string, from: string): string =>
-      guarded(() => trees.hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]), from)),
+      guarded(() => trees().hash(path, keptJson === "" ? undefined : (JSON.parse(keptJson) as string[]), from)),
     readOutput: (path: string, object: string): string => guarded(() => readOutput(path, object)),
     hashModules: (file: string): string => guarded(() => hashModules(file)),
     loadFlake: (id: string): unknown => orFailure(() => loadFlake(id)),

@@ -1,0 +1,227 @@
+import { spawn } from "node:child_process";
+import { chownSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { findProgram } from "../process/find-program.ts";
+import { EarlyStart, offerEarlyStart } from "./early-start.ts";
+import { engineBundle } from "./engine.ts";
+import { Spares } from "./spares.ts";
+import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
+import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
+
+const canBe = findProgram("bwrap") !== undefined && engineBundle() !== undefined;
+if (!canBe)
+  console.log("skipped: bubblewrap is not installed, or the bundle is older than its sources, see `npm run bundle`");
+const spareTest = canBe ? test : test.skip;
+
+/** What is asked has a process that stays, as at a terminal, and which was taken is told. */
+class Watched extends EarlyStart {
+  taken: RunningEvaluation | undefined;
+  asked: EvaluationProcess | undefined;
+
+  override take(...asked: Parameters<EarlyStart["take"]>): RunningEvaluation | undefined {
+    const child = super.take(...asked);
+    [this.asked] = asked;
+    this.taken ??= child;
+    return child;
+  }
+
+  override keep(asked: EvaluationProcess, question: string): void {
+    super.keep(asked, question, 60);
+  }
+}
+
+/** A flake that was asked once, with a process that stands ready for the next question. */
+async function makeWorld() {
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
+    "flake/a.ts": "export const a = 1;\n",
+  });
+  const make = (): Watched => new Watched(folder, "a command");
+  const flake = flakeIn(`${folder}/flake`);
+  const askWith = async (early: EarlyStart, attribute = "a"): Promise<unknown> => {
+    offerEarlyStart(early);
+    return (await ask(flake, attribute)).value;
+  };
+  const first = make();
+  assert.is(await askWith(first), 1);
+  first.leave();
+  const spares = `${folder}/spares`;
+  const asked = first.asked as EvaluationProcess;
+  const question = `${folder}/questions/${readdirSync(`${folder}/questions`)[0]}`;
+  await until("a process stands ready", () => readdirSync(spares).some((name) => existsSync(`${spares}/${name}/in`)));
+  return { folder, spares, make, askWith, asked, question };
+}
+
+async function until(what: string, isSo: () => boolean, seconds = 60): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; !isSo(); await sleep(20)) {
+    if (Date.now() > end) throw new Error(`After ${seconds} seconds it is still not so: ${what}`);
+  }
+}
+
+/** Processes whose words name this folder. */
+function processesOf(folder: string): number[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(folder) ? [Number(pid)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+const claimed = async (world: Awaited<ReturnType<typeof makeWorld>>): Promise<RunningEvaluation> => {
+  let child: RunningEvaluation | undefined;
+  await until("it can be had", () => (child = new Spares(world.spares).claim(world.asked)) !== undefined);
+  return child as RunningEvaluation;
+};
+
+spareTest(
+  "Spares has a process for the next question, whatever it is, which sees the flake as it is then",
+  async () => {
+    const { folder, spares, make, askWith } = await makeWorld();
+    await until("it waits", () => processesOf(folder).length >= 5);
+    writeFileSync(`${folder}/flake/a.ts`, 'import { more } from "./more.ts";\nexport const a = 2 + more;\n');
+    writeFileSync(`${folder}/flake/more.ts`, "export const more = 40;\n");
+    const early = make();
+    assert.ok(early.begin()?.isSpare);
+    assert.is(await askWith(early), 42);
+    assert.ok(early.taken?.isSpare);
+    early.leave();
+    await until("there is another one", () => readdirSync(spares).length === 1);
+    // A question that was not expected, begun by nothing.
+    const other = make();
+    await until("it can be had", () => existsSync(`${spares}/${readdirSync(spares)[0]}/leash`));
+    await sleep(500);
+    assert.is(await askWith(other, "b"), 3);
+    assert.ok(other.taken?.isSpare);
+    await until("it has ended", () => processesOf(folder).length === 0);
+    assert.equal(readdirSync(spares), []);
+  },
+);
+
+spareTest("Spares gives a process once, and it ends with whoever has it", async () => {
+  const world = await makeWorld();
+  const child = await claimed(world);
+  assert.is(new Spares(world.spares).claim(world.asked), undefined);
+  child.kill();
+  await until("it has ended", () => processesOf(world.folder).length === 0);
+});
+
+spareTest("Spares leaves nothing behind of a command that was killed while it was answered", async () => {
+  const world = await makeWorld();
+  writeFileSync(`${world.folder}/flake/a.ts`, "for (;;);\nexport const a = 1;\n");
+  const code = `
+    import { readFileSync } from "node:fs";
+    import { EarlyStart } from ${JSON.stringify(new URL("early-start.ts", import.meta.url).href)};
+    for (;;) {
+      const child = new EarlyStart(${JSON.stringify(world.folder)}, "a command").begin();
+      if (child?.isSpare) { child.hold(true); child.output.resume(); console.log("asked"); break; }
+      child?.kill();
+    }
+    setInterval(() => {}, 1000);`;
+  const command = spawn(process.execPath, ["--input-type=module", "--eval", code], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await new Promise((resolve) => command.stdout.once("data", resolve));
+  assert.ok(processesOf(world.folder).length > 1);
+  command.kill("SIGKILL");
+  await until("it has ended", () => processesOf(world.folder).length === 0);
+  // Its folder is cleared away by the next one that leaves a process.
+  const late = { question: world.question, seconds: 60 };
+  for (const name of readdirSync(world.spares)) assert.match(name, /\.claimed$/);
+  new Spares(world.spares).leave(world.asked, late);
+  await until("there is another one", () => processesOf(world.folder).length > 0);
+  new Spares(world.spares).end();
+});
+
+spareTest("evaluate() asks again where a process that stood ready ends without an answer", async () => {
+  const { folder, make, askWith, question } = await makeWorld();
+  await until("it runs", () => processesOf(folder).length >= 5);
+  await sleep(200);
+  const early = make();
+  // One of another bundle: it says nothing and ends.
+  assert.ok(early.begin());
+  const { taken } = early;
+  assert.is(taken, undefined);
+  for (const pid of processesOf(folder)) process.kill(pid, "SIGKILL");
+  assert.is(await askWith(early), 1);
+  const prepared = readFileSync(question, "utf8");
+  writeFileSync(`${folder}/other`, prepared.replace(/"bundle":"[^"]*"/, '"bundle":"another"'));
+  new Spares(`${folder}/spares`).leave(early.asked as EvaluationProcess, { question: `${folder}/other`, seconds: 60 });
+  await until("it runs", () => processesOf(folder).length >= 5);
+  await sleep(200);
+  const next = make();
+  assert.is(await askWith(next), 1);
+  assert.ok(next.taken?.isSpare);
+});
+
+spareTest("evaluate() does without what a process has prepared that the flake needs no more", async () => {
+  const { folder, make, askWith } = await makeWorld();
+  await until("it runs", () => processesOf(folder).length >= 5);
+  await sleep(200);
+  writeFileSync(`${folder}/flake/flake.config.ts`, "export default { outputs: () => ({ a: 5 }) };\n");
+  const early = make();
+  const answer = askWith(early).catch((error: { code: string }) => error.code);
+  assert.is(
+    await answer,
+    await askWith(new EarlyStart(`${folder}/none`, "fresh")).catch((error: { code: string }) => error.code),
+  );
+  assert.ok(early.taken?.isSpare);
+});
+
+spareTest("a process that stands ready ends when its time is over, and when its folder is removed", async () => {
+  const { folder, spares, asked, question } = await makeWorld();
+  await until("it runs", () => processesOf(folder).length >= 5);
+  for (const name of readdirSync(spares)) rmSync(`${spares}/${name}`, { recursive: true });
+  await until("it has ended", () => processesOf(folder).length === 0);
+  new Spares(spares).leave(asked, { question, seconds: 1 });
+  await until("there is another one", () => processesOf(folder).length > 0);
+  await until("its time is over", () => processesOf(folder).length === 0);
+  assert.equal(readdirSync(spares), []);
+});
+
+spareTest("Spares.leave() has two of them at most, of each flake one", async () => {
+  const world = await makeWorld();
+  const { spares, asked, question, folder } = world;
+  await until("the first runs", () => readdirSync(spares).length === 1);
+  await sleep(300);
+  const [first] = readdirSync(spares);
+  const all = new Spares(spares);
+  all.leave(asked, { question, seconds: 60 });
+  assert.equal(readdirSync(spares), [first]);
+  for (const flake of ["/one", "/two"]) {
+    all.leave({ ...asked, flake }, { question, seconds: 60 });
+    await until("another one runs", () =>
+      readdirSync(spares).some(
+        (name) => lstatSync(`${spares}/${name}/in`, { throwIfNoEntry: false }) !== undefined && name !== first,
+      ),
+    );
+    await sleep(300);
+  }
+  assert.is(readdirSync(spares).length, 2);
+  assert.not.ok(readdirSync(spares).includes(first as string));
+  all.leave({ ...asked, flake: "/two", words: [...asked.words, "--other"] }, { question, seconds: 60 });
+  await until("it takes the place of the other of its flake", () => readdirSync(spares).length === 2);
+  all.end();
+  await until("they have ended", () => processesOf(folder).length === 0);
+});
+
+const isRoot = process.geteuid?.() === 0;
+if (!isRoot) console.log("skipped: only root gives files away");
+
+(canBe && isRoot ? test : test.skip)("Spares asks nothing in a folder of another user", async () => {
+  const { folder, spares, asked } = await makeWorld();
+  await until("it runs", () => processesOf(folder).length >= 5);
+  await sleep(200);
+  const [name] = readdirSync(spares);
+  chownSync(`${spares}/${name}`, 12345, 12345);
+  assert.is(new Spares(spares).claim(asked), undefined);
+  chownSync(`${spares}/${name}`, 0, 0);
+  new Spares(spares).end();
+  await until("it has ended", () => processesOf(folder).length === 0);
+});
+
+test.run();
