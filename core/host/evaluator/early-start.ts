@@ -30,7 +30,10 @@ export class EarlyStart {
   #begun: Begun | undefined;
   #kept: string | undefined;
   #leave: (() => void) | undefined;
-  #isWatching = false;
+  readonly #atExit = (): void => {
+    this.end();
+    this.leave();
+  };
 
   /**
    * @param cache Folder for questions and for processes that stand ready; made when the first one is.
@@ -57,7 +60,7 @@ export class EarlyStart {
       const text = bytes.toString("utf8");
       this.#kept = text;
       this.#begun = { child, process: asked, text };
-      this.#watchExit();
+      this.#awaitExit();
       return child;
     } catch {
       return undefined;
@@ -105,6 +108,7 @@ export class EarlyStart {
   leave(): void {
     const leave = this.#leave;
     this.#leave = undefined;
+    process.off("exit", this.#atExit);
     leave?.();
   }
 
@@ -122,16 +126,12 @@ export class EarlyStart {
   #leaveLater(asked: EvaluationProcess, seconds: number): void {
     if (seconds <= 0) return;
     this.#leave = () => this.#spares.leave(asked, { question: this.#file, seconds });
-    this.#watchExit();
+    this.#awaitExit();
   }
 
-  #watchExit(): void {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
-    process.once("exit", () => {
-      this.end();
-      this.leave();
-    });
+  #awaitExit(): void {
+    process.off("exit", this.#atExit);
+    process.once("exit", this.#atExit);
   }
 }
 

@@ -205,8 +205,11 @@ spareTest("Spares.leave() has two of them at most, of each flake one", async () 
   assert.not.ok(readdirSync(spares).includes(first as string));
   all.leave({ ...asked, flake: "/two", words: [...asked.words, "--other"] }, { question, seconds: 60 });
   await until("it takes the place of the other of its flake", () => readdirSync(spares).length === 2);
-  all.end();
-  await until("they have ended", () => processesOf(folder).length === 0);
+  // One that has just begun cannot be had yet.
+  await until("they have ended", () => {
+    all.end();
+    return processesOf(folder).length === 0;
+  });
 });
 
 const isRoot = process.geteuid?.() === 0;

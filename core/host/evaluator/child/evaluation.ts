@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync } from "node:fs";
-import type { Context, Module, SourceTextModule } from "node:vm";
+import { type Context, type Module, type SourceTextModule, SyntheticModule } from "node:vm";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import {
   type AgentAnswer,
@@ -88,13 +88,14 @@ export class Evaluation {
 
   /** Do beforehand what can be done without running code of the flake. What fails will fail again once there is a question. */
   prepare(): void {
-    this.#stripTypes("const prepared: number = 1;");
     try {
+      this.#stripTypes("const prepared: number = 1;");
       this.#loader.load(this.#question.configFile);
     } catch {
       // A fault of the flake, and it may be gone by then.
     }
-    this.#hardenEngine();
+    // What comes from files is not run before it is known that they are still the same.
+    this.#harden(this.#loader.takeFloors().filter((floor) => floor instanceof SyntheticModule));
   }
 
   /**
@@ -152,7 +153,8 @@ export class Evaluation {
       onModules("");
       return { kind: "error", error: error.report };
     }
-    const floors = this.#hardenEngine();
+    const floors = loader.takeFloors();
+    this.#harden(floors);
     if (!prepared.every((floor) => floors.includes(floor))) return undefined;
     // Before any code of the flake has run, so that the floe process may rely on it in other evaluations.
     onModules(this.#stripped.fresh ? JSON.stringify(this.#stripped.used) : "");
@@ -186,14 +188,12 @@ export class Evaluation {
   }
 
   /** Before code of a flake runs: no flake can change a part of the engine under another one. */
-  #hardenEngine(): Module[] {
-    const floors = this.#loader.takeFloors();
+  #harden(floors: readonly Module[]): void {
     for (const floor of floors) {
       if (this.#hardened.has(floor)) continue;
       this.#agent.harden(this.#loader.run(floor).namespace);
       this.#hardened.add(floor);
     }
-    return floors;
   }
 
   /** The default export of an input's flake. */
@@ -207,7 +207,7 @@ export class Evaluation {
     let module: SourceTextModule;
     try {
       module = load();
-      this.#hardenEngine();
+      this.#harden(this.#loader.takeFloors());
     } catch (error) {
       if (!(error instanceof LoadError)) this.#broken = { error };
       throw error;

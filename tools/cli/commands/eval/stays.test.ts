@@ -1,0 +1,49 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { isBundleCurrent } from "../../../../core/host/evaluator/index.ts";
+import { findProgram } from "../../../../core/host/process/index.ts";
+import { type CliResult, runFloe, temporaryDirectory } from "../../testing.ts";
+
+const test = suite("a process that stands ready for the next command");
+const folder = temporaryDirectory();
+const home = temporaryDirectory();
+const env = { XDG_CACHE_HOME: `${home}/cache`, XDG_CONFIG_HOME: `${home}/config` };
+const spares = `${home}/cache/floe/spares`;
+const evaluate = (): Promise<CliResult> => runFloe(["eval", ".#a", "--store", `${home}/store`], { cwd: folder, env });
+const write = (value: number): void =>
+  writeFileSync(`${folder}/flake.config.ts`, `export default { outputs: () => ({ a: ${value} }) };\n`);
+const setStay = (stays: number): void => {
+  mkdirSync(`${home}/config/floe`, { recursive: true });
+  writeFileSync(`${home}/config/floe/settings.json`, JSON.stringify({ evaluatorStays: stays }));
+};
+
+const canBe = findProgram("bwrap") !== undefined && isBundleCurrent();
+if (!canBe) console.log("skipped: bubblewrap is not installed, or the bundle is older than its sources");
+
+(canBe ? test : test.skip)(
+  "floe eval leaves one where settings say so, and nobody who reads what it prints waits for it",
+  async () => {
+    setStay(0);
+    write(1);
+    await evaluate();
+    assert.not(existsSync(spares));
+    setStay(600);
+    write(2);
+    // The end of its streams comes while the other process is there.
+    assert.is((await evaluate()).stdout, "2\n");
+    for (let i = 0; readdirSync(spares).length === 0; i++) {
+      assert.ok(i < 600, "there is a process after a minute");
+      await sleep(100);
+    }
+    await sleep(1000);
+    const [first] = readdirSync(spares);
+    write(3);
+    assert.is((await evaluate()).stdout, "3\n");
+    assert.not(readdirSync(spares).includes(first as string), "it has been used");
+    rmSync(spares, { recursive: true });
+  },
+);
+
+test.run();
