@@ -2,13 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { existsSync } from "node:fs";
 import { type Context, type Module, type SourceTextModule, SyntheticModule } from "node:vm";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
-import {
-  type AgentAnswer,
-  type EvaluatorAnswer,
-  type EvaluatorQuestion,
-  type ModuleTreeReport,
-  type Mount,
-} from "../protocol.ts";
+import type { AgentAnswer, EvaluatorAnswer, EvaluatorQuestion, ModuleTreeReport, Mount } from "../protocol.ts";
 import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts, SourceRefused } from "./mounts.ts";
