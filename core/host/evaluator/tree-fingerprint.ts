@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as digestOf } from "node:crypto";
 import { constants, lstatSync, readdirSync } from "node:fs";
 
 /**
@@ -28,23 +28,24 @@ export interface TreeFingerprint {
  * @param counts Says which entries, relative to the tree, count; a folder that does not is not entered.
  */
 export function fingerprintTree(hostPath: string, counts: (relative: string) => boolean): TreeFingerprint {
-  const hash = createHash("sha256");
+  // All at once: to hand over each entry takes longer than to hash it.
+  let text = "";
   let changedMs = 0;
   const walk = (relative: string): void => {
     const path = relative === "" ? hostPath : `${hostPath}/${relative}`;
     const { mode, size, ctimeMs, ino } = lstatSync(path);
     // The time of a folder also changes with entries that do not count.
     if ((mode & constants.S_IFMT) !== constants.S_IFDIR) {
-      hash.update(`${relative}\0${mode}\0${size}\0${ctimeMs}\0${ino}\0`);
+      text += `${relative}\0${mode}\0${size}\0${ctimeMs}\0${ino}\0`;
       if (ctimeMs > changedMs) changedMs = ctimeMs;
       return;
     }
-    hash.update(`${relative}\0${mode}\0`);
+    text += `${relative}\0${mode}\0`;
     for (const name of readdirSync(path).sort()) {
       const below = relative === "" ? name : `${relative}/${name}`;
       if (counts(below)) walk(below);
     }
   };
   walk("");
-  return { digest: hash.digest("hex"), young: isYoung(BigInt(Math.ceil(changedMs)) * 1_000_000n) };
+  return { digest: digestOf("sha256", text), young: isYoung(BigInt(Math.ceil(changedMs)) * 1_000_000n) };
 }

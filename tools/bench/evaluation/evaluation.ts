@@ -7,7 +7,7 @@ import type { BuildBench } from "../../../core/host/builder/testdata/build-bench
 import { dumpFileNar, type StorePath } from "../../../core/store/index.ts";
 import { compare, type Contender, median, runQuietly, showMs } from "../measure.ts";
 import { FLOE } from "../no-op.ts";
-import { writeModules } from "./generated.ts";
+import { editModule, writeModules } from "./generated.ts";
 import { peakOfEvaluator } from "./peak-memory.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -185,6 +185,13 @@ export async function benchEvaluateModules({ directory, store }: BuildBench): Pr
         rounds,
         ours: { name: "floe eval", prepare: forget, run: () => ours().then(() => {}) },
         theirs: { name: "nix-instantiate", run: () => theirs().then(() => {}) },
+      });
+      const edited = { prepare: (round: number) => editModule(folder, round + 1) };
+      await compare({
+        title: `${count} modules, after an edit of one of them`,
+        rounds,
+        ours: { name: "floe eval", ...edited, run: () => ours().then(() => {}) },
+        theirs: { name: "nix-instantiate", ...edited, run: () => theirs().then(() => {}) },
       });
     }
   });

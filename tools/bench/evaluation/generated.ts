@@ -53,6 +53,12 @@ export default defineFlake({
   writeFileSync(`${folder}/default.nix`, `{ all = (import ${LIBRARY}).evalModules [ ${list} ]; }\n`);
 }
 
+/** Let the first of the modules, which others read, say something else in either language. */
+export function editModule(folder: string, value: number): void {
+  writeFileSync(`${folder}/m/m0.ts`, ourModule(0).replace("{ o0: 0", `{ o0: 0, o10: ${value}`));
+  writeFileSync(`${folder}/m/m0.nix`, theirModule(0).replace("{ o0 = 0;", `{ o0 = 0; o10 = ${value};`));
+}
+
 function ourModule(module: number): string {
   const options = Array.from(
     { length: OPTIONS },
