@@ -25,17 +25,32 @@ test.after(async () => {
 
 const git = (cwd: string, ...words: string[]): void => void execFileSync("git", words, { cwd, stdio: "ignore" });
 
-function flake(url: string): string {
+/** A flake with these sources as the inputs `a`, `a1`, `a2` …: locking them all is one evaluation. */
+function flake(...urls: readonly string[]): string {
   const folder = temporaryFolder();
-  const text = `import { defineFlake } from "#floe/flake";\nexport default defineFlake({\n  inputs: { a: { url: ${JSON.stringify(url)}, flake: false } },\n  outputs: ({ inputs }) => ({ path: \`\${inputs.a}\` }),\n});\n`;
+  const inputs = Object.fromEntries(urls.map((url, i) => [nameOf(i), { url, flake: false }]));
+  const text = `import { defineFlake } from "#floe/flake";\nexport default defineFlake({\n  inputs: ${JSON.stringify(inputs)},\n  outputs: ({ inputs }) => ({ path: \`\${inputs.a}\`, paths: Object.values(inputs).map(String) }),\n});\n`;
   writeFiles(folder, { "flake.config.ts": text });
   return folder;
 }
 const open = (folder: string, into = store) =>
   openFlake({ reference: folder, cwd: "/", store: into, records: false, memory: false });
-const revOf = (folder: string): unknown =>
-  ((readCheckedLock(`${folder}/lock.json`) as LockFile).nodes["a"] as LockNode & { locked: { rev?: string } }).locked
-    .rev;
+const nameOf = (i: number): string => (i === 0 ? "a" : `a${i}`);
+const revOf = (folder: string, input = "a"): unknown => {
+  const node = (readCheckedLock(`${folder}/lock.json`) as LockFile).nodes[input] as LockNode;
+  return "rev" in node.locked ? node.locked.rev : undefined;
+};
+/** Lock sources, and hold the commit of each against what it has to be. */
+async function checkRevs(expected: readonly (readonly [url: string, rev: string])[]): Promise<void> {
+  const folder = flake(...expected.map(([url]) => url));
+  await (await open(folder)).relock();
+  expected.forEach(([url, rev], i) => assert.is(revOf(folder, nameOf(i)), rev, url));
+}
+/** The texts of some sources. */
+async function textsOf(...urls: readonly string[]): Promise<string[]> {
+  const { value } = await (await open(flake(...urls))).evaluate({ attribute: "paths" });
+  return (value as readonly string[]).map((path) => readFileSync(`${store.realPath(path)}/text`, "utf8"));
+}
 async function textOf(folder: string): Promise<string> {
   const { value } = await (await open(folder)).evaluate({ attribute: "path" });
   return readFileSync(`${store.realPath(value as string)}/text`, "utf8");
@@ -47,29 +62,22 @@ const codeOf = (run: Promise<unknown>): Promise<unknown> =>
   );
 
 test("repositories and folders with any name are inputs", async () => {
-  for (const name of ["two words", "ünï – 雪", "a%20b", "it's", "plus+and&", "dots..", "[x]{y}"]) {
-    const repository = new TestRepository(`${root}/served/${name}`);
-    const rev = repository.write({ text: name }).commit();
+  const names = ["two words", "ünï – 雪", "a%20b", "it's", "plus+and&", "dots..", "[x]{y}"];
+  const expected = names.flatMap((name) => {
+    const rev = new TestRepository(`${root}/served/${name}`).write({ text: name }).commit();
     const quoted = encodeURIComponent(name);
-    for (const url of [`git+file://${root}/served/${quoted}`, `git+${server.url}${quoted}`]) {
-      const folder = flake(url);
-      await (await open(folder)).relock();
-      assert.is(revOf(folder), rev, url);
-    }
-    assert.is(await textOf(flake(`path:${root}/served/${name}`)), name, name);
-  }
+    return [`git+file://${root}/served/${quoted}`, `git+${server.url}${quoted}`].map((url) => [url, rev] as const);
+  });
+  await checkRevs(expected);
+  assert.equal(await textsOf(...names.map((name) => `path:${root}/served/${name}`)), names);
 });
 
 test("slashes at the end of an address mean nothing", async () => {
   const rev = new TestRepository(`${root}/served/slashes`).write({ text: "1" }).commit();
-  for (const end of ["/", "///"]) {
-    for (const url of [`git+file://${root}/served/slashes${end}`, `git+${server.url}slashes${end}`]) {
-      const folder = flake(url);
-      await (await open(folder)).relock();
-      assert.is(revOf(folder), rev, url);
-    }
-    assert.is(await textOf(flake(`path:${root}/served/slashes${end}`)), "1");
-  }
+  const ends = ["/", "///"];
+  const urls = ends.flatMap((end) => [`git+file://${root}/served/slashes${end}`, `git+${server.url}slashes${end}`]);
+  await checkRevs(urls.map((url) => [url, rev]));
+  assert.equal(await textsOf(...ends.map((end) => `path:${root}/served/slashes${end}`)), ["1", "1"]);
 });
 
 test("an empty repository has nothing to lock, and says so", async () => {
@@ -86,17 +94,11 @@ test("shallow and bare clones, and those that stand at no branch, are what their
   git(`${root}/served`, "clone", "--quiet", "--bare", "whole", "bare.git");
   git(`${root}/served`, "clone", "--quiet", "whole", "detached");
   git(`${root}/served/detached`, "checkout", "--quiet", "--detach", first);
-  for (const [name, rev] of [
-    ["shallow", second],
-    ["bare.git", second],
-    ["detached", first],
-  ] as const) {
-    for (const url of [`git+file://${root}/served/${name}`, `git+${server.url}${name}`]) {
-      const folder = flake(url);
-      await (await open(folder)).relock();
-      assert.is(revOf(folder), rev, url);
-    }
-  }
+  const heads = { shallow: second, "bare.git": second, detached: first };
+  const expected = Object.entries(heads).flatMap(([name, rev]) =>
+    [`git+file://${root}/served/${name}`, `git+${server.url}${name}`].map((url) => [url, rev] as const),
+  );
+  await checkRevs(expected);
 });
 
 test("a tag that moved stays what it was in the lock until it is updated", async () => {

@@ -28,26 +28,15 @@ export default defineFlake({
 });
 `;
 
-const BUILDS: readonly (readonly [template: string, ...build: string[]])[] = [
-  ["package", "build", "."],
-  ["module", "build", "."],
-  ["system", "system", "build", "."],
-  ["dev-shell", "build", ".#devShells.x86_64-linux.default"],
-  ["program", "build", "."],
-];
-
-for (const [template, ...build] of BUILDS) {
-  test(`floe flake init -t ${template} begins a flake that has Floe as input, is right, and builds`, async () => {
+// They are really built by ../../../test/builds/templates.test.ts, where there is a toolchain.
+for (const template of ["package", "module", "system", "dev-shell", "program"]) {
+  test(`floe flake init -t ${template} begins a flake that has Floe as input, and is right`, async () => {
     const folder = temporaryDirectory();
     const written = await world.run(folder, "flake", "init", "-t", template);
     assert.is(written.code, 0, written.stderr);
     assert.match(written.stderr, "wrote flake.config.ts");
     const checked = await world.run(folder, "flake", "check", "--no-build");
     assert.is(checked.code, 0, checked.stderr);
-    // Compiling a toolchain takes long: they are really built by ../../../test/builds/templates.test.ts.
-    const planned = await world.run(folder, ...build, "--dry-run");
-    assert.is(planned.code, 0, planned.stderr);
-    assert.match(planned.stdout, /^build (greeting-0\.1\.0|motd|floe-system-machine|dev-shell|pages): missing$/m);
   });
 }
 
