@@ -241,9 +241,9 @@ export async function describeSandbox(
   });
 
   test("what a builder left running is dead at its end", async () => {
-    const { running } = await start("sleep 7531 & (sleep 7531 > /dev/null 2>&1 &); exit 0");
+    const { running } = await start(`${asleep(1)} & (${asleep(1)} > /dev/null 2>&1 &); exit 0`);
     assert.equal(await running.ended, { kind: "exited", code: 0 });
-    assert.equal(processesOf("sleep 7531"), []);
+    assert.equal(processesOf(asleep(1)), []);
   });
 
   test("a builder leaves the next one nothing in its name spaces, though they may be the same", async () => {
@@ -253,7 +253,7 @@ export async function describeSandbox(
       cat /proc/sysvipc/shm /proc/sysvipc/msg /proc/sysvipc/sem /proc/sys/user/max_user_namespaces; ulimit -a | grep -v process`;
     const spoil = `echo x > /tmp/x; echo x > /dev/shm/x; echo x > /build/x; hostname spoilt 2>/dev/null; umask 0; ulimit -n 10; ulimit -f 1
       echo 0 > /proc/sys/user/max_user_namespaces; echo "0 0 1" > /proc/self/uid_map; echo allow > /proc/self/setgroups
-      for i in 1 2 3 4 5 6; do unshare -U sleep 7534 & unshare -Urm sh -c 'mount -t tmpfs x /tmp; sleep 7534' & done; sleep 7534 & (trap '' TERM HUP; sleep 7534) & sleep 0.2; true`;
+      for i in 1 2 3 4 5 6; do unshare -U ${asleep(4)} & unshare -Urm sh -c 'mount -t tmpfs x /tmp; ${asleep(4)}' & done; ${asleep(4)} & (trap '' TERM HUP; ${asleep(4)}) & sleep 0.2; true`;
     const numbers = { user: new Set<number>(), ipc: new Set<number>() };
     const held: number[] = [];
     let before: string | undefined;
@@ -262,25 +262,25 @@ export async function describeSandbox(
       assert.match(found, /^1000 100 localhost \/build:\n\n\/dev\/shm:\n\n\/tmp:\n/);
       assert.is(found, before ?? found, `round ${round}`);
       before = found;
-      const { running, output } = await start(`(${spoil}) > /dev/null 2>&1; echo ready; exec sleep 7536`);
-      await until(() => output().includes("ready") && processesOf("sleep 7536").length > 0);
+      const { running, output } = await start(`(${spoil}) > /dev/null 2>&1; echo ready; exec ${asleep(6)}`);
+      await until(() => output().includes("ready") && processesOf(asleep(6)).length > 0);
       // As long as it is open the number of a name space is not given to another one.
       for (const name of user === undefined ? [] : (["user", "ipc"] as const)) {
-        const descriptor = openSync(`/proc/${processesOf("sleep 7536")[0]}/ns/${name}`, "r");
+        const descriptor = openSync(`/proc/${processesOf(asleep(6))[0]}/ns/${name}`, "r");
         held.push(descriptor);
         numbers[name].add(fstatSync(descriptor).ino);
       }
       running.kill();
       await running.ended;
-      assert.equal(processesOf("sleep 7534"), []);
+      assert.equal(processesOf(asleep(4)), []);
     }
     for (const descriptor of held) closeSync(descriptor);
     if (user !== undefined) assert.equal([numbers.user.size < 4, numbers.ipc.size], [reusesUsers, 4]);
   });
 
   test("builders at the same time neither see nor end each other", async () => {
-    const first = await start("echo ready; sleep 7535; echo alive; cat /tmp/* 2>/dev/null; true");
-    await until(() => first.output().includes("ready") && processesOf("sleep 7535").length > 0);
+    const first = await start(`echo ready; ${asleep(5)}; echo alive; cat /tmp/* 2>/dev/null; true`);
+    await until(() => first.output().includes("ready") && processesOf(asleep(5)).length > 0);
     assert.is(
       await say(
         "echo x > /tmp/x; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done 2>/dev/null | grep -c 7535; kill -9 -1 2>/dev/null; for i in 2 3 4 5 6 7 8 9; do kill -9 $i 2>/dev/null; done; true",
@@ -288,20 +288,20 @@ export async function describeSandbox(
       // The text of this builder names it too.
       "1\n",
     );
-    assert.is(processesOf("sleep 7535").length, 1);
-    for (const pid of processesOf("sleep 7535")) process.kill(pid);
+    assert.is(processesOf(asleep(5)).length, 1);
+    for (const pid of processesOf(asleep(5))) process.kill(pid);
     await first.running.ended;
     assert.is(first.output().replace(/Terminated\n/, ""), "ready\nalive\n");
   });
 
   test("kill() ends everything, also what does not listen to signals", async () => {
     const { running, output } = await start(
-      "trap '' TERM INT HUP; (trap '' TERM; sleep 7532) & sleep 7532 & echo ready; sleep 7532; sleep 7532",
+      `trap '' TERM INT HUP; (trap '' TERM; ${asleep(2)}) & ${asleep(2)} & echo ready; ${asleep(2)}; ${asleep(2)}`,
     );
     await until(() => output().includes("ready"));
     running.kill();
     assert.equal(await running.ended, { kind: "killed", signal: "SIGKILL" });
-    assert.equal(processesOf("sleep 7532"), []);
+    assert.equal(processesOf(asleep(2)), []);
     running.kill();
   });
 
@@ -396,9 +396,9 @@ export async function describeSandbox(
 
   if (user !== undefined) {
     test("a builder is its user to the kernel, and nobody else", async () => {
-      const { running, output } = await start("echo ready; exec sleep 7533");
-      await until(() => output().includes("ready") && processesOf("sleep 7533").length > 0);
-      const status = readFileSync(`/proc/${processesOf("sleep 7533")[0]}/status`, "utf8");
+      const { running, output } = await start(`echo ready; exec ${asleep(3)}`);
+      await until(() => output().includes("ready") && processesOf(asleep(3)).length > 0);
+      const status = readFileSync(`/proc/${processesOf(asleep(3))[0]}/status`, "utf8");
       running.kill();
       await running.ended;
       assert.match(status, new RegExp(`^Uid:(\\s+${user.uid}){4}$`, "m"));
@@ -413,6 +413,11 @@ export async function describeSandbox(
     if (existsSync(directory)) rmSync(directory, { recursive: true });
   });
   test.run();
+}
+
+/** A command that no other run of these tests has, of which there may be several at once: they look for it, and end it, among all processes. */
+function asleep(which: number): string {
+  return `sleep ${10 * process.pid + which}`;
 }
 
 /** Processes with such a command line, of any owner. */
