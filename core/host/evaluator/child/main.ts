@@ -14,14 +14,13 @@ import { configurationFile, Evaluation } from "./evaluation.ts";
 import { forbidCodeFromText } from "./forbid-code.ts";
 import { LineInput } from "./lines.ts";
 import { profiled } from "./profile.ts";
-import { compileAhead, waitForQuestion } from "./spare.ts";
+import { waitForQuestion } from "./spare.ts";
 import { writeAll } from "./write.ts";
 
 function main(): void {
   forbidCodeFromText();
   writeAll(1, `${GREETING}\n`);
   const spare = process.argv.find((argument) => argument.startsWith(SPARE_ARGUMENT));
-  if (spare !== undefined) compileAhead();
   // Under a debugger what is to be done comes later on the same way; else what follows the line is for whoever keeps the question.
   const input = process.argv.includes(DEBUG_ARGUMENT) ? new LineInput(0) : undefined;
   const questionJson = (input === undefined ? readFileSync(0, "utf8").split("\n", 1)[0] : input.next()) as string;

@@ -1,5 +1,4 @@
 import { fstatSync, read, readSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
 import { availableMiB } from "../available-memory.ts";
 import { SPARE_MEMORY, SPARE_QUESTION } from "../protocol.ts";
 
@@ -15,12 +14,6 @@ export interface WaitOptions {
   /** Whether it still has a use; asked now and then. */
   readonly isOfUse: () => boolean;
   readonly onQuestion: (line: string) => void;
-}
-
-/** Compile functions with the module they are in, and not when they are first called: there is time before the question, and none after. */
-export function compileAhead(): void {
-  setFlagsFromString("--no-lazy");
-  setFlagsFromString("--no-flush-bytecode");
 }
 
 /**
