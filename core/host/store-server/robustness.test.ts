@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -136,6 +138,11 @@ test("the serve protocol's server survives whatever is sent", async () => {
   );
 });
 
+const MOST_BYTES = 48 * 1024 * 1024;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
 test("a long archive, a long list and a long text take no memory to speak of", async () => {
   const { services, store, close } = openServedStore();
   try {
@@ -145,10 +152,16 @@ test("a long archive, a long list and a long text take no memory to speak of", a
     const piece = new Uint8Array(64 * 1024);
     let most = 0;
     const before = process.memoryUsage().arrayBuffers;
+    const now = (): number => process.memoryUsage().arrayBuffers - before;
+    const held = (): number => {
+      // What nobody holds any more is there until it is collected, which may be late on a busy host.
+      if (now() >= MOST_BYTES) collectGarbage();
+      return now();
+    };
     async function* zeros(total: number): AsyncGenerator<Uint8Array> {
       for (let sent = 0; sent < total; sent += piece.length) {
         yield piece.slice();
-        most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+        most = Math.max(most, held());
       }
     }
     const info: PathInfo = {
@@ -192,7 +205,7 @@ test("a long archive, a long list and a long text take no memory to speak of", a
         120_000,
       );
     }
-    assert.ok(most < 48 * 1024 * 1024, `it held ${most} bytes`);
+    assert.ok(most < MOST_BYTES, `it held ${most} bytes`);
     assert.equal(store.allPaths(), []);
   } finally {
     close();
