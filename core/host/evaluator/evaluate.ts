@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { CodedError, type SourceLocation } from "../../base/index.ts";
 import { formatAttribute, type DeclaredInputs, type FlakeSettings, locateOutput } from "../../flake/index.ts";
 import { parseAnswer } from "./answer-schema.ts";
@@ -136,11 +136,18 @@ export async function evaluate(
   return { kind: "value", ...result };
 }
 
+/** As much as the loader takes for a module. */
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+
 /** From the place of all outputs to the key of the one that is asked for, where that is written out. */
 function closer(near: SourceLocation, { candidates }: Question, places: Places): SourceLocation {
+  const file = places.onHost(near.file);
   let text: string;
   try {
-    text = readFileSync(places.onHost(near.file), "utf8");
+    const stat = statSync(file);
+    // A pipe that nobody writes to would make us wait, and what is too large for a module has no keys.
+    if (!stat.isFile() || stat.size > MAX_CONFIG_BYTES) return near;
+    text = readFileSync(file, "utf8");
   } catch {
     return near;
   }
