@@ -83,8 +83,8 @@ export async function evaluate(
 ): Promise<({ readonly kind: "value" } & EvaluationResult) | LockNeeded | BuildsNeeded> {
   const { flake, question } = options;
   const asked = makeQuestion(flake, question);
-  const modules = options.records?.modulesOf(asked.configFile);
   const places = new Places(asked.mounts);
+  const modules = options.records?.modulesOf(places.onHost(asked.configFile));
   const { answer: json, isolation } = await runChild(asked, { ...options, modules });
   const { answer, files, trees, ways, near } = parseAnswer(json);
   if (answer.kind === "error") {

@@ -86,7 +86,7 @@ export class Records {
     }
   }
 
-  /** Modules of a flake that are loaded already. */
+  /** Modules of a flake that are loaded already. @param configFile Its file on this machine: inside, all flakes have the same name. */
   modulesOf(configFile: string): StrippedCache {
     return new StrippedCache(`${this.#folder}/modules`, configFile);
   }

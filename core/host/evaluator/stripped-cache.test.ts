@@ -21,6 +21,22 @@ test("evaluate() keeps modules without types, and takes a changed file anew", as
   assert.not.match(readFileSync(cache, "utf8"), "const a         = 1;");
 });
 
+test("evaluate() keeps modules of each flake apart", async () => {
+  const records = new Records(`${makeFolder({})}/records`);
+  const folder = makeFolder({
+    "one/flake.config.ts": flakeText("{ a }", "const a: number = 1;"),
+    "two/flake.config.ts": flakeText("{ a }", "const a: number = 2;"),
+  });
+  for (const name of ["one", "two"]) await ask(flakeIn(`${folder}/${name}`), "a", { records });
+  const texts = ["one", "two"].map((name) =>
+    readFileSync(records.modulesOf(`${folder}/${name}/flake.config.ts`).file, "utf8"),
+  );
+  assert.ok(
+    texts.every((text, i) => text.includes(`const a         = ${i + 1};`)),
+    "each has its own code",
+  );
+});
+
 const bundled = isBundleCurrent() ? test : test.skip;
 if (!isBundleCurrent()) console.log("skipped: the bundle is older than its sources, see `npm run bundle`");
 

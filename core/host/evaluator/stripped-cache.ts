@@ -12,7 +12,10 @@ export class StrippedCache {
   /** One line of JSON; the evaluation's process reads it, and does without one that is not there or damaged. */
   readonly file: string;
 
-  /** @param folder Where caches are kept; made when the first one is. */
+  /**
+   * @param folder Where caches are kept; made when the first one is.
+   * @param configFile The flake's file on this machine.
+   */
   constructor(folder: string, configFile: string) {
     this.#folder = folder;
     // Another Node may strip otherwise.
