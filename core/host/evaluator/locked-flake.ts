@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { LockedSource, LockFile, ResolvedInputs, SourceInfo } from "../../flake/index.ts";
 import { ENGINE_FOLDERS, engineBundle, findEngine } from "./engine.ts";
+import { rootsOf } from "./mount-roots.ts";
 import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
 import type { AgentQuestion, EvaluatorQuestion, Expression, InputNode, Mount, Want } from "./protocol.ts";
 
@@ -81,6 +82,7 @@ export function makeQuestion(
     ...(built.length === 0 ? {} : { built }),
     configFile: `${flakeFolder}/${FLAKE_FILE_NAME}`,
     mounts,
+    roots: rootsOf(mounts),
     agent,
     ...(expression === undefined ? {} : { expression }),
   };

@@ -67,6 +67,8 @@ export interface EvaluatorQuestion {
   /** Inside, as a place of the flake's mount. */
   readonly configFile: string;
   readonly mounts: readonly Mount[];
+  /** Which folders these are, see `mount-roots.ts`. */
+  readonly roots: string;
   readonly agent: AgentQuestion;
   readonly expression?: Expression;
   /** The state of the bundle that the engine comes from; absent where it comes from its sources. */

@@ -95,6 +95,7 @@ test("makePlan() refuses what was not made, and trees outside of the sources", a
     engine: "/engine",
     configFile: "/flake/flake.config.ts",
     mounts: [{ path: "/flake", hostPath: "/flake", name: "flake" }],
+    roots: "",
     bundled: false,
     agent: {} as never,
   };

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chownSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -8,7 +8,7 @@ import { EarlyStart, offerEarlyStart } from "./early-start.ts";
 import { engineBundle } from "./engine.ts";
 import { Spares } from "./spares.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
-import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
+import { ask, flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
 
 const canBe = findProgram("bwrap") !== undefined && engineBundle() !== undefined;
 if (!canBe)
@@ -72,6 +72,23 @@ function processesOf(folder: string): number[] {
   });
 }
 
+/** How many processes one that stands ready has: two shells, two of the sandbox, and itself. */
+const EACH = 5;
+
+/** Whether as many stand ready: they have done all that they do before they are asked, and wait. */
+function standReady(folder: string, count = 1): boolean {
+  const processes = processesOf(folder);
+  return processes.length === EACH * count && processes.every(sleeps);
+}
+
+function sleeps(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.startsWith("S") === true;
+  } catch {
+    return false;
+  }
+}
+
 const claimed = async (world: Awaited<ReturnType<typeof makeWorld>>): Promise<RunningEvaluation> => {
   let child: RunningEvaluation | undefined;
   await until("it can be had", () => (child = new Spares(world.spares).claim(world.asked)) !== undefined);
@@ -82,7 +99,7 @@ spareTest(
   "Spares has a process for the next question, whatever it is, which sees the flake as it is then",
   async () => {
     const { folder, spares, make, askWith } = await makeWorld();
-    await until("it waits", () => processesOf(folder).length >= 5);
+    await until("it waits", () => standReady(folder));
     writeFileSync(`${folder}/flake/a.ts`, 'import { more } from "./more.ts";\nexport const a = 2 + more;\n');
     writeFileSync(`${folder}/flake/more.ts`, "export const more = 40;\n");
     const early = make();
@@ -93,8 +110,7 @@ spareTest(
     await until("there is another one", () => readdirSync(spares).length === 1);
     // A question that was not expected, begun by nothing.
     const other = make();
-    await until("it can be had", () => existsSync(`${spares}/${readdirSync(spares)[0]}/leash`));
-    await sleep(500);
+    await until("it waits", () => standReady(folder));
     assert.is(await askWith(other, "b"), 3);
     assert.ok(other.taken?.isSpare);
     await until("it has ended", () => processesOf(folder).length === 0);
@@ -139,8 +155,7 @@ spareTest("Spares leaves nothing behind of a command that was killed while it wa
 
 spareTest("evaluate() asks again where a process that stood ready ends without an answer", async () => {
   const { folder, make, askWith, question } = await makeWorld();
-  await until("it runs", () => processesOf(folder).length >= 5);
-  await sleep(200);
+  await until("it waits", () => standReady(folder));
   const early = make();
   // One of another bundle: it says nothing and ends.
   assert.ok(early.begin());
@@ -151,8 +166,7 @@ spareTest("evaluate() asks again where a process that stood ready ends without a
   const prepared = readFileSync(question, "utf8");
   writeFileSync(`${folder}/other`, prepared.replace(/"bundle":"[^"]*"/, '"bundle":"another"'));
   new Spares(`${folder}/spares`).leave(early.asked as EvaluationProcess, { question: `${folder}/other`, seconds: 60 });
-  await until("it runs", () => processesOf(folder).length >= 5);
-  await sleep(200);
+  await until("it waits", () => standReady(folder));
   const next = make();
   assert.is(await askWith(next), 1);
   assert.ok(next.taken?.isSpare);
@@ -160,8 +174,7 @@ spareTest("evaluate() asks again where a process that stood ready ends without a
 
 spareTest("evaluate() does without what a process has prepared that the flake needs no more", async () => {
   const { folder, make, askWith } = await makeWorld();
-  await until("it runs", () => processesOf(folder).length >= 5);
-  await sleep(200);
+  await until("it waits", () => standReady(folder));
   writeFileSync(`${folder}/flake/flake.config.ts`, "export default { outputs: () => ({ a: 5 }) };\n");
   const early = make();
   const answer = askWith(early).catch((error: { code: string }) => error.code);
@@ -172,9 +185,22 @@ spareTest("evaluate() does without what a process has prepared that the flake ne
   assert.ok(early.taken?.isSpare);
 });
 
+spareTest("evaluate() asks no process that stands ready where another folder has the flake's name by now", async () => {
+  const { folder, make, askWith } = await makeWorld();
+  await until("it waits", () => standReady(folder));
+  renameSync(`${folder}/flake`, `${folder}/moved`);
+  writeFiles(folder, {
+    "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
+    "flake/a.ts": "export const a = 7;\n",
+  });
+  const early = make();
+  assert.is(await askWith(early), 7);
+  assert.ok(early.taken?.isSpare, "one was asked, and gave no answer");
+});
+
 spareTest("a process that stands ready ends when its time is over, and when its folder is removed", async () => {
   const { folder, spares, asked, question } = await makeWorld();
-  await until("it runs", () => processesOf(folder).length >= 5);
+  await until("it waits", () => standReady(folder));
   for (const name of readdirSync(spares)) rmSync(`${spares}/${name}`, { recursive: true });
   await until("it has ended", () => processesOf(folder).length === 0);
   new Spares(spares).leave(asked, { question, seconds: 1 });
@@ -186,25 +212,19 @@ spareTest("a process that stands ready ends when its time is over, and when its 
 spareTest("Spares.leave() has two of them at most, of each flake one", async () => {
   const world = await makeWorld();
   const { spares, asked, question, folder } = world;
-  await until("the first runs", () => readdirSync(spares).length === 1);
-  await sleep(300);
+  await until("the first waits", () => standReady(folder));
   const [first] = readdirSync(spares);
   const all = new Spares(spares);
   all.leave(asked, { question, seconds: 60 });
   assert.equal(readdirSync(spares), [first]);
   for (const flake of ["/one", "/two"]) {
     all.leave({ ...asked, flake }, { question, seconds: 60 });
-    await until("another one runs", () =>
-      readdirSync(spares).some(
-        (name) => lstatSync(`${spares}/${name}/in`, { throwIfNoEntry: false }) !== undefined && name !== first,
-      ),
-    );
-    await sleep(300);
+    await until("two of them wait", () => standReady(folder, 2));
   }
   assert.is(readdirSync(spares).length, 2);
   assert.not.ok(readdirSync(spares).includes(first as string));
   all.leave({ ...asked, flake: "/two", words: [...asked.words, "--other"] }, { question, seconds: 60 });
-  await until("it takes the place of the other of its flake", () => readdirSync(spares).length === 2);
+  await until("it takes the place of the other of its flake", () => standReady(folder, 2));
   // One that has just begun cannot be had yet.
   await until("they have ended", () => {
     all.end();
@@ -217,8 +237,7 @@ if (!isRoot) console.log("skipped: only root gives files away");
 
 (canBe && isRoot ? test : test.skip)("Spares asks nothing in a folder of another user", async () => {
   const { folder, spares, asked } = await makeWorld();
-  await until("it runs", () => processesOf(folder).length >= 5);
-  await sleep(200);
+  await until("it waits", () => standReady(folder));
   const [name] = readdirSync(spares);
   chownSync(`${spares}/${name}`, 12345, 12345);
   assert.is(new Spares(spares).claim(asked), undefined);

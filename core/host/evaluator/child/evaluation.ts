@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { existsSync } from "node:fs";
 import { type Context, type Module, type SourceTextModule, SyntheticModule } from "node:vm";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
+import { rootsOf } from "../mount-roots.ts";
 import type { AgentAnswer, EvaluatorAnswer, EvaluatorQuestion, ModuleTreeReport, Mount } from "../protocol.ts";
 import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
@@ -99,7 +100,7 @@ export class Evaluation {
    */
   renew(question: EvaluatorQuestion): boolean {
     const placeOf = (asked: EvaluatorQuestion): string => JSON.stringify([asked.engine, asked.bundle, engineOf(asked)]);
-    if (placeOf(question) !== placeOf(this.#question)) return false;
+    if (placeOf(question) !== placeOf(this.#question) || rootsOf(question.mounts) !== question.roots) return false;
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
