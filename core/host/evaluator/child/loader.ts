@@ -70,8 +70,8 @@ interface Loaded {
   module: SourceTextModule;
   /** What it imports, in the order of its requests. */
   imports: readonly Imported[];
-  /** What it was linked to; absent before. */
-  linked?: readonly Imported[];
+  /** What it was linked to; absent before. What it imports may have been made anew since. */
+  linked?: readonly Module[];
 }
 
 /** A module that is loaded, or one that the engine makes. */
@@ -221,7 +221,7 @@ export class Loader {
     // A module is linked once: what leads to one that is new is made anew as well.
     const isOutdated = ({ imports, linked }: Loaded): boolean =>
       linked !== undefined &&
-      imports.some((each, i) => each !== linked[i] || ("imports" in each && each.linked === undefined));
+      imports.some((each, i) => moduleOf(each) !== linked[i] || ("imports" in each && each.linked === undefined));
     for (let outdated = all.filter(isOutdated); outdated.length > 0; outdated = all.filter(isOutdated)) {
       for (const each of outdated) {
         each.module = this.#compileScript(each.module.identifier, each.code);
@@ -229,8 +229,10 @@ export class Loader {
       }
     }
     const unlinked = all.filter(({ linked }) => linked === undefined);
-    for (const { module, imports } of unlinked) module.linkRequests(imports.map(moduleOf));
-    for (const each of unlinked) each.linked = each.imports;
+    for (const each of unlinked) {
+      each.linked = each.imports.map(moduleOf);
+      each.module.linkRequests(each.linked);
+    }
     const module = moduleOf(loaded);
     if (module instanceof SourceTextModule && module.status === "unlinked") module.instantiate();
     return module;
