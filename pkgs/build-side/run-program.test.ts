@@ -16,7 +16,12 @@ interface Ran {
 }
 
 /** Run a program, whose function has this body, with these inputs. */
-async function run(body: string, inputs: object = {}, more: Readonly<Record<string, string>> = {}): Promise<Ran> {
+async function run(
+  body: string,
+  inputs: object = {},
+  more: Readonly<Record<string, string>> = {},
+  entry = "x.build.ts",
+): Promise<Ran> {
   const text = `import { defineProgram } from "#floe/program";\n\nexport default defineProgram<any>(async (build) => {\n${body}\n});\n`;
   const folder = makeFolder({
     "a program/x.build.ts": text,
@@ -27,7 +32,7 @@ async function run(body: string, inputs: object = {}, more: Readonly<Record<stri
   const [out, doc] = [join(folder, "out"), join(folder, "doc")];
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, "run-program.ts"), join(folder, "a program"), "x.build.ts"],
+    [join(import.meta.dirname, "run-program.ts"), join(folder, "a program"), entry],
     {
       cwd: join(folder, "work"),
       env: { inputsPath: join(folder, "inputs.json"), outputs: "out doc", out, doc, NIX_BUILD_CORES: "3", HERE: "yes" },
@@ -101,6 +106,26 @@ test("what a program copies can be written", async () => {
     [".", "sealed", "sealed/file"].map((name) => statSync(join(out, name)).mode & 0o777),
     [0o755, 0o755, 0o755],
   );
+});
+
+test("a program imports files by their names, whatever these mean in addresses, and its errors name them so", async () => {
+  const name = "a#b?c%20d (é).ts";
+  const text = "export const fail = (): never => {\n  throw new Error('no');\n};\n";
+  const lines = [
+    'import { defineProgram } from "#floe/program";',
+    `import { fail } from "./${name}";`,
+    "export default defineProgram(() => fail());",
+  ];
+  const entry = "x#1?.build.ts";
+  const { code, log } = await run(
+    "",
+    {},
+    { [`a program/${entry}`]: lines.join("\n"), [`a program/${name}`]: text },
+    entry,
+  );
+  assert.is(code, 1);
+  assert.match(log, `${name}:2:9: error: no\n`, log);
+  assert.match(log, `at ${entry}:3:`);
 });
 
 test("run() gives what a program writes, with its input, variables and folder", async () => {

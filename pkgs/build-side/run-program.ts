@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { registerHooks } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Build, FileTools, RunOptions } from "../../core/program/index.ts";
 
 type ProgramFunction = (build: Build<object>) => unknown;
@@ -33,11 +34,17 @@ const { env } = process;
 registerHooks({
   resolve(specifier, context, next) {
     if (specifier === "#floe/program") return { url: import.meta.url, format: "module-typescript", shortCircuit: true };
-    const found = next(specifier, context);
+    const found = next(addressOf(specifier, context.parentURL), context);
     const [, ending] = /\.m?([jt]s)$/.exec(found.url) ?? [];
     return ending === undefined ? found : { ...found, format: ending === "ts" ? "module-typescript" : "module" };
   },
 });
+
+/** As an evaluation reads it: a name of a file, in which no character has another meaning. */
+function addressOf(specifier: string, importer: string | undefined): string {
+  if (importer?.startsWith("file:") !== true || !/^\.{1,2}\//.test(specifier)) return specifier;
+  return pathToFileURL(join(dirname(fileURLToPath(importer)), specifier)).href;
+}
 
 let ended = false;
 process.on("exit", (code) => {
@@ -57,7 +64,7 @@ main().then(
 );
 
 async function main(): Promise<void> {
-  const { default: program } = (await import(`file://${encodeURI(join(folder, entry))}`)) as { default?: unknown };
+  const { default: program } = (await import(pathToFileURL(join(folder, entry)).href)) as { default?: unknown };
   const { kind, run } = (program ?? {}) as Partial<ReturnType<typeof defineProgram>>;
   if (kind !== "program" || run === undefined)
     throw new Error(`Cannot run "${entry}": its default export is no program (export default defineProgram(…))`);
@@ -142,15 +149,16 @@ function runOther(program: string, args: readonly string[] = [], options: RunOpt
 /** An error by the place in the program's own files where it came up, and the calls in these that led there. */
 function told(error: unknown): string {
   if (!(error instanceof Error)) return `${entry}: error: the program threw ${String(error)}`;
-  const own = `file://${encodeURI(folder)}/`;
-  const frames = (error.stack ?? "").split("\n").filter((line) => line.includes(own));
-  const places = frames.map((line) =>
-    line
-      .replace(own, "")
-      .replace(/^\s*at (?:(.*) \((.*)\)|(.*))$/, "$2$3 $1")
-      .trim(),
-  );
-  const [first = entry, ...others] = places;
-  const place = first.split(" ", 1)[0] ?? "";
-  return [`${place}: error: ${error.message || error.name}`, ...others.map((each) => `  at ${each}`)].join("\n");
+  const own = `${pathToFileURL(folder).href}/`;
+  const calls = (error.stack ?? "").split("\n").flatMap((line) => {
+    const [, name, at = ""] = /^\s*at (?:(.*) \(|async )?(file:.*?)\)?$/.exec(line) ?? [];
+    if (!at.startsWith(own)) return [];
+    const place = at.slice(own.length).replace(/(?:%[0-9A-F]{2})+/g, decodeURIComponent);
+    return [{ place, name }];
+  });
+  const [{ place } = { place: entry }, ...others] = calls;
+  return [
+    `${place}: error: ${error.message || error.name}`,
+    ...others.map((call) => `  at ${[call.place, call.name].join(" ").trim()}`),
+  ].join("\n");
 }
