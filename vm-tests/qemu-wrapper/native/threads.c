@@ -36,6 +36,8 @@ struct thread {
   /* Where its registers are while it stands. First, for the assembly below. */
   void *stack;
   pid_t tid;
+  /* Its number until it comes, or need not any more: a late signal is not taken for one of another thread that has this place by then. */
+  volatile pid_t called;
   /* A futex. */
   volatile int state;
   /* It was waiting in a system call. */
@@ -185,7 +187,8 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   struct thread *me = NULL;
   for (int i = 0; i < count; i++)
     if (threads[i].tid == tid) me = &threads[i];
-  if (me == NULL || !change(&me->state, CALLED, COMES)) return;
+  if (me == NULL || !change(&me->called, tid, 0)) return;
+  me->state = COMES;
   me->waits = is_waiting(context);
   __asm__("mov %%fs:0, %0" : "=r"(me->thread_pointer));
   if (prctl(PR_GET_TID_ADDRESS, &me->tid_address) != 0) me->tid_address = NULL;
@@ -228,6 +231,7 @@ static int call_thread(long tid) {
   memset(&threads[count], 0, sizeof threads[count]);
   threads[count].tid = tid;
   threads[count].state = CALLED;
+  threads[count].called = tid;
   count++;
   if (syscall(SYS_tgkill, getpid(), tid, STAND_SIGNAL) != 0) count--;
   return 1;
@@ -288,7 +292,7 @@ void release_threads(void) {
   for (int i = 0; i < count; i++) {
     struct thread *thread = &threads[i];
     /* One that has not come yet will find that nobody waits for it. */
-    if (change(&thread->state, CALLED, LEFT)) continue;
+    if (change(&thread->called, thread->tid, 0)) continue;
     for (int seen = changes; thread->state != LEFT && !is_gone(thread->tid); seen = changes)
       if (!change(&thread->state, STANDS, GOES_ON)) wait_for_change(seen);
       else syscall(SYS_futex, &thread->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
