@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { QemuError } from "./errors.ts";
+import { startOf } from "./process-mark.ts";
 
 /** How a copy ended. */
 export interface ForkEnd {
@@ -34,6 +35,13 @@ const READY_MS = 10_000;
 /** How long a fork may take, which is a matter of milliseconds on a quiet host. */
 const ANSWER_MS = 30_000;
 
+const NO_ANSWER = "it does not answer";
+
+/** How long it may take to tell the end of a copy; it may be about to make another one. */
+const END_MS = 5000;
+
+const KILLED: ForkEnd = { status: undefined, signal: "SIGKILL" };
+
 /**
  * The channel to the library in QEMU that forks it; `native/qemu-forks.c` has its other end and tells the protocol.
  *
@@ -51,6 +59,8 @@ export class ForkChannel {
   #isReady: () => void = () => {};
   #isClosed: (error: QemuError) => void = () => {};
   #closed: QemuError | undefined;
+  /** It was asked for something, and did not do it in its time. */
+  #hangs = false;
   #count = 0;
   #rest = "";
 
@@ -113,11 +123,31 @@ export class ForkChannel {
    */
   fork(exchanges: readonly Exchange[]): Promise<Forked> {
     if (this.#closed !== undefined || this.#socket === undefined) return Promise.reject(notForked("it is gone"));
+    if (this.#hangs) return Promise.reject(notForked(NO_ANSWER));
     const id = `${++this.#count}`;
     const answer = new Promise<Forked>((resolve, reject) => this.#asked.set(id, { resolve, reject }));
     this.#send(["fork", id, ...exchanges.flat()]);
-    const timer = setTimeout(() => this.#refuse(id, "it does not answer"), ANSWER_MS);
+    const timer = setTimeout(() => {
+      this.#hangs = true;
+      this.#refuse(id, NO_ANSWER);
+    }, ANSWER_MS);
     return answer.finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * Wait for something that QEMU has to say before it is forked.
+   *
+   * @throws {QemuError} `qemu.not-forked` when that takes as long as no fork may.
+   */
+  async answerInTime<T>(ask: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (this.#hangs) throw notForked(NO_ANSWER);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(notForked(NO_ANSWER)), ANSWER_MS);
+    try {
+      return await ask(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends QEMU, with its copies. */
@@ -144,20 +174,40 @@ export class ForkChannel {
     else if (word === "ended") {
       const [how, number] = rest;
       const end = how === "signal" ? { signal: signalOf(Number(number)) } : { status: Number(number) };
-      this.#running.get(id)?.({ status: undefined, signal: undefined, ...end });
-      this.#running.delete(id);
+      this.#end(id, { status: undefined, signal: undefined, ...end });
     }
   }
 
   #begin(id: string, pid: number): void {
+    const start = startOf(pid);
     const ended = new Promise<ForkEnd>((resolve) => this.#running.set(id, resolve));
     const kill = (): void => {
-      if (this.#running.has(id)) this.#send(["kill", id]);
+      if (!this.#running.has(id)) return;
+      if (this.#hangs) return this.#killHere(id, pid, start);
+      this.#send(["kill", id]);
+      const timer = setTimeout(() => this.#killHere(id, pid, start), END_MS);
+      void ended.then(() => clearTimeout(timer));
     };
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
     if (asked === undefined) kill();
     else asked.resolve({ pid, ended, kill });
+  }
+
+  /** End a copy whose parent hangs: that has not waited for it, so the number is still its own. */
+  #killHere(id: string, pid: number, start: string | undefined): void {
+    this.#hangs = true;
+    try {
+      if (start !== undefined && startOf(pid) === start) process.kill(-pid, "SIGKILL");
+    } catch {
+      // Its parent has done so just now.
+    }
+    this.#end(id, KILLED);
+  }
+
+  #end(id: string, end: ForkEnd): void {
+    this.#running.get(id)?.(end);
+    this.#running.delete(id);
   }
 
   #refuse(id: string, why: string): void {
@@ -174,9 +224,8 @@ export class ForkChannel {
     this.#stopListening();
     for (const { reject } of this.#asked.values()) reject(notForked("it has ended"));
     // The kernel kills copies when their parent is gone.
-    for (const end of this.#running.values()) end({ status: undefined, signal: "SIGKILL" });
+    for (const id of [...this.#running.keys()]) this.#end(id, KILLED);
     this.#asked.clear();
-    this.#running.clear();
   }
 
   #stopListening(): void {

@@ -148,6 +148,25 @@ withForks("many forks count on, each for itself, and the one they come from at l
   assert.is((await failure(zygote.fork(signal))).code, "qmp.closed");
 });
 
+withForks("forks end although the machine they come from hangs, and no more are made then", async () => {
+  const zygote = await openZygote();
+  const [killed, quits, left] = [await fork(zygote), await fork(zygote), await fork(zygote)];
+  process.kill(zygote.machine.process.pid, "SIGSTOP");
+  try {
+    // By whom, once it is known that the other one hangs.
+    assert.is((await killed.cutPower()).signal, "SIGKILL");
+    await quits.quit();
+    for (const { process } of [killed, quits]) assert.not.ok(runs(process.pid));
+    assert.ok(runs(left.process.pid));
+    const error = await failure(fork(zygote));
+    assert.equal([error.code, error.message], ["qemu.not-forked", "Cannot fork QEMU: it does not answer"]);
+    await left.cutPower();
+    assert.ok(await ends(left.process.pid));
+  } finally {
+    await zygote.machine.cutPower();
+  }
+});
+
 withForks("forks have disks of their own, and a disk that nobody named is qemu.not-forked", async () => {
   const disk = (name: string): string => {
     const file = join(folder, name);

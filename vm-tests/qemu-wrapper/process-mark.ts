@@ -34,8 +34,13 @@ function pidNamespace(): string {
   return tryRead(() => readlinkSync("/proc/self/ns/pid")) ?? "-";
 }
 
-/** Source: proc_pid_stat(5), field 22; what comes before the last parenthesis is a name, in which anything may be. */
-function startOf(pid: number): string | undefined {
+/**
+ * When a process began, in clock ticks since the host did; `undefined` when it is not there, or not on Linux. With its number that tells it from
+ * all others; one that has ended tells it still, until its parent has waited for it.
+ *
+ * Source: proc_pid_stat(5), field 22; what comes before the last parenthesis is a name, in which anything may be.
+ */
+export function startOf(pid: number): string | undefined {
   return tryRead(
     () =>
       readFileSync(`/proc/${pid}/stat`, "latin1")

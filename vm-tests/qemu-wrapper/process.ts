@@ -95,6 +95,9 @@ export class QemuProcess {
       complaints.once("close", resolve);
       if (complaints.closed) resolve();
     });
+    complaints.on("error", () => {});
+    // One that ended by itself has its end told, too, although its parent hangs; there is nothing left to kill then.
+    void closed.then(kill);
     const exited = Promise.all([ended, closed]).then(([end]) => ({ ...end, words: words() }));
     return new QemuProcess(argv, pid, kill, exited);
   }

@@ -114,7 +114,7 @@ export class VirtualMachine {
   async fork({ folder, onConsole, exchanges, signal }: ForkOptions): Promise<VirtualMachine> {
     const { forks, doors, memoryFile } = this.#own;
     if (forks === undefined) throw notForked("it was not started for that");
-    const { running } = await this.qmp.command("query-status", undefined, signal);
+    const { running } = await forks.answerInTime((each) => this.qmp.command("query-status", undefined, each), signal);
     if (running) throw notForked("its machine is running");
     const copied = await openDoors([...doors.map(({ name }) => name), COMPLAINTS], folder);
     try {

@@ -41,6 +41,8 @@
 #define SOCKET_VARIABLE "FLOE_QEMU_FORKS"
 #define MAX_COPIES 512
 #define MAX_EXCHANGES 64
+/* How long a copy is given to begin, which is a matter of some milliseconds: what it connects to might not take it. */
+#define BEGIN_MS 10000
 #define MAX_WORDS (2 + 2 * MAX_EXCHANGES)
 
 static int is_active;
@@ -175,11 +177,14 @@ static pid_t make_copy(const struct exchange *exchanges, int count, char *why, s
   close(ends[1]);
   if (fault != NULL) snprintf(why, room, "%s", fault);
   else {
-    ssize_t size = read(ends[0], why, room - 1);
+    struct pollfd said = {ends[0], POLLIN, 0};
+    int is_late = poll(&said, 1, BEGIN_MS) == 0;
+    ssize_t size = is_late ? 0 : read(ends[0], why, room - 1);
     if (size < 0) size = 0;
     why[size] = 0;
     if (size != 1 || why[0] != 0) {
-      if (size == 0) snprintf(why, room, "the copy ended before it was made");
+      if (is_late) snprintf(why, room, "the copy does not begin");
+      else if (size == 0) snprintf(why, room, "the copy ended before it was made");
       kill(pid, SIGKILL);
       waitpid(pid, NULL, 0);
       pid = -1;
