@@ -15,21 +15,24 @@ export async function looseCables(
   const servers: Server[] = [];
   const sockets = new Set<Socket>();
   const loose: Nic[] = [];
-  for (const [index, nic] of nics.entries()) {
-    const socket = join(folder, `cable-${index}.sock`);
-    const server = createServer((connection) => {
-      sockets.add(connection);
-      connection.on("error", () => {}).resume();
-    });
-    servers.push(server);
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(socket, resolve));
-    loose.push({ ...nic, backend: { kind: "stream", socket } });
-  }
-  return {
-    nics: loose,
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      for (const server of servers) server.close();
-    },
+  const close = (): void => {
+    for (const socket of sockets) socket.destroy();
+    for (const server of servers) server.close();
   };
+  try {
+    for (const [index, nic] of nics.entries()) {
+      const socket = join(folder, `cable-${index}.sock`);
+      const server = createServer((connection) => {
+        sockets.add(connection);
+        connection.on("error", () => {}).resume();
+      });
+      servers.push(server);
+      await new Promise<void>((resolve, reject) => server.once("error", reject).listen(socket, resolve));
+      loose.push({ ...nic, backend: { kind: "stream", socket } });
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { nics: loose, close };
 }

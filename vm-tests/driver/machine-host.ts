@@ -346,15 +346,18 @@ export class MachineHost {
     if (forks === undefined || !areCables(nics)) return false;
     let held: HeldZygote | undefined;
     try {
-      held = await forks.zygotes.hold(key, alike, async () =>
+      held = await forks.zygotes.hold(key, alike, async (signal) =>
         makeZygote({
           nics,
           template: await this.#holdTemplate(templates),
           method: templates.method,
           disks: this.#diskOptions(),
           start: (extra) => this.#startQemu({}, { ...extra, forkLibrary: forks.library }),
+          signal,
         }),
       );
+      // Its test may have ended meanwhile, with all that is in its folder.
+      this.#refuseWhenDisposed();
       if (held === undefined) return false;
       this.log({ kind: "machine", machine: this.name, text: "starts as a fork of a copy", state: "booting" });
       this.#disks = await forkedDisks(this.#diskOptions(), held.zygote.folder);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeRunDirectory, type CloningMethod, type Nic } from "qemu-wrapper";
+import { makeRunDirectory, type CloningMethod, type Nic, withAbort } from "qemu-wrapper";
 import { becomeItself } from "./become-itself.ts";
 import type { Boot, BootSpecification } from "./boot.ts";
 import { copyOf } from "./frozen.ts";
@@ -25,11 +25,13 @@ export interface MakeZygoteOptions {
   readonly disks: DisksOptions;
   /** Starts QEMU with a machine as the copies are, and the library. */
   readonly start: (extra: Partial<BootSpecification>) => Promise<Boot>;
+  /** Nobody wants it any more. */
+  readonly signal: AbortSignal;
 }
 
 /** Make a copy of a template from which others are forked. It belongs to no test: it has its own folder, and its cables lead nowhere. */
 export async function makeZygote(options: MakeZygoteOptions): Promise<Zygote> {
-  const { template, method } = options;
+  const { template, method, signal } = options;
   const place = makeRunDirectory();
   const folder = place.path;
   let close = (): void => {};
@@ -48,22 +50,26 @@ export async function makeZygote(options: MakeZygoteOptions): Promise<Zygote> {
       copy: copyOf({ folder: template.folder, method }),
       trace: undefined,
       onLine: () => {},
-      keep: (write) => write(),
+      // It has no records: copies have what it said from here.
+      keep: () => {},
       whereNow: () => undefined,
     });
-    await becomeItself(boot, ANSWER_SECONDS);
-    await stopWarm(boot);
+    signal.throwIfAborted();
+    await withAbort(warmUp(boot), signal);
     return { boot, folder, disks, nics: cables.nics, release };
   } catch (error) {
     boot?.expectEnd();
+    boot?.agent.close();
     await boot?.machine.cutPower();
+    await boot?.over;
     release();
     throw error;
   }
 }
 
-/** Let a copy that answers do what every test begins with, and stop it where nothing is on its way to it or from it. */
-async function stopWarm(boot: Boot): Promise<void> {
+/** Let a copy answer and do what every test begins with, and stop it where nothing is on its way to it or from it. */
+async function warmUp(boot: Boot): Promise<void> {
+  await becomeItself(boot, ANSWER_SECONDS);
   await boot.agent.exec(shell("true")).result;
   boot.expectEnd();
   boot.agent.close();

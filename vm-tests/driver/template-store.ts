@@ -16,6 +16,7 @@ import { compareText } from "../../core/base/index.ts";
 import { removeTree, syncPath, temporaryName } from "../../core/host/files/index.ts";
 import { FACTS_FILE } from "./built-template.ts";
 import { lockFile, lockFileSync } from "../../core/host/local-store/index.ts";
+import { once } from "./once.ts";
 
 /** What is known of a template without opening it. */
 export interface TemplateFacts {
@@ -219,13 +220,4 @@ function sizeOf(folder: string): number {
   } catch {
     return 0;
   }
-}
-
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    work();
-  };
 }

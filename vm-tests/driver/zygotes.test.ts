@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { spinningRom } from "qemu-wrapper";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -87,6 +88,33 @@ withQemu("hold() ends the one not used for longest for a further one, unless all
   assert.is(held[1]?.zygote.boot.running, true);
   await zygotes.close();
   assert.is(told.released, MOST_ZYGOTES + 1);
+});
+
+withQemu("hold() ends a zygote once although two others want its place, and gives it to nobody meanwhile", async () => {
+  const zygotes = new Zygotes();
+  const told = maker();
+  for (let key = 0; key < MOST_ZYGOTES; key++) (await zygotes.hold(`${key}`, 3, told.make))?.release();
+  const more = ["a", "b"].map((key) => zygotes.hold(key, 3, told.make));
+  const again = zygotes.hold("0", 3, told.make);
+  const held = await Promise.all([...more, again]);
+  for (const each of held) assert.ok(each === undefined || each.zygote.boot.running);
+  await zygotes.close();
+  assert.is(told.released, told.made);
+  assert.equal(ownQemus(), []);
+});
+
+test("close() has what is being made given up, and makes no more", async () => {
+  const zygotes = new Zygotes();
+  const endless = (signal: AbortSignal): Promise<Zygote> =>
+    new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const held = Promise.allSettled([1, 2].map(() => zygotes.hold("one", 3, endless)));
+  await nextTurn();
+  await zygotes.close();
+  assert.equal(
+    (await held).map(({ status }) => status),
+    ["rejected", "fulfilled"],
+  );
+  assert.is(await zygotes.hold("other", 3, endless), undefined);
 });
 
 withQemu("giveUp() leaves those that run, and forks no more", async () => {

@@ -1,5 +1,9 @@
 import type { Disk, Exchange, Nic } from "qemu-wrapper";
 import type { Boot, ForkedBoot } from "./boot.ts";
+import { once } from "./once.ts";
+
+/** Makes a zygote, and gives that up when the signal says so. */
+export type ZygoteMaker = (signal: AbortSignal) => Promise<Zygote>;
 
 /** A copy of a template that has answered its first command, has been stopped, and is forked from then on. */
 export interface Zygote {
@@ -39,6 +43,7 @@ interface Kept {
  */
 export class Zygotes {
   readonly #kept = new Map<string, Kept>();
+  readonly #closing = new AbortController();
 
   /**
    * What one more copy of a template is forked from; `undefined` when it is better made from the template: no more copies were asked for than
@@ -49,13 +54,13 @@ export class Zygotes {
    * @param make Makes a zygote. When it raises something no further one is tried.
    * @throws what `make` raises, once.
    */
-  async hold(key: string, copies: number, make: () => Promise<Zygote>): Promise<HeldZygote | undefined> {
+  async hold(key: string, copies: number, make: ZygoteMaker): Promise<HeldZygote | undefined> {
     const kept = this.#kept.get(key) ?? { asked: 0, zygote: undefined, users: 0, isGivenUp: false };
     // The one used last is the last.
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     kept.asked++;
-    if (kept.isGivenUp) return undefined;
+    if (kept.isGivenUp || this.#closing.signal.aborted) return undefined;
     kept.users++;
     let zygote: Zygote | undefined;
     try {
@@ -73,13 +78,14 @@ export class Zygotes {
     if (kept !== undefined) kept.isGivenUp = true;
   }
 
-  /** End all, with their copies. */
+  /** End all, with their copies, also what is just being made. None is made afterwards. */
   async close(): Promise<void> {
+    this.#closing.abort();
     for (const kept of this.#kept.values()) await end(kept);
     this.#kept.clear();
   }
 
-  async #begin(kept: Kept, copies: number, make: () => Promise<Zygote>): Promise<Zygote | undefined> {
+  async #begin(kept: Kept, copies: number, make: ZygoteMaker): Promise<Zygote | undefined> {
     if (copies < WORTH_IT && kept.asked <= copies) return undefined;
     const others = [...this.#kept.values()].filter(({ zygote }) => zygote !== undefined);
     const idle = others.find(({ users }) => users === 0);
@@ -87,7 +93,8 @@ export class Zygotes {
     const ended = others.length >= MOST_ZYGOTES && idle !== undefined ? end(idle) : undefined;
     const made = (async () => {
       await ended;
-      return make();
+      this.#closing.signal.throwIfAborted();
+      return make(this.#closing.signal);
     })();
     // Others that wait for it make their copies in the usual way.
     kept.zygote = made.catch(() => {
@@ -125,19 +132,13 @@ export function forkOf({ boot, disks, nics }: Zygote, own: Pick<Zygote, "disks" 
 
 /** End a zygote, with its copies. */
 async function end(kept: Kept): Promise<void> {
-  const zygote = await kept.zygote;
+  // Whoever asks while it ends is not to get it, nor to end it once more.
+  const ending = kept.zygote;
   kept.zygote = undefined;
   kept.asked = 0;
+  const zygote = await ending;
   if (zygote === undefined) return;
   await zygote.boot.machine.cutPower();
   await zygote.boot.over;
   zygote.release();
-}
-
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) work();
-    done = true;
-  };
 }
