@@ -18,6 +18,7 @@ import { Zygotes } from "../zygotes.ts";
 import {
   passStory,
   proof,
+  runStory,
   type StoryRun,
   temporaryFolder,
   templates,
@@ -155,6 +156,36 @@ proof("a machine that cannot be forked is copied, and what was forked before goe
       "starts as a copy of its first boot",
       "starts as a copy of its first boot",
     ]);
+  } finally {
+    await zygotes.close();
+  }
+  assert.equal(ownQemus(), []);
+});
+
+proof("a run that is interrupted ends the forks it has, and no run leaves what they were forked from", async () => {
+  if (!(await canFork())) return;
+  const zygotes = new Zygotes();
+  const interrupt = new AbortController();
+  const machines = { one: theMachine(), two: theMachine(), three: theMachine() };
+  let zygote: number | undefined;
+  let forks = 0;
+  try {
+    const { ok, error } = await runStory(
+      HERE,
+      async (tools) => {
+        for (const name of ["one", "two", "three"]) await tools[name as "machine"].start();
+        [zygote] = ownQemus();
+        forks = ownQemus(zygote).length;
+        interrupt.abort(new Error("Ctrl-C"));
+        await tools["one" as "machine"].succeed`sleep infinity`;
+      },
+      { machines, zygotes, signal: interrupt.signal },
+    );
+    assert.is(ok, false);
+    assert.match(error?.message ?? "", "Ctrl-C");
+    assert.is(forks, 3);
+    assert.equal(ownQemus(), [zygote]);
+    assert.equal(ownQemus(zygote), []);
   } finally {
     await zygotes.close();
   }

@@ -54,6 +54,8 @@ export interface StoryOptions {
   readonly folder?: string;
   /** Where copies are forked from one another. Default: each is made from its template. */
   readonly zygotes?: Zygotes;
+  /** Interrupts the run. */
+  readonly signal?: AbortSignal;
   /** It is to be ended by a fault of the host. */
   readonly hostFault?: boolean;
 }
@@ -83,7 +85,7 @@ async function runOnce(
   options: StoryOptions,
 ): Promise<StoryRun> {
   const { changes = {}, machines = { machine: { ...theMachine(), ...changes } }, cold = false } = options;
-  const { allowConsole, timeoutSeconds, zygotes } = options;
+  const { allowConsole, timeoutSeconds, zygotes, signal } = options;
   const events: RunEvent[] = [];
   const result = await runVmTest({
     manifest: {
@@ -105,6 +107,7 @@ async function runOnce(
     log: (event) => events.push(event),
     ...(allowConsole === undefined ? {} : { allowConsole }),
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    ...(signal === undefined ? {} : { signal }),
   });
   return { ...result, events };
 }
