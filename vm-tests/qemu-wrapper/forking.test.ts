@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -203,6 +203,25 @@ withForks("forks have disks of their own, and a disk that nobody named is qemu.n
     [0, 1, 2],
   );
   assert.is(statSync(shared).size, 1 << 16);
+  await zygote.machine.cutPower();
+});
+
+withForks("forks of a machine whose files were named by way of a link have files of their own", async () => {
+  const real = mkdtempSync(join(folder, "real-"));
+  const link = `${real}-link`;
+  symlinkSync(real, link);
+  for (const name of ["original", "copy"]) writeFileSync(join(real, name), Buffer.alloc(1 << 16));
+  const zygote = await openZygote({
+    disks: [{ file: join(link, "original"), format: "raw" }],
+    memoryFile: { file: join(link, "ram"), shared: false },
+  });
+  const machine = await fork(zygote, [[join(link, "original"), join(link, "copy")]]);
+  await machine.qmp.command("human-monitor-command", { "command-line": 'qemu-io disk0 "write -P 1 0 512"' });
+  await machine.quit();
+  assert.equal(
+    ["original", "copy"].map((name) => readFileSync(join(real, name))[511]),
+    [0, 1],
+  );
   await zygote.machine.cutPower();
 });
 

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { realpathSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { type MachineShape, makeArguments, SLOT } from "./argv.ts";
@@ -121,8 +121,8 @@ export class VirtualMachine {
       const { pid, ended, kill } = await forks.fork([
         ...copied.map(({ path }, index): Exchange => [doors[index]?.path ?? COMPLAINTS, path]),
         // It maps that privately already.
-        ...(memoryFile === undefined ? [] : [[memoryFile.file, memoryFile.file] as const]),
-        ...exchanges,
+        ...(memoryFile === undefined ? [] : sharedByName(memoryFile.file)),
+        ...exchanges.flatMap(withRealName),
       ]);
       const complaints = await Promise.race([copied.at(-1)?.socket, ended.then(() => undefined)]);
       if (complaints === undefined) throw notForked("the copy has ended");
@@ -199,6 +199,32 @@ const COMPLAINTS = "stderr";
 function record(sockets: ReadonlyMap<string, Socket>, { onConsole }: Pick<StartOptions, "onConsole">): void {
   sockets.get("console")?.on("data", onConsole);
   for (const socket of sockets.values()) socket.on("error", () => {});
+}
+
+/** The kernel tells of an open file by its name without links; QEMU opens it again by the name that it was given. */
+function withRealName([from, to]: Exchange): Exchange[] {
+  const real = realName(from);
+  return real === from
+    ? [[from, to]]
+    : [
+        [from, to],
+        [real, to],
+      ];
+}
+
+/** What a copy has in common with the machine it comes from. */
+function sharedByName(file: string): Exchange[] {
+  const real = realName(file);
+  return [[real, real]];
+}
+
+function realName(name: string): string {
+  try {
+    return realpathSync(name);
+  } catch {
+    // A socket whose listener is gone has a name still.
+    return name;
+  }
 }
 
 interface Door {
