@@ -24,11 +24,17 @@ export interface ProbeForkingOptions {
   readonly deadlineMs?: number;
 }
 
+/** What a probe found out about forks here. */
+export interface ForkingVerdict extends Verdict {
+  /** It had not ended in its time, which says something about the host's load alone. */
+  readonly isLate?: boolean;
+}
+
 /**
  * Stop a guest that counts, fork it twice at once, and let all three count on: each has to go on where it stopped, with memory that the
  * others do not write to. One that is killed must not harm the others, and all have to end with the first.
  */
-export async function probeForking(options: ProbeForkingOptions): Promise<Verdict> {
+export async function probeForking(options: ProbeForkingOptions): Promise<ForkingVerdict> {
   const { architecture, library, qemu } = options;
   const run = makeRunDirectory();
   const signal = AbortSignal.timeout(options.deadlineMs ?? 15_000);
@@ -64,7 +70,7 @@ export async function probeForking(options: ProbeForkingOptions): Promise<Verdic
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === "qemu.missing") throw error;
-    return { usable: false, reason: message };
+    return { usable: false, reason: message, isLate: signal.aborted };
   } finally {
     await original?.machine.cutPower();
     run.remove();
@@ -79,15 +85,18 @@ export async function chooseForking(options: {
   readonly qemu?: string;
   readonly cacheFile?: string;
   readonly reprobe?: boolean;
+  readonly deadlineMs?: number;
 }): Promise<{ readonly library: string | undefined; readonly reason: string }> {
-  const { architecture, accelerator, library = findForkLibrary() } = options;
+  const { architecture, accelerator, library = findForkLibrary(), deadlineMs } = options;
   if (accelerator !== "tcg") return { library: undefined, reason: `${accelerator} translates nothing` };
   if (library === undefined) return { library, reason: "the library for that was not compiled" };
   const qemu = options.qemu ?? getProgram(qemuProgram(architecture));
   const file = options.cacheFile ?? defaultVerdictFile(`vm-forking-${architecture}`);
   const key = [programIdentity(qemu), programIdentity(library), release()].join("; ");
   const known = options.reprobe === true ? undefined : readVerdict(file, key);
-  const verdict = known ?? (await probeForking({ architecture, library, qemu }));
-  if (known === undefined) rememberVerdict(file, key, verdict);
-  return { library: verdict.usable ? library : undefined, reason: verdict.reason };
+  const probe = { architecture, library, qemu, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
+  const verdict: ForkingVerdict = known ?? (await probeForking(probe));
+  const { usable, reason, isLate = false } = verdict;
+  if (known === undefined && !isLate) rememberVerdict(file, key, { usable, reason });
+  return { library: usable ? library : undefined, reason };
 }
