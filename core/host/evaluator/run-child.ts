@@ -170,8 +170,20 @@ async function runConfined(
   // Who debugs goes on talking to the process.
   const early = options.debugger === undefined ? takeEarlyStart() : undefined;
   const run = async (command: ChildCommand): Promise<Outcome> => {
-    const outcome = await runOnce({ command, question, limits, options, early, isFresh: false });
-    return outcome.isInVain ? runOnce({ command, question, limits, options, early, isFresh: true }) : outcome;
+    let toldLines = 0;
+    const once = (isFresh: boolean): Promise<Outcome> => {
+      let lines = 0;
+      // What is evaluated again says the same again.
+      const onLine = (line: string): void => {
+        lines += 1;
+        if (lines <= toldLines) return;
+        toldLines = lines;
+        options.onLine?.(line);
+      };
+      return runOnce({ command, question, limits, options: { ...options, onLine }, early, isFresh });
+    };
+    const outcome = await once(false);
+    return outcome.isInVain ? once(true) : outcome;
   };
   const sandbox = sandboxCommand(question, limits);
   if (sandbox !== undefined) {

@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
 import { EarlyStart, offerEarlyStart } from "./early-start.ts";
 import { engineBundle } from "./engine.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
 import { Spares } from "./spares.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
 import { ask, flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
@@ -40,9 +41,9 @@ async function makeWorld() {
   });
   const make = (): Watched => new Watched(folder, "a command");
   const flake = flakeIn(`${folder}/flake`);
-  const askWith = async (early: EarlyStart, attribute = "a"): Promise<unknown> => {
+  const askWith = async (early: EarlyStart, attribute = "a", options: Partial<EvaluateOptions> = {}) => {
     offerEarlyStart(early);
-    return (await ask(flake, attribute)).value;
+    return (await ask(flake, attribute, options)).value;
   };
   const first = make();
   assert.is(await askWith(first), 1);
@@ -170,6 +171,26 @@ spareTest("evaluate() asks again where a process that stood ready ends without a
   const next = make();
   assert.is(await askWith(next), 1);
   assert.ok(next.taken?.isSpare);
+});
+
+spareTest("evaluate() tells a line once of what it asks again", async () => {
+  const { folder, make, askWith } = await makeWorld();
+  await until("it waits", () => standReady(folder));
+  // Long enough that it is still there when its first line is heard.
+  const busy = "let sum = 0;\nfor (let i = 0; i < 1e9; i++) sum = (sum + i) | 0;";
+  writeFileSync(`${folder}/flake/a.ts`, `console.log("begun");\n${busy}\nconsole.log("done");\nexport const a = 9;\n`);
+  const lines: string[] = [];
+  const onLine = (line: string): void => {
+    if (lines.length === 0) for (const pid of processesOf(folder)) process.kill(pid, "SIGKILL");
+    lines.push(line);
+  };
+  const early = make();
+  assert.is(await askWith(early, "a", { onLine }), 9);
+  assert.ok(early.taken?.isSpare);
+  assert.equal(
+    lines.map((line) => line.replace(/^.*(begun|done)$/s, "$1")),
+    ["begun", "done"],
+  );
 });
 
 spareTest("evaluate() does without what a process has prepared that the flake needs no more", async () => {
