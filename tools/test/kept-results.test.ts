@@ -78,6 +78,14 @@ test("KeptResults tell sources apart", () => {
   }
 });
 
+test("KeptResults find() knows nothing of tests of the bundle from a run that left them out, though it has the same bytes", () => {
+  const own = mkdtempSync(join(folder, "own-"));
+  const of = (isBundled: boolean): KeptResults => new KeptResults({ folder: own, isBundled: () => isBundled });
+  of(false).keep([{ file, result: PASSED, seconds: 10 }]);
+  assert.equal(of(false).find(file), { passed: 3, skipped: 1 });
+  assert.is(of(true).find(file), undefined);
+});
+
 test("KeptResults tell settings apart", () => {
   const own = mkdtempSync(join(folder, "own-"));
   const config = mkdtempSync(join(folder, "config-"));

@@ -15,6 +15,7 @@ import {
 import { homedir, release } from "node:os";
 import { delimiter, join } from "node:path";
 import { ROOT, sourceFiles } from "../checks/source-tree.ts";
+import { isBundleCurrent } from "../../core/host/evaluator/index.ts";
 import { ownSettingsPlaces, settingsFiles } from "../../core/host/process/index.ts";
 import type { StageResult } from "./report.ts";
 
@@ -28,8 +29,14 @@ const LIMITS = [
   "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
 ];
 
-/** Files that are no sources: the compiled sandbox, the program as tests run it, and what npm writes down of all that it has installed. */
-const MADE = ["dist/floe-sandbox", "dist/floe-program.js", "node_modules/.package-lock.json"];
+/** Files that are no sources: the compiled sandbox, the bundle as tests run it, and what npm writes down of all that it has installed. */
+const MADE = [
+  "dist/floe-sandbox",
+  "dist/floe-program.js",
+  "dist/evaluator.cjs",
+  "dist/engine-image.js",
+  "node_modules/.package-lock.json",
+];
 
 /** What programs are told by files beside the user's and the machine's settings of Floe, below the user's home and of the machine. */
 const CONFIGURED = {
@@ -53,13 +60,15 @@ export interface KeptResultsOptions {
   readonly folder?: string;
   /** What the tests are run with beside these sources, in words: what one thing passes says nothing of another one. Default: nothing. */
   readonly subject?: string;
+  /** Whether tests of what comes out of the bundle are run. Default: where no source is newer. */
+  readonly isBundled?: () => boolean;
   readonly makeKey?: () => string;
 }
 
 /**
  * What long test files found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
  *
- * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, the compiled sandbox and program,
+ * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, the compiled sandbox, the bundle,
  * Node, the kernel and whether it has KVM, the host's programs, the settings of the user and of the machine, and what the environment says to tests.
  */
 export class KeptResults {
@@ -68,7 +77,9 @@ export class KeptResults {
   readonly #makeKey: () => string;
   readonly #key: string;
 
-  constructor({ folder = defaultFolder(), subject = "", makeKey = keyOfAll }: KeptResultsOptions = {}) {
+  constructor(options: KeptResultsOptions = {}) {
+    const { folder = defaultFolder(), subject = "", isBundled = isBundleCurrent } = options;
+    const { makeKey = () => keyOfAll(isBundled()) } = options;
     this.#folder = folder;
     this.#subject = subject;
     this.#makeKey = makeKey;
@@ -113,7 +124,7 @@ function defaultFolder(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe/tests");
 }
 
-function keyOfAll(): string {
+function keyOfAll(isBundled: boolean): string {
   const environment = Object.entries(process.env).filter(([name]) => TELLS_TESTS.test(name));
   const places = (process.env["PATH"] ?? "").split(delimiter).filter((place) => existsSync(place));
   const folders = [...new Set(places.map((place) => realpathSync(place)))];
@@ -125,6 +136,7 @@ function keyOfAll(): string {
     folders.map((folder) => [folder, ...describeFolder(folder)]),
     LIMITS.map(readIfThere),
     existsSync("/dev/kvm"),
+    isBundled,
     configurationFiles().map(readIfOpen),
     environment.sort(),
   ];
