@@ -9,6 +9,8 @@ const OF_THE_HOST: ReadonlySet<string> = new Set([
   "qemu.no-kvm",
   "qemu.no-memory",
   "qemu.no-socket",
+  "qemu.not-forkable",
+  "qemu.not-forked",
   "qemu.not-started",
   "qemu.overlay-failed",
   "qemu.state-lost",

@@ -197,6 +197,8 @@ const QEMU_OF_THE_HOST = [
   "qemu.no-kvm",
   "qemu.no-memory",
   "qemu.no-socket",
+  "qemu.not-forkable",
+  "qemu.not-forked",
   "qemu.not-started",
   "qemu.overlay-failed",
   "qemu.state-lost",

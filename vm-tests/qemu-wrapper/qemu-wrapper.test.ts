@@ -18,6 +18,7 @@ import {
   serialTextRom,
   spinningRom,
   VirtualMachine,
+  withAbort,
 } from "./index.ts";
 import { HAS_QEMU } from "./testing.ts";
 
@@ -55,6 +56,19 @@ test("getProgram() says what to install", () => {
 
 test("QemuProcess.start() of a program that is not there is qemu.missing or qemu.not-started", async () => {
   assert.is((await failure(QemuProcess.start("qemu-system-nothing", []))).code, "qemu.missing");
+});
+
+test("withAbort() has the signal's reason, and what fails later is nobody's to hear", async () => {
+  const late = Promise.withResolvers<never>();
+  const unheard: unknown[] = [];
+  const hear = (reason: unknown): void => void unheard.push(reason);
+  process.on("unhandledRejection", hear);
+  const over = new Error("it is over");
+  assert.is(await failure(withAbort(late.promise, AbortSignal.abort(over))), over);
+  late.reject(new Error("QEMU has gone"));
+  await sleep(0);
+  process.off("unhandledRejection", hear);
+  assert.equal(unheard, []);
 });
 
 test("makeRunDirectory() keeps socket paths short", () => {
