@@ -59,13 +59,14 @@ test("QemuProcess.start() of a program that is not there is qemu.missing or qemu
 });
 
 test("withAbort() has the signal's reason, and what fails later is nobody's to hear", async () => {
-  const late = Promise.withResolvers<never>();
+  let fail: (error: Error) => void = () => {};
+  const late = new Promise<never>((_resolve, reject) => (fail = reject));
   const unheard: unknown[] = [];
   const hear = (reason: unknown): void => void unheard.push(reason);
   process.on("unhandledRejection", hear);
   const over = new Error("it is over");
-  assert.is(await failure(withAbort(late.promise, AbortSignal.abort(over))), over);
-  late.reject(new Error("QEMU has gone"));
+  assert.is(await failure(withAbort(late, AbortSignal.abort(over))), over);
+  fail(new Error("QEMU has gone"));
   await sleep(0);
   process.off("unhandledRejection", hear);
   assert.equal(unheard, []);
