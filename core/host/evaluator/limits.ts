@@ -72,7 +72,7 @@ function fieldsOf(text: string, file: string): Fields {
 
 function malformed(file: string, why: string, cause?: unknown): CodedError {
   return new CodedError("evaluation.settings-malformed", `Cannot read the settings in "${file}": ${why}`, {
-    hint: 'The shape is { "evaluationTimeout": 300, "evaluationMemory": "2G" }.',
+    hint: 'The shape is { "evaluationTimeout": 300, "evaluationMemory": "2G", "evaluatorStays": 180 }.',
     cause,
   });
 }
