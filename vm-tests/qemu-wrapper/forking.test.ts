@@ -102,7 +102,7 @@ withQemu("a QEMU that should be forkable and is not does not start: qemu.not-for
 
 withForks("chooseForking() remembers, and says why not", async () => {
   const options = { architecture: "x86_64", accelerator: "tcg", cacheFile: join(folder, "verdict") } as const;
-  // What a busy host has no time for now may work another time.
+  // A probe that was too late says nothing about this QEMU, and is asked again.
   assert.is((await chooseForking({ ...options, library, deadlineMs: 1 })).library, undefined);
   assert.not.ok(existsSync(options.cacheFile));
   assert.is((await chooseForking({ ...options, library })).library, library);
