@@ -3,7 +3,8 @@
  * most of the time that a small command takes.
  */
 import { fileURLToPath } from "node:url";
-import { defaultEarlyStartFolder, EarlyStart } from "../../core/host/evaluator/early-start.ts";
+import { userCacheFolder } from "../../core/host/answers/kept-files.ts";
+import { EarlyStart } from "../../core/host/evaluator/early-start.ts";
 import { findAnswer, placeOfAnswer } from "./known-answer.ts";
 import { Output } from "./output.ts";
 import { loadProgram, PROGRAM_NAME } from "./program-script.ts";
@@ -28,7 +29,7 @@ if (isStale(entry)) {
 
 /** @param key The command with all that it depends on besides files. */
 function run(key: string | undefined): void {
-  const folder = defaultEarlyStartFolder(process.env);
+  const folder = userCacheFolder(process.env);
   const early = key === undefined || folder === undefined ? undefined : new EarlyStart(folder, key);
   early?.begin();
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
-import { keepFile, linesOfSum, sumOf, userCacheFolder, withSum } from "../answers/kept-files.ts";
+import { keepFile, linesOfSum, sumOf, withSum } from "../answers/kept-files.ts";
 import { Spares } from "./spares.ts";
 import { type EvaluationProcess, type RunningEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
@@ -168,9 +168,4 @@ export function takeEarlyStart(): EarlyStart | undefined {
   const early = offered;
   offered = undefined;
   return early;
-}
-
-/** The folder for what is kept and left for this user. */
-export function defaultEarlyStartFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  return userCacheFolder(env);
 }
