@@ -2,32 +2,11 @@ import { chownSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
-import { EarlyStart, offerEarlyStart } from "./early-start.ts";
 import type { RunningEvaluation } from "./spawn-evaluation.ts";
-import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
-
-/** Tells what was taken of it. */
-class Watched extends EarlyStart {
-  taken: RunningEvaluation | undefined;
-
-  override take(...asked: Parameters<EarlyStart["take"]>): RunningEvaluation | undefined {
-    const child = super.take(...asked);
-    this.taken ??= child;
-    return child;
-  }
-}
+import { watchedFlake } from "./testing-early-start.ts";
 
 async function makeWorld() {
-  const folder = makeFolder({
-    "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
-    "flake/a.ts": "export const a = 1;\n",
-  });
-  const make = (): Watched => new Watched(folder, "a command");
-  const flake = flakeIn(`${folder}/flake`);
-  const askWith = async (early: EarlyStart, attribute: string): Promise<unknown> => {
-    offerEarlyStart(early);
-    return (await ask(flake, attribute)).value;
-  };
+  const { folder, make, askWith } = watchedFlake();
   const first = make();
   assert.is(first.begin(), undefined);
   assert.is(await askWith(first, "a"), 1);

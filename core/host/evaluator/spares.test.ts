@@ -4,47 +4,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
-import { EarlyStart, offerEarlyStart } from "./early-start.ts";
+import { EarlyStart } from "./early-start.ts";
 import { engineBundle } from "./engine.ts";
-import type { EvaluateOptions } from "./evaluate.ts";
 import { Spares } from "./spares.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
-import { ask, flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
+import { flakeText, writeFiles } from "./testing.ts";
+import { watchedFlake } from "./testing-early-start.ts";
 
 const canBe = findProgram("bwrap") !== undefined && engineBundle() !== undefined;
 if (!canBe)
   console.log("skipped: bubblewrap is not installed, or the bundle is older than its sources, see `npm run bundle`");
 const spareTest = canBe ? test : test.skip;
 
-/** What is asked has a process that stays, as at a terminal, and which was taken is told. */
-class Watched extends EarlyStart {
-  taken: RunningEvaluation | undefined;
-  asked: EvaluationProcess | undefined;
-
-  override take(...asked: Parameters<EarlyStart["take"]>): RunningEvaluation | undefined {
-    const child = super.take(...asked);
-    [this.asked] = asked;
-    this.taken ??= child;
-    return child;
-  }
-
-  override keep(asked: EvaluationProcess, question: string): void {
-    super.keep(asked, question, 60);
-  }
-}
-
 /** A flake that was asked once, with a process that stands ready for the next question. */
 async function makeWorld() {
-  const folder = makeFolder({
-    "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
-    "flake/a.ts": "export const a = 1;\n",
-  });
-  const make = (): Watched => new Watched(folder, "a command");
-  const flake = flakeIn(`${folder}/flake`);
-  const askWith = async (early: EarlyStart, attribute = "a", options: Partial<EvaluateOptions> = {}) => {
-    offerEarlyStart(early);
-    return (await ask(flake, attribute, options)).value;
-  };
+  const { folder, make, askWith } = watchedFlake(60);
   const first = make();
   assert.is(await askWith(first), 1);
   first.leave();

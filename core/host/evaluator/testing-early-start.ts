@@ -1,0 +1,45 @@
+import { EarlyStart, offerEarlyStart } from "./early-start.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
+import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
+import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
+
+/** Tells what was asked of it first to take, and what was taken. */
+export class WatchedStart extends EarlyStart {
+  taken: RunningEvaluation | undefined;
+  asked: EvaluationProcess | undefined;
+  readonly #staysSeconds: number | undefined;
+
+  /** @param staysSeconds In place of what the settings say. */
+  constructor(folder: string, key: string, staysSeconds?: number) {
+    super(folder, key);
+    this.#staysSeconds = staysSeconds;
+  }
+
+  override take(...asked: Parameters<EarlyStart["take"]>): RunningEvaluation | undefined {
+    const child = super.take(...asked);
+    [this.asked] = asked;
+    this.taken ??= child;
+    return child;
+  }
+
+  override keep(asked: EvaluationProcess, question: string, staysSeconds: number): void {
+    super.keep(asked, question, this.#staysSeconds ?? staysSeconds);
+  }
+}
+
+/** For tests: a flake with the outputs `a` (1, of a file of its own) and `b`, asked by one command again and again. */
+export function watchedFlake(staysSeconds?: number) {
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
+    "flake/a.ts": "export const a = 1;\n",
+  });
+  const flake = flakeIn(`${folder}/flake`);
+  return {
+    folder,
+    make: (): WatchedStart => new WatchedStart(folder, "a command", staysSeconds),
+    async askWith(early: EarlyStart, attribute = "a", options: Partial<EvaluateOptions> = {}): Promise<unknown> {
+      offerEarlyStart(early);
+      return (await ask(flake, attribute, options)).value;
+    },
+  };
+}
