@@ -3,6 +3,7 @@ import { ROOT, sourceFilesEnding } from "../checks/source-tree.ts";
 import { runChild } from "./child.ts";
 import { HOST, isCompiled } from "./platforms.ts";
 import { type StageResult, single } from "./report.ts";
+import { KEEP_ROOM } from "./room.ts";
 import type { StageOptions } from "./stages.ts";
 import { BUILDS, runFiles } from "./unit.ts";
 
@@ -20,7 +21,7 @@ export async function runBuilds(options: StageOptions): Promise<StageResult> {
     const note = "skipped, since the toolchain is not in the store: the stage vm compiles it";
     return { passed: 0, failed: 0, skipped: chosen.length, failures: [], note };
   }
-  const words = ["build", "--no-link", ...TAKEN];
+  const words = ["build", "--no-link", ...KEEP_ROOM, ...TAKEN];
   const built = await runChild([join(ROOT, "tools/cli/floe"), ...words], {
     cwd: ROOT,
     timeoutSeconds: TIMEOUT_SECONDS,

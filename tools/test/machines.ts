@@ -3,6 +3,7 @@ import { ROOT } from "../checks/source-tree.ts";
 import { runChild } from "./child.ts";
 import { HOST, isCompiled } from "./platforms.ts";
 import { type StageResult, single, stripColors, sum } from "./report.ts";
+import { KEEP_ROOM } from "./room.ts";
 import type { StageOptions } from "./stages.ts";
 
 /** From an empty store the machines' packages are compiled first, which is most of the time. */
@@ -62,7 +63,7 @@ async function runStory(story: Story, options: StageOptions): Promise<StageResul
   const { name, platform } = story;
   // Builds can take long: what is happening must be seen. Continuous integration ends runs that stay silent.
   const child = await floe(
-    ["vm-test", "run", name, "--platform", platform, ...(options.rerun ? ["--rerun"] : [])],
+    ["vm-test", "run", name, "--platform", platform, ...KEEP_ROOM, ...(options.rerun ? ["--rerun"] : [])],
     options,
     withName(showStory(story)),
   );

@@ -7,6 +7,7 @@ import { openStore } from "../cli/store.ts";
 import { runChild } from "./child.ts";
 import { HOST, isCompiled } from "./platforms.ts";
 import { type StageResult, single, sum } from "./report.ts";
+import { KEEP_ROOM } from "./room.ts";
 import type { StageOptions } from "./stages.ts";
 import { PROOF, runFiles } from "./unit.ts";
 
@@ -51,7 +52,7 @@ async function proveOn(
   options: StageOptions,
 ): Promise<StageResult> {
   const attribute = `.#vmTests.boot.on.${platform}`;
-  const built = await floe(["build", "--no-link", attribute], options);
+  const built = await floe(["build", "--no-link", ...KEEP_ROOM, attribute], options);
   if (built.code !== 0) return single(`build ${attribute}`, built.output);
   const told = await floe(["eval", "--json", attribute], options);
   const text = /^\{$.*?^\}$/ms.exec(told.output)?.[0];

@@ -36,7 +36,7 @@ if (!hasArm) console.log("skipped guests of aarch64: qemu-system-aarch64 is not 
 
 const PLATFORMS: readonly Architecture[] = hasArm ? ["x86_64", "aarch64"] : ["x86_64"];
 
-async function failure(work: Promise<unknown>): Promise<{ code: string; message: string }> {
+async function failure(work: Promise<unknown>): Promise<{ code: string; message: string; hint?: string }> {
   return work.then(
     () => assert.unreachable("it should have failed"),
     (error) => error,
@@ -180,6 +180,7 @@ withQemu("saveState() says that the host has no room, however much of the state 
   await machine.cutPower();
   assert.is(full.code, "qemu.state-lost");
   assert.match(full.message, "ENOSPC");
+  assert.is(full.hint, 'Free some space on the file system of "/dev".');
   run.remove();
 });
 

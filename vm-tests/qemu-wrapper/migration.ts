@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { QemuError } from "./errors.ts";
 import type { QmpClient } from "./qmp.ts";
@@ -38,8 +38,11 @@ export async function saveState(qmp: QmpClient, { file, withoutMemory, signal }:
   await prepare(qmp, withoutMemory);
   const fail = (why: string): QemuError =>
     new QemuError("qemu.not-frozen", `Cannot write the machine's state to "${file}": ${why}`);
-  const lose = (cause: Error): QemuError =>
-    new QemuError("qemu.state-lost", `Cannot write the machine's state to "${file}": ${cause.message}`, { cause });
+  const lose = (cause: NodeJS.ErrnoException): QemuError =>
+    new QemuError("qemu.state-lost", `Cannot write the machine's state to "${file}": ${cause.message}`, {
+      cause,
+      ...(cause.code === "ENOSPC" && { hint: `Free some space on the file system of "${dirname(file)}".` }),
+    });
   const run = makeRunDirectory();
   const path = join(run.path, "state.sock");
   const server = createServer({ allowHalfOpen: true });
