@@ -39,14 +39,9 @@ export class CodedError extends Error {
     // Absent stays absent (not `undefined`), so that errors compare and print without empty fields.
     if (options.hint !== undefined) this.hint = options.hint;
     if (options.at !== undefined) this.at = options.at;
-    if (options.details !== undefined) this.details = asLines(options.details);
+    if (options.details !== undefined) this.details = options.details;
     if (options.exitCode !== undefined) this.exitCode = options.exitCode;
   }
-}
-
-/** Lines that can be split like a text: who prints the errors of tests takes details for one, and would lose the message over a list. */
-function asLines(lines: readonly string[]): readonly string[] {
-  return Object.defineProperty([...lines], "split", { value: () => lines });
 }
 
 /** One fault found by a check that can find many; {@link raise} turns a list of them into one error. */
