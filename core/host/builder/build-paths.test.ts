@@ -9,6 +9,7 @@ import type { BuildEvent } from "../../build/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import { readBuildLog } from "../build-log/index.ts";
 import { makeScratch } from "../files/index.ts";
+import { asleep, processesOf } from "../sandbox/testdata/asleep.ts";
 import { buildPaths, reportError } from "./build-paths.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
@@ -150,12 +151,12 @@ if (typeof bench === "string") {
   });
 
   test("nobody else gets at an output before its modes are canonical", async () => {
-    const value = await bench.script("touch $out; chmod 777 $out; sleep 7890; chmod 755 $out", { name: "open-mode" });
+    const value = await bench.script(`touch $out; chmod 777 $out; ${asleep(1)}; chmod 755 $out`, { name: "open-mode" });
     const run = bench.build(value);
-    await until(() => isRunning("sleep 7890"));
+    await until(() => isRunning(asleep(1)));
     const [top = ""] = leftovers().filter((name) => name.includes("open-mode") && name.endsWith(".chroot"));
     const mode = statSync(`${store.realStoreDirectory}/${top}`).mode;
-    endAll("sleep 7890");
+    endAll(asleep(1));
     await run;
     assert.is(mode & 0o777, 0o700);
   });
@@ -325,16 +326,16 @@ if (typeof bench === "string") {
       readdirSync(dirname(makeScratch("beside"))).filter((name) => name.startsWith("build-long-"));
     const before = directories();
     // A second process outlives its parent unless the whole name space is ended.
-    const value = await bench.script("sleep 3456 & sleep 3457 & echo ready; wait", { name: "long" });
+    const value = await bench.script(`${asleep(2)} & ${asleep(3)} & echo ready; wait`, { name: "long" });
     const abort = new AbortController();
     const run = bench.build(value, { signal: abort.signal });
-    await until(() => isRunning("sleep 3457"));
+    await until(() => isRunning(asleep(3)));
     abort.abort();
     const report = await run;
     assert.equal([report.exitCode, report.cancelled, report.failures.length], [130, true, 0]);
     assert.is(reportError(report)?.code, "build.cancelled");
-    assert.not.ok(isRunning("sleep 3456"));
-    assert.not.ok(isRunning("sleep 3457"));
+    assert.not.ok(isRunning(asleep(2)));
+    assert.not.ok(isRunning(asleep(3)));
     assert.not.ok(store.isValid(value.outPath));
     assert.equal(
       leftovers().filter((name) => name.includes("long")),
@@ -345,9 +346,9 @@ if (typeof bench === "string") {
 
   test("what a builder left running dies with it", async () => {
     for (let round = 0; round < 5; round++) {
-      const value = await bench.script("sleep 4567 > /dev/null 2>&1 & touch $out", { name: `leaves${round}` });
+      const value = await bench.script(`${asleep(4)} > /dev/null 2>&1 & touch $out`, { name: `leaves${round}` });
       assert.is((await bench.build(value)).exitCode, 0);
-      assert.not.ok(isRunning("sleep 4567"));
+      assert.not.ok(isRunning(asleep(4)));
     }
   });
 
@@ -357,14 +358,14 @@ if (typeof bench === "string") {
   });
 
   test("a killed run leaves no process and nothing half-registered, and the next one succeeds", async () => {
-    const value = await bench.script("test ! -e /tmp/x; echo half > $out; sleep 5678; echo whole > $out", {
+    const value = await bench.script(`test ! -e /tmp/x; echo half > $out; ${asleep(5)}; echo whole > $out`, {
       name: "murdered",
     });
     const env = { ...process.env, TMPDIR: bench.directory };
     const child = spawn(process.execPath, [script, store.root, value.drvPath], { stdio: "ignore", env });
-    await until(() => isRunning("sleep 5678"));
+    await until(() => isRunning(asleep(5)));
     child.kill("SIGKILL");
-    await until(() => !isRunning("sleep 5678"));
+    await until(() => !isRunning(asleep(5)));
     assert.not.ok(store.isValid(value.outPath));
     const quick = await bench.script("echo whole > $out", { name: "murdered" });
     // Those of the killed one are removed by the next.
@@ -373,8 +374,8 @@ if (typeof bench === "string") {
     assert.is(spawnSync(process.execPath, [script, store.root, quick.drvPath], { env }).status, 0);
     assert.is(scratches(), 0);
     const run = bench.build(value);
-    await until(() => isRunning("sleep 5678"));
-    endAll("sleep 5678");
+    await until(() => isRunning(asleep(5)));
+    endAll(asleep(5));
     await run;
     assert.equal(
       leftovers().filter((name) => name.includes("murdered")),
@@ -383,15 +384,15 @@ if (typeof bench === "string") {
   });
 
   test("a sandbox that is killed from outside fails the build", async () => {
-    const value = await bench.script("sleep 6789; touch $out", { name: "shot" });
+    const value = await bench.script(`${asleep(6)}; touch $out`, { name: "shot" });
     const run = bench.build(value);
-    await until(() => isRunning("sleep 6789"));
-    for (const pid of processes((command) => /floe-sandbox|bwrap/.test(command)).filter(isOurChild)) {
+    await until(() => isRunning(asleep(6)));
+    for (const pid of processesOf(/floe-sandbox|bwrap/).filter(isOurChild)) {
       process.kill(pid, "SIGKILL");
     }
     const report = await run;
     assert.is(report.failures[0]?.error.message, `Cannot build "shot": the builder was killed by SIGKILL`);
-    assert.not.ok(isRunning("sleep 6789"));
+    assert.not.ok(isRunning(asleep(6)));
   });
 
   test("leftovers of a killed build are cleared away", async () => {
@@ -517,29 +518,16 @@ if (typeof bench === "string") {
   test.after(() => bench.close());
 }
 
-/** Processes whose command line is such, of any owner. */
-function processes(isSuch: (command: string) => boolean): number[] {
-  return readdirSync("/proc")
-    .filter((pid) => {
-      try {
-        return /^\d+$/.test(pid) && isSuch(readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim());
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
 function isOurChild(pid: number): boolean {
   return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) === process.pid;
 }
 
 function isRunning(command: string): boolean {
-  return processes((each) => each === command).length > 0;
+  return processesOf(command).length > 0;
 }
 
 function endAll(command: string): void {
-  for (const pid of processes((each) => each === command)) process.kill(pid);
+  for (const pid of processesOf(command)) process.kill(pid);
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -10,6 +10,7 @@ import { hashTree } from "../files/index.ts";
 import { openLocalStore } from "../local-store/index.ts";
 import { giveDefaultAcl, listAttributes } from "../local-store/testing.ts";
 import { findNativeProgram, findSandboxSupport } from "../sandbox/index.ts";
+import { asleep, processesOf } from "../sandbox/testdata/asleep.ts";
 import { copyPerl } from "../sandbox/testdata/perl.ts";
 import { buildPaths } from "./build-paths.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
@@ -213,7 +214,7 @@ if (typeof bench === "string") {
     });
     const stopped = await bench.script("sh -c 'kill -STOP $$' & wait; sleep 100", { name: "stopped" });
     const daemon = await bench.script(
-      `(trap '' TERM; sleep 8642 & sleep 8642) & (sleep 8642 > /dev/null 2>&1 < /dev/null &) ; exec > /dev/null 2>&1; sleep 8642`,
+      `(trap '' TERM; ${asleep(1)} & ${asleep(1)}) & (${asleep(1)} > /dev/null 2>&1 < /dev/null &) ; exec > /dev/null 2>&1; ${asleep(1)}`,
       { name: "daemon" },
     );
     for (const value of [bomb, stopped, daemon]) {
@@ -222,7 +223,7 @@ if (typeof bench === "string") {
       // A shell that may not fork any more gives up by itself.
       assert.ok(code === "build.timeout" || (value === bomb && code === "build.failed"), code);
     }
-    assert.equal(runningSleeps("8642"), []);
+    assert.equal(processesOf(asleep(1)), []);
   });
 
   test("a process left behind writes no more when the builder has ended", async () => {
@@ -324,16 +325,6 @@ if (typeof bench === "string") {
   });
 
   test.after(() => bench.close());
-}
-
-function runningSleeps(argument: string): string[] {
-  return readdirSync("/proc").filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8") === `sleep\0${argument}\0`;
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Whether the kernel is new enough to keep abstract sockets apart, and Landlock is on. */

@@ -8,7 +8,6 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -21,6 +20,7 @@ import * as assert from "uvu/assert";
 import { findBusybox } from "../builder/testdata/busybox.ts";
 import { removeTree } from "../files/index.ts";
 import { writeSandboxEtc } from "./etc.ts";
+import { asleep, processesOf } from "./testdata/asleep.ts";
 import { copyPerl } from "./testdata/perl.ts";
 import type { ProcessEnd, RunningProcess, Sandbox } from "./sandbox.ts";
 import { makeSystemCallFilter } from "./seccomp/index.ts";
@@ -283,7 +283,7 @@ export async function describeSandbox(
     await until(() => first.output().includes("ready") && processesOf(asleep(5)).length > 0);
     assert.is(
       await say(
-        "echo x > /tmp/x; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done 2>/dev/null | grep -c 7535; kill -9 -1 2>/dev/null; for i in 2 3 4 5 6 7 8 9; do kill -9 $i 2>/dev/null; done; true",
+        `echo x > /tmp/x; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done 2>/dev/null | grep -c "${asleep(5)}"; kill -9 -1 2>/dev/null; for i in 2 3 4 5 6 7 8 9; do kill -9 $i 2>/dev/null; done; true`,
       ),
       // The text of this builder names it too.
       "1\n",
@@ -413,26 +413,6 @@ export async function describeSandbox(
     if (existsSync(directory)) rmSync(directory, { recursive: true });
   });
   test.run();
-}
-
-/** A command that no other run of these tests has, of which there may be several at once: they look for it, and end it, among all processes. */
-function asleep(which: number): string {
-  return `sleep ${10 * process.pid + which}`;
-}
-
-/** Processes with such a command line, of any owner. */
-export function processesOf(command: string): number[] {
-  return readdirSync("/proc")
-    .filter((pid) => {
-      try {
-        return (
-          /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() === command
-        );
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
 }
 
 async function until(condition: () => boolean): Promise<void> {
