@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -70,6 +70,9 @@ withQemu("probeCloning() finds that a program that does not run machines is not 
 
 withQemu("chooseCloningMethod() remembers, and falls to the next method", async () => {
   const options = { architecture: "x86_64", accelerator: "tcg", cacheFile: join(folder, "verdict") } as const;
+  // A probe that was too late says nothing about this QEMU, and is asked again.
+  assert.is((await chooseCloningMethod({ ...options, deadlineMs: 1 })).method, undefined);
+  for (const method of CLONING_METHODS) assert.not.ok(existsSync(`${options.cacheFile}-${method}`));
   assert.is((await chooseCloningMethod(options)).method, "shared-memory");
   const kept = JSON.parse(readFileSync(`${options.cacheFile}-shared-memory`, "utf8")) as Record<string, unknown>;
   writeFileSync(

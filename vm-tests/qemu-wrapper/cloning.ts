@@ -8,7 +8,7 @@ import { type Accelerator, type Architecture, qemuProgram } from "./platforms.ts
 import { getProgram } from "./programs.ts";
 import { countingGuest } from "./rom.ts";
 import { makeRunDirectory } from "./run-directory.ts";
-import { defaultVerdictFile, programIdentity, readVerdict, rememberVerdict, type Verdict } from "./verdicts.ts";
+import { defaultVerdictFile, findVerdict, type ProbeVerdict, programIdentity } from "./verdicts.ts";
 import type { VirtualMachineShape } from "./virtual-machine.ts";
 
 /**
@@ -37,7 +37,7 @@ const ROUNDS = 3;
  * Freeze a guest that counts, let two copies of it count on at the same time, and look whether both went on where it stopped, their
  * memory is as it was, and the frozen memory has not changed by it.
  */
-export async function probeCloning(options: ProbeCloningOptions): Promise<Verdict> {
+export async function probeCloning(options: ProbeCloningOptions): Promise<ProbeVerdict> {
   const { architecture, method } = options;
   const run = makeRunDirectory();
   const machines: CountingMachine[] = [];
@@ -58,7 +58,8 @@ export async function probeCloning(options: ProbeCloningOptions): Promise<Verdic
     await original.machine.quit();
     const before = withoutMemory ? digestOf(memory) : "";
     const incoming = { incoming: true, ...(withoutMemory ? { memoryFile: { file: memory, shared: false } } : {}) };
-    const copies = await Promise.all([start(incoming), start(incoming)]);
+    // One after the other, so that none is on its way when the other fails.
+    const copies = [await start(incoming), await start(incoming)];
     for (const [index, copy] of copies.entries()) {
       await restoreState(copy.machine, { file: state, withoutMemory, signal });
       await copy.machine.qmp.command("cont", undefined, signal);
@@ -72,7 +73,7 @@ export async function probeCloning(options: ProbeCloningOptions): Promise<Verdic
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === "qemu.missing") throw error;
-    return { usable: false, reason: message };
+    return { usable: false, reason: message, isLate: signal.aborted };
   } finally {
     for (const { machine } of machines) await machine.cutPower();
     run.remove();
@@ -86,17 +87,17 @@ export async function chooseCloningMethod(options: {
   readonly qemu?: string;
   readonly cacheFile?: string;
   readonly reprobe?: boolean;
+  readonly deadlineMs?: number;
 }): Promise<{ readonly method: CloningMethod | undefined; readonly reason: string }> {
-  const { architecture, accelerator } = options;
+  const { architecture, accelerator, deadlineMs, reprobe } = options;
   const qemu = options.qemu ?? getProgram(qemuProgram(architecture));
   const reasons: string[] = [];
   for (const method of CLONING_METHODS) {
     const name = `vm-cloning-${architecture}-${accelerator}-${method}`;
     const file = options.cacheFile === undefined ? defaultVerdictFile(name) : `${options.cacheFile}-${method}`;
     const key = programIdentity(qemu);
-    const known = options.reprobe === true ? undefined : readVerdict(file, key);
-    const verdict = known ?? (await probeCloning({ architecture, accelerator, method, qemu }));
-    if (known === undefined) rememberVerdict(file, key, verdict);
+    const probe = { architecture, accelerator, method, qemu, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
+    const verdict = await findVerdict({ file, key, reprobe, probe: () => probeCloning(probe) });
     if (verdict.usable) return { method, reason: [verdict.reason, ...reasons].join("; ") };
     reasons.push(`${method}: ${verdict.reason}`);
   }

@@ -9,7 +9,7 @@ import { getProgram } from "./programs.ts";
 import { withAbort } from "./qmp.ts";
 import { countingGuest } from "./rom.ts";
 import { makeRunDirectory } from "./run-directory.ts";
-import { defaultVerdictFile, programIdentity, readVerdict, rememberVerdict, type Verdict } from "./verdicts.ts";
+import { defaultVerdictFile, findVerdict, type ProbeVerdict, programIdentity } from "./verdicts.ts";
 
 /** Rounds that each machine has to count, so that it is seen to run and to write. */
 const ROUNDS = 3;
@@ -24,17 +24,11 @@ export interface ProbeForkingOptions {
   readonly deadlineMs?: number;
 }
 
-/** What a probe found out about forks here. */
-export interface ForkingVerdict extends Verdict {
-  /** It had not ended in its time, which says something about the host's load alone. */
-  readonly isLate?: boolean;
-}
-
 /**
  * Stop a guest that counts, fork it twice at once, and let all three count on: each has to go on where it stopped, with memory that the
  * others do not write to. One that is killed must not harm the others, and all have to end with the first.
  */
-export async function probeForking(options: ProbeForkingOptions): Promise<ForkingVerdict> {
+export async function probeForking(options: ProbeForkingOptions): Promise<ProbeVerdict> {
   const { architecture, library, qemu } = options;
   const run = makeRunDirectory();
   const signal = AbortSignal.timeout(options.deadlineMs ?? 15_000);
@@ -93,10 +87,8 @@ export async function chooseForking(options: {
   const qemu = options.qemu ?? getProgram(qemuProgram(architecture));
   const file = options.cacheFile ?? defaultVerdictFile(`vm-forking-${architecture}`);
   const key = [programIdentity(qemu), programIdentity(library), release()].join("; ");
-  const known = options.reprobe === true ? undefined : readVerdict(file, key);
   const probe = { architecture, library, qemu, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
-  const verdict: ForkingVerdict = known ?? (await probeForking(probe));
-  const { usable, reason, isLate = false } = verdict;
-  if (known === undefined && !isLate) rememberVerdict(file, key, { usable, reason });
+  const { reprobe } = options;
+  const { usable, reason } = await findVerdict({ file, key, reprobe, probe: () => probeForking(probe) });
   return { library: usable ? library : undefined, reason };
 }

@@ -10,6 +10,12 @@ export interface Verdict {
   readonly reason: string;
 }
 
+/** What a probe with a deadline found out. */
+export interface ProbeVerdict extends Verdict {
+  /** It had not ended in its time, which says something about the host's load alone. */
+  readonly isLate?: boolean;
+}
+
 /** Where verdicts of a kind are kept by default: `$XDG_CACHE_HOME/floe/NAME.json`. */
 export function defaultVerdictFile(name: string): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "floe", `${name}.json`);
@@ -35,6 +41,23 @@ export function rememberVerdict(file: string, key: string, verdict: Verdict): vo
   } catch {
     // A read-only home costs one probe per run and nothing else.
   }
+}
+
+export interface FindVerdictOptions {
+  readonly file: string;
+  readonly key: string;
+  /** Ask again, whatever is known. */
+  readonly reprobe?: boolean | undefined;
+  readonly probe: () => Promise<ProbeVerdict>;
+}
+
+/** The verdict in a file for this key, or else that of a probe, which is kept unless the probe was late. */
+export async function findVerdict({ file, key, reprobe = false, probe }: FindVerdictOptions): Promise<Verdict> {
+  const known = reprobe ? undefined : readVerdict(file, key);
+  if (known !== undefined) return known;
+  const { usable, reason, isLate = false } = await probe();
+  if (!isLate) rememberVerdict(file, key, { usable, reason });
+  return { usable, reason };
 }
 
 /** Changes with each boot of the host; empty where it cannot be told. */
