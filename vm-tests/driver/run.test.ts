@@ -258,6 +258,23 @@ withQemu("records that have no room fail a test that went well, and nothing befo
   );
 });
 
+withQemu("a test that finds no room at all begins no story, and one that meets it later blames the host", async () => {
+  if (!existsSync("/dev/full")) return void console.log("skipped: this system has no /dev/full");
+  const place = mkdtempSync(join(folder, "run-"));
+  symlinkSync("/dev/full", join(place, "owner"));
+  let begun = false;
+  const { result, events } = await runStory(async () => void (begun = true), { folder: place });
+  assert.equal([result.error?.code, begun], ["vm-test.records-full", false]);
+  assert.equal(
+    events.map(({ kind }) => kind),
+    ["result"],
+  );
+  const { result: later } = await runStory(async () => writeFileSync("/dev/full", "some bytes"));
+  assert.is(later.error?.code, "machine.host-disk-full");
+  assert.match(later.error?.message ?? "", "ENOSPC");
+  assert.is(isInfrastructure(later.error?.code ?? ""), true);
+});
+
 withQemu("a test whose time is over is shown with what it waits for", async () => {
   const story: Script = ({ step }) => step("wait", () => new Promise<void>(() => {}));
   const { result } = await runStory(story, { timeoutSeconds: 0.2 });

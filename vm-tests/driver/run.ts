@@ -84,7 +84,6 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   const { manifest } = options;
   const begin = performance.now();
   const folder = new RunFolder(options.folder, options.onEntry);
-  if (options.keep !== true) ownDisks(options.folder);
   const log: RunLog = (event) => {
     folder.record("events.ndjson", event);
     options.log(event);
@@ -94,6 +93,9 @@ export async function runVmTest(options: RunOptions): Promise<RunResult> {
   let networks: StoryNetworks | undefined;
   let error: CodedError | undefined;
   try {
+    // Disks that are not said to be anybody's would stay when this process is killed.
+    if (options.keep !== true) folder.keep(() => ownDisks(options.folder));
+    checkRecords(folder);
     // All machines of a test are of one platform.
     const { architecture = "x86_64" } = Object.values(manifest.machines)[0] ?? {};
     const wanted = options.accelerator ?? "auto";
@@ -360,11 +362,11 @@ function toCodedError(caught: unknown, storyFile: string): CodedError {
   if (error instanceof CodedError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const at = error instanceof Error ? placeIn(error, storyFile) : undefined;
-  return new CodedError("story.threw", `Cannot go on with the story: ${message}`, {
-    at,
-    hint: "The records have all that the story asked for, and what its machines said.",
-    cause: error,
-  });
+  const [code, hint] =
+    (error as NodeJS.ErrnoException | undefined)?.code === "ENOSPC"
+      ? ["machine.host-disk-full", "Make room there, or name another place for the records of runs with --output."]
+      : ["story.threw", "The records have all that the story asked for, and what its machines said."];
+  return new CodedError(code, `Cannot go on with the story: ${message}`, { at, hint, cause: error });
 }
 
 function placeIn(error: Error, storyFile: string): SourceLocation | undefined {
