@@ -64,6 +64,8 @@ export interface BootSpecification {
   readonly copy?: CopiedBoot | ForkedBoot;
   /** Loaded into QEMU, so that it can be forked. */
   readonly forkLibrary?: string;
+  /** Nobody wants it any more, while it is being started. */
+  readonly signal?: AbortSignal;
   /** Writes to a record. Default: does what it is told. */
   readonly keep?: (write: () => void) => void;
   /** Told every line of console and journal as it ends. */
@@ -220,7 +222,7 @@ export class Boot {
     });
     const port = machine.ports.get(AGENT_PORT);
     if (port === undefined) throw new Error("QEMU was started without the agent's port");
-    if (copy !== undefined) await resume(machine, copy);
+    if (copy !== undefined) await resume(machine, copy, specification.signal);
     return new Boot(specification, machine, port, console, journal);
   }
 
@@ -302,10 +304,10 @@ export class Boot {
 
 /** QEMU with all that is connected to it; a copy does not run yet. */
 function openMachine(specification: BootSpecification, onConsole: (data: Buffer) => void): Promise<VirtualMachine> {
-  const { copy, socketFolder, name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks } =
+  const { copy, socketFolder, name, architecture, accelerator, memoryMiB, cpus, kernel, firmware, disks, signal } =
     specification;
   if (copy !== undefined && "forked" in copy)
-    return copy.forked.fork({ folder: socketFolder, onConsole, exchanges: copy.exchanges });
+    return copy.forked.fork({ folder: socketFolder, onConsole, exchanges: copy.exchanges, signal });
   const memoryFile = copy?.memoryFile ?? specification.memoryFile;
   return VirtualMachine.start({
     shape: {
@@ -327,16 +329,18 @@ function openMachine(specification: BootSpecification, onConsole: (data: Buffer)
     },
     folder: socketFolder,
     onConsole,
+    signal,
     ...(specification.qemu === undefined ? {} : { qemu: specification.qemu }),
     ...(specification.forkLibrary === undefined ? {} : { forkLibrary: specification.forkLibrary }),
   });
 }
 
 /** Let a copy run; one that was frozen is restored before. */
-async function resume(machine: VirtualMachine, copy: CopiedBoot | ForkedBoot): Promise<void> {
+async function resume(machine: VirtualMachine, copy: CopiedBoot | ForkedBoot, signal?: AbortSignal): Promise<void> {
   try {
-    if (!("forked" in copy)) await restoreState(machine, { file: copy.stateFile, withoutMemory: copy.withoutMemory });
-    await machine.qmp.command("cont");
+    if ("stateFile" in copy)
+      await restoreState(machine, { file: copy.stateFile, withoutMemory: copy.withoutMemory, signal });
+    await machine.qmp.command("cont", undefined, signal);
   } catch (error) {
     await machine.cutPower();
     throw error;

@@ -486,6 +486,7 @@ export class MachineHost {
       onLine: (from, line) => this.#options.record(LINES_FILE, { from, line }),
       ...(this.#options.keep === undefined ? {} : { keep: this.#options.keep }),
       whereNow: () => this.calls.pending?.at,
+      signal: this.#disposing.signal,
       ...extra,
     });
   }

@@ -53,6 +53,7 @@ export async function makeZygote(options: MakeZygoteOptions): Promise<Zygote> {
       // It has no records: copies have what it said from here.
       keep: () => {},
       whereNow: () => undefined,
+      signal,
     });
     signal.throwIfAborted();
     await withAbort(warmUp(boot), signal);

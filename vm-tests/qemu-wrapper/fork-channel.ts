@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { QemuError } from "./errors.ts";
 import { startOf } from "./process-mark.ts";
+import { withAbort } from "./qmp.ts";
 
 /** How a copy ended. */
 export interface ForkEnd {
@@ -117,11 +118,11 @@ export class ForkChannel {
   }
 
   /**
-   * Fork QEMU, whose machine has to be stopped.
+   * Fork QEMU, whose machine has to be stopped. A copy that comes when nobody waits for it any more is ended.
    *
    * @throws {QemuError} `qemu.not-forked` with the reason.
    */
-  fork(exchanges: readonly Exchange[]): Promise<Forked> {
+  fork(exchanges: readonly Exchange[], signal?: AbortSignal): Promise<Forked> {
     if (this.#closed !== undefined || this.#socket === undefined) return Promise.reject(notForked("it is gone"));
     if (this.#hangs) return Promise.reject(notForked(NO_ANSWER));
     const id = `${++this.#count}`;
@@ -131,7 +132,10 @@ export class ForkChannel {
       this.#hangs = true;
       this.#refuse(id, NO_ANSWER);
     }, ANSWER_MS);
-    return answer.finally(() => clearTimeout(timer));
+    return withAbort(answer, signal).finally(() => {
+      clearTimeout(timer);
+      this.#asked.delete(id);
+    });
   }
 
   /**

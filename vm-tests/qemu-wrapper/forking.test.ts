@@ -22,7 +22,7 @@ import {
   VirtualMachine,
   type VirtualMachineShape,
 } from "./index.ts";
-import { HAS_QEMU } from "./testing.ts";
+import { HAS_QEMU, isSoWithin } from "./testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "qemu-forking-test-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,6 +47,12 @@ function runs(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Those that were forked from a QEMU and run. */
+function copiesOf(parent: number): number[] {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, "ascii").trim();
+  return children === "" ? [] : children.split(" ").map(Number).filter(runs);
 }
 
 async function ends(pid: number): Promise<boolean> {
@@ -168,6 +174,28 @@ withForks("forks end although the machine they come from hangs, and no more are 
   } finally {
     await zygote.machine.cutPower();
   }
+});
+
+withForks("a fork that nobody waits for any more is given up at once, and ended when it comes", async () => {
+  const zygote = await openZygote();
+  const { pid } = zygote.machine.process;
+  const over = new AbortController();
+  // It hangs when it has answered, so that the fork itself is what is waited for.
+  const stop = zygote.machine.qmp.onTraffic(({ to, message }) => {
+    if (to === "qemu" || !("return" in message)) return;
+    process.kill(pid, "SIGSTOP");
+    setTimeout(() => over.abort(new Error("the run is over")), 50);
+  });
+  const unwanted = zygote.machine.fork({
+    ...{ folder: makeRunDirectory(folder).path, onConsole: () => {}, exchanges: [], signal: over.signal },
+  });
+  assert.is((await failure(unwanted)).message, "the run is over");
+  stop();
+  process.kill(pid, "SIGCONT");
+  const next = await fork(zygote);
+  assert.ok(await isSoWithin(10_000, () => copiesOf(pid).every((copy) => copy === next.process.pid)));
+  assert.equal(copiesOf(pid), [next.process.pid]);
+  await zygote.machine.cutPower();
 });
 
 withForks("forks have disks of their own, and a disk that nobody named is qemu.not-forked", async () => {

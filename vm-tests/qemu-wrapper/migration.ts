@@ -17,7 +17,7 @@ export interface StateFile {
    * state file, whichever kind it is.
    */
   readonly withoutMemory: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Bytes per second at which a state is written; QEMU's own limit is meant for networks. */
@@ -35,7 +35,7 @@ const CHUNK_BYTES = 1 << 20;
  */
 export async function saveState(qmp: QmpClient, { file, withoutMemory, signal }: StateFile): Promise<void> {
   await qmp.command("stop", undefined, signal);
-  await prepare(qmp, withoutMemory);
+  await prepare(qmp, withoutMemory, signal);
   const fail = (why: string): QemuError =>
     new QemuError("qemu.not-frozen", `Cannot write the machine's state to "${file}": ${why}`);
   const lose = (cause: NodeJS.ErrnoException): QemuError =>
@@ -85,7 +85,7 @@ export async function restoreState(
   // QEMU waits for ever for the first byte of a stream that ends without one.
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined || stat.size === 0) throw fail(stat === undefined ? "there is no such file" : "it is empty");
-  await prepare(qmp, withoutMemory);
+  await prepare(qmp, withoutMemory, signal);
   const run = makeRunDirectory();
   const path = join(run.path, "state.sock");
   const begin = async (): Promise<void> => {
@@ -106,13 +106,13 @@ export async function restoreState(
   }
 }
 
-async function prepare(qmp: QmpClient, withoutMemory: boolean): Promise<void> {
+async function prepare(qmp: QmpClient, withoutMemory: boolean, signal: AbortSignal | undefined): Promise<void> {
   const capabilities = [
     { capability: "events", state: true },
     { capability: "x-ignore-shared", state: withoutMemory },
   ];
-  await qmp.command("migrate-set-capabilities", { capabilities });
-  await qmp.command("migrate-set-parameters", { "max-bandwidth": UNLIMITED });
+  await qmp.command("migrate-set-capabilities", { capabilities }, signal);
+  await qmp.command("migrate-set-parameters", { "max-bandwidth": UNLIMITED }, signal);
 }
 
 async function migrate(

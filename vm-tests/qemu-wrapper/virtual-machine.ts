@@ -7,7 +7,7 @@ import { type Exchange, ForkChannel, notForked } from "./fork-channel.ts";
 import { type Nic, netdevProperties, nicProperties } from "./nics.ts";
 import { qemuProgram } from "./platforms.ts";
 import { type QemuExit, QemuProcess } from "./process.ts";
-import { QmpClient } from "./qmp.ts";
+import { QmpClient, withAbort } from "./qmp.ts";
 
 /** A machine without the sockets, which {@link VirtualMachine.start} makes itself. */
 export type VirtualMachineShape = Omit<MachineShape, "ports" | "control" | "console"> & {
@@ -25,7 +25,8 @@ export interface StartOptions {
   readonly qemu?: string;
   /** Loaded into QEMU, so that it can be forked; see {@link VirtualMachine.fork}. */
   readonly forkLibrary?: string;
-  readonly signal?: AbortSignal;
+  /** Nobody wants it any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ForkOptions extends Pick<StartOptions, "folder" | "onConsole" | "signal"> {
@@ -90,7 +91,7 @@ export class VirtualMachine {
         if (error instanceof QemuError && error.code === "qmp.closed") throw notStarted(await running.exited);
         throw error;
       });
-      await forks?.ready();
+      if (forks !== undefined) await withAbort(forks.ready(), options.signal);
       const { memoryFile } = shape;
       return new VirtualMachine(running, qmp, sockets, { doors, forks, memoryFile });
     } catch (error) {
@@ -118,24 +119,26 @@ export class VirtualMachine {
     if (running) throw notForked("its machine is running");
     const copied = await openDoors([...doors.map(({ name }) => name), COMPLAINTS], folder);
     try {
-      const { pid, ended, kill } = await forks.fork([
+      const exchanged = [
         ...copied.map(({ path }, index): Exchange => [doors[index]?.path ?? COMPLAINTS, path]),
         // It maps that privately already.
         ...(memoryFile === undefined ? [] : sharedByName(memoryFile.file)),
         ...exchanges.flatMap(withRealName),
-      ]);
-      const complaints = await Promise.race([copied.at(-1)?.socket, ended.then(() => undefined)]);
-      if (complaints === undefined) throw notForked("the copy has ended");
-      const copy = QemuProcess.ofFork(this.process.argv, { pid, ended, kill }, complaints);
+      ];
+      const { pid, ended, kill } = await forks.fork(exchanged, signal);
       try {
+        const connecting = Promise.race([copied.at(-1)?.socket, ended.then(() => undefined)]);
+        const complaints = await withAbort(connecting, signal);
+        if (complaints === undefined) throw notForked("the copy has ended");
+        const copy = QemuProcess.ofFork(this.process.argv, { pid, ended, kill }, complaints);
         const sockets = await connected(copied, copy, signal);
         sockets.delete(COMPLAINTS);
         record(sockets, { onConsole });
         const qmp = QmpClient.takeOver(sockets.get("control") as Socket);
         return new VirtualMachine(copy, qmp, sockets, { doors: copied, memoryFile });
       } catch (error) {
-        copy.kill();
-        await copy.exited;
+        kill();
+        await ended;
         throw error;
       }
     } finally {
@@ -272,6 +275,7 @@ async function connected(
     );
     const abort = (): void => reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted === true) abort();
     stop = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
