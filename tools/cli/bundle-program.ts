@@ -1,22 +1,16 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { replaceBuiltinImports } from "./bundle-builtins.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-
 /**
- * Nothing happens when a file of core or a module of Node is loaded, so what is not used need not be: without this, a command that
- * wants one error class of core/base would load all of it, and Node's cryptography with it.
+ * Nothing happens when a module of Node is loaded, so what is not used need not be: without this, a command that wants one error class of core/base
+ * would load Node's cryptography. The same of the files of core is said in `package.json`: of a file that a plugin finds, esbuild no longer knows that it is
+ * a module as Node has it, and gives it another default export of a CommonJS library.
  */
 export const nothingHappens: Plugin = {
   name: "nothing-happens",
   setup(builder) {
     builder.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true, sideEffects: false }));
-    builder.onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-      const file = join(resolveDir, path);
-      return file.startsWith(`${ROOT}/core/`) ? { path: file, sideEffects: false } : undefined;
-    });
   },
 };
 
