@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { NODE_FLAGS } from "./program-script.ts";
 import { runFloe, temporaryDirectory } from "./testing.ts";
 import { VERSION } from "./version.ts";
 
@@ -16,6 +18,23 @@ test("a misspelt command is refused with the nearest one", async () => {
   assert.is(code, 64);
   assert.is(firstLine(stderr), 'error: Cannot run "hsah": there is no such command [cli.unknown-command]');
   assert.match(stderr, 'Did you mean "hash"?');
+});
+
+test("the floe of a machine says of commands that it does not have where they are", () => {
+  const target = join(import.meta.dirname, "target.ts");
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [...NODE_FLAGS, target, ...words], { encoding: "utf8", env: { NO_COLOR: "1" } });
+  for (const words of [
+    ["vm-test", "doctor"],
+    ["system", "eval"],
+  ]) {
+    const { status, stderr } = run(...words);
+    assert.is(status, 64);
+    const missing = words[0] === "system" ? words[1] : words[0];
+    assert.is(firstLine(stderr), `error: Cannot run "${missing}": there is no such command [cli.unknown-command]`);
+    assert.match(stderr, "hint: This is the floe of a machine");
+  }
+  assert.match(run("sytem").stderr, 'Did you mean "system"?');
 });
 
 test("a misspelt flag is refused with the nearest one", async () => {

@@ -11,6 +11,8 @@ export interface ProgramOptions {
   readonly name: string;
   readonly version: string;
   readonly routes: RouteMap<CliContext>;
+  /** What helps who asks for a command that is not here. Default: how to see the commands. */
+  readonly unknownHint?: string;
   /** The command line after the program's name. */
   readonly arguments: readonly string[];
 }
@@ -38,8 +40,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
         exceptionWhileLoadingCommandFunction: shown,
         exceptionWhileRunningCommand: (error) => shown(context.signal.aborted ? context.signal.reason : error),
         commandErrorResult: shown,
-        noCommandRegisteredForInput: ({ input, corrections }) =>
-          shown(unknownCommand(options.name, input, corrections)),
+        noCommandRegisteredForInput: ({ input, corrections }) => shown(unknownCommand(options, input, corrections)),
       },
     },
   });
@@ -47,10 +48,14 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   process.exitCode = exitCode(context);
 }
 
-function unknownCommand(program: string, input: string, corrections: readonly string[]): CodedError {
+function unknownCommand(
+  { name, unknownHint = `\`${name} --help\` lists the commands.` }: ProgramOptions,
+  input: string,
+  corrections: readonly string[],
+): CodedError {
   const near = didYouMean(corrections.map((word) => word.replaceAll("`", "")));
   return new CodedError("cli.unknown-command", `Cannot run "${input}": there is no such command`, {
-    hint: near ?? `\`${program} --help\` lists the commands.`,
+    hint: near ?? unknownHint,
   });
 }
 

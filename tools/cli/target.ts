@@ -17,5 +17,7 @@ await runProgram({
   name: "floe",
   version: VERSION,
   routes: buildRouteMap<string, CliContext>({ routes: { system }, docs: { brief: "Floe on this machine" } }),
+  unknownHint:
+    "This is the floe of a machine, which switches, boots and rolls back it alone. Evaluate, build and test with the floe of the host that has its flake.",
   arguments: process.argv.slice(2),
 });
