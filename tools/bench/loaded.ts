@@ -34,7 +34,9 @@ export async function benchLoaded(): Promise<void> {
       ...(shard === undefined ? [] : ["--shard", shard]),
     ];
     const { stdout, code } = await ask(words);
-    console.log(`stories beside ${LOOPS} busy loops`);
+    console.log(
+      `stories beside ${LOOPS} busy loops; what they need was built before that, and is in none of the times`,
+    );
     for (const { name, outcome, seconds } of JSON.parse(stdout) as readonly Told[])
       console.log(`  ${name.padEnd(20)} ${`${Math.round(seconds)} s`.padEnd(8)} ${outcome}`);
     if (code !== 0) throw new Error(`not all of them passed (exit code ${code})`);
