@@ -20,6 +20,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { AgentClient } from "./agent-client.ts";
+import type { ExecOptions } from "./agent-exec.ts";
 import { encodeFrame, FRAME, SYNC } from "./agent-protocol.ts";
 import { compileAgent, HAS_COMPILER, spawnAgent } from "./testing-agent.ts";
 
@@ -29,8 +30,8 @@ const suite = HAS_COMPILER ? test : test.skip;
 
 const open: { stop(): void }[] = [];
 
-function startAgent(epoch = 1): { client: AgentClient; stream: Duplex; pid: number } {
-  const { child, stream } = spawnAgent(program);
+function startAgent(epoch = 1, env?: Record<string, string>): { client: AgentClient; stream: Duplex; pid: number } {
+  const { child, stream } = spawnAgent(program, env);
   const client = new AgentClient(stream, epoch);
   const stop = (): void => {
     client.close();
@@ -112,6 +113,43 @@ suite("exec() passes environment and directory, and says when there is no progra
   assert.equal([missing.status, missing.notStarted], [127, "no such program"]);
   const nowhere = await client.exec(["sh"], { directory: "/there/is/nothing" }).result;
   assert.is(nowhere.status, 127);
+});
+
+suite("a command has variables as ordered, as its user has them, and as the agent does, in this order", async () => {
+  const { client } = startAgent(1, { PATH: process.env["PATH"] ?? "", WORD: "the agent's", HOME: "/agent" });
+  const ask = async (options: ExecOptions): Promise<string> =>
+    (await client.exec(["sh", "-c", 'echo "$WORD|$HOME|$EMPTY-"'], options).result).stdout.toString();
+  assert.is(await ask({ environment: { WORD: "ordered", EMPTY: "" } }), "ordered|/agent|-\n");
+  assert.is(await ask({}), "the agent's|/agent|-\n");
+  const shell = spawnSync("sh", ["-c", "getent passwd $(id -u) | cut -d: -f7"], { encoding: "utf8" }).stdout;
+  assert.is((await client.exec(["printenv", "SHELL"]).result).stdout.toString(), shell);
+  if (process.getuid?.() === 0) {
+    const environment = { HOME: "/ordered" };
+    assert.is(await ask({ user: "nobody", environment }), "the agent's|/ordered|-\n");
+    assert.is.not(await ask({ user: "nobody" }), "the agent's|/agent|-\n");
+  }
+  const words = await client.exec(["env"], { environment: { HOME: "/once", WORD: "once" } }).result;
+  const names = words.stdout.toString().match(/^\w+(?==)/gm) ?? [];
+  assert.is(new Set(names).size, names.length);
+});
+
+suite("memory that runs out may end a command, whatever the agent is spared", async () => {
+  const { client, pid } = startAgent();
+  const ofAgent = `/proc/${pid}/oom_score_adj`;
+  if (!existsSync(ofAgent)) return void console.log("skipped: this host has no such scores");
+  writeFileSync(ofAgent, "300");
+  assert.is((await run(client, "cat /proc/self/oom_score_adj")).stdout.toString(), "0\n");
+  assert.is(readFileSync(ofAgent, "ascii"), "300\n");
+});
+
+suite("a program is looked for on the path that it is ordered to have", async () => {
+  const { client } = startAgent();
+  const bin = join(folder, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "only-here"), "#!/bin/sh\necho found\n", { mode: 0o755 });
+  const PATH = `${bin}:${process.env["PATH"]}`;
+  assert.is((await client.exec(["only-here"], { environment: { PATH } }).result).stdout.toString(), "found\n");
+  assert.is((await client.exec(["only-here"]).result).notStarted, "no such program");
 });
 
 suite("a child that keeps the output open does not hang its command", async () => {

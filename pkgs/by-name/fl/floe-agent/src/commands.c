@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -23,15 +24,42 @@ struct order {
 };
 
 /* Ends of the pipes, or of the terminal, which is all three. */
-struct plumbing { int in[2], out[2], err[2], trouble[2]; };
+struct plumbing { int in[2], out[2], err[2]; };
 
-static void become(const struct user *user) {
-  setenv("HOME", user->home, 1), setenv("USER", user->name, 1), setenv("LOGNAME", user->name, 1), setenv("SHELL", user->shell, 1);
-  if (setgroups(user->group_count, user->groups) || setgid(user->gid) || setuid(user->uid)) errno = EPERM;
-  else errno = 0;
+/* Why a command was not started: its process writes this into our memory, which it shares until the program begins. */
+static volatile int trouble;
+
+/* Add what has no value yet. */
+static void add_variable(char **env, size_t *count, char *pair) {
+  size_t size = strcspn(pair, "=");
+  if (!pair[size]) return;
+  for (size_t i = 0; i < *count; i++)
+    if (strncmp(env[i], pair, size + 1) == 0) return;
+  env[(*count)++] = pair;
 }
 
-static void child(const struct order *order, const struct plumbing *p) {
+/* What is ordered comes before what belongs to the user, and that before what the agent has. The caller frees the array. */
+static char **make_environment(const struct order *order) {
+  static char own[4][sizeof order->user.home + 16];
+  const struct user *user = &order->user;
+  size_t count = 0, most = 5;
+  for (const char **each = order->env; *each; each++) most++;
+  for (char **each = environ; *each; each++) most++;
+  char **env = calloc(most, sizeof *env);
+  if (!env) die("hold an environment");
+  for (const char **each = order->env; *each; each++) add_variable(env, &count, (char *)*each);
+  if (order->name[0]) {
+    snprintf(own[0], sizeof own[0], "HOME=%s", user->home), snprintf(own[1], sizeof own[1], "USER=%s", user->name);
+    snprintf(own[2], sizeof own[2], "LOGNAME=%s", user->name), snprintf(own[3], sizeof own[3], "SHELL=%s", user->shell);
+    for (int i = 0; i < 4; i++) add_variable(env, &count, own[i]);
+  }
+  for (char **each = environ; *each; each++) add_variable(env, &count, *each);
+  return env;
+}
+
+/* The agent waits and lends its memory, so nothing is written here but what it knows of. */
+static void __attribute__((noreturn, noinline)) child(const struct order *order, const struct plumbing *p) {
+  const struct user *user = &order->user;
   setsid();
   for (int i = 1; i < NSIG; i++) signal(i, SIG_DFL);
   sigprocmask(SIG_SETMASK, &original_mask, NULL);
@@ -40,13 +68,20 @@ static void child(const struct order *order, const struct plumbing *p) {
   /* The agent is spared when memory runs out; what it starts is not. */
   int spared = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (spared >= 0 && write(spared, "0", 1) < 0) spared = -1;
-  errno = 0;
-  if (order->name[0]) become(&order->user);
-  for (const char **env = order->env; *env; env++) putenv((char *)*env);
-  if (errno == 0 && (!*order->cwd || chdir(order->cwd) == 0)) execvp(order->argv[0], (char *const *)order->argv);
-  int error = errno;
-  if (write(p->trouble[1], &error, sizeof error) < 0) _exit(126);
+  if (order->name[0] && (setgroups(user->group_count, user->groups) || setgid(user->gid) || setuid(user->uid))) trouble = EPERM;
+  else if (*order->cwd && chdir(order->cwd)) trouble = errno;
+  else execvp(order->argv[0], (char *const *)order->argv), trouble = errno;
   _exit(127);
+}
+
+/*
+ * The program gets memory of its own. Copying the agent's for the few lines before that would be work for nothing, and in a copy of a machine, where all
+ * code is translated anew, it is some of the first command.
+ */
+static pid_t __attribute__((noinline)) spawn(const struct order *order, const struct plumbing *p) {
+  pid_t pid = vfork();
+  if (pid == 0) child(order, p);
+  return pid;
 }
 
 static void send_end(struct stream *s, int kind, int value, bool held_open) {
@@ -75,24 +110,24 @@ static int make_pipes(struct plumbing *p) {
 
 /* Start what is ordered. Returns 0 or the reason, as an error number. */
 static int launch(struct stream *s, const struct order *order, struct plumbing *p) {
-  if (pipe2(p->trouble, O_CLOEXEC)) return errno;
   if (order->terminal ? make_terminal(p, &order->size) : make_pipes(p)) return errno;
   s->started_us = s->exited_us = now_us();
-  s->pid = fork();
-  if (s->pid == 0) child(order, p);
-  if (s->pid < 0) return errno;
-  shut(&p->trouble[1]);
-  /* The pipe closes without a word at the moment the program starts. */
-  int reason;
-  if (read(p->trouble[0], &reason, sizeof reason) != sizeof reason) return 0;
-  waitpid(s->pid, NULL, 0);
-  return reason;
+  /* A program is looked for on the path that it will have itself. */
+  char **own = environ;
+  environ = make_environment(order);
+  trouble = 0;
+  s->pid = spawn(order, p);
+  int error = s->pid < 0 ? errno : trouble;
+  free(environ);
+  environ = own;
+  if (error && s->pid > 0) waitpid(s->pid, NULL, 0);
+  return error;
 }
 
 /* EXEC payload: list of arguments, list of NAME=value, working directory, user, u8 terminal, u16 rows, u16 columns. */
 void start_command(uint32_t id, struct reader r) {
   struct order order = {0};
-  struct plumbing p = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+  struct plumbing p = {{-1, -1}, {-1, -1}, {-1, -1}};
   order.argv = take_list(&r), order.env = take_list(&r), order.cwd = take_text(&r), order.name = take_text(&r);
   order.terminal = take_number(&r, 1);
   order.size.ws_row = take_number(&r, 2), order.size.ws_col = take_number(&r, 2);
@@ -101,7 +136,7 @@ void start_command(uint32_t id, struct reader r) {
   if (!order.argv || !order.argv[0] || !order.env || !order.cwd || !order.name) error = EINVAL;
   if (!error && order.name[0] && !find_user(order.name, &order.user)) error = ESRCH;
   if (!error) error = launch(s, &order, &p);
-  shut(&p.in[0]), shut(&p.out[1]), shut(&p.err[1]), shut(&p.trouble[0]), shut(&p.trouble[1]);
+  shut(&p.in[0]), shut(&p.out[1]), shut(&p.err[1]);
   if (error) {
     shut(&p.in[1]), shut(&p.out[0]), shut(&p.err[0]);
     struct stream none = {.id = id};

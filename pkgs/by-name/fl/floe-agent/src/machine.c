@@ -19,8 +19,10 @@ static void link_text(const char *path, char *to, size_t room) {
 /* HELLO payload: lines of name=value. The nonce is this process's own: another one is an agent that was restarted. */
 void send_hello(uint32_t epoch) {
   static uint64_t nonce;
-  char system[2048], profile[2048], boot_id[64] = "", *text;
-  int generation = 0, fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  /* It lasts as long as this process can. */
+  static char boot_id[64];
+  char system[2048], profile[2048], *text;
+  int generation = 0, fd = *boot_id ? -1 : open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
   if (fd >= 0) {
     ssize_t size = read(fd, boot_id, sizeof boot_id - 1);
     boot_id[size < 0 ? 0 : size] = 0;
@@ -31,7 +33,7 @@ void send_hello(uint32_t epoch) {
   if (!nonce && getrandom(&nonce, sizeof nonce, GRND_NONBLOCK) != sizeof nonce) nonce = now_us() << 20 ^ getpid();
   link_text("/run/booted-system", system, sizeof system);
   link_text("/nix/var/nix/profiles/system", profile, sizeof profile);
-  sscanf(profile, "system-%d-link", &generation);
+  if (strncmp(profile, "system-", 7) == 0) generation = atoi(profile + 7);
   int size = asprintf(&text, "version=%s\nepoch=%u\nnonce=%016llx\nboot_id=%s\nsystem=%s\ngeneration=%d\n", VERSION, epoch,
                       (unsigned long long)nonce, boot_id, system, generation);
   if (size < 0) die("say hello");

@@ -180,6 +180,11 @@ int main(int argc, char **argv) {
   }
   /* What a service manager tells this process is not for the commands it runs. */
   unsetenv("INVOCATION_ID"), unsetenv("JOURNAL_STREAM"), unsetenv("NOTIFY_SOCKET"), unsetenv("SYSTEMD_EXEC_PID");
+  /* A shell that is not told looks it up each time, by way of all that knows of users. */
+  struct user self;
+  char number[16];
+  snprintf(number, sizeof number, "%u", getuid());
+  if (!getenv("SHELL") && find_user(number, &self)) setenv("SHELL", self.shell, 1);
   if (port < 0) port = open_port(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   run();
 }
