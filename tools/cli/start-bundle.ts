@@ -12,6 +12,10 @@ import { isStale } from "./stale.ts";
 import { VERSION } from "./version.ts";
 
 const words = process.argv.slice(2);
+// For this process alone: what it starts is asked by nobody.
+const { FLOE_COMMAND: command, FLOE_ASKED: asked } = process.env;
+delete process.env["FLOE_COMMAND"];
+delete process.env["FLOE_ASKED"];
 const [, entry = ""] = process.argv;
 if (isStale(entry)) {
   const source = fileURLToPath(new URL("start.ts", import.meta.url));
@@ -23,14 +27,17 @@ if (isStale(entry)) {
 } else {
   const place = placeOfAnswer({ words, entry });
   const known = place === undefined ? undefined : findAnswer(place);
-  if (known === undefined) run(place?.key);
-  else new Output("stdout").write(known);
+  const folder = userCacheFolder(process.env);
+  const early =
+    place === undefined || folder === undefined ? undefined : new EarlyStart(folder, place.key, { command, asked });
+  if (known === undefined) run(early);
+  else {
+    new Output("stdout").write(known);
+    early?.free();
+  }
 }
 
-/** @param key The command with all that it depends on besides files. */
-function run(key: string | undefined): void {
-  const folder = userCacheFolder(process.env);
-  const early = key === undefined || folder === undefined ? undefined : new EarlyStart(folder, key);
+function run(early: EarlyStart | undefined): void {
   early?.begin();
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root).runFloe(words, early);

@@ -6,6 +6,14 @@ import { type EvaluationProcess, type RunningEvaluation, spawnEvaluation, tryOpe
 /** How many commands are known: those whose question changed last. */
 const KEPT = 16;
 
+/** What the launcher, `tools/cli/floe`, tells. */
+export interface Launch {
+  /** Its name for the command. */
+  readonly command?: string | undefined;
+  /** Folder of a process that it has taken and asked. */
+  readonly asked?: string | undefined;
+}
+
 /** A process that was begun, with what it was asked. */
 interface Begun {
   readonly child: RunningEvaluation;
@@ -27,6 +35,7 @@ export class EarlyStart {
   readonly #folder: string;
   readonly #name: string;
   readonly #spares: Spares;
+  readonly #launch: Launch;
   #begun: Begun | undefined;
   #kept: string | undefined;
   #leave: (() => void) | undefined;
@@ -39,34 +48,25 @@ export class EarlyStart {
    * @param cache Folder for questions and for processes that stand ready; made when the first one is.
    * @param key The command, the place it is given in, and the program.
    */
-  constructor(cache: string, key: string) {
+  constructor(cache: string, key: string, launch: Launch = {}) {
     this.#folder = `${cache}/questions`;
     this.#name = sumOf(Buffer.from(key));
-    this.#spares = new Spares(`${cache}/spares`);
+    this.#spares = new Spares(cache);
+    this.#launch = launch;
   }
 
   /** Start the process, if the command is known. What cannot be started is no reason to fail. */
   begin(): RunningEvaluation | undefined {
-    const descriptor = tryOpen(this.#file);
-    if (descriptor === undefined) return undefined;
     try {
-      const bytes = readOwn(descriptor);
-      const [question, words] = linesOfSum(bytes) ?? [];
-      if (question === undefined || words === undefined) return undefined;
-      const asked = JSON.parse(words) as EvaluationProcess;
-      const child = this.#askSpare(asked, question) ?? spawnEvaluation(asked, descriptor);
-      child.onFailure(() => {});
-      child.hold(false);
-      const text = bytes.toString("utf8");
-      this.#kept = text;
-      this.#begun = { child, process: asked, text };
-      this.#awaitExit();
-      return child;
+      return this.#adopt() ?? this.#start();
     } catch {
       return undefined;
-    } finally {
-      closeSync(descriptor);
     }
+  }
+
+  /** The answer of the whole command is known: what the launcher asked goes on waiting. */
+  free(): void {
+    if (this.#launch.asked !== undefined) this.#spares.free(this.#launch.asked);
   }
 
   /**
@@ -116,16 +116,55 @@ export class EarlyStart {
     return `${this.#folder}/${this.#name}`;
   }
 
-  #askSpare(asked: EvaluationProcess, question: string): RunningEvaluation | undefined {
-    const spare = this.#spares.claim(asked);
-    // One that has ended meanwhile says nothing, and somebody else is asked.
-    spare?.input?.on("error", () => {}).end(`${question}\n`);
-    return spare;
+  /** What the launcher has asked. */
+  #adopt(): RunningEvaluation | undefined {
+    const launched = this.#launch.asked === undefined ? undefined : this.#spares.adopt(this.#launch.asked);
+    if (launched === undefined) return undefined;
+    const { child, prepared } = launched;
+    const begun = this.#begin(prepared, (_, question) => asked(child, question));
+    if (begun === undefined) child.kill();
+    return begun;
+  }
+
+  #start(): RunningEvaluation | undefined {
+    const descriptor = tryOpen(this.#file);
+    if (descriptor === undefined) return undefined;
+    try {
+      return this.#begin(
+        readOwn(descriptor),
+        (process, question) => this.#askSpare(process, question) ?? spawnEvaluation(process, descriptor),
+      );
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  #begin(
+    bytes: Buffer,
+    ask: (process: EvaluationProcess, question: string) => RunningEvaluation,
+  ): RunningEvaluation | undefined {
+    const [question, words] = linesOfSum(bytes) ?? [];
+    if (question === undefined || words === undefined) return undefined;
+    const process = JSON.parse(words) as EvaluationProcess;
+    const child = ask(process, question);
+    child.onFailure(() => {});
+    child.hold(false);
+    const text = bytes.toString("utf8");
+    this.#kept = text;
+    this.#begun = { child, process, text };
+    this.#awaitExit();
+    return child;
+  }
+
+  #askSpare(process: EvaluationProcess, question: string): RunningEvaluation | undefined {
+    const spare = this.#spares.claim(process);
+    return spare === undefined ? undefined : asked(spare, question);
   }
 
   #leaveLater(asked: EvaluationProcess, seconds: number): void {
     if (seconds <= 0) return;
-    this.#leave = () => this.#spares.leave(asked, { question: this.#file, seconds });
+    const { command } = this.#launch;
+    this.#leave = () => this.#spares.leave(asked, { question: this.#file, seconds, command });
     this.#awaitExit();
   }
 
@@ -151,6 +190,12 @@ function readOwn(descriptor: number): Buffer {
     at += read;
   }
   return bytes;
+}
+
+/** One that has ended meanwhile says nothing, and somebody else is asked. */
+function asked(spare: RunningEvaluation, question: string): RunningEvaluation {
+  spare.input?.on("error", () => {}).end(`${question}\n`);
+  return spare;
 }
 
 function textOf(asked: EvaluationProcess, question: string): string {

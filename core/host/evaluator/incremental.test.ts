@@ -2,6 +2,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  closeSync,
+  constants,
+  globSync,
   existsSync,
   lstatSync,
   readdirSync,
@@ -13,6 +16,7 @@ import {
   symlinkSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { availableParallelism } from "node:os";
 import { test } from "uvu";
@@ -24,6 +28,7 @@ import { engineBundle, findEngine } from "./engine.ts";
 import { evaluate, type EvaluationResult } from "./evaluate.ts";
 import type { LockedFlake, Question } from "./locked-flake.ts";
 import { Records } from "./record.ts";
+import { tryOpen } from "./spawn-evaluation.ts";
 import { flakeIn, makeFolder, writeFiles } from "./testing.ts";
 import { dice, told, toldError } from "./testing-answers.ts";
 
@@ -269,7 +274,7 @@ async function answer(
   return { text: await asked(records, flake, attribute, early), recorded: false };
 }
 
-const tally = { recorded: 0, errors: 0, spares: 0 };
+const tally = { recorded: 0, errors: 0, spares: 0, ahead: 0 };
 
 /** As of a command at a terminal: a process stands ready for the next one. */
 class Interactive extends EarlyStart {
@@ -281,6 +286,18 @@ class Interactive extends EarlyStart {
 
   override keep(...[asked, question]: Parameters<EarlyStart["keep"]>): void {
     super.keep(asked, question, 60);
+  }
+}
+
+/** As the launcher does it: an empty line means the question that it was prepared for, which is the one that is begun with. */
+function askAhead(cache: string): void {
+  const { O_WRONLY, O_NONBLOCK } = constants;
+  for (const folder of globSync(`${cache}/spares/*`)) {
+    const input = tryOpen(`${folder}/in`, O_WRONLY | O_NONBLOCK);
+    if (input === undefined) continue;
+    writeSync(input, "\n");
+    closeSync(input);
+    tally.ahead++;
   }
 }
 
@@ -302,7 +319,10 @@ async function editOne(seed: number, edits: number, isInteractive: boolean): Pro
     const flake = withInput(folder, state.input());
     const attribute = roll(8) === 0 ? "b" : "a";
     const early = isInteractive ? new Interactive(outer, "a command") : undefined;
-    if (i % 2 === 0) early?.begin();
+    if (i % 2 === 0) {
+      if (isInteractive && i % 4 === 0) askAhead(outer);
+      early?.begin();
+    }
     const incremental = await answer(records, flake, attribute, early);
     early?.end(60);
     early?.leave();
@@ -321,6 +341,7 @@ test(`evaluate() and Records give what a fresh evaluation gives, after each of $
   assert.ok(tally.recorded > 0, `the record answered ${tally.recorded} times`);
   assert.ok(tally.errors > 0, `there were ${tally.errors} errors`);
   assert.ok(tally.spares > 0 || !canStay, `processes that stood ready answered ${tally.spares} times`);
+  assert.ok(tally.ahead > 0 || !canStay, `none of them was asked ahead`);
 });
 
 test("Records find() has no answer after a change that left time and size as they were", async () => {

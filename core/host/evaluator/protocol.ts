@@ -218,6 +218,12 @@ export const END_MARK = "\u0004";
 /** Argument of a process that stands ready, with the seconds that it waits for its question: {@link SPARE_QUESTION}. */
 export const SPARE_ARGUMENT = "--spare=";
 
+/**
+ * Line on the error stream of such a process that was asked by an empty line, which means what it was prepared for: all that it has loaded is as it
+ * was, so it is likely that somebody knows the answer. It waits on.
+ */
+export const UNCHANGED_MARK = "\u0005";
+
 /** Descriptors of such a process: the pipe that its question comes by, and what tells of the memory of the machine. */
 export const SPARE_QUESTION = 4;
 export const SPARE_MEMORY = 5;

@@ -7,7 +7,7 @@ import { type EarlyStart, takeEarlyStart } from "./early-start.ts";
 import { type EvaluationLimits, readEvaluationSettings } from "./limits.ts";
 import { Places } from "./places.ts";
 import { type EvaluationProfile, parseProfile } from "./profile.ts";
-import { CONSOLE_MARK, END_MARK, type EvaluatorQuestion, GREETING } from "./protocol.ts";
+import { CONSOLE_MARK, END_MARK, type EvaluatorQuestion, GREETING, UNCHANGED_MARK } from "./protocol.ts";
 import { spawnEvaluation } from "./spawn-evaluation.ts";
 import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type ChildLimits, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
@@ -350,6 +350,7 @@ class LineReader {
 
   #say(line: string): void {
     if (line === END_MARK) this.hasEnded = true;
+    else if (line === UNCHANGED_MARK) return;
     else if (line.startsWith(CONSOLE_MARK)) this.#onLine?.(plain(line));
     else if (this.#kept.length < MAX_ERROR_BYTES) this.#kept += `${line}\n`;
   }

@@ -1,5 +1,16 @@
 import { spawn } from "node:child_process";
-import { chownSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -17,8 +28,8 @@ if (!canBe)
 const spareTest = canBe ? test : test.skip;
 
 /** A flake that was asked once, with a process that stands ready for the next question. */
-async function makeWorld() {
-  const { folder, make, askWith } = watchedFlake(60);
+async function makeWorld(command?: string) {
+  const { folder, make, askWith } = watchedFlake(60, { command });
   const first = make();
   assert.is(await askWith(first), 1);
   first.leave();
@@ -47,6 +58,16 @@ function processesOf(folder: string): number[] {
   });
 }
 
+function killAll(folder: string): void {
+  for (const pid of processesOf(folder)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended with another one.
+    }
+  }
+}
+
 /** How many processes one that stands ready has: two shells, two of the sandbox, and itself. */
 const EACH = 5;
 
@@ -66,7 +87,7 @@ function sleeps(pid: number): boolean {
 
 const claimed = async (world: Awaited<ReturnType<typeof makeWorld>>): Promise<RunningEvaluation> => {
   let child: RunningEvaluation | undefined;
-  await until("it can be had", () => (child = new Spares(world.spares).claim(world.asked)) !== undefined);
+  await until("it can be had", () => (child = new Spares(world.folder).claim(world.asked)) !== undefined);
   return child as RunningEvaluation;
 };
 
@@ -96,7 +117,7 @@ spareTest(
 spareTest("Spares gives a process once, and it ends with whoever has it", async () => {
   const world = await makeWorld();
   const child = await claimed(world);
-  assert.is(new Spares(world.spares).claim(world.asked), undefined);
+  assert.is(new Spares(world.folder).claim(world.asked), undefined);
   child.kill();
   await until("it has ended", () => processesOf(world.folder).length === 0);
 });
@@ -122,10 +143,10 @@ spareTest("Spares leaves nothing behind of a command that was killed while it wa
   await until("it has ended", () => processesOf(world.folder).length === 0);
   // Its folder is cleared away by the next one that leaves a process.
   const late = { question: world.question, seconds: 60 };
-  for (const name of readdirSync(world.spares)) assert.match(name, /\.claimed$/);
-  new Spares(world.spares).leave(world.asked, late);
+  for (const name of readdirSync(world.spares)) assert.ok(existsSync(`${world.spares}/${name}/taken`));
+  new Spares(world.folder).leave(world.asked, late);
   await until("there is another one", () => processesOf(world.folder).length > 0);
-  new Spares(world.spares).end();
+  new Spares(world.folder).end();
 });
 
 spareTest("evaluate() asks again where a process that stood ready ends without an answer", async () => {
@@ -136,11 +157,11 @@ spareTest("evaluate() asks again where a process that stood ready ends without a
   assert.ok(early.begin());
   const { taken } = early;
   assert.is(taken, undefined);
-  for (const pid of processesOf(folder)) process.kill(pid, "SIGKILL");
+  killAll(folder);
   assert.is(await askWith(early), 1);
   const prepared = readFileSync(question, "utf8");
   writeFileSync(`${folder}/other`, prepared.replace(/"bundle":"[^"]*"/, '"bundle":"another"'));
-  new Spares(`${folder}/spares`).leave(early.asked as EvaluationProcess, { question: `${folder}/other`, seconds: 60 });
+  new Spares(folder).leave(early.asked as EvaluationProcess, { question: `${folder}/other`, seconds: 60 });
   await until("it waits", () => standReady(folder));
   const next = make();
   assert.is(await askWith(next), 1);
@@ -155,7 +176,7 @@ spareTest("evaluate() tells a line once of what it asks again", async () => {
   writeFileSync(`${folder}/flake/a.ts`, `console.log("begun");\n${busy}\nconsole.log("done");\nexport const a = 9;\n`);
   const lines: string[] = [];
   const onLine = (line: string): void => {
-    if (lines.length === 0) for (const pid of processesOf(folder)) process.kill(pid, "SIGKILL");
+    if (lines.length === 0) killAll(folder);
     lines.push(line);
   };
   const early = make();
@@ -198,7 +219,7 @@ spareTest("a process that stands ready ends when its time is over, and when its 
   await until("it waits", () => standReady(folder));
   for (const name of readdirSync(spares)) rmSync(`${spares}/${name}`, { recursive: true });
   await until("it has ended", () => processesOf(folder).length === 0);
-  new Spares(spares).leave(asked, { question, seconds: 1 });
+  new Spares(folder).leave(asked, { question, seconds: 1 });
   await until("there is another one", () => processesOf(folder).length > 0);
   await until("its time is over", () => processesOf(folder).length === 0);
   assert.equal(readdirSync(spares), []);
@@ -209,7 +230,7 @@ spareTest("Spares.leave() has two of them at most, of each flake one", async () 
   const { spares, asked, question, folder } = world;
   await until("the first waits", () => standReady(folder));
   const [first] = readdirSync(spares);
-  const all = new Spares(spares);
+  const all = new Spares(folder);
   all.leave(asked, { question, seconds: 60 });
   assert.equal(readdirSync(spares), [first]);
   for (const flake of ["/one", "/two"]) {
@@ -227,6 +248,121 @@ spareTest("Spares.leave() has two of them at most, of each flake one", async () 
   });
 });
 
+/** The launcher in a folder of its own, whose program is this code; `early` is what was begun. Gives all that the program prints. */
+function launch(folder: string, code: string) {
+  writeFiles(folder, { "house/dist/floe.cjs": programText(folder, code) });
+  mkdirSync(`${folder}/house/tools/cli`, { recursive: true });
+  mkdirSync(`${folder}/house/node_modules/.bin`, { recursive: true });
+  mkdirSync(`${folder}/cache`, { recursive: true });
+  copyFileSync(new URL("../../../tools/cli/floe", import.meta.url), `${folder}/house/tools/cli/floe`);
+  for (const [target, path] of [
+    [process.execPath, "house/node_modules/.bin/node"],
+    [folder, "cache/floe"],
+  ] as const)
+    if (!existsSync(`${folder}/${path}`)) symlinkSync(target, `${folder}/${path}`);
+  const env = { PATH: process.env["PATH"], XDG_CACHE_HOME: `${folder}/cache` };
+  const program = spawn(`${folder}/house/tools/cli/floe`, WORDS, {
+    cwd: "/usr/lib",
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const said: string[] = [];
+  program.stdout.setEncoding("utf8").on("data", (text: string) => said.push(text));
+  const ended = new Promise<string>((resolve) => program.on("close", () => resolve(said.join(""))));
+  return { program, said, ended };
+}
+
+const WORDS = ["eval", "../flake#a"];
+/** These words in that folder, as the launcher names them. */
+const COMMAND = "+usr+lib eval ..+flake#a";
+
+function programText(folder: string, code: string): string {
+  const module = new URL("early-start.ts", import.meta.url).href;
+  return `
+    const { FLOE_COMMAND: command, FLOE_ASKED: asked } = process.env;
+    const { existsSync } = require("node:fs");
+    import(${JSON.stringify(module)}).then(async ({ EarlyStart }) => {
+      const early = new EarlyStart(${JSON.stringify(folder)}, "a command", { command, asked });
+      ${code}
+    });`;
+}
+
+/** Prints what the process that was asked says. */
+const TELL = `
+  const child = early.begin();
+  if (child?.isSpare !== true) throw new Error("nobody was asked");
+  child.hold(true);
+  child.errors.resume();
+  child.output.pipe(process.stdout);`;
+
+const linked = (folder: string): boolean => existsSync(`${folder}/ready/${COMMAND}/in`);
+
+spareTest("the launcher asks the process that its command left, which answers for what was edited", async () => {
+  const { folder } = await makeWorld(COMMAND);
+  await until("it waits", () => standReady(folder) && linked(folder));
+  writeFileSync(`${folder}/flake/a.ts`, "export const a = 17;\n");
+  // By now it has been asked by nobody else, and answers.
+  const { ended } = launch(folder, `await new Promise((resolve) => setTimeout(resolve, 200));${TELL}`);
+  assert.match(await ended, /"value":17/);
+  await until("it has ended", () => processesOf(`${folder}/flake`).length === 0);
+});
+
+spareTest(
+  "the launcher asks a process that does nothing before it is asked again, where nothing was edited",
+  async () => {
+    const { folder } = await makeWorld(COMMAND);
+    await until("it waits", () => standReady(folder) && linked(folder));
+    const { ended } = launch(folder, TELL);
+    assert.match(await ended, /"value":1,/);
+  },
+);
+
+spareTest("EarlyStart.free() lets a process wait for the next command, which knows its own answer", async () => {
+  const { folder } = await makeWorld(COMMAND);
+  await until("it waits", () => standReady(folder) && linked(folder));
+  const free = `
+    if (asked === undefined) throw new Error("nobody was asked");
+    while (existsSync(asked + "/taken")) {
+      early.free();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    console.log("free");`;
+  for (let i = 0; i < 2; i++) assert.is(await launch(folder, free).ended, "free\n");
+  assert.ok(linked(folder));
+  writeFileSync(`${folder}/flake/a.ts`, "export const a = 18;\n");
+  assert.match(await launch(folder, TELL).ended, /"value":18/);
+});
+
+spareTest("a process that the launcher asked ends with it, and where it has begun to answer", async () => {
+  const { folder } = await makeWorld(COMMAND);
+  await until("it waits", () => standReady(folder) && linked(folder));
+  writeFileSync(`${folder}/flake/a.ts`, "for (;;);\nexport const a = 1;\n");
+  const { program, ended } = launch(folder, "setInterval(() => early.free(), 100);");
+  await until("it was asked", () => existsSync(`${folder}/ready/${COMMAND}/taken`));
+  await until("it answers", () => processesOf(`${folder}/flake`).some((pid) => !sleeps(pid)));
+  assert.ok(linked(folder));
+  program.kill("SIGKILL");
+  await ended;
+  await until("it has ended", () => processesOf(`${folder}/flake`).length === 0);
+});
+
+spareTest("the launcher asks nobody for another command, and does without a process that has ended", async () => {
+  const { folder } = await makeWorld("+usr+lib eval ..+flake#b");
+  await until("it waits", () => standReady(folder));
+  const tell = `console.log(command, asked, early.begin() === undefined);`;
+  assert.is(await launch(folder, `${tell}process.exit(0);`).ended, `${COMMAND} undefined false\n`);
+  await until("it has ended", () => processesOf(`${folder}/flake`).length === 0);
+  const { folder: other } = await makeWorld(COMMAND);
+  await until("it waits", () => standReady(other) && linked(other));
+  killAll(`${other}/`);
+  const { ended } = launch(
+    other,
+    `const child = early.begin(); child.onEnd(() => console.log("has ended"));
+    child.hold(true); child.output.resume(); child.errors.resume();`,
+  );
+  assert.is(await ended, "has ended\n");
+});
+
 const isRoot = process.geteuid?.() === 0;
 if (!isRoot) console.log("skipped: only root gives files away");
 
@@ -235,9 +371,9 @@ if (!isRoot) console.log("skipped: only root gives files away");
   await until("it waits", () => standReady(folder));
   const [name] = readdirSync(spares);
   chownSync(`${spares}/${name}`, 12345, 12345);
-  assert.is(new Spares(spares).claim(asked), undefined);
+  assert.is(new Spares(folder).claim(asked), undefined);
   chownSync(`${spares}/${name}`, 0, 0);
-  new Spares(spares).end();
+  new Spares(folder).end();
   await until("it has ended", () => processesOf(folder).length === 0);
 });
 

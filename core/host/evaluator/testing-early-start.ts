@@ -1,4 +1,4 @@
-import { EarlyStart, offerEarlyStart } from "./early-start.ts";
+import { EarlyStart, type Launch, offerEarlyStart } from "./early-start.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
@@ -10,8 +10,8 @@ export class WatchedStart extends EarlyStart {
   readonly #staysSeconds: number | undefined;
 
   /** @param staysSeconds In place of what the settings say. */
-  constructor(folder: string, key: string, staysSeconds?: number) {
-    super(folder, key);
+  constructor(folder: string, key: string, staysSeconds?: number, launch?: Launch) {
+    super(folder, key, launch);
     this.#staysSeconds = staysSeconds;
   }
 
@@ -28,7 +28,7 @@ export class WatchedStart extends EarlyStart {
 }
 
 /** For tests: a flake with the outputs `a` (1, of a file of its own) and `b`, asked by one command again and again. */
-export function watchedFlake(staysSeconds?: number) {
+export function watchedFlake(staysSeconds?: number, launch?: Launch) {
   const folder = makeFolder({
     "flake/flake.config.ts": flakeText("{ a, b: 3 }", 'import { a } from "./a.ts";'),
     "flake/a.ts": "export const a = 1;\n",
@@ -36,7 +36,7 @@ export function watchedFlake(staysSeconds?: number) {
   const flake = flakeIn(`${folder}/flake`);
   return {
     folder,
-    make: (): WatchedStart => new WatchedStart(folder, "a command", staysSeconds),
+    make: (): WatchedStart => new WatchedStart(folder, "a command", staysSeconds, launch),
     async askWith(early: EarlyStart, attribute = "a", options: Partial<EvaluateOptions> = {}): Promise<unknown> {
       offerEarlyStart(early);
       return (await ask(flake, attribute, options)).value;

@@ -109,6 +109,17 @@ export class Evaluation {
     return true;
   }
 
+  /** Load the flake, and say whether one of its modules is another than it was when it was loaded before. */
+  findsChange(): boolean {
+    try {
+      this.#loader.load(this.#question.configFile);
+    } catch {
+      // It is told when the question is answered.
+      return true;
+    }
+    return this.#loader.madeSome;
+  }
+
   /** @returns `undefined` where more was prepared than the question needs: such a realm is not the one of a fresh process. */
   answer({ onModules, onReady }: AnswerOptions): EvaluatorAnswer | undefined {
     const answer = this.#answer(onModules, onReady);

@@ -85,6 +85,7 @@ export class Loader {
   /** Loaded before, and to be used again where it is still the same. */
   readonly #ready = new Map<string, Loaded>();
   #toLink: Loaded[] = [];
+  #madeSome = false;
   readonly #host: Module;
   /** Parts of the engine that were imported, and those of them that nobody has taken yet. */
   readonly #imported = new Map<string, Imported>();
@@ -126,6 +127,12 @@ export class Loader {
     this.#imported.clear();
     this.#floors = [];
     this.#partNames = undefined;
+    this.#madeSome = false;
+  }
+
+  /** Whether since the last {@link renew} a module was made of a text that was not there before. */
+  get madeSome(): boolean {
+    return this.#madeSome;
   }
 
   /** Run a loaded file, once; throws what it throws. */
@@ -300,6 +307,7 @@ export class Loader {
 
   /** @throws {LoadError} or a `SyntaxError` */
   #make(identifier: string, bytes: Buffer, file: FileRead): Loaded {
+    this.#madeSome = true;
     const text = bytes.toString("utf8");
     if (!isUtf8(bytes)) {
       throw new LoadError({

@@ -8,7 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from "../debug-protocol.ts";
-import { END_MARK, type EvaluatorQuestion, GREETING, SPARE_ARGUMENT } from "../protocol.ts";
+import { END_MARK, type EvaluatorQuestion, GREETING, SPARE_ARGUMENT, UNCHANGED_MARK } from "../protocol.ts";
 import { underDebugger } from "./debug.ts";
 import { configurationFile, Evaluation } from "./evaluation.ts";
 import { forbidCodeFromText } from "./forbid-code.ts";
@@ -31,10 +31,15 @@ function main(): void {
   waitForQuestion({
     seconds: Number(spare.slice(SPARE_ARGUMENT.length)),
     isOfUse: () => evaluation.canBeAsked(),
-    onQuestion(line) {
-      const asked = JSON.parse(line) as EvaluatorQuestion;
+    onLine(line) {
+      const asked = line === "" ? question : (JSON.parse(line) as EvaluatorQuestion);
       if (!evaluation.renew(asked)) process.exit(1);
+      if (line === "" && !evaluation.findsChange()) {
+        writeAll(2, `${UNCHANGED_MARK}\n`);
+        return true;
+      }
       answer(evaluation, asked, undefined);
+      return false;
     },
   });
 }

@@ -13,14 +13,15 @@ export interface WaitOptions {
   readonly seconds: number;
   /** Whether it still has a use; asked now and then. */
   readonly isOfUse: () => boolean;
-  readonly onQuestion: (line: string) => void;
+  /** @returns whether it is to wait on, for a line that comes later. */
+  readonly onLine: (line: string) => boolean;
 }
 
 /**
- * Wait for a line of the pipe, whose other end nobody may have opened yet. The process ends where it comes too late, where the pipe was
+ * Wait for lines of the pipe, whose other end nobody may have opened yet. The process ends where they come too late, where the pipe was
  * removed, and where the machine is short of memory.
  */
-export function waitForQuestion({ seconds, isOfUse, onQuestion }: WaitOptions): void {
+export function waitForQuestion({ seconds, isOfUse, onLine }: WaitOptions): void {
   const chunk = Buffer.alloc(CHUNK_BYTES);
   const chunks: Buffer[] = [];
   const until = performance.now() + seconds * 1000;
@@ -35,11 +36,15 @@ export function waitForQuestion({ seconds, isOfUse, onQuestion }: WaitOptions): 
   const next = (): void =>
     read(SPARE_QUESTION, chunk, 0, CHUNK_BYTES, null, (error, size) => {
       if (error !== null) throw error;
-      const end = chunk.subarray(0, size).indexOf("\n");
-      chunks.push(Buffer.from(chunk.subarray(0, end < 0 ? size : end)));
-      if (end < 0) return next();
-      clearInterval(timer);
-      onQuestion(Buffer.concat(chunks).toString("utf8"));
+      let from = 0;
+      for (let end = chunk.indexOf("\n"); end >= 0 && end < size; end = chunk.indexOf("\n", from)) {
+        chunks.push(chunk.subarray(from, end));
+        const line = Buffer.concat(chunks.splice(0)).toString("utf8");
+        from = end + 1;
+        if (!onLine(line)) return clearInterval(timer);
+      }
+      chunks.push(Buffer.from(chunk.subarray(from, size)));
+      next();
     });
   next();
 }
