@@ -34,16 +34,12 @@ const startsItself = (disk: string): Defs => ({
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => compareText(a, b);
 
+/** Floe's own packages, for stories that say nothing of any. */
 let ownPkgs: Pkgs | undefined;
-let programs: ProgramsManifest | undefined;
 
 /** QEMU, what the driver calls, and what runs the driver itself. */
 export function makePrograms(given: Pkgs | undefined): ProgramsManifest {
-  programs ??= programsOf(pkgsFor(PLATFORM, given));
-  return programs;
-}
-
-function programsOf(pkgs: Pkgs): ProgramsManifest {
+  const pkgs = pkgsFor(PLATFORM, given);
   const { qemu, nodejs, coreutils, bash, "util-linux": utilLinux, "image-tools": imageTools } = pkgs;
   return {
     node: `${nodejs}/bin/node`,
@@ -53,8 +49,7 @@ function programsOf(pkgs: Pkgs): ProgramsManifest {
 
 /** @throws {CodedError} `vm-test.platform` when there are no packages for it. */
 function pkgsFor(platform: string, given: Pkgs | undefined): Pkgs {
-  ownPkgs ??= given ?? makePkgs({ platform: PLATFORM });
-  const { native } = given ?? ownPkgs;
+  const { native } = given ?? (ownPkgs ??= makePkgs({ platform: PLATFORM }));
   const sets = [native, ...Object.values(native.cross)];
   const found = sets.find((set) => set.platform.system === platform);
   if (found !== undefined) return found;

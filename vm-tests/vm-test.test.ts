@@ -2,13 +2,16 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { beginEvaluation, contextOf, currentEvaluation, parseDerivation } from "../core/derivation/index.ts";
 import { makeSourceHost } from "../core/host/files/source-host.ts";
+import { defineOverlay, type Package, type Pkgs } from "../core/package/index.ts";
+import { makePkgs } from "../pkgs/index.ts";
 import type { MachineManifest } from "./manifest.ts";
 import { vmTest } from "./index.ts";
 
 beginEvaluation(makeSourceHost());
 
-const story = () =>
+const story = (pkgs?: Pkgs) =>
   vmTest({
+    ...(pkgs === undefined ? {} : { pkgs }),
     name: "example",
     description: "An example.",
     machines: {
@@ -25,6 +28,25 @@ const story = () =>
       await Promise.all([server.start(), client.start()]);
     },
   });
+
+// The first of this file, since it is about what others have left.
+test("a test with packages of its own leaves others theirs", () => {
+  const renamed = defineOverlay({
+    override: Object.fromEntries(
+      ["qemu", "nginx"].map((name) => [
+        name,
+        (previous: Package) => previous.overrideAttrs(() => ({ name: `other-${name}` })),
+      ]),
+    ),
+  });
+  const pkgs = makePkgs({ platform: "x86_64-linux", overlays: [renamed] });
+  const { server } = story(pkgs).machines;
+  const { path } = story(pkgs).programs;
+  assert.match(path[0] ?? "", "-other-qemu-");
+  assert.not.match(story().programs.path[0] ?? "", "-other-qemu-");
+  assert.is.not(story().machines["server"]?.storeImage, server?.storeImage);
+  assert.is(story(pkgs).machines["server"]?.storeImage, server?.storeImage);
+});
 
 test("vmTest() is data for an evaluation, and carries its script for the driver", () => {
   const made = story();
