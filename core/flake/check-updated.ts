@@ -1,6 +1,6 @@
 import { CodedError } from "../base/index.ts";
 import { type DeclaredInputs, isLockNode, type LockFile, type LockNode, rootOf } from "./lock-file.ts";
-import { hintUnknown } from "./overrides.ts";
+import { asKey, hintUnknown } from "./overrides.ts";
 
 type Targets = Readonly<Record<string, string | readonly string[]>>;
 
@@ -48,7 +48,7 @@ function unknown(
   const hint =
     parent === undefined
       ? hintUnknown(part, known)
-      : `What an input pins itself moves with it; to replace it, declare it in the inputs of that input: inputs: { ${part}: … }`;
+      : `What an input pins itself moves with it; to replace it, declare it in the inputs of that input: inputs: { ${asKey(part)}: … }`;
   return new CodedError(
     "flake.unknown-input",
     `Cannot ${verb} the input "${path.join("/")}": the ${parent === undefined ? "flake" : "lock"} has no input "${part}"`,

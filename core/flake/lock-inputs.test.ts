@@ -230,6 +230,11 @@ test("lockInputs() refuses flakes that need each other and pin nothing, and says
   assert.match(circle.hint, 'a: { inputs: { b: { inputs: { a: { follows: "a" } } } } }');
   const mended: DeclaredInputs = { a: { url: git("a"), inputs: { b: { inputs: { a: { follows: "a" } } } } } };
   assert.equal(Object.keys((await lock(mended, two)).lock.nodes).sort(), ["a", "a/b", "root"]);
+  const hyphens = await fault(
+    { "a-1": { url: git("a-1") } },
+    world({ [git("a-1")]: needs("b-1"), [git("b-1")]: needs("a-1") }),
+  );
+  assert.match(hyphens.hint, '"a-1": { inputs: { "b-1": { inputs: { "a-1": { follows: "a-1" } } } } }');
   // One that pins what it needs has an end, and so has one that is used twice.
   const pinned = world({
     [git("a")]: needs("b"),

@@ -14,7 +14,7 @@ import {
   ROOT_NODE,
   rootOf,
 } from "./lock-file.ts";
-import { fits, flattenOverrides, followsPath, hintUnknown } from "./overrides.ts";
+import { asKey, fits, flattenOverrides, followsPath, hintUnknown } from "./overrides.ts";
 import { type FlakeReference, parseReference } from "./reference.ts";
 
 /** A source that was fetched in order to lock it. */
@@ -317,7 +317,10 @@ class LockRun {
       throw new CodedError(
         "flake.inputs-too-deep",
         `Cannot lock the input "${name.slice(0, 60)}…": found more than ${MAX_DEPTH} inputs inside each other`,
-        { at, hint: `Leave out what "${path[0]}" needs: inputs: { ${path[0]}: { url: "…", flake: false } }` },
+        {
+          at,
+          hint: `Leave out what "${path[0]}" needs: inputs: { ${asKey(path[0] ?? "")}: { url: "…", flake: false } }`,
+        },
       );
   }
 
@@ -385,8 +388,8 @@ function nodeName(path: readonly string[]): string {
 
 /** What is written to let an input of an input follow another one. */
 function override([name = "", ...below]: readonly string[], target: string): string {
-  const inner = below.length === 1 ? `${below[0]}: { follows: "${target}" }` : override(below, target);
-  return `${name}: { inputs: { ${inner} } }`;
+  const inner = below.length === 1 ? `${asKey(below[0] ?? "")}: { follows: "${target}" }` : override(below, target);
+  return `${asKey(name)}: { inputs: { ${inner} } }`;
 }
 
 /** Wait for all, so that nothing goes on behind an error; the first fault in order is thrown. */

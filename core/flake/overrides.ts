@@ -39,3 +39,8 @@ export function hintUnknown(name: string, known: readonly string[]): string {
   if (near !== undefined) return `Did you mean "${near}"?`;
   return known.length > 0 ? `Its inputs are ${[...known].sort().join(", ")}.` : "It declares no inputs.";
 }
+
+/** The name of an input as a key is written in `flake.config.ts`. */
+export function asKey(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
+}
