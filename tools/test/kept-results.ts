@@ -29,9 +29,10 @@ const LIMITS = [
   "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
 ];
 
-/** Files that are no sources: the compiled sandbox, the bundle as tests run it, and what npm writes down of all that it has installed. */
+/** Files that are no sources: what is compiled of C, the bundle as tests run it, and what npm writes down of all that it has installed. */
 const MADE = [
   "dist/floe-sandbox",
+  "dist/qemu-forks.so",
   "dist/floe-program.js",
   "dist/evaluator.cjs",
   "dist/engine-image.js",
@@ -68,7 +69,7 @@ export interface KeptResultsOptions {
 /**
  * What long test files found of these very sources, in the user's cache, as machine tests have it: a checkout without it runs all.
  *
- * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, the compiled sandbox, the bundle,
+ * Everything a result may follow from is in its key: all files of the checkout, what npm has installed, what is compiled of C, the bundle,
  * Node, the kernel and whether it has KVM, the host's programs, the settings of the user and of the machine, and what the environment says to tests.
  */
 export class KeptResults {
