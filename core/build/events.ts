@@ -1,11 +1,22 @@
 import type { CodedError } from "../base/index.ts";
 import type { StorePath } from "../store/index.ts";
+import type { PlanJob } from "./jobs.ts";
 import type { BuildPlan } from "./plan.ts";
 
 /** Something that happened during a build run, in order; programs print it with `--json`, people see it rendered. */
 export type BuildEvent =
   /** The first event: what will be done and why. It comes again when transfers failed and there is another way. */
   | { readonly kind: "plan"; readonly plan: BuildPlan }
+  /** A build wrote a derivation that something waits for: what is to be done besides. */
+  | {
+      readonly kind: "found";
+      /** The derivation that was written. */
+      readonly drvPath: StorePath;
+      /** Whose output it is. */
+      readonly from: StorePath;
+      /** Jobs that were not planned before. */
+      readonly jobs: readonly PlanJob[];
+    }
   /** Something people should know that concerns no single job: another store does not answer. */
   | { readonly kind: "warning"; readonly message: string }
   /** An object is taken from another store. */

@@ -32,7 +32,38 @@ export interface SubstituteJob extends JobBase {
   readonly offer: Offer;
 }
 
-export type PlanJob = BuildJob | SubstituteJob;
+/**
+ * A derivation that is an output: what is to be done for it is known when that is there. The job is done when that is done too, and it
+ * counts neither as a build nor as a transfer.
+ */
+export interface FollowJob extends JobBase {
+  readonly kind: "follow";
+  /** The derivation that has the output. */
+  readonly drvPath: StorePath;
+  /** As in `NestedInput`: the first name is the output to follow, those after it go on from there. */
+  readonly through: readonly string[];
+  /** What is wanted in the end. Default: all. */
+  readonly outputs: readonly string[] | undefined;
+  /** Derivations that need it; none when it was asked for. */
+  readonly neededBy: readonly StorePath[];
+  readonly isTarget: boolean;
+  /** How many outputs were followed to get here; see {@link MOST_FOLLOWED}. */
+  readonly depth: number;
+}
+
+export type PlanJob = BuildJob | SubstituteJob | FollowJob;
+
+export function isBuildJob(job: PlanJob): job is BuildJob {
+  return job.kind === "build" || job.kind === "fetch";
+}
+
+/** How many derivations may be written by builders of derivations that were written by builders, and so on: plans need not end by themselves. */
+export const MOST_FOLLOWED = 100;
+
+/** An output that is a derivation, for people: `out of hello.drv`. */
+export function showFollowed({ drvPath, through }: Pick<FollowJob, "drvPath" | "through">): string {
+  return `${[...through].reverse().join(" of ")} of ${shortName(drvPath)}`;
+}
 
 /** What another store has for a path. It was found trustworthy; the contents are still to be checked against it. */
 export interface Offer {

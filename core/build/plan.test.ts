@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { hashBytes } from "../base/index.ts";
 import type { Derivation } from "../derivation/index.ts";
 import type { StorePath } from "../store/index.ts";
-import { type BuildJob, type Offer, type PlanJob, shortName, showReason } from "./jobs.ts";
+import { type BuildJob, isBuildJob, type Offer, type PlanJob, shortName, showReason } from "./jobs.ts";
 import {
   type BuildPlan,
   type OutputName,
@@ -27,7 +27,7 @@ function plan(edges: Record<string, string[]>, valid: string[], targets = ["top"
   });
 }
 const names = (jobs: readonly PlanJob[]): string[] => jobs.map((job) => shortName(job.id));
-const builds = (jobs: readonly PlanJob[]): BuildJob[] => jobs.filter((job) => job.kind !== "substitute");
+const builds = (jobs: readonly PlanJob[]): BuildJob[] => jobs.filter(isBuildJob);
 
 test("planBuild() puts dependencies first, each once", () => {
   const { jobs, wanted } = plan(DIAMOND, []);

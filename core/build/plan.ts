@@ -1,8 +1,8 @@
 import { CodedError, sortedText } from "../base/index.ts";
 import { type Derivation, fixedOutputOf, isImpure, outputNames } from "../derivation/index.ts";
 import { attributesOf } from "./structured-attributes.ts";
-import type { StorePath } from "../store/index.ts";
-import type { BuildJob, Offer, PlanJob } from "./jobs.ts";
+import { isDerivationPath, type StorePath } from "../store/index.ts";
+import { type BuildJob, type FollowJob, MOST_FOLLOWED, type Offer, type PlanJob, type SubstituteJob } from "./jobs.ts";
 import { Offers } from "./offers.ts";
 import { orderJobs, rankByDependents } from "./plan-order.ts";
 
@@ -11,7 +11,12 @@ export interface BuildTarget {
   readonly drvPath: StorePath;
   /** Names of the wanted outputs. Default: all. */
   readonly outputs?: readonly string[] | undefined;
+  /** Not of the derivation itself, but of one that is its output, and so on: names as in `NestedInput`. Default: of itself. */
+  readonly through?: readonly string[] | undefined;
 }
+
+/** What somebody needs of a derivation that was just found; see {@link FollowJob}. */
+export type FoundTarget = BuildTarget & Pick<FollowJob, "neededBy" | "isTarget" | "depth">;
 
 /** One output of a derivation by its name. */
 export interface OutputName {
@@ -27,8 +32,10 @@ export interface WantedOutput extends OutputName {
 export interface BuildPlan {
   /** Jobs in a possible order: each comes after its dependencies. */
   readonly jobs: readonly PlanJob[];
-  /** Wanted outputs, in the order of the targets. */
+  /** Wanted outputs, in the order of the targets; without those of derivations that are still to be built. */
   readonly wanted: readonly WantedOutput[];
+  /** Derivations that targets with `through` turned out to be, as far as that is known. */
+  readonly followed: ReadonlyMap<BuildTarget, BuildTarget>;
   /** How many derivations were looked at and found done. */
   readonly validCount: number;
 }
@@ -39,10 +46,12 @@ export interface PlanSource {
   isValid(path: StorePath): boolean;
   /** Where an output lies whose path the derivation does not state, when an earlier build found out. Default: nobody knows. */
   findOutput?(output: OutputName): StorePath | undefined;
+  /** What an impure derivation has become by now, which counts for the moment alone. Default: nobody knows. */
+  findImpureOutput?(output: OutputName): StorePath | undefined;
 }
 
 export interface PlanBuildOptions extends PlanSource {
-  readonly targets: readonly BuildTarget[];
+  readonly targets: readonly (BuildTarget | FoundTarget)[];
   /** Store objects to have that no derivation is known for. Only other stores can give them. Default none. */
   readonly paths?: readonly StorePath[];
   /** Build the targets themselves again, and compare. */
@@ -115,6 +124,16 @@ function checkMayNeed(node: Pick<Node, "drvPath" | "drv">, input: Pick<Node, "dr
   );
 }
 
+/** @throws {CodedError} `build.not-a-plan` */
+function checkIsDerivation(drvPath: StorePath, output: string, path: StorePath): StorePath {
+  if (isDerivationPath(path)) return path;
+  throw new CodedError(
+    "build.not-a-plan",
+    `Cannot build what "${path}" describes: its name does not end in ".drv", so it is no derivation`,
+    { hint: `It is the output "${output}" of "${drvPath}", which has to be named after what it is to build.` },
+  );
+}
+
 /** {@link planSteps} when there are no other stores to ask. Errors as there. */
 export function planBuild(options: PlanBuildOptions): BuildPlan {
   const steps = planSteps({ ...options, substitute: false });
@@ -144,6 +163,15 @@ export function* planSteps(
   return planner.plan();
 }
 
+/** An output to follow; the jobs that wait for it know it by its id. */
+interface Follow extends Omit<FollowJob, "rank" | "dependencies" | "outputs" | "neededBy" | "isTarget"> {
+  /** Who has the output; `undefined` when what it is has been found and cannot be used. */
+  readonly from: Node | undefined;
+  readonly neededBy: Set<StorePath>;
+  isTarget: boolean;
+  outputs: Set<string> | undefined;
+}
+
 interface Node {
   readonly drvPath: StorePath;
   readonly drv: Derivation;
@@ -151,13 +179,18 @@ interface Node {
   readonly missing: Map<string, StorePath | undefined>;
   readonly neededBy: StorePath | undefined;
   readonly isTarget: boolean;
+  /** As {@link FollowJob.depth}. */
+  readonly depth: number;
   readonly dependencies: Set<Node>;
+  readonly follows: Set<Follow>;
   decision: "open" | "build" | "substitute" | "done";
 }
 
 class Planner {
   readonly #options: PlanBuildOptions & { readonly substitute?: boolean };
   readonly #nodes = new Map<StorePath, Node>();
+  readonly #follows = new Map<StorePath, Follow>();
+  readonly #followed = new Map<BuildTarget, BuildTarget>();
   readonly #offers: Offers;
   /** Outputs other stores were asked for. */
   readonly #askedOutputs = new Set<string>();
@@ -167,7 +200,12 @@ class Planner {
   constructor(options: PlanBuildOptions & { readonly substitute?: boolean }) {
     this.#options = options;
     this.#offers = new Offers((path) => options.isValid(path));
-    for (const { drvPath, outputs } of options.targets) this.#want(drvPath, outputs, undefined);
+    for (const target of options.targets) {
+      const { neededBy, isTarget, depth } = { neededBy: [], isTarget: true, depth: 0, ...target };
+      const found = this.#reach(target, { neededBy, isTarget, depth });
+      if ("decision" in found && target.through !== undefined)
+        this.#followed.set(target, { drvPath: found.drvPath, outputs: target.outputs });
+    }
   }
 
   /** Decide what can be decided; gives what has to be asked for the rest. */
@@ -213,28 +251,67 @@ class Planner {
     }
     const fetched = [...this.#nodes.values()].filter((node) => node.decision === "substitute").flatMap(missingPaths);
     const offers = this.#offers.missingClosure([...fetched, ...paths]);
-    const jobs = new Map<StorePath, Omit<BuildJob, "rank"> | Omit<PlanJob & { kind: "substitute" }, "rank">>();
+    const jobs = new Map<StorePath, Unranked>();
     for (const [path, offer] of offers) {
       const dependencies = offer.info.references.filter((reference) => reference !== path && !isValid(reference));
       jobs.set(path, { kind: "substitute", id: path, path, offer, dependencies });
     }
     for (const node of this.#nodes.values()) if (node.decision === "build") jobs.set(node.drvPath, buildJob(node));
+    for (const follow of this.#follows.values()) jobs.set(follow.id, followJob(follow));
     const order = orderJobs(jobs);
     const ranks = rankByDependents(order);
     return {
       jobs: order.map((job) => ({ ...job, rank: ranks.get(job.id) ?? 0 })),
-      wanted: targets.flatMap(({ drvPath, outputs }) =>
-        (outputs ?? outputNames(this.#options.readDerivation(drvPath))).map((output) => ({
-          drvPath,
-          output,
-          path: this.#nodes.get(drvPath)?.missing.get(output) ?? this.#pathOf(drvPath, output),
-        })),
-      ),
+      wanted: targets
+        .map((target) => this.#followed.get(target) ?? target)
+        .filter(({ through }) => through === undefined)
+        .flatMap(({ drvPath, outputs }) =>
+          (outputs ?? outputNames(this.#options.readDerivation(drvPath))).map((output) => ({
+            drvPath,
+            output,
+            path: this.#nodes.get(drvPath)?.missing.get(output) ?? this.#pathOf(drvPath, output),
+          })),
+        ),
+      followed: this.#followed,
       validCount: this.#validCount,
     };
   }
 
-  #want(drvPath: StorePath, outputs: readonly string[] | undefined, neededBy: StorePath | undefined): Node {
+  /**
+   * Want outputs of a derivation that may be an output itself. What can be followed at once is; where it turns out to be something that cannot
+   * be used, that is for whoever follows it to find out again, so that it fails what needs it and nothing else.
+   */
+  #reach({ drvPath, outputs, through = [] }: BuildTarget, want: Want): Node | Follow {
+    const [first, ...rest] = through;
+    if (first === undefined) return this.#want(drvPath, outputs, want);
+    const from = this.#want(drvPath, [first], { ...want, isTarget: false });
+    const depth = want.depth + 1;
+    const isThere = from.missing.has(first) ? undefined : this.#pathOf(drvPath, first);
+    if (isThere !== undefined && depth <= MOST_FOLLOWED) {
+      try {
+        const target = { drvPath: checkIsDerivation(drvPath, first, isThere), outputs, through: rest };
+        return this.#reach(target, { ...want, depth });
+      } catch (error) {
+        if (!(error instanceof CodedError)) throw error;
+      }
+    }
+    const id = [drvPath, ...through].join("!") as StorePath;
+    const known = this.#follows.get(id);
+    const follow: Follow = known ?? {
+      ...{ kind: "follow", id, drvPath, through, isTarget: want.isTarget, depth },
+      from: isThere === undefined ? from : undefined,
+      neededBy: new Set(),
+      outputs: new Set(),
+    };
+    follow.isTarget ||= want.isTarget;
+    for (const path of want.neededBy) follow.neededBy.add(path);
+    if (outputs === undefined) follow.outputs = undefined;
+    else for (const output of outputs) follow.outputs?.add(output);
+    this.#follows.set(id, follow);
+    return follow;
+  }
+
+  #want(drvPath: StorePath, outputs: readonly string[] | undefined, { neededBy, isTarget, depth }: Want): Node {
     let node = this.#nodes.get(drvPath);
     const isNew = node === undefined;
     if (node === undefined) {
@@ -242,17 +319,20 @@ class Planner {
         drvPath,
         drv: this.#options.readDerivation(drvPath),
         missing: new Map(),
-        neededBy,
-        isTarget: neededBy === undefined,
+        neededBy: neededBy[0],
+        isTarget,
+        depth,
         dependencies: new Set(),
+        follows: new Set(),
         decision: "done",
       };
       checkMayBeImpure(drvPath, node.drv, this.#options.impure);
-      this.#nodes.set(drvPath, node);
     }
+    for (const name of outputs ?? []) checkOutput(drvPath, node.drv, name);
+    for (const path of neededBy) checkMayNeed({ drvPath: path, drv: this.#options.readDerivation(path) }, node);
+    this.#nodes.set(drvPath, node);
     const before = node.missing.size;
     for (const name of outputs ?? outputNames(node.drv)) {
-      checkOutput(drvPath, node.drv, name);
       if (node.missing.has(name)) continue;
       const path = this.#pathOf(drvPath, name);
       if (path === undefined || !this.#options.isValid(path)) node.missing.set(name, path);
@@ -262,7 +342,7 @@ class Planner {
       this.#open.push(node);
     } else if (node.missing.size === 0 && isNew) {
       this.#validCount++;
-      if (this.#options.rebuild === true && neededBy === undefined) this.#build(node);
+      if (this.#options.rebuild === true && isTarget) this.#build(node);
     }
     return node;
   }
@@ -270,7 +350,7 @@ class Planner {
   #pathOf(drvPath: StorePath, output: string): StorePath | undefined {
     const drv = this.#options.readDerivation(drvPath);
     // What an earlier build made of it is not what is asked for.
-    if (isImpure(drv)) return undefined;
+    if (isImpure(drv)) return this.#options.findImpureOutput?.({ drvPath, output });
     const stated = drv.outputs[output]?.path ?? "";
     return stated === "" ? this.#options.findOutput?.({ drvPath, output }) : (stated as StorePath);
   }
@@ -300,10 +380,12 @@ class Planner {
 
   #build(node: Node): undefined {
     node.decision = "build";
-    for (const [input, outputs] of node.drv.inputDerivations) {
-      const needed = this.#want(input, outputs, node.drvPath);
-      checkMayNeed(node, needed);
-      node.dependencies.add(needed);
+    const want = { neededBy: [node.drvPath], isTarget: false, depth: node.depth };
+    for (const [input, outputs] of node.drv.inputDerivations) node.dependencies.add(this.#want(input, outputs, want));
+    for (const input of node.drv.nestedInputs ?? []) {
+      const found = this.#reach(input, want);
+      if ("decision" in found) node.dependencies.add(found);
+      else node.follows.add(found);
     }
     return undefined;
   }
@@ -318,12 +400,29 @@ function missingPaths(node: Node): StorePath[] {
   return [...node.missing.values()].filter((path) => path !== undefined);
 }
 
+type Unranked = Omit<BuildJob, "rank"> | Omit<SubstituteJob, "rank"> | Omit<FollowJob, "rank">;
+
+/** Who wants outputs, and how. */
+type Want = Pick<FollowJob, "neededBy" | "isTarget" | "depth">;
+
+/** Jobs that make what is wanted of a derivation. */
+function jobsOf(node: Node): StorePath[] {
+  if (node.decision === "build") return [node.drvPath];
+  return node.decision === "substitute" ? missingPaths(node) : [];
+}
+
+function followJob({ from, outputs, neededBy, ...rest }: Follow): Omit<FollowJob, "rank"> {
+  return {
+    ...rest,
+    outputs: outputs === undefined ? undefined : sortedText(outputs),
+    neededBy: [...neededBy],
+    dependencies: from === undefined ? [] : jobsOf(from),
+  };
+}
+
 function buildJob(node: Node): Omit<BuildJob, "rank"> {
   const { drvPath, drv, missing, neededBy } = node;
-  const dependencies = [...node.dependencies].flatMap((input) => {
-    if (input.decision === "build") return [input.drvPath];
-    return input.decision === "substitute" ? missingPaths(input) : [];
-  });
+  const dependencies = [...[...node.dependencies].flatMap(jobsOf), ...[...node.follows].map(({ id }) => id)];
   return {
     id: drvPath,
     drvPath,

@@ -1,4 +1,4 @@
-import { compareText } from "../base/index.ts";
+import { CodedError, compareText } from "../base/index.ts";
 import type { StorePath } from "../store/index.ts";
 import type { BuildJob, PlanJob } from "./jobs.ts";
 import type { BuildPlan } from "./plan.ts";
@@ -41,6 +41,16 @@ export interface JobsSettled {
   readonly lost: readonly { readonly id: StorePath; readonly because: StorePath }[];
 }
 
+const NOTHING_SETTLED: JobsSettled = { done: [], lost: [] };
+
+/** What was found by following an output. */
+export interface FoundJobs {
+  readonly jobs: readonly PlanJob[];
+  /** Those of them, and of others, that make what was wanted. */
+  readonly dependencies: readonly StorePath[];
+  readonly isEnough: (found: PlanJob) => boolean;
+}
+
 type JobState = "waiting" | "running" | "arrived" | "done" | "failed" | "dependency-failed";
 
 /**
@@ -51,6 +61,8 @@ type JobState = "waiting" | "running" | "arrived" | "done" | "failed" | "depende
  *
  * Transfers do not wait for what their object refers to; they are done when that is done too. Their failure stops nothing,
  * since what is missing can still be built.
+ *
+ * What a build wrote may be a plan itself: a job that follows it brings the jobs it found by {@link extend}, and is done when they are.
  */
 export class Schedule {
   readonly #limits: ScheduleLimits & {
@@ -64,8 +76,8 @@ export class Schedule {
   readonly #dependents = new Map<StorePath, StorePath[]>();
   readonly #running = new Map<StorePath, StartedJob & { readonly memoryBytes: number }>();
   /** What could start now, by kind; the most urgent last. */
-  readonly #ready: Readonly<Record<PlanJob["kind"], PlanJob[]>> = { build: [], fetch: [], substitute: [] };
-  readonly #runningCount: Record<PlanJob["kind"], number> = { build: 0, fetch: 0, substitute: 0 };
+  readonly #ready: Readonly<Record<PlanJob["kind"], PlanJob[]>> = { build: [], fetch: [], substitute: [], follow: [] };
+  readonly #runningCount: Record<PlanJob["kind"], number> = { build: 0, fetch: 0, substitute: 0, follow: 0 };
   #usedCores = 0;
   #usedMemory = 0;
   #stopped = false;
@@ -77,29 +89,85 @@ export class Schedule {
       maxFetches: limits.maxFetches ?? 6,
       maxSubstitutions: limits.maxSubstitutions ?? 16,
     };
-    for (const job of plan.jobs) {
+    this.#enter(plan.jobs);
+  }
+
+  /** Make jobs known, which may need each other and those that are known; what can start is ready then. */
+  #enter(jobs: readonly PlanJob[]): void {
+    for (const job of jobs) {
       this.#jobs.set(job.id, job);
       this.#state.set(job.id, "waiting");
-      this.#open.set(job.id, job.dependencies.length);
-      for (const dependency of job.dependencies) {
-        const list = this.#dependents.get(dependency);
-        if (list === undefined) this.#dependents.set(dependency, [job.id]);
-        else list.push(job.id);
-      }
+      // Those that waited for it before have been told.
+      this.#dependents.set(job.id, []);
     }
-    for (const kind of ["build", "fetch", "substitute"] as const) {
-      const ready = plan.jobs.filter(
-        (job) => job.kind === kind && (kind === "substitute" || job.dependencies.length === 0),
-      );
-      this.#ready[kind].push(...ready.sort(byUrgency).reverse());
+    for (const job of jobs) this.#await(job.id, job.dependencies);
+    for (const kind of ["build", "fetch", "substitute", "follow"] as const) {
+      const ready = jobs.filter((job) => job.kind === kind && (kind === "substitute" || this.#open.get(job.id) === 0));
+      if (ready.length > 0) this.#ready[kind].push(...ready);
+      if (ready.length > 0) this.#ready[kind].sort(byUrgency).reverse();
     }
+  }
+
+  /** Let a job wait for those of the dependencies that are not done. */
+  #await(id: StorePath, dependencies: readonly StorePath[]): void {
+    const open = dependencies.filter((dependency) => this.#state.get(dependency) !== "done");
+    this.#open.set(id, open.length);
+    for (const dependency of open) this.#dependents.get(dependency)?.push(id);
+  }
+
+  /**
+   * Report what a job found that follows an output: it is done when its new dependencies are. Jobs that are known already are not entered
+   * again, however they ended; one that is done but did less than is wanted now is.
+   *
+   * @param isEnough Whether what a known job has done is all that is wanted of the found one.
+   * @returns Besides, the jobs that were entered.
+   * @throws {CodedError} `build.cycle` when a found job needs what waits for this one; the job is to be reported as failed then.
+   */
+  extend(
+    id: StorePath,
+    { jobs, dependencies, isEnough }: FoundJobs,
+  ): JobsSettled & { readonly fresh: readonly PlanJob[] } {
+    const { job } = this.#running.get(id) as StartedJob;
+    const fresh = jobs.filter((each) => {
+      const state = this.#state.get(each.id);
+      return state === undefined || (state === "done" && !isEnough(each));
+    });
+    this.#checkNoCycle(id, [...fresh, { id, dependencies }]);
+    this.#enter(fresh.map((each) => ({ ...each, rank: each.rank + job.rank + 1 })));
+    this.#running.delete(id);
+    this.#runningCount[job.kind]--;
+    this.#await(id, dependencies);
+    this.#state.set(id, "arrived");
+    const lost = [...fresh, { id, dependencies }].flatMap((each) =>
+      each.dependencies
+        .filter((dependency) => this.#isLost(dependency))
+        .flatMap((dependency) => this.#failDependents(dependency)),
+    );
+    const isDone = lost.length === 0 && this.#open.get(id) === 0;
+    return { done: isDone ? this.#settle(id) : [], lost, fresh };
+  }
+
+  #isLost(id: StorePath): boolean {
+    const state = this.#state.get(id);
+    return state === "failed" || state === "dependency-failed";
+  }
+
+  /** Only in a damaged store can a derivation need one that could not be written without it. */
+  #checkNoCycle(id: StorePath, found: readonly Pick<PlanJob, "id" | "dependencies">[]): void {
+    const waiting = new Set<StorePath>([id]);
+    for (const path of waiting) for (const dependent of this.#dependents.get(path) ?? []) waiting.add(dependent);
+    const wrong = found.flatMap(({ dependencies }) => dependencies.filter((dependency) => waiting.has(dependency)));
+    if (wrong.length === 0) return;
+    throw new CodedError("build.cycle", `Cannot plan the build of "${wrong[0]}": it needs itself`, {
+      details: [...new Set(wrong)],
+    });
   }
 
   /** Jobs to start now; they count as running from here on. Transfers first: they cost the least. */
   start(): StartedJob[] {
     const started: StartedJob[] = [];
     if (this.#stopped) return started;
-    for (const kind of ["substitute", "fetch", "build"] as const) {
+    for (const kind of ["follow", "substitute", "fetch", "build"] as const) {
       const ready = this.#ready[kind];
       let lacksMemory = false;
       for (let at = ready.length - 1; at >= 0; at--) {
@@ -149,11 +217,11 @@ export class Schedule {
     this.#runningCount[job.kind]--;
     this.#usedMemory -= memoryBytes;
     if (job.kind === "build") this.#usedCores -= cores;
-    if (this.#state.get(id) === "dependency-failed") return { done: [], lost: [] };
+    if (this.#state.get(id) === "dependency-failed") return NOTHING_SETTLED;
     if (succeeded) {
       if (job.kind === "substitute" && (this.#open.get(id) ?? 0) > 0) {
         this.#state.set(id, "arrived");
-        return { done: [], lost: [] };
+        return NOTHING_SETTLED;
       }
       return { done: this.#settle(id), lost: [] };
     }
@@ -184,6 +252,7 @@ export class Schedule {
   #grant(job: PlanJob): Grant {
     const { maxJobs, maxFetches, maxSubstitutions, totalCores, cores, memory } = this.#limits;
     const running = this.#runningCount[job.kind];
+    if (job.kind === "follow") return { cores: 1, memoryBytes: 0 };
     if (job.kind === "substitute") return running < maxSubstitutions ? { cores: 1, memoryBytes: 0 } : "no slot";
     if (job.kind === "fetch") return running < maxFetches ? { cores: 1, memoryBytes: 0 } : "no slot";
     const free = totalCores - this.#usedCores;

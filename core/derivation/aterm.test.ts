@@ -14,7 +14,10 @@ import {
   type InputHashes,
   parseDerivation,
   parseDerivationReferences,
+  parseShownDerivations,
   resolveDerivation,
+  showDerivation,
+  sortNested,
   type StructuredValue,
 } from "./index.ts";
 
@@ -38,7 +41,14 @@ const anyOutputs = fc.oneof(
     out: { path, hashAlgorithm: "sha256", hash: toBase16(digest) },
   })),
 );
-const derivation: fc.Arbitrary<Derivation> = fc.record(
+const anyNested = fc.record(
+  {
+    through: fc.array(outputName, { minLength: 1, maxLength: 3 }),
+    outputs: fc.uniqueArray(outputName, { minLength: 1, maxLength: 2 }),
+  },
+  { noNullPrototype: true },
+);
+const flatDerivation: fc.Arbitrary<Derivation> = fc.record(
   {
     name: fc.constant("n"),
     outputs: anyOutputs,
@@ -53,6 +63,16 @@ const derivation: fc.Arbitrary<Derivation> = fc.record(
   },
   { noNullPrototype: true },
 );
+/** Some with outputs of outputs of their inputs. */
+const derivation: fc.Arbitrary<Derivation> = fc
+  .tuple(flatDerivation, fc.array(anyNested, { maxLength: 4 }))
+  .map(([made, nested]) => {
+    const paths = [...made.inputDerivations.keys()];
+    const nestedInputs = sortNested(
+      nested.flatMap((each, i) => paths.slice(i % 2, 1 + (i % 2)).map((drvPath) => ({ drvPath, ...each }))),
+    );
+    return nestedInputs.length === 0 ? made : { ...made, nestedInputs };
+  });
 const shuffled = <T>(items: readonly T[]): T[] => [...items].reverse();
 
 test("parseDerivationReferences() says what parseDerivation() does, and does not look at the rest", () => {
@@ -80,6 +100,9 @@ test("parseDerivation() gives back every derivation that formatDerivation() wrot
       assert.equal(new Map(Object.entries(read.env)), new Map(Object.entries(made.env)));
       assert.equal([read.builder, read.system, read.args], [made.builder, made.system, made.args]);
       assert.equal(read.inputSources, sortedText(made.inputSources));
+      assert.equal(read.nestedInputs, made.nestedInputs);
+      const shown = { [derivationPath(made)]: JSON.parse(JSON.stringify(showDerivation(made))) as unknown };
+      assert.equal(parseShownDerivations(shown)[0]?.derivation.nestedInputs, made.nestedInputs);
       assert.is(derivationPath(read), derivationPath(made));
     }),
   );
@@ -98,6 +121,7 @@ test("formatDerivation() and the hash modulo do not depend on the order things w
         ...made,
         outputs: Object.fromEntries(shuffled(Object.entries(made.outputs))),
         inputDerivations: new Map(shuffled([...made.inputDerivations]).map(([path, names]) => [path, shuffled(names)])),
+        ...(made.nestedInputs === undefined ? {} : { nestedInputs: sortNested(shuffled(made.nestedInputs)) }),
         inputSources: shuffled([...made.inputSources, ...made.inputSources]),
         env: Object.fromEntries(shuffled(Object.entries(made.env))),
       };

@@ -8,7 +8,10 @@ import {
   outputKind,
   parseOutputAlgorithm,
 } from "./derivation.ts";
+import { DEEPEST_INPUT, type NestedInput, sortNested, type WantedTree, wantedTree } from "./nested-inputs.ts";
 
+/** The version of terms that have outputs of outputs among their inputs; others have none. Source: Nix, `dynamic-derivations`. */
+const NESTED_VERSION = "xp-dyn-drv";
 const NEEDS_ESCAPE = /["\\\n\r\t]/;
 const ESCAPE_ALL = /["\\\n\r\t]/g;
 const ESCAPES: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
@@ -30,8 +33,15 @@ function entries<V>(record: Readonly<Record<string, V>>): [string, V][] {
 export interface FormatTermOptions {
   /** Inputs as they shall appear: paths, or hashes for the hash modulo. */
   readonly inputs: ReadonlyMap<string, readonly string[]>;
+  /** Outputs of outputs of these inputs. Default none. */
+  readonly nested?: readonly NestedTerm[] | undefined;
   /** Blank output paths and the variables named like outputs. */
   readonly masked: boolean;
+}
+
+/** As {@link NestedInput}, for an input by whatever it appears as. */
+interface NestedTerm extends Pick<NestedInput, "through" | "outputs"> {
+  readonly input: string;
 }
 
 /** What is the same in all forms of a derivation's term: each is written three times, and most of it is long texts. */
@@ -74,25 +84,38 @@ export function shareTerm(from: Derivation, to: Derivation): void {
 }
 
 /** The term of a derivation; the general form of {@link formatDerivation}. */
-export function formatTerm(derivation: Derivation, { inputs, masked }: FormatTermOptions): string {
+export function formatTerm(derivation: Derivation, { inputs, nested = [], masked }: FormatTermOptions): string {
   const { sources, middle, names, variables } = partsOf(derivation);
   const outputs = entries(derivation.outputs).map(
     ([name, o]) => `("${name}","${masked ? "" : o.path}","${o.hashAlgorithm}","${o.hash}")`,
   );
   const inputTerms = [...inputs]
     .sort(([a], [b]) => compareText(a, b))
-    .map(([input, wanted]) => `("${input}",${list(sortedText(new Set(wanted)).map((o) => `"${o}"`))})`);
+    .map(([input, wanted]) => {
+      const deeper = nested.filter((each) => each.input === input);
+      return `("${input}",${formatWanted(wantedTree(wanted, deeper))})`;
+    });
   const env = masked
     ? variables.map((line, i) =>
         Object.hasOwn(derivation.outputs, names[i] as string) ? variable(names[i] as string, "") : line,
       )
     : variables;
-  return `Derive(${list(outputs)},${list(inputTerms)},${sources},${middle},${list(env)})`;
+  const head = nested.length === 0 ? "Derive(" : `DrvWithVersion("${NESTED_VERSION}",`;
+  return `${head}${list(outputs)},${list(inputTerms)},${sources},${middle},${list(env)})`;
+}
+
+/** A list of names; with outputs of outputs a pair of it and theirs. */
+function formatWanted({ outputs, inner }: WantedTree): string {
+  const names = list(outputs.map((name) => `"${name}"`));
+  if (inner.size === 0) return names;
+  return `(${names},${list([...inner].map(([name, wanted]) => `("${name}",${formatWanted(wanted)})`))})`;
 }
 
 /** The canonical text of a `.drv` file: one line, everything sorted by bytes, no final newline. */
 export function formatDerivation(derivation: Derivation): string {
-  return formatTerm(derivation, { inputs: derivation.inputDerivations, masked: false });
+  const { inputDerivations, nestedInputs } = derivation;
+  const nested = nestedInputs?.map(({ drvPath, ...rest }) => ({ input: drvPath, ...rest }));
+  return formatTerm(derivation, { inputs: inputDerivations, nested, masked: false });
 }
 
 /** The place of a derivation's `.drv` file. */
@@ -115,7 +138,7 @@ export function derivationPath(derivation: Derivation, storeDirectory: string = 
  */
 export function parseDerivation(text: string, name: string, storeDirectory: string = STORE_DIRECTORY): Derivation {
   const reader = new TermReader(text, name);
-  const { outputs, inputDerivations, inputSources } = readHead(reader, name, storeDirectory);
+  const { outputs, inputDerivations, nestedInputs, inputSources } = readHead(reader, name, storeDirectory);
   const system = reader.next();
   const builder = reader.next();
   reader.expect(",");
@@ -132,6 +155,7 @@ export function parseDerivation(text: string, name: string, storeDirectory: stri
     name,
     outputs: Object.fromEntries(outputs),
     inputDerivations: new Map(inputDerivations),
+    ...(nestedInputs.length === 0 ? {} : { nestedInputs: sortNested(nestedInputs) }),
     inputSources: sortedText(new Set(inputSources)) as StorePath[],
     system,
     builder,
@@ -158,13 +182,16 @@ export function parseDerivationReferences(
 interface Head {
   readonly outputs: [string, DerivationOutput][];
   readonly inputDerivations: [StorePath, readonly string[]][];
+  readonly nestedInputs: NestedInput[];
   readonly inputSources: StorePath[];
 }
 
 /** All before the platform. */
 function readHead(reader: TermReader, name: string, storeDirectory: string): Head {
   const path = (): StorePath => parseStorePath(reader.string(), storeDirectory);
-  reader.expect("Derive(");
+  const isNested = reader.skip("DrvWithVersion(");
+  if (isNested) readVersion(reader, name);
+  else reader.expect("Derive(");
   const outputs = reader.list((): [string, DerivationOutput] => {
     reader.expect("(");
     const output = reader.string();
@@ -174,16 +201,50 @@ function readHead(reader: TermReader, name: string, storeDirectory: string): Hea
   });
   if (outputs.length === 0) throw malformed(name, "it has no outputs");
   reader.expect(",");
+  const nestedInputs: NestedInput[] = [];
   const inputDerivations = reader.list((): [StorePath, readonly string[]] => {
     reader.expect("(");
-    const input = path();
+    const drvPath = path();
     reader.expect(",");
-    const wanted = reader.list(() => reader.string());
+    const add = (through: readonly string[], wanted: readonly string[]): void => {
+      if (wanted.length > 0) nestedInputs.push({ drvPath, through, outputs: wanted });
+    };
+    const wanted = isNested ? readWanted(reader, name, [], add) : reader.list(() => reader.string());
     reader.expect(")");
-    return [input, wanted];
+    return [drvPath, wanted];
   });
   reader.expect(",");
-  return { outputs, inputDerivations, inputSources: reader.list(path) };
+  return { outputs, inputDerivations, nestedInputs, inputSources: reader.list(path) };
+}
+
+function readVersion(reader: TermReader, name: string): void {
+  const version = reader.string();
+  if (version !== NESTED_VERSION)
+    throw malformed(name, `found the version ${JSON.stringify(version)}, expected "${NESTED_VERSION}"`);
+  reader.expect(",");
+}
+
+/** Inverse of {@link formatWanted}: gives the outputs that are wanted here, and those of outputs to `add`. */
+function readWanted(
+  reader: TermReader,
+  name: string,
+  through: readonly string[],
+  add: (through: readonly string[], wanted: readonly string[]) => void,
+): string[] {
+  if (through.length > DEEPEST_INPUT)
+    throw malformed(name, `it needs outputs of outputs more than ${DEEPEST_INPUT} levels deep`);
+  if (!reader.skip("(")) return reader.list(() => reader.string());
+  const wanted = reader.list(() => reader.string());
+  reader.expect(",");
+  reader.list(() => {
+    reader.expect("(");
+    const inner = [...through, reader.string()];
+    reader.expect(",");
+    add(inner, readWanted(reader, name, inner, add));
+    reader.expect(")");
+  });
+  reader.expect(")");
+  return wanted;
 }
 
 function checkOutput(output: DerivationOutput, name: string, storeDirectory: string): DerivationOutput {
@@ -220,6 +281,13 @@ class TermReader {
       throw malformed(this.#name, `found ${found} at character ${this.#at}, expected "${token}"`);
     }
     this.#at += token.length;
+  }
+
+  /** Go over a token if it is there. */
+  skip(token: string): boolean {
+    const isThere = this.#text.startsWith(token, this.#at);
+    if (isThere) this.#at += token.length;
+    return isThere;
   }
 
   /** A comma and a string. */

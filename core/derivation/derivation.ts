@@ -9,6 +9,7 @@ import {
   type StorePath,
   storePathName,
 } from "../store/index.ts";
+import type { NestedInput } from "./nested-inputs.ts";
 
 /**
  * One output as the `.drv` file has it. Three texts, of which the kind decides which are empty:
@@ -38,6 +39,8 @@ export interface Derivation {
   readonly outputs: Readonly<Record<string, DerivationOutput>>;
   /** Derivations whose outputs are needed, with the names of these outputs. */
   readonly inputDerivations: ReadonlyMap<StorePath, readonly string[]>;
+  /** Outputs of outputs that are needed, in the order of {@link sortNested}; absent when there are none. */
+  readonly nestedInputs?: readonly NestedInput[] | undefined;
   readonly inputSources: readonly StorePath[];
   /** `x86_64-linux`, or `builtin` for builders inside the program. */
   readonly system: string;

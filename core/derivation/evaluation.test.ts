@@ -79,7 +79,7 @@ test("derivation() agrees with nix-instantiate", () => {
 test("whatever a string went through, its dependency is found", () => {
   const zlib = derivation({ name: "zlib", ...SHELL, outputs: ["out", "dev"] });
   const text = `-I${zlib.outputs["dev"]}/include:${zlib}`.toUpperCase().toLowerCase().split(":").reverse().join(" ");
-  assert.equal(contextOf(text), { derivations: new Map([[zlib.drvPath, ["out", "dev"]]]), sources: [] });
+  assert.equal(contextOf(text), { derivations: new Map([[zlib.drvPath, ["out", "dev"]]]), nested: [], sources: [] });
   const digestOnly = zlib.outPath.slice(11, 43);
   assert.equal([...contextOf(`x${digestOnly}y`).derivations.keys()], [zlib.drvPath]);
 });

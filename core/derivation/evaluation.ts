@@ -79,6 +79,13 @@ export interface NeededOutput {
 /** What a digest in a string stands for. */
 export type Origin =
   | { readonly kind: "output"; readonly drvPath: StorePath; readonly output: string }
+  | {
+      readonly kind: "nested";
+      readonly drvPath: StorePath;
+      /** As in `NestedInput`. */
+      readonly through: readonly string[];
+      readonly output: string;
+    }
   | { readonly kind: "derivation"; readonly drvPath: StorePath }
   | { readonly kind: "source"; readonly path: StorePath };
 

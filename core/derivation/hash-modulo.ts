@@ -37,27 +37,34 @@ export function hashDerivationModulo(
     const digest = hashBytes("sha256", "impure").digest;
     return { hashes: new Map(names.map((name) => [name, digest])), deferred: true };
   }
-  let deferred = kinds.includes("floating");
+  const { nestedInputs = [] } = derivation;
+  let deferred = kinds.includes("floating") || nestedInputs.length > 0;
   // Keyed by hash: inputs with equal hashes (one source from two mirrors) become one entry with both their outputs.
   const hashed = new Map<string, string[]>();
+  const keyOf = (drvPath: StorePath, output: string): string => {
+    const { hashes } = inputs(drvPath);
+    const digest = hashes.get(output);
+    if (digest !== undefined) return base16Of(digest);
+    throw new CodedError(
+      "derivation.no-such-output",
+      `Cannot use output "${output}" of "${drvPath}" in "${derivation.name}": found only ${[...hashes.keys()].join(", ")}`,
+    );
+  };
   for (const [drvPath, wanted] of derivation.inputDerivations) {
-    const input = inputs(drvPath);
-    deferred ||= input.deferred;
+    deferred ||= inputs(drvPath).deferred;
     for (const output of wanted) {
-      const digest = input.hashes.get(output);
-      if (digest === undefined) {
-        throw new CodedError(
-          "derivation.no-such-output",
-          `Cannot use output "${output}" of "${drvPath}" in "${derivation.name}": found only ${[...input.hashes.keys()].join(", ")}`,
-        );
-      }
-      const key = base16Of(digest);
+      const key = keyOf(drvPath, output);
       const outputs = hashed.get(key);
       if (outputs === undefined) hashed.set(key, [output]);
       else outputs.push(output);
     }
   }
-  const digest = hashBytes("sha256", formatTerm(derivation, { inputs: hashed, masked })).digest;
+  const nested = nestedInputs.map(({ drvPath, through, outputs }) => {
+    const key = keyOf(drvPath, through[0] as string);
+    if (!hashed.has(key)) hashed.set(key, []);
+    return { input: key, through, outputs };
+  });
+  const { digest } = hashBytes("sha256", formatTerm(derivation, { inputs: hashed, nested, masked }));
   return { hashes: new Map(names.map((name) => [name, digest])), deferred };
 }
 

@@ -17,6 +17,8 @@ export * from "./hash-modulo.ts";
 export * from "./local.ts";
 export * from "./local-modules.ts";
 export { derivation, type DerivationOptions, type DerivationValue } from "./make-derivation.ts";
+export * from "./nested-inputs.ts";
+export { outputOf } from "./output-of.ts";
 export * from "./output-paths.ts";
 export * from "./parse-shown.ts";
 export * from "./placeholder.ts";

@@ -19,6 +19,7 @@ import { formatDerivation } from "./aterm.ts";
 import { coerceToText, toStructured } from "./coerce.ts";
 import { type Derivation, derivationReferences, derivationTextPath } from "./derivation.ts";
 import { currentState, type EvaluationState } from "./evaluation.ts";
+import { sortNested } from "./nested-inputs.ts";
 import { type OutputRule, withOutputs } from "./output-paths.ts";
 import { downstreamPlaceholder } from "./placeholder.ts";
 import { addInputs, makeInputs } from "./scan.ts";
@@ -118,6 +119,7 @@ function make(state: EvaluationState, options: DerivationOptions): DerivationVal
     args,
     env,
     inputDerivations: new Map([...inputs.derivations].map(([path, outputs]) => [path, sortedText(outputs)])),
+    ...(inputs.nested.length === 0 ? {} : { nestedInputs: sortNested(inputs.nested) }),
     inputSources: sortedText(inputs.sources) as StorePath[],
   };
   return remember(state, withOutputs(base, outputRule(options, hash), { inputs: state.inputs }), options.outputs);
@@ -210,13 +212,13 @@ function remember(state: EvaluationState, made: Derivation, order: readonly stri
 }
 
 /** What stands for an output in strings: its path, or a placeholder while that is not known. */
-function outputText(drvPath: StorePath, made: Derivation, output: string): string {
+export function outputText(drvPath: StorePath, made: Derivation, output: string): string {
   const path = made.outputs[output]?.path ?? "";
   return path === "" ? downstreamPlaceholder(drvPath, output) : path;
 }
 
 /** The part of a path or placeholder that is looked for in strings; a placeholder has 52 characters, of which the first will do. */
-function originDigest(text: string): string {
+export function originDigest(text: string): string {
   return isStorePathText(text) ? storePathDigest(text) : text.slice(1, 1 + DIGEST_LENGTH);
 }
 

@@ -110,7 +110,15 @@ test("parseShownDerivations() reads inputs with and without outputs of outputs",
   });
   assert.equal([...only(drv(["out", "dev"])).inputDerivations], [[PATH, ["dev", "out"]]]);
   assert.equal([...only(drv({ outputs: ["out"], dynamicOutputs: {} })).inputDerivations], [[PATH, ["out"]]]);
-  refuses(drv({ outputs: [], dynamicOutputs: { out: {} } }), "derivation.bad-json", /outputs of outputs/);
+  refuses(
+    drv({ outputs: [], dynamicOutputs: { out: {} } }),
+    "derivation.bad-json",
+    /dynamicOutputs\.out\.outputs found nothing/,
+  );
+  refuses(drv({ outputs: [], dynamicOutputs: [] }), "derivation.bad-json", /dynamicOutputs found a list/);
+  let deep: object = { outputs: ["out"] };
+  for (let i = 0; i < 5000; i++) deep = { outputs: [], dynamicOutputs: { out: deep } };
+  refuses(drv(deep), "derivation.bad-json", /more than 100/);
 });
 
 test("parseShownDerivations() puts structured attributes into their variable", () => {

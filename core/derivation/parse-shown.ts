@@ -1,6 +1,7 @@
 import { CodedError, isHashAlgorithm, isRecord, parseHash, sortedText, toBase16 } from "../base/index.ts";
 import { isDerivationPath, parseStorePath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
 import { type Derivation, type DerivationOutput, parseOutputAlgorithm } from "./derivation.ts";
+import { DEEPEST_INPUT, type NestedInput, sortNested } from "./nested-inputs.ts";
 import { formatStructuredAttrs, type StructuredValue } from "./structured-attrs.ts";
 
 /** A derivation that was written as JSON. */
@@ -40,18 +41,23 @@ function parseOne(fields: Fields, name: string, at: string): Derivation {
   const nested = fields["inputs"] === undefined ? undefined : object(fields["inputs"], `${at}inputs`);
   const sources = nested === undefined ? fields["inputSrcs"] : nested["srcs"];
   const derivations = nested === undefined ? fields["inputDrvs"] : nested["drvs"];
+  const nestedInputs: NestedInput[] = [];
+  const inputDerivations = Object.entries(object(derivations, `${at}inputDrvs`)).map(
+    ([path, wanted]): [StorePath, string[]] => {
+      const drvPath = storePath(path);
+      const add = (through: readonly string[], outputs: readonly string[]): void =>
+        void nestedInputs.push({ drvPath, through, outputs });
+      return [drvPath, parseWanted(wanted, `${at}inputDrvs."${path}"`, add)];
+    },
+  );
   const env = record(fields["env"] ?? {}, `${at}env`, text);
   const attributes = fields["structuredAttrs"];
   return {
     name,
     outputs: record(fields["outputs"], `${at}outputs`, parseOutput),
     inputSources: sortedText(new Set(list(sources, `${at}inputSrcs`, storePathAt))) as StorePath[],
-    inputDerivations: new Map(
-      Object.entries(object(derivations, `${at}inputDrvs`)).map(([path, wanted]) => [
-        storePath(path),
-        parseWanted(wanted, `${at}inputDrvs."${path}"`),
-      ]),
-    ),
+    inputDerivations: new Map(inputDerivations),
+    ...(nestedInputs.length === 0 ? {} : { nestedInputs: sortNested(nestedInputs) }),
     system: text(fields["system"], `${at}system`),
     builder: text(fields["builder"], `${at}builder`),
     args: list(fields["args"], `${at}args`, text),
@@ -62,13 +68,27 @@ function parseOne(fields: Fields, name: string, at: string): Derivation {
   };
 }
 
-/** Names of outputs: a list, or an object that has one as `outputs`. */
-function parseWanted(value: unknown, at: string): string[] {
+/**
+ * Names of outputs: a list, or an object that has one as `outputs`, and as `dynamicOutputs` the same for outputs that are derivations.
+ *
+ * @param add Is given what is wanted of these.
+ */
+function parseWanted(
+  value: unknown,
+  at: string,
+  add: (through: readonly string[], outputs: readonly string[]) => void,
+  through: readonly string[] = [],
+): string[] {
   if (Array.isArray(value)) return sortedText(new Set(list(value, at, text)));
+  if (through.length > DEEPEST_INPUT)
+    throw bad(at, `found more than ${DEEPEST_INPUT} outputs of outputs`, "fewer of them");
   const fields = object(value, at);
-  const dynamic = fields["dynamicOutputs"];
-  if (dynamic !== undefined && Object.keys(object(dynamic, `${at}.dynamicOutputs`)).length > 0)
-    throw bad(`${at}.dynamicOutputs`, "found outputs of outputs", "none, because Floe does not have them");
+  const inner = `${at}.dynamicOutputs`;
+  for (const [name, wanted] of Object.entries(object(fields["dynamicOutputs"] ?? {}, inner))) {
+    const deeper = [...through, name];
+    const outputs = parseWanted(wanted, `${inner}.${name}`, add, deeper);
+    if (outputs.length > 0) add(deeper, outputs);
+  }
   return sortedText(new Set(list(fields["outputs"], `${at}.outputs`, text)));
 }
 

@@ -26,14 +26,15 @@ export function mustResolve(
   isStatic: (drvPath: StorePath, output: string) => boolean,
 ): boolean {
   const kinds = Object.values(derivation.outputs).map(outputKind);
-  if (kinds.includes("deferred")) return true;
+  if (kinds.includes("deferred") || derivation.nestedInputs !== undefined) return true;
   if (kinds.includes("floating") || kinds.includes("impure")) return derivation.inputDerivations.size > 0;
   return [...derivation.inputDerivations].some(([path, outputs]) => outputs.some((output) => !isStatic(path, output)));
 }
 
 /**
  * The derivation with its inputs as they turned out: no input derivations, the realised paths as sources, and these paths in
- * place of their placeholders. Outputs that were deferred get their paths.
+ * place of their placeholders. Outputs that were deferred get their paths. Derivations that are outputs are only passed through: what was
+ * made of them is an input, they are not.
  *
  * Two derivations whose inputs turned out equal resolve to equal ones, which is what makes early cutoff possible.
  *
@@ -47,17 +48,28 @@ export function resolveDerivation(
 ): Derivation {
   const sources = new Set(derivation.inputSources);
   const rewrites: [placeholder: string, path: StorePath][] = [];
+  const find = (drvPath: StorePath, output: string): StorePath => {
+    const path = realised(drvPath, output);
+    if (path !== undefined) return path;
+    throw new CodedError(
+      "derivation.not-realised",
+      `Cannot resolve the derivation "${derivation.name}": output "${output}" of "${drvPath}" is not realised`,
+    );
+  };
   for (const [drvPath, outputs] of derivation.inputDerivations) {
     for (const output of outputs) {
-      const path = realised(drvPath, output);
-      if (path === undefined) {
-        throw new CodedError(
-          "derivation.not-realised",
-          `Cannot resolve the derivation "${derivation.name}": output "${output}" of "${drvPath}" is not realised`,
-        );
-      }
+      const path = find(drvPath, output);
       sources.add(path);
       rewrites.push([downstreamPlaceholder(drvPath, output), path]);
+    }
+  }
+  for (const { drvPath, through, outputs } of derivation.nestedInputs ?? []) {
+    const inner = through.reduce(find, drvPath);
+    const [first = "", ...deeper] = through;
+    for (const output of outputs) {
+      const path = find(inner, output);
+      sources.add(path);
+      rewrites.push([downstreamPlaceholder(drvPath, first, ...deeper, output), path]);
     }
   }
   const rewrite = (text: string): string => {
@@ -65,8 +77,9 @@ export function resolveDerivation(
     for (const [from, to] of rewrites) rewritten = rewritten.replaceAll(from, to);
     return rewritten;
   };
+  const { nestedInputs: _, ...plain } = derivation;
   const resolved: Derivation = {
-    ...derivation,
+    ...plain,
     inputDerivations: new Map(),
     inputSources: sortedText(sources) as StorePath[],
     builder: rewrite(derivation.builder),

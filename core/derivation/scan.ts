@@ -1,6 +1,7 @@
 import { CodedError } from "../base/index.ts";
 import { DIGEST_CHARACTER, DIGEST_LENGTH, isDerivationPath, STORE_DIRECTORY, type StorePath } from "../store/index.ts";
 import { currentState, type EvaluationState, type Origin } from "./evaluation.ts";
+import { type NestedInput, sortNested } from "./nested-inputs.ts";
 
 const RUN = new RegExp(`${DIGEST_CHARACTER}{${DIGEST_LENGTH},}`, "g");
 /** Below this length scanning again is cheaper than remembering. */
@@ -55,11 +56,13 @@ function unknownReference(text: string, digestAt: number, where: string): CodedE
 /** The inputs of a derivation that a set of texts amounts to. */
 export interface Inputs {
   readonly derivations: Map<StorePath, Set<string>>;
+  /** Outputs of outputs of these. */
+  readonly nested: NestedInput[];
   readonly sources: Set<StorePath>;
 }
 
 export function makeInputs(): Inputs {
-  return { derivations: new Map(), sources: new Set() };
+  return { derivations: new Map(), nested: [], sources: new Set() };
 }
 
 /** Add what a text refers to. */
@@ -67,6 +70,7 @@ export function addInputs(state: EvaluationState, inputs: Inputs, text: string, 
   for (const origin of scanText(state, text, where)) {
     if (origin.kind === "source") inputs.sources.add(origin.path);
     else if (origin.kind === "output") addOutput(inputs, origin.drvPath, origin.output);
+    else if (origin.kind === "nested") addNested(inputs, origin);
     else addDerivationClosure(state, inputs, origin.drvPath);
   }
 }
@@ -75,6 +79,11 @@ function addOutput(inputs: Inputs, drvPath: StorePath, output: string): void {
   const outputs = inputs.derivations.get(drvPath);
   if (outputs === undefined) inputs.derivations.set(drvPath, new Set([output]));
   else outputs.add(output);
+}
+
+function addNested(inputs: Inputs, { drvPath, through, output }: Origin & { kind: "nested" }): void {
+  if (!inputs.derivations.has(drvPath)) inputs.derivations.set(drvPath, new Set());
+  inputs.nested.push({ drvPath, through, outputs: [output] });
 }
 
 /**
@@ -105,13 +114,18 @@ function addDerivationClosure(state: EvaluationState, inputs: Inputs, drvPath: S
   }
 }
 
-/** Which derivation outputs and sources of the current evaluation a text refers to. Errors as {@link scanText}. */
-export function contextOf(text: string): { derivations: Map<string, string[]>; sources: string[] } {
+/** Which derivation outputs, outputs of outputs and sources of the current evaluation a text refers to. Errors as {@link scanText}. */
+export function contextOf(text: string): {
+  derivations: Map<string, string[]>;
+  nested: NestedInput[];
+  sources: string[];
+} {
   const state = currentState();
   const inputs = makeInputs();
   addInputs(state, inputs, text, "a string");
   return {
     derivations: new Map([...inputs.derivations].map(([path, outputs]) => [path, [...outputs]])),
+    nested: sortNested(inputs.nested),
     sources: [...inputs.sources],
   };
 }

@@ -1,5 +1,6 @@
 import { compareText, sortedText } from "../base/index.ts";
 import type { Derivation } from "./derivation.ts";
+import { type WantedTree, wantedTree } from "./nested-inputs.ts";
 
 /** One derivation as `nix show-derivation` prints it (the value, without the path as key). */
 export interface ShownDerivation {
@@ -10,17 +11,24 @@ export interface ShownDerivation {
     >
   >;
   readonly inputSrcs: readonly string[];
-  readonly inputDrvs: Readonly<Record<string, readonly string[]>>;
+  /** Names of outputs; with outputs of outputs in the form of later versions of Nix. */
+  readonly inputDrvs: Readonly<Record<string, readonly string[] | ShownWanted>>;
   readonly system: string;
   readonly builder: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Wanted outputs of a derivation, and by name those of its outputs that are derivations themselves. */
+export interface ShownWanted {
+  readonly dynamicOutputs: Readonly<Record<string, ShownWanted>>;
+  readonly outputs: readonly string[];
+}
+
 /**
  * A derivation as plain data for JSON, keys in byte order.
  *
- * Source: Nix 2.8, `nix show-derivation`.
+ * Source: Nix 2.8, `nix show-derivation`; outputs of outputs: Nix 2.31, `nix derivation show`.
  */
 export function showDerivation(derivation: Derivation): ShownDerivation {
   return {
@@ -35,11 +43,23 @@ export function showDerivation(derivation: Derivation): ShownDerivation {
       ]),
     ),
     inputSrcs: sortedText(derivation.inputSources),
-    inputDrvs: sortedRecord([...derivation.inputDerivations].map(([path, outputs]) => [path, sortedText(outputs)])),
+    inputDrvs: sortedRecord(
+      [...derivation.inputDerivations].map(([path, outputs]) => {
+        const nested = (derivation.nestedInputs ?? []).filter(({ drvPath }) => drvPath === path);
+        return [path, nested.length === 0 ? sortedText(outputs) : showWanted(wantedTree(outputs, nested))];
+      }),
+    ),
     system: derivation.system,
     builder: derivation.builder,
     args: derivation.args,
     env: sortedRecord(Object.entries(derivation.env)),
+  };
+}
+
+function showWanted({ outputs, inner }: WantedTree): ShownWanted {
+  return {
+    dynamicOutputs: Object.fromEntries([...inner].map(([name, wanted]) => [name, showWanted(wanted)])),
+    outputs,
   };
 }
 

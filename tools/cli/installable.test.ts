@@ -22,6 +22,7 @@ test("parseInstallable() reads the outputs wanted of a package", () => {
   assert.equal(parseInstallable(".#hello^*"), { ...hello, outputs: "all" });
   // As `nix build '.^*'` has it.
   assert.equal(parseInstallable(".^*"), { ...hello, attribute: "default", outputs: "all" });
+  assert.equal(parseInstallable(".#hello^plan^out,dev"), { ...hello, outputs: ["out", "dev"], through: ["plan"] });
   assert.equal(parseInstallable("./a^b/c#hello"), { ...hello, flake: "./a^b/c", outputs: undefined });
 });
 
@@ -43,6 +44,9 @@ test("parseInstallable() reads derivations, with the outputs wanted", () => {
     outputs: ["out", "dev"],
   });
   assert.equal(parseInstallable(`${FOO}.drv^*`), { kind: "derivation", path: `${FOO}.drv`, outputs: "all" });
+  const nested = { kind: "derivation", path: `${FOO}.drv`, through: ["out", "plan"] };
+  assert.equal(parseInstallable(`${FOO}.drv^out^plan^*`), { ...nested, outputs: "all" });
+  assert.equal(parseInstallable(`${FOO}.drv!out!plan!dev`), { ...nested, outputs: ["dev"] });
 });
 
 test("parseInstallable() takes a path inside a store object as the object", () => {

@@ -12,8 +12,15 @@ export type Installable =
       readonly attribute: string;
       /** Names after `^`; `undefined` for the outputs that the package gives by itself. */
       readonly outputs: OutputNames | undefined;
+      /** Names of outputs that are derivations, on the way to these outputs. */
+      readonly through?: readonly string[];
     }
-  | { readonly kind: "derivation"; readonly path: string; readonly outputs: OutputNames }
+  | {
+      readonly kind: "derivation";
+      readonly path: string;
+      readonly outputs: OutputNames;
+      readonly through?: readonly string[];
+    }
   | { readonly kind: "store-path"; readonly path: string };
 
 const STORE_OBJECT = /^(?<path>\/nix\/store\/[0-9a-z]{32}-[^/!^]+)(?<inside>\/[^!^]*)?(?:[!^](?<outputs>.*))?$/;
@@ -22,7 +29,7 @@ const STORE_OBJECT = /^(?<path>\/nix\/store\/[0-9a-z]{32}-[^/!^]+)(?<inside>\/[^
  * Read `[FLAKE]#ATTRIBUTE`, a `.drv`, or a store path.
  *
  * Shape: `.#hello`, `#hello` (the flake here), `.` alone (attribute `default`), `git+https://…?ref=…#a.b`, each with
- * `^out,dev` for some outputs and `^*` for all;
+ * `^out,dev` for some outputs and `^*` for all, or `^out^dev` for the output of an output that is a derivation;
  * `/nix/store/….drv`, all outputs unless `^out,dev` names some; `/nix/store/…`. A path inside a store
  * object means the whole object. A word without `#` that is neither a path nor an address is refused:
  * `hello` could mean `.#hello` as well as a directory.
@@ -34,11 +41,11 @@ export function parseInstallable(text: string): Installable {
   const stored = STORE_OBJECT.exec(text)?.groups;
   if (stored?.["path"] !== undefined && !text.includes("#")) {
     if (stored["path"].endsWith(".drv") && stored["inside"] === undefined) {
-      return { kind: "derivation", path: stored["path"], outputs: outputNames(stored["outputs"]) };
+      return { kind: "derivation", path: stored["path"], ...wantedOf(stored["outputs"] ?? "") };
     }
     if (stored["outputs"] === undefined) return { kind: "store-path", path: stored["path"] };
   }
-  const [, reference = "", outputs] = /^(.*?)(?:\^([^^/#]*))?$/.exec(text) ?? [];
+  const [, reference = "", outputs] = /^(.*?)(?:\^([^/#]*))?$/.exec(text) ?? [];
   const hash = reference.indexOf("#");
   if (hash === -1 && !/^[./~]|:/.test(reference)) {
     throw new CodedError("installable.ambiguous", `Cannot read "${text}" as an installable: it has no "#"`, {
@@ -51,11 +58,15 @@ export function parseInstallable(text: string): Installable {
     kind: "flake",
     flake: flake === "" ? "." : flake,
     attribute: attribute === "" ? "default" : attribute,
-    outputs: outputs === undefined ? undefined : outputNames(outputs),
+    outputs: undefined,
+    ...(outputs === undefined ? {} : wantedOf(outputs)),
   };
 }
 
-function outputNames(text: string | undefined): OutputNames {
-  const names = (text ?? "").split(",").filter((name) => name !== "");
-  return names.length === 0 || names.includes("*") ? "all" : names;
+/** `out,dev`, `*`, or with names before it that end in `^`. */
+function wantedOf(text: string): { readonly outputs: OutputNames; readonly through?: readonly string[] } {
+  const through = text.split(/[!^]/);
+  const names = (through.pop() ?? "").split(",").filter((name) => name !== "");
+  const outputs = names.length === 0 || names.includes("*") ? "all" : names;
+  return through.length === 0 ? { outputs } : { outputs, through };
 }

@@ -22,7 +22,7 @@ interface BuildableValue {
 /** Evaluate an attribute of a flake and write the derivations it needs to the store. */
 export async function resolveAttribute(installable: FlakeInstallable, options: ResolveOptions): Promise<Resolved> {
   const { context, store, flags, kinds } = options;
-  const { flake: reference, attribute, outputs } = installable;
+  const { flake: reference, attribute, outputs, through } = installable;
   const onNotice = flags.quiet ? undefined : (text: string) => context.say(text);
   const { result, watched } = await whileSaying(context, `evaluating ${reference}#${attribute}`, async () => {
     await using lock = await lockOptions(context, flags, store);
@@ -35,7 +35,7 @@ export async function resolveAttribute(installable: FlakeInstallable, options: R
   const found = { attribute: result.attribute, value, onHost: result.onHost, watched, paths: [] };
   if (isBuildable(value)) {
     const { mainProgram } = value.meta ?? {};
-    const targets = [target(value, outputs)];
+    const targets = [through === undefined ? target(value, outputs) : nestedTarget(value, through, outputs)];
     return { ...found, targets, ...(mainProgram === undefined ? {} : { mainProgram }) };
   }
   const { context: made, sourceContext: sources } = result;
@@ -49,7 +49,9 @@ function isBuildable(value: unknown): value is BuildableValue {
   return typeof value === "object" && value !== null && "type" in value && "drvPath" in value && "outputs" in value;
 }
 
-function target(value: BuildableValue, wanted: readonly string[] | "all" | undefined): BuildTarget {
+type Wanted = FlakeInstallable["outputs"];
+
+function target(value: BuildableValue, wanted: Wanted): BuildTarget {
   const names = Object.keys(value.outputs);
   const missing = wanted === "all" ? undefined : wanted?.find((name) => !names.includes(name));
   if (missing !== undefined) {
@@ -64,9 +66,15 @@ function target(value: BuildableValue, wanted: readonly string[] | "all" | undef
   return wanted === "all" ? { drvPath } : { drvPath, outputs: wanted ?? main };
 }
 
+/** Outputs of an output: their names show when that is built. */
+function nestedTarget(value: BuildableValue, through: readonly string[], outputs: Wanted): BuildTarget {
+  const { drvPath } = target(value, through.slice(0, 1));
+  return outputs === "all" || outputs === undefined ? { drvPath, through } : { drvPath, through, outputs };
+}
+
 /** Everything that a value which is no package itself refers to: the images of a machine test, a path in a text. */
 function referredTo({ context }: EvaluationResult, attribute: string): BuildTarget[] {
-  if (context.length > 0) return context.map(({ drvPath, outputs }) => ({ drvPath: parseStorePath(drvPath), outputs }));
+  if (context.length > 0) return context.map((item) => ({ ...item, drvPath: parseStorePath(item.drvPath) }));
   throw new CodedError(
     "installable.nothing-to-build",
     `Cannot build "${attribute}": it refers to nothing that is built`,

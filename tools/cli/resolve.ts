@@ -53,8 +53,9 @@ async function resolveOne(installable: Installable, options: ResolveOptions): Pr
   if (installable.kind === "store-path") return { targets: [], paths: [checkPath(installable.path, store, needValid)] };
   if (installable.kind === "derivation") {
     const drvPath = checkPath(installable.path, store, needValid);
-    const { outputs } = installable;
-    return { targets: [outputs === "all" ? { drvPath } : { drvPath, outputs }], paths: [] };
+    const { outputs, through } = installable;
+    const way = through === undefined ? {} : { through };
+    return { targets: [outputs === "all" ? { drvPath, ...way } : { drvPath, ...way, outputs }], paths: [] };
   }
   // Evaluations are loaded only when there is something to evaluate.
   const { resolveAttribute } = await import("./resolve-attribute.ts");

@@ -8,12 +8,13 @@ import { join } from "node:path";
  *
  * @param packages Members of `packages.x86_64-linux`, as TypeScript; `shell(name, script)` makes a derivation.
  * @param more Further members of the flake, as TypeScript.
+ * @param before Definitions that these use, as TypeScript.
  */
-export function writeFlake(directory: string, packages: string, more = ""): void {
+export function writeFlake(directory: string, packages: string, more = "", before = ""): void {
   copyShell(join(directory, "shell"));
   writeFileSync(
     join(directory, "flake.config.ts"),
-    `import { derivation, local } from "#floe/derivation";
+    `import { derivation, local, outputOf } from "#floe/derivation";
 import { defineFlake } from "#floe/flake";
 
 const tools = local("./shell");
@@ -33,7 +34,7 @@ const fetch = (name: string, url: string, hash: string) =>
     env: { url, urls: [url], executable: false, unpack: false },
     fixed: { method: "flat", hash },
   });
-
+${before}
 export default defineFlake({
   ${more}
   outputs: ({ inputs }) => ({ packages: { "x86_64-linux": { ${packages} } } }),

@@ -5,6 +5,7 @@ import {
   type BuildTarget,
   exitCodeOf,
   outputId,
+  type OutputName,
   type SandboxMode,
 } from "../../build/index.ts";
 import type { Derivation } from "../../derivation/index.ts";
@@ -12,8 +13,8 @@ import type { CollectionSettings, PathInfo, SecretKey, StorePath } from "../../s
 import type { LocalStore } from "../local-store/index.ts";
 import type { SandboxSupport } from "../sandbox/index.ts";
 import type { Substituters } from "../substitute/index.ts";
-import { makePlan } from "./make-plan.ts";
-import type { Run } from "./run.ts";
+import { type MadePlan, makePlan, type MakePlanOptions } from "./make-plan.ts";
+import type { Run, RunOptions } from "./run.ts";
 
 /** How to build. Every field has a default. */
 export interface BuildOptions {
@@ -81,6 +82,8 @@ export interface BuildReport {
   readonly plan: BuildPlan;
   /** Wanted output paths in the order of the targets; all are valid when `exitCode` is 0. */
   readonly outputs: readonly StorePath[];
+  /** Targets that were outputs of outputs, and the derivations whose outputs they turned out to be. */
+  readonly followed: ReadonlyMap<BuildTarget, BuildTarget>;
   /** Where wanted outputs lie that only this run knows of: those of impure derivations, by {@link outputId}. */
   readonly impure: ReadonlyMap<string, StorePath>;
   readonly built: readonly StorePath[];
@@ -126,6 +129,7 @@ export async function buildPaths({
   const refused = new Set<StorePath>();
   const impure = new Map<string, StorePath>();
   let plan: BuildPlan;
+  let last: Run | undefined;
   for (;;) {
     const made = await makePlan({ store, targets, derivations: given, paths, options, refused });
     plan = made.plan;
@@ -135,16 +139,13 @@ export async function buildPaths({
       store.addRealisations(made.realisations);
       break;
     }
-    const run = await runPlan(store, plan, options);
-    store.addRealisations(made.realisations.filter(({ outPath }) => store.isValid(outPath)));
+    const run = await runPlan(store, made, { ...options, derivations: given, refused });
+    last = run;
+    store.addRealisations(run.realisations.filter(({ outPath }) => store.isValid(outPath)));
     report.built.push(...run.built);
     report.substituted.push(...run.substituted);
     report.failures.push(...run.failures);
     report.dependencyFailed.push(...run.dependencyFailed);
-    for (const wanted of plan.wanted) {
-      const path = run.impureOutput(wanted);
-      if (path !== undefined) impure.set(outputId(wanted), path);
-    }
     if (run.notTransferred.length === 0 || options.signal?.aborted === true) break;
     if (run.failures.length > 0 && options.keepGoing !== true) break;
     for (const path of run.notTransferred) refused.add(path);
@@ -152,9 +153,20 @@ export async function buildPaths({
   // What the report calls built must still be there after a power cut.
   await store.flushLater();
   const cancelled = options.signal?.aborted === true;
+  const findImpureOutput = (output: OutputName): StorePath | undefined => last?.impureOutput(output);
+  const hasNested = targets.some(({ through }) => through !== undefined);
+  const { wanted, followed } =
+    hasNested && options.dryRun !== true
+      ? await planAfterwards(plan, { store, targets, derivations: given, findImpureOutput })
+      : plan;
+  for (const each of wanted) {
+    const path = findImpureOutput(each);
+    if (path !== undefined) impure.set(outputId(each), path);
+  }
   return {
     plan,
-    outputs: plan.wanted.flatMap(
+    followed,
+    outputs: wanted.flatMap(
       ({ drvPath, output, path }) =>
         path ??
         impure.get(outputId({ drvPath, output })) ??
@@ -167,6 +179,20 @@ export async function buildPaths({
     exitCode: cancelled ? 130 : exitCodeOf(report.failures.map((failure) => failure.error)),
     elapsedMs: performance.now() - started,
   };
+}
+
+/** The plan as it is when all that can be done is: which derivations outputs were shows only now. */
+async function planAfterwards(
+  before: BuildPlan,
+  options: Pick<MakePlanOptions, "store" | "targets" | "derivations" | "findImpureOutput">,
+): Promise<BuildPlan> {
+  try {
+    return (await makePlan({ ...options, paths: [], options: { impureDerivations: true }, refused: new Set() })).plan;
+  } catch (error) {
+    // What is wrong with a derivation that was built stands in the report.
+    if (!(error instanceof CodedError)) throw error;
+    return before;
+  }
 }
 
 interface Collected {
@@ -193,10 +219,10 @@ export function reportError(report: BuildReport): CodedError | undefined {
 }
 
 /** The machinery of running is loaded only when there is something to run: most builds find everything done. */
-async function runPlan(store: LocalStore, plan: BuildPlan, options: BuildOptions): Promise<Run> {
+async function runPlan(store: LocalStore, made: MadePlan, options: RunOptions): Promise<Run> {
   store.checkMutable();
   const { Run } = await import("./run.ts");
-  const run = new Run(store, plan, options);
+  const run = new Run(store, made, options);
   await run.toEnd();
   return run;
 }

@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync } from "node:fs";
-import { CodedError, fromUtf8, raise } from "../../base/index.ts";
+import { CodedError, type Diagnostic, fromUtf8, raise } from "../../base/index.ts";
 import {
   checkOutputPaths,
   derivationNameOf,
@@ -27,11 +27,27 @@ export function checkDerivationOutput({ path, references }: PathInfo, place: str
     const derivation = parseDerivation(fromUtf8(readFileSync(place)), derivationNameOf(path));
     const missing = derivationReferences(derivation).filter((input) => !references.includes(input));
     if (missing.length > 0) throw refused(path, `it needs ${missing.join(", ")}, which its builder was not given`);
-    raise(checkOutputPaths(derivation, { inputs }));
+    const faults = checkOutputPaths(derivation, { inputs });
+    const { name: stated = derivation.name } = derivation.env;
+    if (faults.length > 0 && stated !== derivation.name) throw misnamed(path, stated, faults);
+    raise(faults);
   } catch (error) {
     if (!(error instanceof CodedError) || error.code === "build.not-a-derivation") throw error;
     throw refused(path, "it is none", error);
   }
+}
+
+/** Paths of outputs hold the name of their derivation, which stands nowhere but in the name of its file. */
+function misnamed(path: StorePath, stated: string, faults: readonly Diagnostic[]): CodedError {
+  return new CodedError(
+    "build.not-a-derivation",
+    `Cannot accept output "${path}": it states paths of outputs that it cannot have`,
+    {
+      details: faults.map(({ message }) => message),
+      hint: `Its variable "name" says that it is "${stated}": what writes it has to be named "${stated}.drv".`,
+      exitCode: 100,
+    },
+  );
 }
 
 function refused(path: StorePath, found: string, cause?: CodedError): CodedError {

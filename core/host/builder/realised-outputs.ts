@@ -7,6 +7,7 @@ import {
   type StorePath,
 } from "../../store/index.ts";
 import { ed25519 } from "../signing/index.ts";
+import type { OutputName } from "../../build/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 
 /** A derivation whose inputs turned out to be certain paths. */
@@ -26,6 +27,11 @@ export class RealisedOutputs {
   constructor(store: LocalStore, secretKeys: readonly SecretKey[] = []) {
     this.#store = store;
     this.#secretKeys = secretKeys;
+  }
+
+  /** What an output became in this run. */
+  findFresh({ drvPath, output }: OutputName): StorePath | undefined {
+    return this.#fresh.get(`${drvPath}!${output}`);
   }
 
   find(drvPath: StorePath, output: string): StorePath | undefined {
@@ -98,8 +104,12 @@ export class RealisedOutputs {
   /** Realisations of the inputs a derivation asks for, by id: Nix wants to find one for each. */
   #inputs(drv: Derivation): Map<string, Realisation> {
     const found = new Map<string, Realisation>();
-    for (const [input, names] of drv.inputDerivations) {
-      if (isImpure(this.#read(input))) continue;
+    const nested = (drv.nestedInputs ?? []).map(({ drvPath, through, outputs }) => {
+      const inner = through.reduce<StorePath | undefined>((at, name) => at && this.find(at, name), drvPath);
+      return [inner, outputs] as const;
+    });
+    for (const [input, names] of [...drv.inputDerivations, ...nested]) {
+      if (input === undefined || isImpure(this.#read(input))) continue;
       const ids = this.#store.realisationIds(this.#read(input));
       for (const name of names) {
         const id = ids.get(name) as string;

@@ -5,24 +5,28 @@ import {
   type BuildEvent,
   type BuildJob,
   type BuildOutcome,
-  type BuildPlan,
   type BuildRequest,
+  type FollowJob,
+  isBuildJob,
   type JobsSettled,
   type OutputName,
+  type PlanJob,
   Schedule,
   showReason,
   type StartedJob,
   type SubstituteJob,
 } from "../../build/index.ts";
 import { type Derivation, isImpure, outputNames } from "../../derivation/index.ts";
-import type { StorePath } from "../../store/index.ts";
+import type { Realisation, StorePath } from "../../store/index.ts";
 import { removeTree } from "../files/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { BuildFailure, BuildOptions } from "./build-paths.ts";
 import { Closures } from "./closures.ts";
 import { FreeSpace } from "./free-space.ts";
+import { followOutput } from "./follow-output.ts";
 import { runPostBuildHook } from "./hooks.ts";
 import { LocalExecutor } from "./local-executor.ts";
+import type { MadePlan } from "./make-plan.ts";
 import { PeakMemory } from "./peak-memory.ts";
 import { RealisedOutputs } from "./realised-outputs.ts";
 import { RegistrationQueue } from "./registration.ts";
@@ -30,6 +34,13 @@ import { type Arrived, Transfers } from "./transfers.ts";
 
 /** How a job ended. `unchanged`: its inputs turned out as they were when it was built before. */
 type Ended = BuildOutcome | { readonly kind: "unchanged" };
+
+export interface RunOptions extends BuildOptions {
+  /** As in `BuildPathsOptions`. */
+  readonly derivations?: ReadonlyMap<StorePath, Derivation> | undefined;
+  /** Paths that other stores are not asked for. */
+  readonly refused: ReadonlySet<StorePath>;
+}
 
 /** Carries out one plan: starts what the schedule says, tells what happens, and collects how it ended. */
 export class Run {
@@ -39,11 +50,17 @@ export class Run {
   readonly substituted: StorePath[] = [];
   /** Paths that no other store gave as promised; what needs them is neither built nor failed, but still to be planned. */
   readonly notTransferred: StorePath[] = [];
+  /** What other stores said outputs became; to be recorded once those are valid. */
+  readonly realisations: Realisation[] = [];
   readonly #store: LocalStore;
   readonly #closures: Closures;
   readonly #outputs: RealisedOutputs;
   readonly #emit: (event: BuildEvent) => void;
-  readonly #plan: BuildPlan;
+  readonly #options: RunOptions;
+  /** Those of the plan, and those that were found since. */
+  readonly #jobs = new Map<StorePath, PlanJob>();
+  /** Outputs that are wanted of a build besides those it was planned for. */
+  readonly #alsoWanted = new Map<StorePath, Set<string>>();
   readonly #schedule: Schedule;
   readonly #executor: LocalExecutor;
   readonly #freeSpace: FreeSpace | undefined;
@@ -65,9 +82,9 @@ export class Run {
   #fault: { readonly error: unknown } | undefined;
   #runningCount = 0;
 
-  constructor(store: LocalStore, plan: BuildPlan, options: BuildOptions) {
+  constructor(store: LocalStore, made: MadePlan, options: RunOptions) {
     this.#store = store;
-    this.#plan = plan;
+    this.#options = options;
     this.#closures = new Closures(store);
     this.#outputs = new RealisedOutputs(store, options.secretKeys);
     this.#emit = options.events ?? (() => {});
@@ -81,7 +98,7 @@ export class Run {
     this.#isHookAsync = options.asyncPostBuildHook === true;
     const processors = availableParallelism();
     this.#memory = new PeakMemory(store.stateDirectory);
-    this.#schedule = new Schedule(plan, {
+    this.#schedule = new Schedule(made.plan, {
       maxJobs: Math.max(1, options.maxJobs ?? processors),
       cores: options.cores === undefined || options.cores === 0 ? processors : options.cores,
       totalCores: options.totalCores,
@@ -116,6 +133,23 @@ export class Run {
       callerEnvironment: process.env,
       ...(options.sandboxSupport === undefined ? {} : { support: options.sandboxSupport }),
     });
+    this.#takeIn(made, made.plan.jobs);
+  }
+
+  /** Note what was planned, and keep what will be made and used from being collected: all at once, since each time may cost a lock. */
+  #takeIn({ realisations, found }: MadePlan, jobs: readonly PlanJob[]): void {
+    this.realisations.push(...realisations);
+    for (const { drvPath, output, path } of found)
+      if (path !== undefined) this.#outputs.note(drvPath, new Map([[output, path]]));
+    const paths = new Set<string>();
+    for (const job of jobs) {
+      this.#jobs.set(job.id, job);
+      if (!isBuildJob(job)) continue;
+      const { inputSources, outputs } = job.drv;
+      for (const path of [job.drvPath, ...inputSources]) paths.add(path);
+      for (const { path } of Object.values(outputs)) if (path !== "") paths.add(path);
+    }
+    this.#store.addTempRoots(paths);
   }
 
   async toEnd(): Promise<void> {
@@ -127,8 +161,7 @@ export class Run {
     this.#callerSignal?.addEventListener("abort", cancel, { once: true });
     if (this.#callerSignal?.aborted === true) cancel();
     try {
-      if (this.#plan.jobs.some(({ kind }) => kind === "build")) this.#executor.warmUp();
-      this.#protect();
+      if ([...this.#jobs.values()].some(({ kind }) => kind === "build")) this.#executor.warmUp();
       for (;;) {
         for (const started of this.#schedule.start()) this.#start(started);
         for (const job of this.#schedule.upcoming()) this.#prepare(job);
@@ -152,18 +185,6 @@ export class Run {
     if (this.#fault !== undefined) throw this.#fault.error;
   }
 
-  /** Keep what will be made and used from being collected: all at once, since each time may cost a lock. */
-  #protect(): void {
-    const paths = new Set<string>();
-    for (const job of this.#plan.jobs) {
-      if (job.kind === "substitute") continue;
-      const { inputSources, outputs } = job.drv;
-      for (const path of [job.drvPath, ...inputSources]) paths.add(path);
-      for (const { path } of Object.values(outputs)) if (path !== "") paths.add(path);
-    }
-    this.#store.addTempRoots(paths);
-  }
-
   /** Do what the next build needs and the running one does not change, while that runs. */
   #prepare({ drvPath, drv, mode }: BuildJob): void {
     if (mode === "build" && !this.#outputs.mustResolve(drv)) this.#executor.prepare({ drvPath, drv });
@@ -172,6 +193,7 @@ export class Run {
   #start({ job, cores }: StartedJob): void {
     this.#runningCount++;
     if (job.kind === "substitute") this.#startTransfer(job);
+    else if (job.kind === "follow") this.#startFollow(job);
     else this.#startBuild(job, cores);
   }
 
@@ -186,12 +208,83 @@ export class Run {
       this.#emit(event);
     };
     this.#execute(job, cores, emit).then(
-      (outcome) => this.#ended(job.drvPath, outcome, lines),
+      (outcome) => {
+        if (outcome.kind !== "unchanged" || this.#hasWanted(job)) return this.#ended(job.drvPath, outcome, lines);
+        this.#runningCount--;
+        this.#start({ job, cores });
+      },
       (error: unknown) => {
         this.#stopFor(error);
         this.#ended(job.drvPath, { kind: "cancelled" }, lines);
       },
     );
+  }
+
+  #startFollow(job: FollowJob): void {
+    this.#follow(job).then(
+      ({ done, lost }) => {
+        this.#lose(lost);
+        this.#settleDone(done);
+        this.#next();
+      },
+      (error: unknown) => {
+        const { lost } = this.#schedule.finish(job.id, false);
+        if (!(error instanceof CodedError)) this.#stopFor(error);
+        else if (!this.#abort.signal.aborted) {
+          const drvPath = this.#followed(job);
+          this.failures.push({ drvPath, error });
+          this.#emit({ kind: "failed", drvPath, error, elapsedMs: 0, logTail: [] });
+          this.#lose(lost);
+        }
+        this.#next();
+      },
+    );
+  }
+
+  /** Find out what is to be done for a derivation that was built, and let the schedule have it. */
+  async #follow(job: FollowJob): Promise<JobsSettled> {
+    // Only what is registered can be read, and what that refers to is.
+    await this.#registration.drained();
+    const found = await followOutput(job, this.#followed(job), {
+      ...{ store: this.#store, outputs: this.#outputs, derivations: this.#options.derivations },
+      ...{ options: this.#options, refused: this.#options.refused },
+    });
+    this.#abort.signal.throwIfAborted();
+    const { jobs, wanted } = found.plan;
+    for (const { kind, drvPath, why } of jobs.filter(isBuildJob)) {
+      if (kind !== "build" || why.kind !== "missing-output") continue;
+      const also = this.#alsoWanted.get(drvPath) ?? new Set();
+      for (const output of why.outputs) also.add(output);
+      this.#alsoWanted.set(drvPath, also);
+    }
+    const makers = new Set<string | undefined>([found.drvPath, ...wanted.map(({ path }) => path)]);
+    const dependencies = jobs.filter(
+      ({ id, kind }) => makers.has(id) || (kind === "follow" && id.startsWith(`${found.drvPath}!`)),
+    );
+    const settled = this.#schedule.extend(job.id, {
+      jobs,
+      dependencies: dependencies.map(({ id }) => id),
+      isEnough: (each) => each.kind !== "build" || this.#hasWanted(each),
+    });
+    this.#takeIn(found, settled.fresh);
+    this.#emit({ kind: "found", drvPath: found.drvPath, from: job.drvPath, jobs: settled.fresh });
+    return settled;
+  }
+
+  /** The derivation that a job follows to. */
+  #followed({ drvPath, through }: FollowJob): StorePath {
+    return this.#outputs.find(drvPath, through[0] as string) as StorePath;
+  }
+
+  /** Whether all outputs lie somewhere that are wanted of a build; else one with the inputs as they turned out made some of them before. */
+  #hasWanted({ drvPath, drv, why }: BuildJob): boolean {
+    if (isImpure(drv) || why.kind !== "missing-output") return true;
+    return this.#wantedOf({ drvPath, drv, why }).every((name) => this.#outputs.find(drvPath, name) !== undefined);
+  }
+
+  #wantedOf({ drvPath, drv, why }: Pick<BuildJob, "drvPath" | "drv" | "why">): string[] {
+    const planned = why.kind === "missing-output" ? why.outputs : outputNames(drv);
+    return [...new Set([...planned, ...(this.#alsoWanted.get(drvPath) ?? [])])];
   }
 
   #startTransfer(job: SubstituteJob): void {
@@ -283,7 +376,7 @@ export class Run {
 
   /** What an impure derivation became in this run. */
   impureOutput({ drvPath, output }: OutputName): StorePath | undefined {
-    const job = this.#plan.jobs.find(({ id }) => id === drvPath);
+    const job = this.#jobs.get(drvPath);
     return job?.kind === "build" && isImpure(job.drv) ? this.#outputs.find(drvPath, output) : undefined;
   }
 
@@ -405,9 +498,9 @@ export class Run {
   }
 
   /** The wanted outputs of a job, when an earlier build with the same inputs made all of them. */
-  #knownOutputs({ drv, why }: BuildJob, resolved: Derivation): Map<string, StorePath> | undefined {
+  #knownOutputs(job: BuildJob, resolved: Derivation): Map<string, StorePath> | undefined {
     const known = new Map<string, StorePath>();
-    for (const name of why.kind === "missing-output" ? why.outputs : outputNames(drv)) {
+    for (const name of this.#wantedOf(job)) {
       const path = this.#store.findOutput(resolved, name);
       if (path === undefined) return undefined;
       this.#store.addTempRoot(path);
@@ -442,8 +535,14 @@ export class Run {
 
   #lose(lost: JobsSettled["lost"]): void {
     for (const { id, because } of lost) {
+      if (this.#jobs.get(id)?.kind === "follow") continue;
+      const cause = this.#jobs.get(because);
       this.dependencyFailed.push(id);
-      this.#emit({ kind: "dependency-failed", drvPath: id, because });
+      this.#emit({
+        kind: "dependency-failed",
+        drvPath: id,
+        because: cause?.kind === "follow" ? this.#followed(cause) : because,
+      });
     }
   }
 

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { CodedError } from "../../base/index.ts";
+import { DEEPEST_INPUT } from "../../derivation/index.ts";
 import { settingFault } from "../../flake/index.ts";
 import type { EvaluatorAnswer } from "./protocol.ts";
 
@@ -75,7 +76,13 @@ const answer = v.variant("kind", [
     attribute: v.array(text),
     value: v.unknown(),
     faults: v.optional(v.array(v.object({ path: v.array(text), error: report }))),
-    context: v.array(v.object({ drvPath: storePath, outputs: v.array(text) })),
+    context: v.array(
+      v.object({
+        drvPath: storePath,
+        outputs: v.array(text),
+        through: v.optional(v.pipe(v.array(text), v.minLength(1), v.maxLength(DEEPEST_INPUT))),
+      }),
+    ),
     sourceContext: v.array(storePath),
     derivations: v.array(v.object({ path: storePath, text })),
     sources: v.array(source),

@@ -6,7 +6,7 @@ import { FLAKE_FILE_NAME, type LockedFlake, makeQuestion, type Question } from "
 import { makeNeededPlan, makePlan } from "./make-plan.ts";
 import { Places } from "./places.ts";
 import type { EvaluationPlan } from "./plan.ts";
-import type { FileRead } from "./protocol.ts";
+import type { ContextItem, FileRead } from "./protocol.ts";
 import type { Records } from "./record.ts";
 import { toCodedError } from "./report-error.ts";
 import { runChild, type RunChildOptions } from "./run-child.ts";
@@ -28,7 +28,7 @@ export interface EvaluationResult {
   readonly faults: readonly { readonly path: readonly string[]; readonly error: CodedError }[];
   readonly plan: EvaluationPlan;
   /** Derivation outputs the value refers to. */
-  readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
+  readonly context: readonly ContextItem[];
   /** Sources the value refers to. */
   readonly sourceContext: readonly string[];
   readonly filesRead: readonly FileRead[];

@@ -134,6 +134,13 @@ export interface OutputFault {
   readonly error: ErrorReport;
 }
 
+/** Outputs of a derivation that a value refers to, or of one that is an output; see `BuildTarget`. */
+export interface ContextItem {
+  readonly drvPath: string;
+  readonly outputs: readonly string[];
+  readonly through?: readonly string[];
+}
+
 /** What the agent inside says. */
 export type AgentAnswer =
   | {
@@ -151,7 +158,7 @@ export type AgentAnswer =
       readonly value: unknown;
       /** Members that fail, of a question about many. */
       readonly faults?: readonly OutputFault[];
-      readonly context: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[];
+      readonly context: readonly ContextItem[];
       /** Sources the value itself refers to. */
       readonly sourceContext: readonly string[];
       readonly derivations: readonly { readonly path: string; readonly text: string }[];

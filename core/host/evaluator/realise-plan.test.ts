@@ -123,10 +123,17 @@ test("makePlan() refuses what was not made, and trees outside of the sources", a
 });
 
 test("parseAnswer() refuses what has another shape", () => {
+  const withContext = (through: string): string =>
+    `{"answer":{"kind":"value","inputs":{},"attribute":[],"value":1,"sourceContext":[],"derivations":[],"sources":[],"context":[{"drvPath":"/nix/store/${"0".repeat(32)}-a.drv","outputs":["out"],"through":${through}}]},"files":[],"trees":[],"ways":[]}`;
+  const { answer } = parseAnswer(withContext('["out"]'));
+  assert.equal(answer.kind === "value" && answer.context[0]?.through, ["out"]);
   for (const json of [
     "",
     "{}",
     '{"answer":{"kind":"value"},"files":[],"trees":[],"ways":[]}',
+    withContext("[]"),
+    withContext('["out", 1]'),
+    withContext(JSON.stringify(Array.from({ length: 101 }, () => "out"))),
     '{"answer":{"kind":"error","error":{"name":1}},"files":[],"trees":[],"ways":[]}',
   ]) {
     assert.throws(

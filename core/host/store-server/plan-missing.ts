@@ -1,6 +1,7 @@
-import { planBuild } from "../../build/index.ts";
+import { type BuildTarget, isBuildJob, planBuild } from "../../build/index.ts";
 import type { StorePath } from "../../store/index.ts";
 import type { DerivedPath } from "../../store/wire/index.ts";
+import { targetOf } from "./realise.ts";
 import type { ClientSettings, StoreServices, Substitute } from "./served-store.ts";
 
 /** What would have to be done so that something is valid. */
@@ -21,13 +22,12 @@ export async function planMissing(
 ): Promise<Missing> {
   const reach = new Reach(services, settings.substitute);
   const unknown = new Set<StorePath>();
-  const targets: { drvPath: StorePath; outputs?: readonly string[] }[] = [];
+  const targets: BuildTarget[] = [];
   await reach.look(wishes.map(pathOf));
   for (const wish of wishes) {
     const path = pathOf(wish);
     if (!reach.has(path)) unknown.add(path);
-    else if (wish.kind === "outputs" && (await services.store.isValid(path)))
-      targets.push({ drvPath: path, ...(wish.outputs === "all" ? {} : { outputs: wish.outputs }) });
+    else if (wish.kind === "outputs" && (await services.store.isValid(path))) targets.push(targetOf(wish));
   }
   const willBuild = await planTargets();
   const fetched = [...reach.fetched];
@@ -54,7 +54,8 @@ export async function planMissing(
           return true;
         },
       });
-      if (open.length === 0) return jobs.map(({ id }) => id);
+      // What is to be done for derivations that are outputs shows when these are built.
+      if (open.length === 0) return jobs.filter(isBuildJob).map(({ id }) => id);
       await reach.look(open);
       for (const path of open) asked.add(path);
     }

@@ -1,5 +1,5 @@
 import { CodedError, compareText } from "../../base/index.ts";
-import type { BuildEvent } from "../../build/index.ts";
+import type { BuildEvent, BuildTarget } from "../../build/index.ts";
 import { type Derivation, hashDerivationModulo, makeInputHashes, outputNames } from "../../derivation/index.ts";
 import {
   formatRealisation,
@@ -108,6 +108,10 @@ function pathOf(wanted: DerivedPath): StorePath {
   return wanted.kind === "object" ? wanted.path : wanted.drvPath;
 }
 
+export function targetOf({ drvPath, through, outputs }: DerivedPath & { kind: "outputs" }): BuildTarget {
+  return { drvPath, ...(through === undefined ? {} : { through }), ...(outputs === "all" ? {} : { outputs }) };
+}
+
 async function buildOutputs(
   services: StoreServices,
   wishes: readonly (DerivedPath & { kind: "outputs" })[],
@@ -116,8 +120,9 @@ async function buildOutputs(
   if (wishes.length === 0) return [];
   if (services.build === undefined) throw unsupported("build");
   const times = new Map<StorePath, { start: number; stop: number }>();
+  const targets = wishes.map(targetOf);
   const answer = await services.build({
-    targets: wishes.map(({ drvPath, outputs }) => ({ drvPath, ...(outputs === "all" ? {} : { outputs }) })),
+    targets,
     derivations: options.derivations,
     settings: options.settings,
     rebuild: options.rebuild,
@@ -133,9 +138,11 @@ async function buildOutputs(
   const read = (path: StorePath): Derivation => options.derivations?.get(path) ?? services.store.readDerivation(path);
   const inputs = makeInputHashes(read);
   const results: Realised[] = [];
-  for (const wanted of wishes) {
-    const { drvPath } = wanted;
-    const error = failures.get(drvPath) ?? (lost.has(drvPath) ? dependencyFailed(drvPath, answer.failures) : undefined);
+  for (const [i, wanted] of wishes.entries()) {
+    const target = targets[i] as BuildTarget;
+    const { drvPath, through } = answer.followed.get(target) ?? target;
+    const isLost = lost.has(drvPath) || (through !== undefined && answer.failures.length > 0);
+    const error = failures.get(drvPath) ?? (isLost ? dependencyFailed(drvPath, answer.failures) : undefined);
     const time = times.get(drvPath) ?? { start: 0, stop: 0 };
     const ran = { timesBuilt: times.has(drvPath) ? 1 : 0, startTime: time.start, stopTime: time.stop };
     if (error === undefined && answer.cancelled) {

@@ -55,6 +55,8 @@ export interface BuildAnswer {
   readonly built: readonly StorePath[];
   readonly failures: readonly { readonly drvPath: StorePath; readonly error: CodedError }[];
   readonly dependencyFailed: readonly StorePath[];
+  /** Targets with `through`, and the derivations that these turned out to be. */
+  readonly followed: ReadonlyMap<BuildTarget, BuildTarget>;
   readonly cancelled: boolean;
 }
 

@@ -208,6 +208,17 @@ test("derived paths come out as they went in, in both forms", () => {
   const drv = `/nix/store/${"0".repeat(32)}-a.drv` as StorePath;
   assert.equal(parseDerivedPath(drv), { kind: "object", path: drv });
   assert.equal(parsePathWithOutputs(drv), { kind: "outputs", drvPath: drv, outputs: "all" });
+  // Nix: DerivedPath::Built of a SingleDerivedPath::Built, to_string_legacy
+  const nested = { kind: "outputs", drvPath: drv, through: ["out", "plan.drv"], outputs: ["dev", "out"] } as const;
+  assert.is(formatDerivedPath(nested), `${drv}!out!plan.drv!dev,out`);
+  assert.equal(parseDerivedPath(`${drv}!out!plan.drv!out,dev`), nested);
+  assert.is(formatPathWithOutputs({ ...nested, outputs: "all" }), `${drv}!out!plan.drv!*`);
+  for (const wrong of [`${drv}!*!out`, `${drv}!a,b!out`, `${drv}!!out`, `${drv}${"!out".repeat(102)}`])
+    assert.throws(
+      () => parseDerivedPath(wrong),
+      (error: CodedError) => error.code === "derived-path.malformed",
+      wrong,
+    );
   for (const wrong of [`${drv}!`, `${drv}!a,`, `${drv}!a/b`, `/nix/store/${"0".repeat(32)}-a!out`]) {
     assert.throws(
       () => parseDerivedPath(wrong),

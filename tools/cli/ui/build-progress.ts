@@ -1,4 +1,4 @@
-import { type BuildEvent, shortName } from "../../../core/build/index.ts";
+import { type BuildEvent, type PlanJob, shortName } from "../../../core/build/index.ts";
 import { showUrl } from "../../../core/fetch/index.ts";
 import { formatBytes, plainText } from "../text.ts";
 import { formatElapsed, LiveBlock } from "./live-block.ts";
@@ -94,8 +94,16 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
   function event(event: BuildEvent): void {
     switch (event.kind) {
       case "plan":
-        total = built + fetched + failed + event.plan.jobs.length;
+        total = built + fetched + failed + countJobs(event.plan.jobs);
         if (!quiet && options.plan !== false) for (const line of showPlan(event.plan)) say(line);
+        break;
+      case "found":
+        total += countJobs(event.jobs);
+        if (quiet) break;
+        say(
+          `${paint("36", "found")} ${shortName(event.drvPath)}, written by ${event.from.replace(/^.*\/[0-9a-z]{32}-/, "")}`,
+        );
+        if (options.plan !== false) for (const line of showPlan(event)) say(`  ${line}`);
         break;
       case "warning":
         if (!quiet) say(`${paint("33", "warning:")} ${plainText(event.message)}`);
@@ -207,6 +215,11 @@ export function makeBuildProgress(options: BuildProgressOptions): BuildProgress 
       );
     },
   };
+}
+
+/** Following an output is no work that anybody waits for. */
+function countJobs(jobs: readonly PlanJob[]): number {
+  return jobs.filter(({ kind }) => kind !== "follow").length;
 }
 
 function failureLines(event: BuildEvent & { kind: "failed" }, paint: (code: string, text: string) => string): string[] {

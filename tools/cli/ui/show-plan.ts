@@ -1,8 +1,10 @@
 import {
   type BuildJob,
   type BuildPlan,
+  type FollowJob,
   type PlanJob,
   shortName,
+  showFollowed,
   showReason,
   type SubstituteJob,
 } from "../../../core/build/index.ts";
@@ -13,11 +15,12 @@ import { formatBytes } from "../text.ts";
 const PLAN_LINES = 24;
 
 /** What will be done, for people, as lines; none when there is nothing to do. */
-export function showPlan({ jobs }: BuildPlan): string[] {
+export function showPlan({ jobs }: Pick<BuildPlan, "jobs">): string[] {
   if (jobs.length === 0) return [];
   const builds = jobs.filter((job): job is BuildJob => job.kind === "build");
   const fetches = jobs.filter((job): job is BuildJob => job.kind === "fetch");
   const transfers = jobs.filter((job): job is SubstituteJob => job.kind === "substitute");
+  const follows = jobs.filter((job): job is FollowJob => job.kind === "follow");
   // What is fetched says little about why; what is built comes first.
   const ordered = [...builds, ...fetches].map(
     ({ kind, drvPath, why }) => `${kind} ${shortName(drvPath)}: ${showReason(why)}`,
@@ -31,6 +34,8 @@ export function showPlan({ jobs }: BuildPlan): string[] {
       : [`${transfers.length} to take from ${sources(transfers)}${showTransfers(transfers)}:`]),
     ...transfers.slice(0, PLAN_LINES).map((job) => `  ${shortName(job.path)}`),
     ...(transfers.length > PLAN_LINES ? [`  and ${transfers.length - PLAN_LINES} more`] : []),
+    ...follows.slice(0, PLAN_LINES).map((job) => `then what ${showFollowed(job)} says`),
+    ...(follows.length > PLAN_LINES ? [`and what ${follows.length - PLAN_LINES} more say`] : []),
   ];
 }
 

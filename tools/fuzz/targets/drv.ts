@@ -8,6 +8,7 @@ import {
   parseDerivation,
   parseShownDerivations,
   showDerivation,
+  sortNested,
 } from "../../../core/derivation/index.ts";
 import type { Random } from "../random.ts";
 import { JSON_WORDS, sampleStorePath, sampleStorePaths, sampleText, words } from "../samples.ts";
@@ -77,10 +78,15 @@ function sampleDerivation(random: Random): Derivation {
     fixed,
   ]);
   const names = output === fixed ? ["out"] : ["out", "dev", "doc"].slice(0, 1 + random.below(3));
+  const inputs = sampleStorePaths(random);
+  const nested = inputs
+    .slice(0, random.below(3))
+    .map((drvPath) => ({ drvPath, through: ["out", "plan.drv"].slice(random.below(2)), outputs: ["out"] }));
   return {
     name: "fuzz",
     outputs: Object.fromEntries(names.map((name) => [name, output])),
-    inputDerivations: new Map(sampleStorePaths(random).map((path) => [path, ["out"]])),
+    inputDerivations: new Map(inputs.map((path) => [path, ["out"]])),
+    ...(nested.length === 0 ? {} : { nestedInputs: sortNested(nested) }),
     inputSources: sampleStorePaths(random),
     system: "x86_64-linux",
     builder: sampleText(random),

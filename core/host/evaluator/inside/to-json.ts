@@ -1,6 +1,7 @@
 import { CodedError, type Diagnostic, formatLocation } from "../../../base/index.ts";
-import { contextOf, currentEvaluation, NEEDS_BUILD } from "../../../derivation/index.ts";
+import { contextOf, currentEvaluation, NEEDS_BUILD, type NestedInput, sortNested } from "../../../derivation/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
+import type { ContextItem } from "../protocol.ts";
 
 /** Deeper than this a value is taken to have no end. */
 const MAX_DEPTH = 64;
@@ -23,6 +24,7 @@ interface SystemLike {
 /** Turns a value into JSON and collects what it refers to. */
 export class Converter {
   readonly #outputs = new Map<string, Set<string>>();
+  readonly #nested: NestedInput[] = [];
   readonly #sources = new Set<string>();
   #size = 0;
 
@@ -30,9 +32,10 @@ export class Converter {
     return this.#convert(value, path, []);
   }
 
-  context(): { context: { drvPath: string; outputs: string[] }[]; sourceContext: string[] } {
+  context(): { context: ContextItem[]; sourceContext: string[] } {
+    const own = [...this.#outputs].map(([drvPath, outputs]) => ({ drvPath, outputs: [...outputs] }));
     return {
-      context: [...this.#outputs].map(([drvPath, outputs]) => ({ drvPath, outputs: [...outputs] })),
+      context: [...own.filter(({ outputs }) => outputs.length > 0), ...sortNested(this.#nested)],
       sourceContext: [...this.#sources],
     };
   }
@@ -140,7 +143,8 @@ export class Converter {
   }
 
   #scan(text: string): void {
-    const { derivations, sources } = contextOf(text);
+    const { derivations, nested, sources } = contextOf(text);
+    this.#nested.push(...nested);
     for (const [drvPath, outputs] of derivations) this.#add(drvPath, outputs);
     for (const source of sources) this.#sources.add(source);
   }

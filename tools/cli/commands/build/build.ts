@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { outputId, type PlanJob, shortName, showReason } from "../../../../core/build/index.ts";
+import { outputId, type PlanJob, shortName, showFollowed, showReason } from "../../../../core/build/index.ts";
 import { showUrl } from "../../../../core/fetch/index.ts";
 import type { BuildReport } from "../../../../core/host/builder/index.ts";
 import type { LocalStore } from "../../../../core/host/local-store/index.ts";
@@ -30,7 +30,7 @@ export default async function build(this: CliContext, flags: BuildCommandFlags, 
   const link = resolve(this.cwd, flags.outLink);
   if (flags.link) linkResults(groups, { store, link });
   const text = flags.json
-    ? jsonText(resolved.map((each, index) => resultJson(each, groups[index] ?? [])))
+    ? jsonText(resolved.map((each, index) => resultJson(each, groups[index] ?? [], report)))
     : textOfLines(flags.printOutPaths ? groups.flat().map(({ path }) => path) : []);
   this.process.stdout.write(text);
   if (flags.rebuild || report.plan.jobs.length > 0) return;
@@ -52,20 +52,25 @@ export default async function build(this: CliContext, flags: BuildCommandFlags, 
 
 /** One job of a plan, as one line. */
 function showJob(job: PlanJob): string {
+  if (job.kind === "follow") return `then  what ${showFollowed(job)} says`;
   if (job.kind !== "substitute") return `${job.kind.padEnd(5)} ${shortName(job.drvPath)}: ${showReason(job.why)}`;
   const { downloadSize, from } = job.offer;
   return `fetch ${shortName(job.path)}: ${downloadSize === undefined ? "" : `${formatBytes(downloadSize)} `}from ${showUrl(from)}`;
 }
 
 function jobJson(job: PlanJob): Record<string, unknown> {
+  if (job.kind === "follow") return { drvPath: job.drvPath, kind: job.kind, through: job.through };
   if (job.kind !== "substitute") return { drvPath: job.drvPath, kind: job.kind, why: showReason(job.why) };
   const { info, from, downloadSize } = job.offer;
   return { path: job.path, kind: job.kind, from, narSize: info.narSize, downloadSize };
 }
 
 /** The store paths an installable stands for, with the names of their outputs. */
-function results(store: LocalStore, { targets, paths }: Resolved, { impure }: BuildReport): LinkedResult[] {
-  const built = targets.flatMap(({ drvPath, outputs }) => {
+function results(store: LocalStore, { targets, paths }: Resolved, { impure, followed }: BuildReport): LinkedResult[] {
+  const built = targets.flatMap((target) => {
+    const { drvPath, outputs, through } = followed.get(target) ?? target;
+    // Only planned: nobody knows yet.
+    if (through !== undefined) return [];
     const drv = store.readDerivation(drvPath);
     return (outputs ?? Object.keys(drv.outputs)).map((output) => ({
       output,
@@ -76,10 +81,15 @@ function results(store: LocalStore, { targets, paths }: Resolved, { impure }: Bu
 }
 
 /** In the shape of `nix build --json`. */
-function resultJson({ attribute, targets }: Resolved, linked: readonly LinkedResult[]): Record<string, unknown> {
+function resultJson(
+  { attribute, targets: [target] }: Resolved,
+  linked: readonly LinkedResult[],
+  { followed }: BuildReport,
+): Record<string, unknown> {
+  const { drvPath } = (target && followed.get(target)) ?? target ?? {};
   return {
     ...(attribute === undefined ? {} : { attribute }),
-    ...(targets[0] === undefined ? {} : { drvPath: targets[0].drvPath }),
+    ...(drvPath === undefined ? {} : { drvPath }),
     outputs: Object.fromEntries(linked.map(({ output, path }) => [output, path])),
   };
 }

@@ -3,6 +3,7 @@ import { LogLines, readBuildLog } from "../../../../core/host/build-log/index.ts
 import type { Substituters } from "../../../../core/host/substitute/index.ts";
 import type { StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
+import { followTarget } from "../../follow-target.ts";
 import { type Resolved, resolveInstallables } from "../../resolve.ts";
 import { openStore } from "../../store.ts";
 import { openSubstituteStores } from "../../substitute.ts";
@@ -50,5 +51,5 @@ function derivationsOf({ targets, paths }: Resolved, store: ReturnType<typeof op
     const deriver = store.queryPathInfo(path)?.deriver;
     return deriver === undefined ? store.queryValidDerivers(path) : [deriver];
   });
-  return [...targets.map(({ drvPath }) => drvPath), ...derivers];
+  return [...targets.map((target) => followTarget(target, store).drvPath), ...derivers];
 }

@@ -79,7 +79,7 @@ export class Session {
   async build(text: string): Promise<readonly StorePath[]> {
     const result = await this.#ask(text, "value");
     await realisePlan(this.#store, result.plan);
-    const targets = result.context.map(({ drvPath, outputs }) => ({ drvPath: parseStorePath(drvPath), outputs }));
+    const targets = result.context.map((item) => ({ ...item, drvPath: parseStorePath(item.drvPath) }));
     const report = await realise(targets, { context: this.#asked(), store: this.#store, flags: this.#flags });
     return report.outputs;
   }

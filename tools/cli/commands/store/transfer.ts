@@ -8,6 +8,7 @@ import { type AnyStore, copyPaths, copyRealisations } from "../../../../core/hos
 import { forgetLookups } from "../../../../core/host/substitute/index.ts";
 import { parseStorePath, type PublicKey, type Realisation, type StorePath } from "../../../../core/store/index.ts";
 import type { CliContext } from "../../context.ts";
+import { followTarget } from "../../follow-target.ts";
 import { resolveInstallables } from "../../resolve.ts";
 import { formatBytes } from "../../text.ts";
 import { LiveBlock } from "../../ui/live-block.ts";
@@ -107,24 +108,25 @@ export async function pathsOf(texts: readonly string[], options: PathsOfOptions)
   const targets = resolved.flatMap((each) => each.targets);
   const others = [...files, ...resolved.flatMap((each) => each.paths)];
   if (flags.derivation)
-    return { paths: [...others, ...targets.map(({ drvPath }) => parseStorePath(drvPath))], ids: [] };
-  let impure: BuildReport["impure"] | undefined;
+    return { paths: [...others, ...targets.map((target) => followTarget(target, store).drvPath)], ids: [] };
+  let report: BuildReport | undefined;
   if (build && targets.length > 0) {
     const { realise } = await import("../../realise.ts");
-    ({ impure } = await realise(targets, {
+    report = await realise(targets, {
       context,
       store,
       flags: { ...BUILD, quiet: flags.quiet, offline: flags.offline },
-    }));
+    });
   }
   const outputs: StorePath[] = [];
   const ids: string[] = [];
-  for (const { drvPath, outputs: names } of targets) {
+  for (const target of targets) {
+    const { drvPath, outputs: names } = report?.followed.get(target) ?? followTarget(target, store);
     const derivation = store.readDerivation(drvPath);
     for (const name of names ?? Object.keys(derivation.outputs)) {
       const isStated = derivation.outputs[name]?.path !== "";
       const id = isStated || isImpure(derivation) ? undefined : store.realisationIds(derivation).get(name);
-      const known = impure?.get(outputId({ drvPath, output: name })) ?? store.findOutput(derivation, name);
+      const known = report?.impure.get(outputId({ drvPath, output: name })) ?? store.findOutput(derivation, name);
       const path = known ?? (id === undefined ? undefined : (await options.findRealisation?.(id))?.outPath);
       if (path === undefined) throw noPath(name, drvPath);
       outputs.push(path);
