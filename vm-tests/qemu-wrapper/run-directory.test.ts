@@ -33,11 +33,13 @@ test("makeRunDirectory() removes the folders of processes that were killed, and 
     const old = mkdtempSync(join(root, "floe-vm-"));
     const used = mkdtempSync(join(root, "floe-vm-"));
     writeFileSync(join(used, "0.sock"), "");
-    for (const path of [old, used]) utimesSync(path, 1, 1);
+    const marked = mkdtempSync(join(root, "floe-vm-"));
+    writeFileSync(join(marked, "owner"), "");
+    for (const path of [old, used, marked]) utimesSync(path, 1, 1);
     const other = join(root, "floe-else");
     mkdirSync(other);
     const run = makeRunDirectory(root);
-    assert.equal([killed.path, old].map(existsSync), [false, false]);
+    assert.equal([killed.path, old, marked].map(existsSync), [false, false, false]);
     assert.equal([alive.path, fresh, used, other].map(existsSync), [true, true, true, true]);
     assert.is(readFileSync(join(run.path, "owner"), "utf8"), ownMark());
     run.remove();

@@ -18,7 +18,7 @@ const PREFIX = "floe-vm-";
 /** File of a folder that says whose it is. */
 const OWNER = "owner";
 
-/** A folder without that file is being made, or its maker was killed just then; that takes no hour. */
+/** A folder without that file, or with an empty one, is being made, or its maker was killed just then; that takes no hour. */
 const HOUR_MS = 3_600_000;
 
 const swept = new Set<string>();
@@ -29,8 +29,14 @@ export function makeRunDirectory(parent: string = tmpdir()): RunDirectory {
   if (!swept.has(short)) sweep(short);
   swept.add(short);
   const path = mkdtempSync(join(short, PREFIX));
-  writeFileSync(join(path, OWNER), ownMark());
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  const remove = (): void => rmSync(path, { recursive: true, force: true });
+  try {
+    writeFileSync(join(path, OWNER), ownMark());
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { path, remove };
 }
 
 /** Remove the folders of this user whose processes are gone. */
@@ -42,16 +48,20 @@ function sweep(parent: string): void {
       if (!info.isDirectory() || info.uid !== process.getuid?.()) continue;
       const mark = readMark(path);
       if (mark !== undefined && isGone(mark)) rmSync(path, { recursive: true, force: true });
-      else if (mark === undefined && Date.now() - info.mtimeMs > HOUR_MS) rmdirSync(path);
+      else if (mark === undefined && Date.now() - info.mtimeMs > HOUR_MS) {
+        rmSync(join(path, OWNER), { force: true });
+        rmdirSync(path);
+      }
     } catch {
       // Another process removes it as well, or it is none of ours after all: what is in the way of sweeping is in nobody's way.
     }
   }
 }
 
+/** The mark in a folder; one that is about to be written is none. */
 function readMark(path: string): string | undefined {
   try {
-    return readFileSync(join(path, OWNER), "utf8");
+    return readFileSync(join(path, OWNER), "utf8") || undefined;
   } catch {
     return undefined;
   }
