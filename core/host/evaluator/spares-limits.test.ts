@@ -58,13 +58,23 @@ spareTest("a third process that two commands leave at once ends with the next th
   const [first, second, third, fourth] = commands as [WatchedStart, WatchedStart, WatchedStart, WatchedStart];
   first.leave();
   await until("the first stands ready", () => countReady(cache) === 1);
+  const settled = () =>
+    until(
+      "those that are made stand ready",
+      () => countReady(cache) >= 2 && countReady(cache) === namesIn(cache).length,
+    );
   // The later one does not see what the other is making, unless that is quick.
   second.leave();
   third.leave();
-  await until("theirs stand ready", () => countReady(cache) >= 2 && countReady(cache) === namesIn(cache).length);
+  await settled();
   assert.ok(countReady(cache) <= 3);
-  fourth.leave();
-  await until("there are two", () => countReady(cache) === 2 && namesIn(cache).length === 2);
+  // What has just begun cannot be had yet, so it may be left to the one after the next.
+  for (let next: WatchedStart = fourth, tries = 0; ; next = await askOf(cache, makeFlake())) {
+    next.leave();
+    await settled();
+    if (countReady(cache) === 2) break;
+    assert.ok(++tries < 20, `${tries} commands later there are ${countReady(cache)}`);
+  }
   rmSync(`${cache}/spares`, { recursive: true });
 });
 
@@ -99,6 +109,8 @@ spareTest("a process stands ready only where the machine has memory for it", asy
     assert.equal(await once(child, "exit"), [0, null]);
   };
   await command(1023);
+  // Long enough for one to have a folder.
+  await sleep(1000);
   assert.equal(namesIn(cache), []);
   await command(1024);
   await until("it stands ready", () => countReady(cache) === 1);
