@@ -1,8 +1,7 @@
-import { constants, readFileSync } from "node:fs";
+import { constants, readFileSync, writeFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CloningMethod, type MemoryFile, saveState } from "qemu-wrapper";
-import { writeFileAtomic } from "../../core/host/files/index.ts";
 import type { Boot } from "./boot.ts";
 
 /** Files of a frozen machine in its folder. Its disks lie there under the names they have in a machine's own folder. */
@@ -48,8 +47,8 @@ export function copyOf({ folder, method }: FrozenMachine): {
 export async function freeze(boot: Boot, { folder, method }: FrozenMachine): Promise<void> {
   const { qmp } = boot.machine;
   await saveState(qmp, { file: join(folder, STATE), withoutMemory: method === "shared-memory", signal: boot.signal });
-  writeFileAtomic(join(folder, CONSOLE), boot.console.text());
-  writeFileAtomic(join(folder, JOURNAL), boot.journal.text());
+  writeFileSync(join(folder, CONSOLE), boot.console.text());
+  writeFileSync(join(folder, JOURNAL), boot.journal.text());
 }
 
 /** Copy a disk's file, which its machine must not be writing to. */

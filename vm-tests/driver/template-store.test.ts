@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultTemplateFolder, type TemplateFacts, TemplateStore, templateKey } from "./template-store.ts";
+import { templateKey } from "./template.ts";
+import { defaultTemplateFolder, type TemplateFacts, TemplateStore } from "./template-store.ts";
 
 const root = mkdtempSync(join(tmpdir(), "floe-template-store-test-"));
 test.after(() => rmSync(root, { recursive: true, force: true }));

@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import {
   closeSync,
   mkdirSync,
@@ -206,11 +205,6 @@ export class TemplateStore implements TemplateHolder {
       }
     }
   }
-}
-
-/** The key of what a template is made of: a digest of its facts, in a fixed order. */
-export function templateKey(facts: readonly string[]): string {
-  return hash("sha256", JSON.stringify(facts));
 }
 
 /** Bytes that files take on disk, which for a sparse one is less than its size. */

@@ -3,9 +3,10 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import type { Accelerator, CloningMethod } from "qemu-wrapper";
 import type { MachineManifest } from "../manifest.ts";
 import type { Boot } from "./boot.ts";
+import { comeToRest } from "./come-to-rest.ts";
 import { Deadline } from "./deadline.ts";
 import { freeze } from "./frozen.ts";
-import { type TemplateFacts, type TemplateHolder, templateKey } from "./template-store.ts";
+import type { TemplateFacts, TemplateHolder } from "./template-store.ts";
 import { withDeadline } from "./wait.ts";
 import type { Zygotes } from "./zygotes.ts";
 
@@ -20,7 +21,7 @@ export interface Templates {
 }
 
 /** Changes whenever a template would be made or used in another way. */
-const FORMAT = "floe-vm-template-2";
+const FORMAT = "floe-vm-template-3";
 
 /** Seconds of the guest until its units have settled. */
 const SETTLE_SECONDS = 180;
@@ -58,7 +59,7 @@ export function templateKeyOf(options: TemplateKeyOptions): string {
 
 /**
  * Bring a machine that has just been started to the state that copies begin with, and freeze it: all that belongs to its boot is done, its
- * disk is synced, and the programs every test uses are in its memory.
+ * disk is synced, nothing goes on in it, and the programs every test uses are in its memory.
  */
 export async function settleAndFreeze(
   boot: Boot,
@@ -81,8 +82,15 @@ export async function settleAndFreeze(
     return { ...options.facts, refused };
   }
   await boot.agent.exec(["bash", "-c", "sync; cat /proc/uptime"]).result;
+  // What is under way when it is frozen would be done by each copy anew, just when its first command is waited for.
+  await comeToRest(boot.machine.process.pid, boot.clock, boot.signal);
   await freeze(boot, { folder, method: options.method });
   return options.facts;
+}
+
+/** The key of what a template is made of: a digest of its facts, in a fixed order. */
+export function templateKey(facts: readonly string[]): string {
+  return hash("sha256", JSON.stringify(facts));
 }
 
 function sampleOf(file: string): string {

@@ -26,6 +26,15 @@ test("makeArguments() doubles commas and numbers disks, ports and sockets", () =
   assert.is(args[args.indexOf("-append") + 1], "root=/dev/vda quiet");
 });
 
+test("makeArguments() gives no kernel to a machine whose state is incoming", () => {
+  const kernel = { image: "/k", initrd: "/i", commandLine: "quiet" };
+  const args = makeArguments({ ...tiny, kernel, incoming: true });
+  assert.equal(
+    args.filter((word) => ["-kernel", "-append", "-initrd", "/k", "/i", "quiet"].includes(word)),
+    [],
+  );
+});
+
 test("makeArguments() puts memory into a file that is shared or private", () => {
   const args = makeArguments({ ...tiny, memoryFile: { file: "/r,am", shared: true }, incoming: true });
   assert.is(

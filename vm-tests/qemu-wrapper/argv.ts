@@ -36,7 +36,7 @@ export interface MachineShape {
   readonly cpu?: string;
   /** Room for translated code, in MiB. Default: 256, enough for a boot. */
   readonly translationMiB?: number;
-  /** Direct kernel boot. */
+  /** Direct kernel boot. One whose state is {@link incoming} has its kernel in its memory, and QEMU reads none. */
   readonly kernel?: { readonly image: string; readonly initrd?: string; readonly commandLine?: string };
   /** Firmware in place of the usual one. */
   readonly firmware?: string;
@@ -98,6 +98,16 @@ function memoryArguments({ memoryMiB, memoryFile }: MachineShape, name: string):
   ];
 }
 
+function kernelArguments({ kernel, incoming = false }: MachineShape): string[] {
+  if (kernel === undefined || incoming) return [];
+  return [
+    "-kernel",
+    kernel.image,
+    ...(kernel.commandLine === undefined ? [] : ["-append", kernel.commandLine]),
+    ...(kernel.initrd === undefined ? [] : ["-initrd", kernel.initrd]),
+  ];
+}
+
 function slotArguments(count: number): string[] {
   return Array.from({ length: count }, (_, index) => [
     "-device",
@@ -120,7 +130,7 @@ function folderArguments(folders: readonly SharedFolder[]): string[] {
  * A guest that asks for a reboot ends QEMU, so that each boot is a process of its own with its own streams.
  */
 export function makeArguments(shape: MachineShape): string[] {
-  const { kernel, accelerator, translationMiB = 256 } = shape;
+  const { accelerator, translationMiB = 256 } = shape;
   const platform = platformOf(shape.architecture, accelerator);
   return [
     "-name",
@@ -145,9 +155,7 @@ export function makeArguments(shape: MachineShape): string[] {
     "virtio-rng-pci",
     ...(platform.generationId && shape.withoutGenerationId !== true ? ["-device", "vmgenid,guid=auto"] : []),
     ...(shape.firmware === undefined ? [] : ["-bios", shape.firmware]),
-    ...(kernel === undefined ? [] : ["-kernel", kernel.image]),
-    ...(kernel?.commandLine === undefined ? [] : ["-append", kernel.commandLine]),
-    ...(kernel?.initrd === undefined ? [] : ["-initrd", kernel.initrd]),
+    ...kernelArguments(shape),
     ...(shape.control === undefined
       ? []
       : [...socketDevice("control", shape.control), "-mon", "chardev=control,mode=control"]),

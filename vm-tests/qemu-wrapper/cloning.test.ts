@@ -19,12 +19,14 @@ import {
   makeRunDirectory,
   probe,
   probeCloning,
+  probeGuest,
   readCounts,
   restoreState,
   saveSnapshot,
   saveState,
   tinyGuestShape,
   VirtualMachine,
+  type VirtualMachineShape,
 } from "./index.ts";
 import { HAS_QEMU } from "./testing.ts";
 
@@ -45,6 +47,34 @@ async function failure(work: Promise<unknown>): Promise<{ code: string; message:
 
 withQemu("probe() runs the twin for aarch64, too", async () => {
   for (const architecture of PLATFORMS) assert.is((await probe({ accelerator: "tcg", architecture })).kind, "ran");
+});
+
+(hasArm ? withQemu : test.skip)("a copy turns itself off, though QEMU was given no kernel for it", async () => {
+  const architecture = "aarch64";
+  const run = makeRunDirectory(folder);
+  const memory = join(run.path, "ram");
+  const file = join(run.path, "state");
+  const { bytes, exitStatus, ...guest } = probeGuest(architecture);
+  writeFileSync(join(run.path, "guest"), bytes);
+  const start = (shape: Partial<VirtualMachineShape>): Promise<VirtualMachine> =>
+    VirtualMachine.start({
+      shape: {
+        ...{ name: "off", architecture, accelerator: "tcg" },
+        ...tinyGuestShape({ ...guest, bytes }, join(run.path, "guest")),
+        ...shape,
+      },
+      folder: makeRunDirectory(run.path).path,
+      onConsole: () => {},
+    });
+  const original = await start({ paused: true, memoryFile: { file: memory, shared: true } });
+  await saveState(original.qmp, { file, withoutMemory: true });
+  await original.quit();
+  rmSync(join(run.path, "guest"));
+  const copy = await start({ incoming: true, memoryFile: { file: memory, shared: false } });
+  await restoreState(copy, { file, withoutMemory: true });
+  await copy.qmp.command("cont");
+  assert.is((await copy.process.exited).status, exitStatus);
+  run.remove();
 });
 
 withQemu(

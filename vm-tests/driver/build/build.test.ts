@@ -122,16 +122,25 @@ test("addTestDerivation() knows places of its sources on this machine", async ()
   assert.is(made.onHost(`${source}/floe/vm-tests/story.ts`), join(import.meta.dirname, "../../story.ts"));
 });
 
-/** What the builder does, in a folder of its own. */
-function inside(wanted: number): { status: number | null; entries: WireEntry[]; rest: string[]; output?: string } {
-  const folder = flakeWith({ "story.ts": STORY, "wanted.ts": `export const wanted = ${wanted};` });
+/** What the builder does, from the sources that it has and in a folder of its own. */
+async function inside(
+  wanted: number,
+): Promise<{ status: number | null; entries: WireEntry[]; rest: string[]; output?: string }> {
+  const { store } = await openTemporaryStore();
+  const flakeFolder = flakeWith({ "story.ts": STORY, "wanted.ts": `export const wanted: number = ${wanted};` });
+  const storyFile = join(flakeFolder, "story.ts");
+  const { drvPath } = await addTestDerivation({ store, manifest, targets: [], storyFile, flakeFolder });
+  const folder = mkdtempSync(join(directory, "build-"));
   const out = join(folder, "out");
   writeFileSync(join(folder, "attrs.json"), JSON.stringify({ manifest, outputs: { out } }));
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "inside.ts"), join(folder, "story.ts")],
-    { cwd: folder, encoding: "utf8", env: { NIX_ATTRS_JSON_FILE: join(folder, "attrs.json") } },
-  );
+  const words = store
+    .readDerivation(drvPath)
+    .args.map((word) => (word.startsWith("/nix/store/") ? store.realPath(word) : word));
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, {
+    cwd: folder,
+    encoding: "utf8",
+    env: { NIX_ATTRS_JSON_FILE: join(folder, "attrs.json") },
+  });
   const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
   const reader = new WireReader();
   const entries = lines.map((line) => reader.read(line));
@@ -143,8 +152,8 @@ function inside(wanted: number): { status: number | null; entries: WireEntry[]; 
   };
 }
 
-test("the builder tells what happens, and leaves the same output each time", () => {
-  const { status, entries, rest, output } = inside(2);
+test("the builder tells what happens, and leaves the same output each time", async () => {
+  const { status, entries, rest, output } = await inside(2);
   assert.equal(rest, []);
   assert.is(status, 0);
   assert.is(output, "passed first\n");
@@ -155,8 +164,8 @@ test("the builder tells what happens, and leaves the same output each time", () 
   );
 });
 
-test("the builder of a story that fails has no output, and tells the failure with its place", () => {
-  const { status, entries } = inside(3);
+test("the builder of a story that fails has no output, and tells the failure with its place", async () => {
+  const { status, entries } = await inside(3);
   assert.is(status, 1);
   const result = entries
     .map(({ entry }) => entry as { kind?: string; failure?: { code: string; at: { line: number } } })

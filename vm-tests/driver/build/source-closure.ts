@@ -29,6 +29,7 @@ export interface SourceFile {
   readonly place: string;
   /** Where it lies on this machine. */
   readonly path: string;
+  /** What it says, without types: everything else in it stands where it did. */
   readonly bytes: Buffer;
 }
 
@@ -44,7 +45,7 @@ export function readSourceClosure({ entries, roots, floe }: SourceClosureOptions
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     const place = placeOf(file, roots);
     if (files.has(place)) continue;
-    const bytes = readFileSync(file);
+    const bytes = readSource(file);
     files.set(place, { place, path: file, bytes });
     for (const specifier of importsOf(file, bytes)) {
       const imported = resolveImport(specifier, file, floe);
@@ -65,11 +66,15 @@ export function placeOf(file: string, roots: readonly SourceRoot[]): string {
   });
 }
 
+/** A file as it lies in a source: JavaScript, under the name it has. */
+export function readSource(file: string): Buffer {
+  const bytes = readFileSync(file);
+  return [".ts", ".mts"].includes(extname(file)) ? Buffer.from(stripTypeScriptTypes(bytes.toString("utf8"))) : bytes;
+}
+
 function importsOf(file: string, bytes: Buffer): string[] {
-  const kind = extname(file);
-  if (kind === ".json") return [];
-  const text = bytes.toString("utf8");
-  const [imports] = parse(kind === ".ts" || kind === ".mts" ? stripTypeScriptTypes(text) : text, file);
+  if (extname(file) === ".json") return [];
+  const [imports] = parse(bytes.toString("utf8"), file);
   return imports.flatMap(({ specifier }) => (typeof specifier === "string" ? [specifier] : []));
 }
 

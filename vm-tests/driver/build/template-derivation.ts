@@ -13,7 +13,7 @@ import { sortedText } from "../../../core/base/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { VmTestManifest } from "../../manifest.ts";
 import { needsOf } from "../admission.ts";
-import { addSource } from "./add-source.ts";
+import { addSource, BEGIN } from "./add-source.ts";
 import { placeOf, readSourceClosure, type SourceRoot } from "./source-closure.ts";
 
 const FLOE: SourceRoot = { directory: fileURLToPath(new URL("../../../", import.meta.url)), name: "floe" };
@@ -55,7 +55,7 @@ export async function addTemplateDerivations(options: TemplateDerivationsOptions
       inputSources: [source],
       system: "x86_64-linux",
       builder: programs.node,
-      args: ["--disable-warning=ExperimentalWarning", `${source}/${placeOf(INSIDE, [FLOE])}`],
+      args: ["--disable-warning=ExperimentalWarning", `${source}/${BEGIN}`, `${source}/${placeOf(INSIDE, [FLOE])}`],
       env: {
         out: "",
         __json: formatStructuredAttrs({

@@ -13,7 +13,7 @@ import { sortedText } from "../../../core/base/index.ts";
 import type { StorePath } from "../../../core/store/index.ts";
 import type { VmTestManifest } from "../../manifest.ts";
 import { needsOf } from "../admission.ts";
-import { addSource } from "./add-source.ts";
+import { addSource, BEGIN } from "./add-source.ts";
 import { placeOf, readSourceClosure, type SourceRoot } from "./source-closure.ts";
 import { addTemplateDerivations, type TemplateDerivation } from "./template-derivation.ts";
 
@@ -66,7 +66,10 @@ export async function addTestDerivation(options: TestDerivationOptions): Promise
     inputSources: [source],
     system: "x86_64-linux",
     builder: programs.node,
-    args: [...NODE_FLAGS, `${source}/${placeOf(INSIDE, roots)}`, `${source}/${placeOf(storyFile, roots)}`],
+    args: [
+      ...NODE_FLAGS,
+      ...[BEGIN, placeOf(INSIDE, roots), placeOf(storyFile, roots)].map((place) => `${source}/${place}`),
+    ],
     env: {
       out: "",
       __json: formatStructuredAttrs({
