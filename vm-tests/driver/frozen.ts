@@ -5,7 +5,7 @@ import { type CloningMethod, type MemoryFile, saveState } from "qemu-wrapper";
 import type { Boot } from "./boot.ts";
 
 /** Files of a frozen machine in its folder. Its disks lie there under the names they have in a machine's own folder. */
-const MEMORY = "ram";
+export const MEMORY = "ram";
 const STATE = "state";
 const CONSOLE = "console.txt";
 const JOURNAL = "journal.txt";

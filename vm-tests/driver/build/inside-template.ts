@@ -21,7 +21,7 @@ interface Attributes {
 
 useOwnModules();
 const { runVmTest } = await import("../run.ts");
-const { BuiltTemplate, FACTS_FILE } = await import("../built-template.ts");
+const { BuiltTemplate, buildTemplate, FACTS_FILE } = await import("../built-template.ts");
 
 const attributes = JSON.parse(readFileSync(process.env["NIX_ATTRS_JSON_FILE"] ?? "", "utf8")) as Attributes;
 const { machine, manifest, programs, outputs } = attributes;
@@ -48,12 +48,15 @@ const result = await runVmTest({
   templates: {
     storeOf: () => ({
       async hold(_key, make) {
-        keepFacts(await make(outputs.out));
+        const frozen = join(process.cwd(), "frozen");
+        mkdirSync(frozen);
+        const facts = await make(frozen);
+        keepFacts(facts);
+        if (facts.refused === undefined) buildTemplate(frozen, outputs.out);
         return new BuiltTemplate(outputs.out).hold();
       },
     }),
-    // A file in the store cannot be mapped by a QEMU that wants to open it for writing.
-    method: "whole-state",
+    method: "shared-memory",
   },
   onEntry: (file, entry) => tell({ file, entry }),
   log: () => {},

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { VmTestManifest } from "../../manifest.ts";
 import { useOwnModules } from "../own-modules.ts";
+import type { TemplateHolder } from "../template-store.ts";
 import { tell, tellFolder } from "./tell.ts";
 
 interface Attributes {
@@ -31,6 +32,10 @@ function tellFiles(): void {
   for (const machine of Object.keys(manifest.machines)) tellFolder(folder, join(machine, "files"));
 }
 
+/** One for all machines that have it. */
+const built = new Map(Object.values(templates ?? {}).map((path) => [path, new BuiltTemplate(path)]));
+const storeOf = (machine: string): TemplateHolder => built.get(templates[machine] ?? "") ?? new BuiltTemplate("");
+
 process.env["PATH"] = manifest.programs.path.join(":");
 mkdirSync(folder);
 const story = await loadStory({ ...manifest, story: process.argv[2] ?? "" }, "/");
@@ -41,7 +46,7 @@ const result = await runVmTest({
   allowConsole: story.allowConsole,
   realPath: (path) => path,
   folder,
-  templates: { storeOf: (machine) => new BuiltTemplate(templates[machine] ?? ""), method: "whole-state" },
+  templates: { storeOf, method: "shared-memory" },
   // Whoever runs the build keeps it or not, and one that is kept shall not be another build.
   trace: true,
   onEntry: (file, entry) => tell({ file, entry }),
