@@ -124,8 +124,8 @@ function checkMayNeed(node: Pick<Node, "drvPath" | "drv">, input: Pick<Node, "dr
   );
 }
 
-/** @throws {CodedError} `build.not-a-plan` */
-function checkIsDerivation(drvPath: StorePath, output: string, path: StorePath): StorePath {
+/** What an output is as a derivation. @throws {CodedError} `build.not-a-plan` */
+export function checkIsPlan(drvPath: StorePath, output: string, path: StorePath): StorePath {
   if (isDerivationPath(path)) return path;
   throw new CodedError(
     "build.not-a-plan",
@@ -202,7 +202,8 @@ class Planner {
     this.#offers = new Offers((path) => options.isValid(path));
     for (const target of options.targets) {
       const { neededBy, isTarget, depth } = { neededBy: [], isTarget: true, depth: 0, ...target };
-      const found = this.#reach(target, { neededBy, isTarget, depth });
+      const by = neededBy.map((path) => ({ drvPath: path, drv: options.readDerivation(path) }));
+      const found = this.#reach(target, { by, isTarget, depth });
       if ("decision" in found && target.through !== undefined)
         this.#followed.set(target, { drvPath: found.drvPath, outputs: target.outputs });
     }
@@ -289,7 +290,7 @@ class Planner {
     const isThere = from.missing.has(first) ? undefined : this.#pathOf(drvPath, first);
     if (isThere !== undefined && depth <= MOST_FOLLOWED) {
       try {
-        const target = { drvPath: checkIsDerivation(drvPath, first, isThere), outputs, through: rest };
+        const target = { drvPath: checkIsPlan(drvPath, first, isThere), outputs, through: rest };
         return this.#reach(target, { ...want, depth });
       } catch (error) {
         if (!(error instanceof CodedError)) throw error;
@@ -298,20 +299,25 @@ class Planner {
     const id = [drvPath, ...through].join("!") as StorePath;
     const known = this.#follows.get(id);
     const follow: Follow = known ?? {
-      ...{ kind: "follow", id, drvPath, through, isTarget: want.isTarget, depth },
+      kind: "follow",
+      id,
+      drvPath,
+      through,
+      isTarget: want.isTarget,
+      depth,
       from: isThere === undefined ? from : undefined,
       neededBy: new Set(),
       outputs: new Set(),
     };
     follow.isTarget ||= want.isTarget;
-    for (const path of want.neededBy) follow.neededBy.add(path);
+    for (const needer of want.by) follow.neededBy.add(needer.drvPath);
     if (outputs === undefined) follow.outputs = undefined;
     else for (const output of outputs) follow.outputs?.add(output);
     this.#follows.set(id, follow);
     return follow;
   }
 
-  #want(drvPath: StorePath, outputs: readonly string[] | undefined, { neededBy, isTarget, depth }: Want): Node {
+  #want(drvPath: StorePath, outputs: readonly string[] | undefined, { by, isTarget, depth }: Want): Node {
     let node = this.#nodes.get(drvPath);
     const isNew = node === undefined;
     if (node === undefined) {
@@ -319,7 +325,7 @@ class Planner {
         drvPath,
         drv: this.#options.readDerivation(drvPath),
         missing: new Map(),
-        neededBy: neededBy[0],
+        neededBy: by[0]?.drvPath,
         isTarget,
         depth,
         dependencies: new Set(),
@@ -329,7 +335,7 @@ class Planner {
       checkMayBeImpure(drvPath, node.drv, this.#options.impure);
     }
     for (const name of outputs ?? []) checkOutput(drvPath, node.drv, name);
-    for (const path of neededBy) checkMayNeed({ drvPath: path, drv: this.#options.readDerivation(path) }, node);
+    for (const needer of by) checkMayNeed(needer, node);
     this.#nodes.set(drvPath, node);
     const before = node.missing.size;
     for (const name of outputs ?? outputNames(node.drv)) {
@@ -380,7 +386,7 @@ class Planner {
 
   #build(node: Node): undefined {
     node.decision = "build";
-    const want = { neededBy: [node.drvPath], isTarget: false, depth: node.depth };
+    const want = { by: [node], isTarget: false, depth: node.depth };
     for (const [input, outputs] of node.drv.inputDerivations) node.dependencies.add(this.#want(input, outputs, want));
     for (const input of node.drv.nestedInputs ?? []) {
       const found = this.#reach(input, want);
@@ -403,7 +409,9 @@ function missingPaths(node: Node): StorePath[] {
 type Unranked = Omit<BuildJob, "rank"> | Omit<SubstituteJob, "rank"> | Omit<FollowJob, "rank">;
 
 /** Who wants outputs, and how. */
-type Want = Pick<FollowJob, "neededBy" | "isTarget" | "depth">;
+interface Want extends Pick<FollowJob, "isTarget" | "depth"> {
+  readonly by: readonly Pick<Node, "drvPath" | "drv">[];
+}
 
 /** Jobs that make what is wanted of a derivation. */
 function jobsOf(node: Node): StorePath[] {

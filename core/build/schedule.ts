@@ -98,21 +98,28 @@ export class Schedule {
       this.#jobs.set(job.id, job);
       this.#state.set(job.id, "waiting");
       // Those that waited for it before have been told.
-      this.#dependents.set(job.id, []);
+      this.#dependents.delete(job.id);
     }
     for (const job of jobs) this.#await(job.id, job.dependencies);
     for (const kind of ["build", "fetch", "substitute", "follow"] as const) {
       const ready = jobs.filter((job) => job.kind === kind && (kind === "substitute" || this.#open.get(job.id) === 0));
-      if (ready.length > 0) this.#ready[kind].push(...ready);
-      if (ready.length > 0) this.#ready[kind].sort(byUrgency).reverse();
+      if (ready.length === 0) continue;
+      this.#ready[kind].push(...ready);
+      this.#ready[kind].sort(byUrgency).reverse();
     }
   }
 
   /** Let a job wait for those of the dependencies that are not done. */
   #await(id: StorePath, dependencies: readonly StorePath[]): void {
-    const open = dependencies.filter((dependency) => this.#state.get(dependency) !== "done");
-    this.#open.set(id, open.length);
-    for (const dependency of open) this.#dependents.get(dependency)?.push(id);
+    let open = 0;
+    for (const dependency of dependencies) {
+      if (this.#state.get(dependency) === "done") continue;
+      open++;
+      const list = this.#dependents.get(dependency);
+      if (list === undefined) this.#dependents.set(dependency, [id]);
+      else list.push(id);
+    }
+    this.#open.set(id, open);
   }
 
   /**

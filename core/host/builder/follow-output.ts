@@ -1,7 +1,7 @@
 import { CodedError } from "../../base/index.ts";
-import { type FollowJob, MOST_FOLLOWED, showFollowed } from "../../build/index.ts";
-import { type Derivation, isImpure } from "../../derivation/index.ts";
-import { isDerivationPath, type StorePath } from "../../store/index.ts";
+import { checkIsPlan, type FollowJob, MOST_FOLLOWED, showFollowed } from "../../build/index.ts";
+import type { Derivation } from "../../derivation/index.ts";
+import type { StorePath } from "../../store/index.ts";
 import type { LocalStore } from "../local-store/index.ts";
 import type { BuildOptions } from "./build-paths.ts";
 import { type MadePlan, makePlan } from "./make-plan.ts";
@@ -35,7 +35,7 @@ export async function followOutput(
   const rest = through.slice(1);
   const target = { drvPath, outputs: job.outputs, ...(rest.length === 0 ? {} : { through: rest }) };
   try {
-    if (!isDerivationPath(drvPath)) throw notAPlan(drvPath);
+    checkIsPlan(job.drvPath, through[0] as string, drvPath);
     if (depth > MOST_FOLLOWED) throw withoutEnd(drvPath);
     const made = await makePlan({
       store,
@@ -54,14 +54,6 @@ export async function followOutput(
     const needed = neededBy.map((path) => `"${path}" needs it`);
     throw new CodedError(code, message, { hint, details: [...details, origin, ...needed], exitCode, cause });
   }
-}
-
-function notAPlan(path: StorePath): CodedError {
-  return new CodedError(
-    "build.not-a-plan",
-    `Cannot build what "${path}" describes: its name does not end in ".drv", so it is no derivation`,
-    { hint: 'Name what writes it after what it is to build, with ".drv" at the end.' },
-  );
 }
 
 function withoutEnd(path: StorePath): CodedError {

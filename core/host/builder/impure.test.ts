@@ -4,9 +4,15 @@ import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { formatHash, hashBytes } from "../../base/index.ts";
-import type { DerivationValue } from "../../derivation/index.ts";
+import {
+  type Derivation,
+  type DerivationValue,
+  formatDerivation,
+  outputOf,
+  placeholder,
+} from "../../derivation/index.ts";
 import { isVerifiablyContentAddressed, type PathInfo, type StorePath } from "../../store/index.ts";
-import type { BuildOptions } from "./build-paths.ts";
+import { type BuildOptions, buildPaths } from "./build-paths.ts";
 import { openBuildBench } from "./testdata/build-bench.ts";
 
 const test = suite("impure derivations");
@@ -105,6 +111,46 @@ if (typeof bench === "string") {
     assert.is(text(out), `${doc}\n`);
     assert.equal(report.impure.get(`${value.drvPath}!doc`), doc);
     assert.match(store.queryPathInfo(out)?.ca ?? "", /^text:sha256:/);
+  });
+
+  test("what an impure builder writes is for impure derivations, and written each time", async () => {
+    const written = (name: string, drv: Derivation, options: object) =>
+      script(`printf '%s' "$term" | tr @ 1 > $out`, {
+        ...{ name, env: { term: formatDerivation(drv).replaceAll("1", "@") } },
+        ...{ contentAddressed: { method: "text", algorithm: "sha256" }, ...options },
+      });
+    const template = store.readDerivation((await script("true")).drvPath as StorePath);
+    const env = { PATH: template.env["PATH"] as string };
+    const plain: Derivation = {
+      ...template,
+      ...{ name: "plain", args: ["sh", "-ec", "echo plain > $out"], env: { ...env, out: "" } },
+      outputs: { out: { path: "", hashAlgorithm: "", hash: "" } },
+    };
+    const changing: Derivation = {
+      ...plain,
+      ...{ name: "changing", env: { ...env, out: placeholder("out") } },
+      outputs: { out: { path: "", hashAlgorithm: "r:sha256", hash: "impure" } },
+    };
+    const writer = await written("plain.drv", plain, impure);
+    const other = await written("changing.drv", changing, {});
+    const pure = await script(`cat ${outputOf(writer)} > $out`, { name: "pure-user" });
+    assert.is(await codeOf(build(pure)), "build.impure-input");
+    const late = await build(await script(`cat ${outputOf(other)} > $out`, { name: "late-user" }));
+    assert.equal([late.exitCode, late.failures.map(({ error }) => error.code)], [100, ["build.impure-input"]]);
+    const user = await script(`cat ${outputOf(writer)} ${outputOf(other)} > $out`, { name: "user", ...impure });
+    for (const count of [4, 3]) {
+      const report = await build(user);
+      assert.equal(
+        [report.exitCode, report.built.length],
+        [0, count],
+        report.failures.map(({ error }) => error.message).join(),
+      );
+      assert.is(readFileSync(store.realPath(report.outputs[0] as StorePath), "utf8"), "plain\nplain\n");
+    }
+    const target = { drvPath: writer.drvPath as StorePath, through: ["out"] };
+    const report = await buildPaths({ store, targets: [target], options: { impureDerivations: true } });
+    assert.equal([report.exitCode, report.built, report.outputs.length], [0, [writer.drvPath], 1]);
+    assert.match(report.followed.get(target)?.drvPath ?? "", /-plain\.drv$/);
   });
 
   test.after(() => bench.close());

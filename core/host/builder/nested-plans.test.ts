@@ -5,7 +5,6 @@ import type { CodedError } from "../../base/index.ts";
 import { type BuildEvent, type BuildTarget, MOST_FOLLOWED, shortName } from "../../build/index.ts";
 import {
   type Derivation,
-  type DerivationOptions,
   type DerivationValue,
   derivationPath,
   downstreamPlaceholder,
@@ -196,11 +195,8 @@ if (typeof bench === "string") {
     const right = completeOutputs(inner("right", "echo > $out"), {
       inputs: makeInputHashes((path) => store.readDerivation(path)),
     });
-    const misnamed = await script(WRITE, {
-      name: "wrong.drv",
-      env: { term: hidden(right) },
-      ...text,
-    });
+    const term = hidden(right).replaceAll("/nix/store", "/nix/%tore");
+    const misnamed = await script(WRITE.replace("@ 1", "@% 1s"), { name: "wrong.drv", env: { term }, ...text });
     const named = await faults(await script(`cat ${outputOf(misnamed)} > $out`, { name: "user-of-wrong" }));
     assert.equal(named.codes, ["build.not-a-derivation"]);
     assert.match(named.error?.hint ?? "", /says that it is "right".*"right\.drv"/);

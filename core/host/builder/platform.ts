@@ -65,7 +65,9 @@ export function checkPlatform(drv: Derivation, platform: Platform): void {
           ? "The device /dev/kvm is missing, or this user may not open it."
           : missing.includes(UID_RANGE)
             ? hintOfRange()
-            : "Build it on a machine that has them, or take them out of requiredSystemFeatures.",
+            : missing.includes("recursive-nix")
+              ? "No builder can ask the store here. It can write derivations, whose outputs others use by outputOf()."
+              : "Build it on a machine that has them, or take them out of requiredSystemFeatures.",
       },
     );
   }

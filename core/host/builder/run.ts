@@ -246,8 +246,11 @@ export class Run {
     // Only what is registered can be read, and what that refers to is.
     await this.#registration.drained();
     const found = await followOutput(job, this.#followed(job), {
-      ...{ store: this.#store, outputs: this.#outputs, derivations: this.#options.derivations },
-      ...{ options: this.#options, refused: this.#options.refused },
+      store: this.#store,
+      outputs: this.#outputs,
+      derivations: this.#options.derivations,
+      options: this.#options,
+      refused: this.#options.refused,
     });
     this.#abort.signal.throwIfAborted();
     const { jobs, wanted } = found.plan;

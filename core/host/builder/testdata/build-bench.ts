@@ -9,7 +9,7 @@ import { findSandboxSupport } from "../../sandbox/index.ts";
 import { type BuildOptions, type BuildReport, buildPaths } from "../build-paths.ts";
 import { findBusybox, type TestBusybox } from "./busybox.ts";
 
-const APPLETS = "sh ls cat id mkdir ln cp rm touch sleep wc env stat test readlink chmod head seq dd nc hostname ifconfig tty mkfifo mknod mount mv grep xargs tr truncate kill".split(" ");
+const APPLETS = "sh ls cat id mkdir ln cp rm touch sleep wc env stat test readlink chmod head seq dd nc hostname ifconfig tty mkfifo mknod mount mv grep xargs tr truncate kill sed cut sha256sum".split(" ");
 
 /** A store of its own in a temporary directory, with one program to build with. */
 export interface BuildBench {
