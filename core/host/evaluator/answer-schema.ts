@@ -92,7 +92,9 @@ const answer = v.variant("kind", [
 const evaluatorAnswer = v.object({
   answer,
   files: v.array(v.object({ path: text, size: v.number(), ctimeNs: text, ino: text, sha256: text })),
-  trees: v.array(v.object({ path: text, fingerprint: text })),
+  trees: v.array(
+    v.object({ path: text, of: v.optional(v.union([v.literal("names"), v.array(text)])), fingerprint: text }),
+  ),
   ways: v.array(v.object({ path: text, target: v.optional(text) })),
   near: v.optional(place),
 });

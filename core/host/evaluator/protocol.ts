@@ -197,9 +197,12 @@ export interface WayRead {
   readonly target?: string | undefined;
 }
 
-/** A tree that was hashed: a digest over names, kinds, sizes, times and inodes of its entries; empty when it cannot be relied on. */
+/** What was looked at of a tree. */
 export interface TreeRead {
   readonly path: string;
+  /** Its entries that were hashed, relative to it; `names`: it was listed. Default all that count were hashed. */
+  readonly of?: readonly string[] | "names" | undefined;
+  /** A digest over names and kinds of entries, and of those that were hashed over sizes, times and inodes; empty when it cannot be relied on. */
   readonly fingerprint: string;
 }
 

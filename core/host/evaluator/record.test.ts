@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { evaluate } from "./evaluate.ts";
+import { evaluate, type EvaluationResult } from "./evaluate.ts";
 import type { LockedFlake, Question } from "./locked-flake.ts";
 import { Records } from "./record.ts";
 import { flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
@@ -12,15 +13,20 @@ const text = flakeText(
   'import { local } from "#floe/derivation";\nimport { b } from "./b.ts";',
 );
 
-async function recorded(): Promise<{ folder: string; flake: LockedFlake; records: Records }> {
+async function recorded(
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ folder: string; flake: LockedFlake; records: Records }> {
   const folder = makeFolder({
     "flake/flake.config.ts": text,
     "flake/b.ts": "export const b: string = 'b';\n",
     "flake/tree/file": "one",
     "flake/unused": "x",
   });
+  writeFiles(`${folder}/flake`, more);
   const records = new Records(`${folder}/records`);
   const flake = flakeIn(`${folder}/flake`);
+  // Younger files are compared by their contents.
+  await sleep(150);
   await evaluate({ flake, question, records });
   return { folder, flake, records };
 }
@@ -56,6 +62,30 @@ test("Records find() has no answer after a tree that was hashed changed", async 
     const { flake, records } = await recorded();
     change(`${flake.directory}/tree`);
     assert.not.ok(records.find(flake, question));
+  }
+});
+
+test("Records find() of a tree with a filter: names count, and all of what the filter leaves", async () => {
+  const filtered = text.replace('local("./tree")', 'local("./tree", { filter: (name) => !name.endsWith(".o") })');
+  const changes: [boolean, (tree: string) => void][] = [
+    [true, (tree) => writeFileSync(`${tree}/left.o`, "another")],
+    [true, (tree) => chmodSync(`${tree}/left.o`, 0o700)],
+    [false, (tree) => writeFileSync(`${tree}/file`, "two")],
+    [false, (tree) => chmodSync(`${tree}/file`, 0o700)],
+    [false, (tree) => writeFileSync(`${tree}/new.o`, "")],
+    [false, (tree) => writeFileSync(`${tree}/folder/new`, "")],
+    [false, (tree) => rmSync(`${tree}/left.o`)],
+    [false, (tree) => rmSync(`${tree}/folder`, { recursive: true })],
+    [false, (tree) => renameSync(`${tree}/folder`, `${tree}/left.o`.replace("left", "folder"))],
+  ];
+  for (const [holds, change] of changes) {
+    const { flake, records } = await recorded({ "flake.config.ts": filtered, "tree/left.o": "", "tree/folder/c": "" });
+    const { watched } = records.find(flake, question) as EvaluationResult;
+    const tree = `${flake.directory}/tree`;
+    const paths = watched?.() ?? [];
+    assert.ok(paths.includes(`${tree}/file`) && paths.includes(`${tree}/folder`) && !paths.includes(`${tree}/left.o`));
+    change(tree);
+    assert.is(records.find(flake, question) !== undefined, holds, `${change}`);
   }
 });
 

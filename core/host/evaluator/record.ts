@@ -9,12 +9,12 @@ import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
 import type { FileRead, TreeRead, WayRead } from "./protocol.ts";
 import { StrippedCache } from "./stripped-cache.ts";
-import { fingerprintTree } from "./tree-fingerprint.ts";
+import { fingerprintEntries, fingerprintNames, fingerprintTree, listTree } from "./tree-fingerprint.ts";
 import { trimRecords } from "./trim-records.ts";
 import { pathsOfReads } from "./watch-record.ts";
 
 /** Changes when records of an older shape must not be read. */
-const RECORD_VERSION = 3;
+const RECORD_VERSION = 4;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
@@ -159,9 +159,15 @@ function isSameFile({ path, size, ctimeNs, ino, sha256: expected }: FileRead): b
   return sha256(readFileSync(path)) === expected;
 }
 
-function isSameTree({ path, fingerprint }: TreeRead, flake: FlakeLocation): boolean {
+function isSameTree({ path, of, fingerprint }: TreeRead, flake: FlakeLocation): boolean {
   if (!existsSync(path)) return false;
-  return fingerprintTree(path, (relative) => countsIn(flake, `${path}/${relative}`)).digest === fingerprint;
+  const counts = (relative: string): boolean => countsIn(flake, `${path}/${relative}`);
+  if (of === undefined) return fingerprintTree(path, counts).digest === fingerprint;
+  if (of === "names") return fingerprintNames(listTree(path, counts)) === fingerprint;
+  return (
+    of.every((relative) => counts(relative) && lstatSync(`${path}/${relative}`, { throwIfNoEntry: false })) &&
+    fingerprintEntries(path, of).digest === fingerprint
+  );
 }
 
 /** Whether an entry of a tree counts: all of it does, but of a checkout what git counts. */

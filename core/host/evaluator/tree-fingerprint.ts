@@ -28,24 +28,82 @@ export interface TreeFingerprint {
  * @param counts Says which entries, relative to the tree, count; a folder that does not is not entered.
  */
 export function fingerprintTree(hostPath: string, counts: (relative: string) => boolean): TreeFingerprint {
-  // All at once: to hand over each entry takes longer than to hash it.
-  let text = "";
-  let changedMs = 0;
+  const stats = new StatText(hostPath);
   const walk = (relative: string): void => {
-    const path = relative === "" ? hostPath : `${hostPath}/${relative}`;
-    const { mode, size, ctimeMs, ino } = lstatSync(path);
-    // The time of a folder also changes with entries that do not count.
-    if ((mode & constants.S_IFMT) !== constants.S_IFDIR) {
-      text += `${relative}\0${mode}\0${size}\0${ctimeMs}\0${ino}\0`;
-      if (ctimeMs > changedMs) changedMs = ctimeMs;
-      return;
-    }
-    text += `${relative}\0${mode}\0`;
-    for (const name of readdirSync(path).sort()) {
+    if (!stats.add(relative)) return;
+    for (const name of readdirSync(at(hostPath, relative)).sort()) {
       const below = relative === "" ? name : `${relative}/${name}`;
       if (counts(below)) walk(below);
     }
   };
   walk("");
-  return { digest: digestOf("sha256", text), young: isYoung(BigInt(Math.ceil(changedMs)) * 1_000_000n) };
+  return stats.fingerprint();
+}
+
+/**
+ * {@link fingerprintTree} of the tree itself and these entries of it, whatever else it has.
+ *
+ * @throws {Error} where one of them is missing.
+ */
+export function fingerprintEntries(hostPath: string, entries: readonly string[]): TreeFingerprint {
+  const stats = new StatText(hostPath);
+  stats.add("");
+  for (const entry of entries) stats.add(entry);
+  return stats.fingerprint();
+}
+
+export type TreeEntry = readonly [relative: string, kind: "file" | "directory" | "symlink"];
+
+/** What a tree has, in an order that does not depend on the machine. @param counts As of {@link fingerprintTree}. */
+export function listTree(hostPath: string, counts: (relative: string) => boolean): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  const walk = (folder: string): void => {
+    const found = readdirSync(at(hostPath, folder), { withFileTypes: true });
+    for (const entry of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const relative = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (!counts(relative)) continue;
+      entries.push([relative, entry.isDirectory() ? "directory" : entry.isSymbolicLink() ? "symlink" : "file"]);
+      if (entry.isDirectory()) walk(relative);
+    }
+  };
+  walk("");
+  return entries;
+}
+
+/** Digest over names and kinds. */
+export function fingerprintNames(entries: readonly TreeEntry[]): string {
+  return digestOf("sha256", entries.map(([relative, kind]) => `${relative}\0${kind}\0`).join(""));
+}
+
+/** What would change with entries of a tree, as a text: to hand over each entry to a hash takes longer than to hash it. */
+class StatText {
+  readonly #hostPath: string;
+  #text = "";
+  #changedMs = 0;
+
+  constructor(hostPath: string) {
+    this.#hostPath = hostPath;
+  }
+
+  /** @returns whether it is a folder. */
+  add(relative: string): boolean {
+    const { mode, size, ctimeMs, ino } = lstatSync(at(this.#hostPath, relative));
+    // The time of a folder also changes with entries that do not count.
+    if ((mode & constants.S_IFMT) === constants.S_IFDIR) {
+      this.#text += `${relative}\0${mode}\0`;
+      return true;
+    }
+    this.#text += `${relative}\0${mode}\0${size}\0${ctimeMs}\0${ino}\0`;
+    if (ctimeMs > this.#changedMs) this.#changedMs = ctimeMs;
+    return false;
+  }
+
+  fingerprint(): TreeFingerprint {
+    const young = isYoung(BigInt(Math.ceil(this.#changedMs)) * 1_000_000n);
+    return { digest: digestOf("sha256", this.#text), young };
+  }
+}
+
+function at(folder: string, relative: string): string {
+  return relative === "" ? folder : `${folder}/${relative}`;
 }

@@ -14,6 +14,7 @@ import { fileOfUrl, watch } from "./watch.ts";
 
 interface Agent {
   begin(): void;
+  warmUp(): void;
   harden(exported: object): void;
   answer(exported: unknown, questionJson: string, expression: unknown): string;
   failed(error: unknown): string;
@@ -91,6 +92,12 @@ export class Evaluation {
     }
     // What comes from files is not run before it is known that they are still the same.
     this.#harden(this.#loader.takeFloors().filter((floor) => floor instanceof SyntheticModule));
+  }
+
+  /** Let the engine do some work of its own, so that what runs of it later is compiled for such work. None of it stays. */
+  warmUp(): void {
+    this.#agent.warmUp();
+    this.#agent.begin();
   }
 
   /**

@@ -31,6 +31,7 @@ function main(): void {
   waitForQuestion({
     seconds: Number(spare.slice(SPARE_ARGUMENT.length)),
     isOfUse: () => evaluation.canBeAsked(),
+    idle: () => evaluation.warmUp(),
     onLine(line) {
       const asked = line === "" ? question : (JSON.parse(line) as EvaluatorQuestion);
       if (!evaluation.renew(asked)) process.exit(1);

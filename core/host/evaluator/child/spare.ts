@@ -5,6 +5,9 @@ import { SPARE_MEMORY, SPARE_QUESTION } from "../protocol.ts";
 const CHUNK_BYTES = 1 << 16;
 /** How often it is looked whether there is still a use for it. */
 const LOOK_MS = 5_000;
+/** How often it works while it waits, and with what time for others in between. */
+const IDLE_ROUNDS = 12;
+const IDLE_PAUSE_MS = 15;
 /** A machine with less memory at hand needs it for something else. */
 const MIN_AVAILABLE_MIB = 512;
 
@@ -13,6 +16,8 @@ export interface WaitOptions {
   readonly seconds: number;
   /** Whether it still has a use; asked now and then. */
   readonly isOfUse: () => boolean;
+  /** Done a few times while nobody asks, in small parts. */
+  readonly idle: () => void;
   /** @returns whether it is to wait on, for a line that comes later. */
   readonly onLine: (line: string) => boolean;
 }
@@ -21,7 +26,7 @@ export interface WaitOptions {
  * Wait for lines of the pipe, whose other end nobody may have opened yet. The process ends where they come too late, where the pipe was
  * removed, and where the machine is short of memory.
  */
-export function waitForQuestion({ seconds, isOfUse, onLine }: WaitOptions): void {
+export function waitForQuestion({ seconds, isOfUse, idle, onLine }: WaitOptions): void {
   const chunk = Buffer.alloc(CHUNK_BYTES);
   const chunks: Buffer[] = [];
   const until = performance.now() + seconds * 1000;
@@ -33,6 +38,12 @@ export function waitForQuestion({ seconds, isOfUse, onLine }: WaitOptions): void
     },
     Math.min(LOOK_MS, seconds * 1000),
   );
+  let rounds = 0;
+  const work = (): void => {
+    idle();
+    if (++rounds < IDLE_ROUNDS) idling = setTimeout(work, IDLE_PAUSE_MS);
+  };
+  let idling = setTimeout(work, IDLE_PAUSE_MS);
   const next = (): void =>
     read(SPARE_QUESTION, chunk, 0, CHUNK_BYTES, null, (error, size) => {
       if (error !== null) throw error;
@@ -41,7 +52,9 @@ export function waitForQuestion({ seconds, isOfUse, onLine }: WaitOptions): void
         chunks.push(chunk.subarray(from, end));
         const line = Buffer.concat(chunks.splice(0)).toString("utf8");
         from = end + 1;
-        if (!onLine(line)) return clearInterval(timer);
+        if (onLine(line)) continue;
+        clearTimeout(idling);
+        return clearInterval(timer);
       }
       chunks.push(Buffer.from(chunk.subarray(from, size)));
       next();

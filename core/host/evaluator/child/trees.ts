@@ -1,9 +1,8 @@
-import { readdirSync } from "node:fs";
 import { CodedError, formatHash } from "../../../base/index.ts";
 import type { TreeFilter } from "../../../derivation/index.ts";
 import { type ScannedTree, scanTreeSync } from "../../files/scan-tree.ts";
 import type { TreeHash, TreeListing, TreeRead } from "../protocol.ts";
-import { fingerprintTree } from "../tree-fingerprint.ts";
+import { fingerprintEntries, fingerprintNames, fingerprintTree, listTree } from "../tree-fingerprint.ts";
 import { ENGINE_PLACE, FLAKE_PLACE } from "../places.ts";
 import { type Located, type Mounts, SourceRefused, withFolders } from "./mounts.ts";
 
@@ -21,19 +20,8 @@ export class Trees {
   /** Every entry below `path` that counts. */
   list(path: string, from: string): TreeListing {
     const top = this.#locate(path, from);
-    const entries: [string, "file" | "directory" | "symlink"][] = [];
-    const walk = (folder: string): void => {
-      for (const entry of readdirSync(folder === "" ? top.hostPath : `${top.hostPath}/${folder}`, {
-        withFileTypes: true,
-      })) {
-        const relative = folder === "" ? entry.name : `${folder}/${entry.name}`;
-        if (!this.#counts(top, relative)) continue;
-        entries.push([relative, entry.isDirectory() ? "directory" : entry.isSymbolicLink() ? "symlink" : "file"]);
-        if (entry.isDirectory()) walk(relative);
-      }
-    };
-    this.#remember(top);
-    walk("");
+    const entries = listTree(top.hostPath, (relative) => this.#counts(top, relative));
+    this.#keep({ path: top.hostPath, of: "names", fingerprint: fingerprintNames(entries) });
     return { entries };
   }
 
@@ -47,7 +35,7 @@ export class Trees {
     const files: string[] = [];
     const filter = (relative: string): boolean =>
       this.#counts(top, relative) && (chosen?.has(relative) ?? true) && files.push(relative) > 0;
-    this.#remember(top);
+    this.#remember(top, kept);
     const { narHash, narSize } = scan(top, filter);
     const all = chosen === undefined && !this.#mounts.isRestricted(top.mount);
     return { narHash: formatHash(narHash, "sri"), narSize, ...(all ? {} : { files }) };
@@ -75,10 +63,20 @@ export class Trees {
   }
 
   /** Before it is read for the first time: what changes from then on must not look like what was read. */
-  #remember(top: Located): void {
-    if (this.reads.has(top.hostPath)) return;
-    const { digest, young } = fingerprintTree(top.hostPath, (relative) => this.#counts(top, relative));
-    this.reads.set(top.hostPath, { path: top.hostPath, fingerprint: young ? "" : digest });
+  #remember(top: Located, of?: readonly string[]): void {
+    const path = top.hostPath;
+    if (this.reads.has(keyOf({ path, of }))) return;
+    const { digest, young } =
+      of === undefined
+        ? fingerprintTree(path, (relative) => this.#counts(top, relative))
+        : fingerprintEntries(path, of);
+    this.#keep({ path, ...(of === undefined ? {} : { of }), fingerprint: young ? "" : digest });
+  }
+
+  /** The first look counts: what was there later may be something else. */
+  #keep(read: TreeRead): void {
+    const key = keyOf(read);
+    if (!this.reads.has(key)) this.reads.set(key, read);
   }
 
   #counts(top: Located, relative: string): boolean {
@@ -87,6 +85,10 @@ export class Trees {
       relative: top.relative === "" ? relative : `${top.relative}/${relative}`,
     });
   }
+}
+
+function keyOf({ path, of }: Pick<TreeRead, "path" | "of">): string {
+  return JSON.stringify([path, of]);
 }
 
 /** What cannot be archived is told with its place inside. */

@@ -16,6 +16,8 @@ import { listPackages } from "./packages.ts";
 import { printValue } from "./print.ts";
 import { Converter } from "./to-json.ts";
 
+export { warmUp } from "./warm-up.ts";
+
 /** Must come before any code of a source runs. */
 export function begin(): void {
   beginEvaluation(realmSourceHost);
