@@ -17,28 +17,34 @@ const { FLOE_COMMAND: command, FLOE_ASKED: asked } = process.env;
 delete process.env["FLOE_COMMAND"];
 delete process.env["FLOE_ASKED"];
 const [, entry = ""] = process.argv;
-if (isStale(entry)) {
-  const source = fileURLToPath(new URL("start.ts", import.meta.url));
-  process.argv[1] = source;
-  void import(source);
-} else if (words.length === 1 && words[0] === "--version") {
+if (words.length === 1 && words[0] === "--version") {
   // Scripts ask often, and no command has to be loaded to answer.
-  new Output("stdout").line(VERSION);
-} else {
+  if (isStale(entry)) runSources();
+  else new Output("stdout").line(VERSION);
+} else run();
+
+function run(): void {
   const place = placeOfAnswer({ words, entry });
   const known = place === undefined ? undefined : findAnswer(place);
   const folder = userCacheFolder(process.env);
   const early =
     place === undefined || folder === undefined ? undefined : new EarlyStart(folder, place.key, { command, asked });
-  if (known === undefined) run(early);
-  else {
+  // It goes on while we look at some hundred sources.
+  if (known === undefined) early?.begin();
+  if (isStale(entry)) {
+    early?.end();
+    runSources();
+  } else if (known === undefined) {
+    const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+    void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root).runFloe(words, early);
+  } else {
     new Output("stdout").write(known);
     early?.free();
   }
 }
 
-function run(early: EarlyStart | undefined): void {
-  early?.begin();
-  const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-  void loadProgram(`${root}/dist/${PROGRAM_NAME}`, root).runFloe(words, early);
+function runSources(): void {
+  const source = fileURLToPath(new URL("start.ts", import.meta.url));
+  process.argv[1] = source;
+  void import(source);
 }

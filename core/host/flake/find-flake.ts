@@ -15,9 +15,10 @@ export interface FoundFlake extends FlakeLocation {
 /**
  * Find the flake a folder belongs to: walk up to the folder with `flake.config.ts`, not past the top of a checkout.
  *
+ * @param meanwhile Called while another program looks for the files that count.
  * @throws {CodedError} `flake.not-found`, `flake.lock-malformed`, `flake.lock-version`
  */
-export async function findFlake(path: string, cwd: string): Promise<FoundFlake> {
+export async function findFlake(path: string, cwd: string, meanwhile?: () => void): Promise<FoundFlake> {
   const start = resolve(cwd, path);
   if (!existsSync(start) || !statSync(start).isDirectory()) {
     throw new CodedError(
@@ -43,7 +44,9 @@ export async function findFlake(path: string, cwd: string): Promise<FoundFlake> 
     const files = filesWithoutTypes(directory);
     return { directory, sourceDirectory: directory, lock, untracked: [], ...(files === undefined ? {} : { files }) };
   }
-  const { files, untracked } = await readCheckout(checkoutRoot);
+  const listing = readCheckout(checkoutRoot);
+  meanwhile?.();
+  const { files, untracked } = await listing;
   return { directory, sourceDirectory: checkoutRoot, files, lock, untracked };
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { CodedError, type SourceLocation } from "../../base/index.ts";
+import { CodedError, hashBytes, type SourceLocation } from "../../base/index.ts";
 import {
   attributeCandidates,
   type DeclaredInputs,
@@ -143,7 +143,12 @@ export async function openFlake(options: OpenFlakeOptions): Promise<OpenFlake> {
         : reference.dir === undefined
           ? reference.path
           : `${reference.path}/${reference.dir}`;
-    return new OpenFlake(withReferenceLock(await findFlake(path, options.cwd), options), options, true);
+    const found = await findFlake(path, options.cwd, () => {
+      options.store.prepareTempRoots?.();
+      // Node's cryptography is loaded with the first one.
+      hashBytes("sha256", "");
+    });
+    return new OpenFlake(withReferenceLock(found, options), options, true);
   }
   const { fetchReference } = await import("./fetch-source.ts");
   const { readLock } = await import("./read-lock.ts");

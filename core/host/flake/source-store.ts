@@ -8,5 +8,7 @@ export interface SourceStore {
   queryPathInfo(path: StorePath): PathInfo | undefined;
   addTree(options: AddTreeOptions): Promise<StorePath>;
   addTempRoot(path: string): void;
+  /** Called where there is time for it; see `LocalStore`. */
+  prepareTempRoots?(): void;
   importNar(info: PathInfo, nar: AsyncIterable<Uint8Array>): Promise<void>;
 }

@@ -411,13 +411,26 @@ export class LocalStore implements Store {
   }
 
   addTempRoots(paths: Iterable<string>): void {
+    this.#openTempRoots()?.add(paths);
+  }
+
+  /** The first temporary root takes some milliseconds: let them go by while something else is waited for. */
+  prepareTempRoots(): void {
+    try {
+      this.#openTempRoots()?.prepare();
+    } catch {
+      // Who adds a root is told.
+    }
+  }
+
+  #openTempRoots(): TempRoots | undefined {
     // Nothing of it is ever deleted.
-    if (this.layout.immutable) return;
+    if (this.layout.immutable) return undefined;
     if (this.#tempRoots === undefined) {
       makeDirectories(this.layout);
       this.#tempRoots = acquireTempRoots(this.stateDirectory);
     }
-    this.#tempRoots.add(paths);
+    return this.#tempRoots;
   }
 
   /** Lock store paths against other writers; `undefined` when one is taken and we do not wait. */

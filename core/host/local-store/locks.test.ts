@@ -108,6 +108,30 @@ test("temporary roots are in the file of the process, locked, and gone when the 
   assert.is(existsSync(file), false);
 });
 
+test("prepareTempRoots() takes both locks, and is silent where it cannot", async ({ store }) => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = "/nowhere";
+  try {
+    store.prepareTempRoots();
+    assert.throws(
+      () => store.addTempRoot(A),
+      (error: CodedError) => error.code === "store.no-flock",
+    );
+  } finally {
+    process.env["PATH"] = path;
+  }
+  store.prepareTempRoots();
+  const file = join(store.stateDirectory, "temproots", String(process.pid));
+  assert.is(readFileSync(file, "utf8"), "");
+  for (const [mode, locked] of [
+    ["-x", file],
+    ["-x", join(store.stateDirectory, "gc.lock")],
+  ] as const)
+    assert.is(spawnSync("flock", ["-n", mode, locked, "true"]).status, 1, locked);
+  store.addTempRoot(A);
+  assert.is(readFileSync(file, "utf8"), `${A}\0`);
+});
+
 test("a collection may begin soon after roots were added", async ({ store }) => {
   store.addTempRoot(A);
   const lock = join(store.stateDirectory, "gc.lock");

@@ -45,6 +45,12 @@ export class TempRoots {
     this.#remember(fresh);
   }
 
+  /** Do now what takes two processes, and what the first root would wait for. Errors as {@link add}. */
+  prepare(): void {
+    this.#file ??= this.#create();
+    this.#holdCollectorLock();
+  }
+
   /** Most are asked for again and again: nothing is made for these. */
   #unknown(paths: Iterable<string>): string[] {
     let fresh: Set<string> | undefined;
