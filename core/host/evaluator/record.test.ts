@@ -65,6 +65,11 @@ test("Records find() has no answer after a tree that was hashed changed", async 
   }
 });
 
+function makeFileOf(folder: string): void {
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, "");
+}
+
 test("Records find() of a tree with a filter: names count, and all of what the filter leaves", async () => {
   const filtered = text.replace('local("./tree")', 'local("./tree", { filter: (name) => !name.endsWith(".o") })');
   const changes: [boolean, (tree: string) => void][] = [
@@ -75,6 +80,9 @@ test("Records find() of a tree with a filter: names count, and all of what the f
     [false, (tree) => writeFileSync(`${tree}/new.o`, "")],
     [false, (tree) => writeFileSync(`${tree}/folder/new`, "")],
     [false, (tree) => rmSync(`${tree}/left.o`)],
+    [false, (tree) => rmSync(`${tree}/file`)],
+    [false, (tree) => makeFileOf(`${tree}/folder`)],
+    [false, (tree) => makeFileOf(tree)],
     [false, (tree) => rmSync(`${tree}/folder`, { recursive: true })],
     [false, (tree) => renameSync(`${tree}/folder`, `${tree}/left.o`.replace("left", "folder"))],
   ];

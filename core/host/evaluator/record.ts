@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { formatLock } from "../../flake/index.ts";
 import { userCacheFolder } from "../answers/kept-files.ts";
 import { writeFileAtomic } from "../files/write.ts";
@@ -160,14 +160,15 @@ function isSameFile({ path, size, ctimeNs, ino, sha256: expected }: FileRead): b
 }
 
 function isSameTree({ path, of, fingerprint }: TreeRead, flake: FlakeLocation): boolean {
-  if (!existsSync(path)) return false;
   const counts = (relative: string): boolean => countsIn(flake, `${path}/${relative}`);
-  if (of === undefined) return fingerprintTree(path, counts).digest === fingerprint;
-  if (of === "names") return fingerprintNames(listTree(path, counts)) === fingerprint;
-  return (
-    of.every((relative) => counts(relative) && lstatSync(`${path}/${relative}`, { throwIfNoEntry: false })) &&
-    fingerprintEntries(path, of).digest === fingerprint
-  );
+  try {
+    if (of === undefined) return fingerprintTree(path, counts).digest === fingerprint;
+    if (of === "names") return fingerprintNames(listTree(path, counts)) === fingerprint;
+    return of.every(counts) && fingerprintEntries(path, of).digest === fingerprint;
+  } catch {
+    // It is gone, or a folder became a file.
+    return false;
+  }
 }
 
 /** Whether an entry of a tree counts: all of it does, but of a checkout what git counts. */
