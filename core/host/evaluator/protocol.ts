@@ -225,6 +225,9 @@ export const GREETING = "floe-evaluator 1";
 /** Last line of both streams: all has been said, so nobody has to wait for the end of the process. */
 export const END_MARK = "\u0004";
 
+/** Parts of a checkout that are no part of the flake and may hold secrets: the sandbox covers them. */
+export const HIDDEN_NAMES = [".git", "node_modules"];
+
 /** Argument of a process that stands ready, with the seconds that it waits for its question: {@link SPARE_QUESTION}. */
 export const SPARE_ARGUMENT = "--spare=";
 

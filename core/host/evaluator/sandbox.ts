@@ -4,7 +4,7 @@ import { CodedError } from "../../base/index.ts";
 import { findProgram } from "../process/find-program.ts";
 import { bundleFiles } from "./bundle-files.ts";
 import { ENGINE_FOLDERS } from "./engine.ts";
-import type { EvaluatorQuestion } from "./protocol.ts";
+import { type EvaluatorQuestion, HIDDEN_NAMES } from "./protocol.ts";
 
 /** How an evaluation is kept from the machine; Node's permission model is always there. */
 export type Isolation = "sandbox" | "permission-model";
@@ -111,11 +111,11 @@ function engineFolders(engine: string): string[] {
     .filter((folder) => existsSync(folder));
 }
 
-/** Parts of a checkout that are no part of the flake and may hold secrets. */
+/** What covers {@link HIDDEN_NAMES} of a folder. */
 function hiddenIn(folder: string): string[] {
   // A source may be a single file.
   if (!lstatSync(folder).isDirectory()) return [];
-  return [".git", "node_modules"].flatMap((name) => {
+  return HIDDEN_NAMES.flatMap((name) => {
     const path = `${folder}/${name}`;
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined || stat.isSymbolicLink()) return [];

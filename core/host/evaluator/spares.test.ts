@@ -17,6 +17,7 @@ import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
 import { EarlyStart } from "./early-start.ts";
 import { engineBundle } from "./engine.ts";
+import { END_MARK } from "./protocol.ts";
 import { Spares } from "./spares.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
 import { flakeText, writeFiles } from "./testing.ts";
@@ -212,6 +213,25 @@ spareTest("evaluate() asks no process that stands ready where another folder has
   const early = make();
   assert.is(await askWith(early), 7);
   assert.ok(early.taken?.isSpare, "one was asked, and gave no answer");
+});
+
+spareTest("a process that stands ready answers nothing once it sees a repository that came after it", async () => {
+  for (const [isSeen, contents] of [
+    [false, undefined],
+    [false, ""],
+    [true, "[remote]"],
+  ] as const) {
+    const world = await makeWorld();
+    const child = await claimed(world);
+    if (contents !== undefined) writeFileSync(`${world.folder}/flake/.git`, contents);
+    child.hold(true);
+    child.errors.resume();
+    child.input?.write(`${readFileSync(world.question, "utf8").split("\n", 1)[0]}\n`);
+    let said = "";
+    for await (const piece of child.output) if ((said += piece).includes(END_MARK)) break;
+    assert.is(said.includes(END_MARK), !isSeen, said);
+    child.kill();
+  }
 });
 
 spareTest("a process that stands ready ends when its time is over, and when its folder is removed", async () => {

@@ -1,9 +1,16 @@
 import { isUtf8 } from "node:buffer";
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { type Context, type Module, type SourceTextModule, SyntheticModule } from "node:vm";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import { rootsOf } from "../mount-roots.ts";
-import type { AgentAnswer, EvaluatorAnswer, EvaluatorQuestion, ModuleTreeReport, Mount } from "../protocol.ts";
+import {
+  type AgentAnswer,
+  type EvaluatorAnswer,
+  type EvaluatorQuestion,
+  HIDDEN_NAMES,
+  type ModuleTreeReport,
+  type Mount,
+} from "../protocol.ts";
 import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts, SourceRefused } from "./mounts.ts";
@@ -108,6 +115,7 @@ export class Evaluation {
   renew(question: EvaluatorQuestion): boolean {
     const placeOf = (asked: EvaluatorQuestion): string => JSON.stringify([asked.engine, asked.bundle, engineOf(asked)]);
     if (placeOf(question) !== placeOf(this.#question) || rootsOf(question.mounts) !== question.roots) return false;
+    if (question.mounts.some(({ hostPath, folders }) => folders === undefined && isUncovered(hostPath))) return false;
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
@@ -330,4 +338,21 @@ function placeOfOutputs({ configFile }: EvaluatorQuestion, mounts: Mounts): NonN
 
 function exportOf(module: Module): unknown {
   return (module.namespace as { default?: unknown }).default;
+}
+
+/**
+ * Whether a folder shows what the sandbox had covered. A cover lies on what had the name when the process began: where that is removed, and
+ * something else made in its place, it is seen.
+ */
+function isUncovered(folder: string): boolean {
+  return HIDDEN_NAMES.some((name) => {
+    const path = `${folder}/${name}`;
+    try {
+      const stat = lstatSync(path);
+      return stat.isFile() ? stat.size > 0 : stat.isDirectory() && readdirSync(path).length > 0;
+    } catch {
+      // Nothing there, or a source that is a single file.
+      return false;
+    }
+  });
 }
