@@ -1,7 +1,7 @@
 import { CodedError, type Diagnostic } from "../base/index.ts";
 import { type Definition, declaredDefault, diagnose, isWarning, showDefinitions } from "./definition.ts";
 import type { Module } from "./module.ts";
-import type { OptionNode } from "./option-tree.ts";
+import { type GroupNode, type OptionNode, optionsOf } from "./option-tree.ts";
 import { mergeDefinitions, mergeEqual } from "./option-type.ts";
 import { PRIORITY_DECLARED } from "./priority.ts";
 import type { OptionState, RuleRun } from "./rule-run.ts";
@@ -16,41 +16,54 @@ export interface Source {
 /** An option during an evaluation: who defines it, who reads it, and what it is at this moment. */
 export class Cell {
   readonly node: OptionNode;
-  // Most options are defined and read by nobody.
+  // Most options are defined by one module, and read by few.
+  #definer: Source | undefined;
+  #definition: readonly Definition[] = NOTHING;
   #definitions: Map<Source, readonly Definition[]> | undefined;
-  #readers: Set<Source> | undefined;
+  #readers: Source[] | undefined;
   #state: OptionState | undefined;
 
   constructor(node: OptionNode) {
     this.node = node;
   }
 
-  get definitions(): ReadonlyMap<Source, readonly Definition[]> {
-    return this.#definitions ?? NO_DEFINITIONS;
-  }
-
-  get readers(): ReadonlySet<Source> {
+  get readers(): readonly Source[] {
     return this.#readers ?? NO_READERS;
   }
 
   /** Let a source define the option as it says, in the place of what it said before. */
   define(source: Source, definitions: readonly Definition[]): void {
-    this.#definitions ??= new Map();
-    this.#definitions.set(source, definitions);
+    if (this.#definitions !== undefined) {
+      this.#definitions.set(source, definitions);
+    } else if (this.#definer === undefined || this.#definer === source) {
+      this.#definer = source;
+      this.#definition = definitions;
+    } else {
+      this.#definitions = new Map([
+        [this.#definer, this.#definition],
+        [source, definitions],
+      ]);
+    }
   }
 
   /** Let a source define the option no more. */
   withdraw(source: Source): void {
-    this.#definitions?.delete(source);
+    if (this.#definitions !== undefined) {
+      this.#definitions.delete(source);
+    } else if (this.#definer === source) {
+      this.#definer = undefined;
+      this.#definition = NOTHING;
+    }
   }
 
+  /** Let a source be among the readers, which it is not yet. */
   addReader(source: Source): void {
-    this.#readers ??= new Set();
-    this.#readers.add(source);
+    if (this.#readers === undefined) this.#readers = [source];
+    else this.#readers.push(source);
   }
 
   removeReader(source: Source): void {
-    this.#readers?.delete(source);
+    this.#readers = this.#readers?.filter((reader) => reader !== source);
   }
 
   /** Worked out when it is first asked for. */
@@ -81,33 +94,86 @@ export class Cell {
 
   /** All definitions, weak ones included, without the declared default. */
   all(): readonly Definition[] {
-    const lists = this.#definitions;
-    if (lists === undefined) return NOTHING;
-    if (lists.size !== 1) return [...lists.values()].flat();
-    const [only = NOTHING] = lists.values();
-    return only;
+    return this.#definitions === undefined ? this.#definition : [...this.#definitions.values()].flat();
+  }
+}
+
+/** The options of an evaluation. Most of them nobody defines and no rule reads: there is nothing to remember of these. */
+export class Cells {
+  readonly #nodes: readonly OptionNode[];
+  readonly #cells: (Cell | undefined)[];
+
+  constructor(root: GroupNode) {
+    this.#nodes = optionsOf(root);
+    this.#cells = this.#nodes.map(() => undefined);
+  }
+
+  of(node: OptionNode): Cell {
+    const known = this.#cells[node.index];
+    if (known !== undefined) return known;
+    const cell = new Cell(node);
+    this.#cells[node.index] = cell;
+    return cell;
+  }
+
+  /** What an option is, for who does not have to hear of it when it changes. */
+  stateOf(node: OptionNode): OptionState {
+    return this.#cells[node.index]?.state ?? untouched(node) ?? this.of(node).state;
+  }
+
+  /** All options, in the order of their names. */
+  all(): readonly Cell[] {
+    return this.#nodes.map((node) => this.of(node));
+  }
+
+  /** Options that are something else than a value without warnings, in the order of their names. */
+  notable(): Cell[] {
+    const found: Cell[] = [];
+    for (const node of this.#nodes) {
+      if (this.#cells[node.index] === undefined && untouched(node) !== undefined) continue;
+      const cell = this.of(node);
+      const { state } = cell;
+      if (state.kind !== "value" || state.warnings !== undefined) found.push(cell);
+    }
+    return found;
   }
 }
 
 const NOTHING: readonly Definition[] = [];
-const NO_DEFINITIONS: ReadonlyMap<Source, readonly Definition[]> = new Map();
-const NO_READERS: ReadonlySet<Source> = new Set();
+const NO_READERS: readonly Source[] = [];
 const NONE: OptionState = { kind: "none" };
 
+/** What an option is that nobody defines, where there is nothing to merge; `undefined` otherwise. */
+function untouched({ option: { type, hasDefault, default: value } }: OptionNode): OptionState | undefined {
+  return hasDefault && type.merge === mergeEqual && type.mismatch(value) === undefined
+    ? { kind: "value", value }
+    : undefined;
+}
+
 function stateOf(node: OptionNode, definitions: readonly Definition[]): OptionState {
-  const { option, path } = node;
   if (definitions.length === 0) {
-    if (!option.hasDefault) return NONE;
-    const { type, default: value } = option;
-    // Nothing to merge: by far most options of a configuration.
-    if (type.merge === mergeEqual && type.mismatch(value) === undefined) return { kind: "value", value };
+    if (!node.option.hasDefault) return NONE;
+    const state = untouched(node);
+    if (state !== undefined) return state;
   }
+  return (definitions.length === 1 ? plainState(node, definitions[0] as Definition) : undefined) ?? mergedState(node, definitions);
+}
+
+/** {@link mergedState} of the most common case: one definition of what is not changed by merging. */
+function plainState({ option: { type, readOnly } }: OptionNode, { value, priority }: Definition): OptionState | undefined {
+  return type.merge === mergeEqual && !readOnly && priority < PRIORITY_DECLARED && type.mismatch(value) === undefined
+    ? { kind: "value", value }
+    : undefined;
+}
+
+function mergedState(node: OptionNode, definitions: readonly Definition[]): OptionState {
+  const { option } = node;
   const diagnostics: Diagnostic[] = [];
   if (option.readOnly && definitions.length + (option.isDefaultDeclared ? 1 : 0) > 1) {
     diagnostics.push(
       diagnose(
         "option.read-only",
-        `Cannot define option "${path}": found several definitions, expected the one of the module that owns it:${showDefinitions(definitions)}`,
+        `Cannot define option "${node.path}": found several definitions, expected the one of the module that owns it:${showDefinitions(definitions)}`,
         definitions[0]?.at,
       ),
     );

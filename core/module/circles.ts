@@ -1,13 +1,11 @@
-import type { Cell, Source } from "./cell.ts";
-import type { OptionNode } from "./option-tree.ts";
-
-/** A rule or an option on the way of the search. */
-type Vertex = Source | Cell;
+import type { Cells, Source } from "./cell.ts";
 
 interface Visit {
-  readonly vertex: Vertex;
+  readonly rule: Source;
   readonly number: number;
-  readonly next: Iterator<Vertex>;
+  readonly next: readonly Source[];
+  /** How many of the next ones were looked at. */
+  looked: number;
   /** The lowest number that can be reached from here. */
   lowest: number;
   isOpen: boolean;
@@ -27,15 +25,15 @@ export interface Component {
  * Source: R. Tarjan, "Depth-first search and linear graph algorithms" (1972), without recursion, since chains of
  * modules can be longer than a stack is deep.
  */
-export function componentsOf(rules: readonly Source[], cellOf: (node: OptionNode) => Cell): Component[] {
-  const visited = new Map<Vertex, Visit>();
+export function componentsOf(rules: readonly Source[], cells: Cells): Component[] {
+  const visited = new Map<Source, Visit>();
   const open: Visit[] = [];
   const found: Component[] = [];
 
-  const enter = (vertex: Vertex): Visit => {
+  const enter = (rule: Source): Visit => {
     const number = visited.size;
-    const visit = { vertex, number, next: followers(vertex, cellOf), lowest: number, isOpen: true };
-    visited.set(vertex, visit);
+    const visit = { rule, number, next: fedBy(rule, cells), looked: 0, lowest: number, isOpen: true };
+    visited.set(rule, visit);
     open.push(visit);
     return visit;
   };
@@ -43,29 +41,28 @@ export function componentsOf(rules: readonly Source[], cellOf: (node: OptionNode
   const leave = (visit: Visit) => {
     if (visit.lowest !== visit.number) return;
     const own: Source[] = [];
-    let size = 0;
     for (let member = open.pop(); member !== undefined; member = member === visit ? undefined : open.pop()) {
       member.isOpen = false;
-      size += 1;
-      if ("run" in member.vertex) own.push(member.vertex);
+      own.push(member.rule);
     }
-    if (own.length > 0) found.push({ rules: own.reverse(), isCircle: size > 1 });
+    found.push({ rules: own.reverse(), isCircle: own.length > 1 || visit.next.includes(visit.rule) });
   };
 
   for (const rule of rules) {
     if (visited.has(rule)) continue;
     const visits = [enter(rule)];
     for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
-      const step = visit.next.next();
-      if (step.done === true) {
+      const next = visit.next[visit.looked];
+      visit.looked += 1;
+      if (next === undefined) {
         visits.pop();
         leave(visit);
         const parent = visits.at(-1);
         if (parent !== undefined && visit.lowest < parent.lowest) parent.lowest = visit.lowest;
         continue;
       }
-      const known = visited.get(step.value);
-      if (known === undefined) visits.push(enter(step.value));
+      const known = visited.get(next);
+      if (known === undefined) visits.push(enter(next));
       else if (known.isOpen && known.number < visit.lowest) visit.lowest = known.number;
     }
   }
@@ -76,28 +73,22 @@ export function componentsOf(rules: readonly Source[], cellOf: (node: OptionNode
  * How many rules at most stand one behind the other before a rule; rules that feed each other are on one level. When
  * lower levels run first, most rules see what they read as it stays.
  */
-export function levelsOf(components: readonly Component[]): Map<Source, number> {
-  const ofOptions = new Map<OptionNode, number>();
+export function levelsOf(components: readonly Component[], cells: Cells): Map<Source, number> {
   const levels = new Map<Source, number>();
   for (const { rules: own } of components) {
     let level = 0;
-    for (const { run } of own) for (const node of run.reads) level = Math.max(level, ofOptions.get(node) ?? 0);
-    for (const source of own) {
-      levels.set(source, level);
-      for (const node of source.run.definitions.keys())
-        ofOptions.set(node, Math.max(ofOptions.get(node) ?? 0, level + 1));
-    }
+    for (const rule of own) level = Math.max(level, levels.get(rule) ?? 0);
+    for (const rule of own)
+      for (const fed of fedBy(rule, cells)) levels.set(fed, Math.max(levels.get(fed) ?? 0, level + 1));
+    // Also those that were just put behind themselves.
+    for (const rule of own) levels.set(rule, level);
   }
   return levels;
 }
 
-/** From a rule to the options it defines and somebody reads, from an option to the rules that read it. */
-function followers(vertex: Vertex, cellOf: (node: OptionNode) => Cell): Iterator<Vertex> {
-  if (!("run" in vertex)) return vertex.readers.values();
-  const read: Cell[] = [];
-  for (const node of vertex.run.definitions.keys()) {
-    const cell = cellOf(node);
-    if (cell.readers.size > 0) read.push(cell);
-  }
-  return read.values();
+/** The rules that read what a rule defines, some of them more than once. */
+function fedBy({ run }: Source, cells: Cells): Source[] {
+  const fed: Source[] = [];
+  for (const node of run.definitions.keys()) for (const reader of cells.of(node).readers) fed.push(reader);
+  return fed;
 }

@@ -34,8 +34,11 @@ export function documentNodes(nodes: Iterable<OptionNode>): OptionDocumentation[
   return found.sort((a, b) => compareText(a.path, b.path));
 }
 
+/** What documentation needs to know of an option. */
+type DocumentedNode = Pick<OptionNode, "path" | "option" | "declaredBy" | "declaredAt">;
+
 /** Documentation of one option, hidden ones too, without the options inside it. */
-export function documentNode({ path, option, declaredBy, declaredAt }: OptionNode): OptionDocumentation {
+export function documentNode({ path, option, declaredBy, declaredAt }: DocumentedNode): OptionDocumentation {
   const { type, description, default: value, defaultText, example, hasDefault, related, readOnly } = option;
   return {
     path,
@@ -55,7 +58,7 @@ type Declared = Pick<OptionDocumentation, "declaredBy" | "declaredAt">;
 function documentOne(path: string, option: AnyOption, declared: Declared, found: OptionDocumentation[]): void {
   if (option.internal || option.visible === false) return;
   const { declaredBy, declaredAt } = declared;
-  found.push(documentNode({ kind: "option", path, option, declaredBy, declaredAt }));
+  found.push(documentNode({ path, option, declaredBy, declaredAt }));
   const { inner } = option.type;
   if (inner === undefined || option.visible === "shallow") return;
   documentGroup(`${path}${inner.suffix}`, inner.options, declared, found);

@@ -94,7 +94,7 @@ export function literalModule(key: string, literal: unknown, at: SourceLocation 
 /** The one run of a module without a rule. */
 export function runLiteral(root: GroupNode, module: Module): Source {
   const record = new RunRecord(root, module);
-  record.add(module.literal, () => module.at);
+  record.add(module.literal);
   const { definitions, diagnostics, warnings } = record;
   return { module, run: { outcome: { kind: "done" }, reads: new Set(), definitions, diagnostics, warnings } };
 }

@@ -48,7 +48,7 @@ export interface EvaluatedOptions {
 export function lookInto({ cells, sources }: Settled): EvaluatedOptions {
   let byPath: ReadonlyMap<string, Cell> | undefined;
   const cellsByPath = () => {
-    byPath ??= new Map([...cells.values()].map((cell) => [cell.node.path, cell]));
+    byPath ??= new Map(cells.all().map((cell) => [cell.node.path, cell]));
     return byPath;
   };
   return {
@@ -60,13 +60,14 @@ export function lookInto({ cells, sources }: Settled): EvaluatedOptions {
       const sorted = [...cellsByPath()].sort(([a], [b]) => compareText(a, b));
       for (const [, cell] of sorted) yield evaluatedOption(cell);
     },
-    documentation: () => documentNodes([...cells.values()].map(({ node }) => node)),
+    documentation: () => documentNodes(cells.all().map(({ node }) => node)),
     contributions: () => sources.flatMap(contributionsOf).sort(compareContributions),
   };
 }
 
-function evaluatedOption({ node, state, definitions, readers }: Cell): EvaluatedOption {
-  const all = [...definitions.values()].flat();
+function evaluatedOption(cell: Cell): EvaluatedOption {
+  const { node, state, readers } = cell;
+  const all = cell.all();
   const winning = all.length === 0 ? [] : strongest(all);
   return {
     ...documentNode(node),
@@ -74,7 +75,7 @@ function evaluatedOption({ node, state, definitions, readers }: Cell): Evaluated
     value: state.kind === "value" ? state.value : undefined,
     definitions: byPriority(all),
     winning,
-    readers: [...readers].map(({ module: { key, at } }) => ({ key, at })).sort((a, b) => compareText(a.key, b.key)),
+    readers: readers.map(({ module: { key, at } }) => ({ key, at })).sort((a, b) => compareText(a.key, b.key)),
   };
 }
 

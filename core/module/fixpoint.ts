@@ -1,15 +1,18 @@
 import { CodedError } from "../base/index.ts";
-import { Cell, type Source } from "./cell.ts";
+import { type Cell, Cells, type Source } from "./cell.ts";
 import { type Component, componentsOf, levelsOf } from "./circles.ts";
 import { type Change, describeCycle } from "./cycle.ts";
 import { showPlace } from "./definition.ts";
+import { DueRules } from "./due-rules.ts";
 import type { Module } from "./module.ts";
-import { type GroupNode, type OptionNode, optionsOf } from "./option-tree.ts";
+import type { GroupNode } from "./option-tree.ts";
 import { type OptionState, type RuleRun, RuleRunner, sameDefinitions, sameRun } from "./rule-run.ts";
 
 /** What the fixpoint gives: each option with its state, and how each rule ended. */
 export interface Settled {
-  readonly cells: ReadonlyMap<OptionNode, Cell>;
+  readonly cells: Cells;
+  /** Those that are something else than a value without warnings, in the order of their names. */
+  readonly notable: readonly Cell[];
   readonly sources: readonly Source[];
 }
 
@@ -34,7 +37,11 @@ export function settle(
 ): Settled {
   const fixpoint = new Fixpoint(root, modules, literals, given);
   fixpoint.settle();
-  return { cells: fixpoint.cells, sources: fixpoint.sources };
+  const { cells, sources } = fixpoint;
+  const notable = cells.notable();
+  // What is wrong with an option was found while nobody knew places yet.
+  for (const cell of notable) cell.findPlaces();
+  return { cells, notable, sources };
 }
 
 const NOT_RUN: RuleRun = {
@@ -46,7 +53,7 @@ const NOT_RUN: RuleRun = {
 };
 
 class Fixpoint {
-  readonly cells = new Map<OptionNode, Cell>();
+  readonly cells: Cells;
   readonly sources: readonly Source[];
   readonly #rules: readonly Source[];
   readonly #runner: RuleRunner;
@@ -62,12 +69,12 @@ class Fixpoint {
   #beginnings = 0;
 
   constructor(root: GroupNode, modules: readonly Module[], literals: readonly Source[], given: object) {
-    for (const node of optionsOf(root)) this.cells.set(node, new Cell(node));
+    this.cells = new Cells(root);
     this.#rules = modules.filter((module) => module.rule !== undefined).map((module) => ({ module, run: NOT_RUN }));
     this.sources = [...literals, ...this.#rules];
-    this.#runner = new RuleRunner(root, (node) => this.#cell(node).state, given);
+    this.#runner = new RuleRunner(root, (node) => this.cells.of(node).state, given);
     for (const literal of literals) {
-      for (const [node, list] of literal.run.definitions) this.#cell(node).define(literal, list);
+      for (const [node, list] of literal.run.definitions) this.cells.of(node).define(literal, list);
     }
   }
 
@@ -79,8 +86,6 @@ class Fixpoint {
       const due = this.#restartCircles(checked);
       if (due === undefined) {
         for (const source of this.#rules) if (!checked.has(source)) this.#checkStable(source);
-        // What is wrong with an option was found while nobody knew places yet.
-        for (const cell of this.cells.values()) cell.findPlaces();
         return;
       }
       this.#runRounds(due);
@@ -102,14 +107,18 @@ class Fixpoint {
     let enough = 64 + 4 * (only?.size ?? this.#rules.length);
     let told = enough + 8;
     let history: Change[] = [];
-    let due = [...first];
+    let due = new DueRules(first, this.#levels);
     let mark = markAt(0, due);
-    for (let round = 0; due.length > 0; round += 1) {
+    for (let round = 0; due.all.size > 0; round += 1) {
       if (round > told) {
         const circle = new Set(history.map(({ source }) => source));
         if (only !== undefined || this.#beginnings >= MOST_BEGINNINGS) throw describeCycle(history);
         this.#beginnings += 1;
-        due = [...readersOf(this.#beginAgain(circle))].filter((reader) => !circle.has(reader));
+        const moved = this.#beginAgain(circle);
+        due = new DueRules(
+          readersOf(moved).filter((reader) => !circle.has(reader)),
+          this.#levels,
+        );
         history = [];
         enough = 64 + 4 * this.#rules.length;
         told = enough + 8;
@@ -118,7 +127,7 @@ class Fixpoint {
         continue;
       }
       const places = round > enough;
-      const [now, later] = only === undefined && round > 0 ? this.#lowest(due) : [due, []];
+      const now = only === undefined && round > 0 ? this.#takeLowest(due) : due.takeAll();
       const runs = now.map((source) => ({ source, run: this.#runner.run(source.module, places ? "all" : "none") }));
       const touched = new Set<Cell>();
       for (const { source, run } of runs) this.#take(source, run, touched);
@@ -127,9 +136,7 @@ class Fixpoint {
         const nodes = new Set([...changed].map(({ node }) => node));
         for (const { source, run } of runs) history.push({ source, run, changed: nodes });
       }
-      const next = readersOf(changed);
-      for (const source of later) next.add(source);
-      due = [...next].filter((reader) => only?.has(reader) ?? true);
+      for (const reader of readersOf(changed)) if (only?.has(reader) ?? true) due.add(reader);
       if (!places && isBackAt(mark, due)) {
         // What follows is what has been since the mark, without end: once round is all there is to see.
         enough = round;
@@ -140,21 +147,19 @@ class Fixpoint {
     }
   }
 
-  /** The rules to run next, and those that wait: they may read what these define. */
-  #lowest(due: readonly Source[]): readonly [Source[], Source[]] {
-    const levelOf = (source: Source) => this.#levels.get(source) ?? 0;
-    let lowest = lowestOf(due, levelOf);
-    if (lowest < this.#reached && this.#isNewGraph) {
-      this.#levels = levelsOf(this.#currentComponents());
+  /** The rules to run next; the others may read what these define. */
+  #takeLowest(due: DueRules): Source[] {
+    if (due.lowest < this.#reached && this.#isNewGraph) {
+      this.#levels = levelsOf(this.#currentComponents(), this.cells);
       this.#isNewGraph = false;
-      lowest = lowestOf(due, levelOf);
+      due.sortBy(this.#levels);
     }
-    this.#reached = lowest;
-    return [due.filter((source) => levelOf(source) === lowest), due.filter((source) => levelOf(source) !== lowest)];
+    this.#reached = due.lowest;
+    return due.takeLowest();
   }
 
   #currentComponents(): readonly Component[] {
-    this.#components ??= componentsOf(this.#rules, (node) => this.#cell(node));
+    this.#components ??= componentsOf(this.#rules, this.cells);
     return this.#components;
   }
 
@@ -174,23 +179,23 @@ class Fixpoint {
     source.run = run;
     for (const node of last.reads) {
       if (run.reads.has(node)) continue;
-      this.#cell(node).removeReader(source);
+      this.cells.of(node).removeReader(source);
       this.#components = undefined;
     }
     for (const node of run.reads) {
       if (last.reads.has(node)) continue;
-      this.#cell(node).addReader(source);
+      this.cells.of(node).addReader(source);
       this.#haveNewEdge();
     }
     for (const node of last.definitions.keys()) {
       if (run.definitions.has(node)) continue;
-      const cell = this.#cell(node);
+      const cell = this.cells.of(node);
       cell.withdraw(source);
       touched.add(cell);
       this.#components = undefined;
     }
     for (const [node, list] of run.definitions) {
-      const cell = this.#cell(node);
+      const cell = this.cells.of(node);
       const before = last.definitions.get(node);
       if (before === undefined) this.#haveNewEdge();
       // What says the same as before stays the very same, so that merging can tell at a glance.
@@ -245,11 +250,11 @@ class Fixpoint {
   /** Whether a rule that reads what it defines also defines it when it is not there yet. */
   #comesAgain(source: Source): boolean {
     const own = [...source.run.definitions].filter(([node]) => source.run.reads.has(node));
-    const cells = own.map(([node]) => this.#cell(node));
+    const cells = own.map(([node]) => this.cells.of(node));
     for (const cell of cells) cell.withdraw(source);
     this.#update(cells);
     const again = this.#runner.run(source.module, "all");
-    for (const [node, list] of own) this.#cell(node).define(source, list);
+    for (const [node, list] of own) this.cells.of(node).define(source, list);
     this.#update(cells);
     if (!sameRun(source.run, again)) return false;
     this.#adopt(source, { ...again, reads: source.run.reads });
@@ -274,16 +279,8 @@ class Fixpoint {
   /** Take over a run that gave the same as the last one, for the places it knows. */
   #adopt(source: Source, run: RuleRun): void {
     source.run = run;
-    for (const [node, list] of run.definitions) this.#cell(node).define(source, list);
+    for (const [node, list] of run.definitions) this.cells.of(node).define(source, list);
   }
-
-  #cell(node: OptionNode): Cell {
-    return this.cells.get(node) as Cell;
-  }
-}
-
-function lowestOf(due: readonly Source[], levelOf: (source: Source) => number): number {
-  return due.reduce((lowest, source) => Math.min(lowest, levelOf(source)), Number.POSITIVE_INFINITY);
 }
 
 interface RoundsOptions {
@@ -301,8 +298,8 @@ interface Mark {
   readonly states: Map<Cell, OptionState>;
 }
 
-function markAt(round: number, due: readonly Source[]): Mark {
-  return { round, due: new Set(due), states: new Map() };
+function markAt(round: number, due: DueRules): Mark {
+  return { round, due: new Set(due.all), states: new Map() };
 }
 
 /**
@@ -312,14 +309,14 @@ function markAt(round: number, due: readonly Source[]): Mark {
  * Source: R. P. Brent, "An improved Monte Carlo factorization algorithm" (1980): marks at growing distances find a circle
  * of any length with one comparison per round.
  */
-function isBackAt({ due, states }: Mark, now: readonly Source[]): boolean {
-  if (now.length !== due.size || !now.every((source) => due.has(source))) return false;
+function isBackAt({ due, states }: Mark, { all: now }: DueRules): boolean {
+  if (now.size !== due.size || !now.isSubsetOf(due)) return false;
   return states.size > 0 && states.entries().every(([cell, state]) => cell.isLike(state));
 }
 
-function readersOf(cells: Iterable<Cell>): Set<Source> {
-  const readers = new Set<Source>();
-  for (const { readers: own } of cells) for (const reader of own) readers.add(reader);
+function readersOf(cells: Iterable<Cell>): Source[] {
+  const readers: Source[] = [];
+  for (const { readers: own } of cells) readers.push(...own);
   return readers;
 }
 

@@ -1,37 +1,48 @@
-import { type Diagnostic, type SourceLocation, sortedText } from "../base/index.ts";
+import { type Diagnostic, type SourceLocation, compareText, sortedText } from "../base/index.ts";
 import { showMember } from "./collection-types.ts";
 import { type Definition, type Report, diagnose, memberOf, showPlace, withValue } from "./definition.ts";
 import { type FormerName, type Module, importsDepend } from "./module.ts";
 import { joinOptions } from "./join-options.ts";
 import { type AnyOption, type OptionGroup, type OptionType, isOption } from "./option-type.ts";
-import { isGroupPart, unknownOption } from "./unknown-option.ts";
+import { groupFault, unknownOption } from "./unknown-option.ts";
 import { showValue } from "./value.ts";
 
 /** One declared option at its place in the configuration. */
 export interface OptionNode {
   readonly kind: "option";
   readonly path: string;
+  /** Its number among the options of its tree, counted from 0 in the order of {@link optionsOf}. */
+  readonly index: number;
   readonly option: AnyOption;
   readonly declaredBy: string;
   readonly declaredAt: SourceLocation | undefined;
 }
 
-/** Where its module stands is worked out when somebody wants to know. */
+/** What it is called in full and where its module stands is worked out when somebody wants to know. */
 class DeclaredOption implements OptionNode {
   readonly kind = "option";
-  readonly path: string;
   readonly option: AnyOption;
+  index = 0;
+  readonly #group: GroupNode;
+  readonly #name: string;
   readonly #module: Module;
+  #path: string | undefined;
 
-  constructor(path: string, option: AnyOption, module: Module) {
-    this.path = path;
+  constructor(group: GroupNode, name: string, option: AnyOption, module: Module) {
     this.option = option;
+    this.#group = group;
+    this.#name = name;
     this.#module = module;
   }
 
   /** The same option, to which another module has added. */
   withOption(option: AnyOption): DeclaredOption {
-    return new DeclaredOption(this.path, option, this.#module);
+    return new DeclaredOption(this.#group, this.#name, option, this.#module);
+  }
+
+  get path(): string {
+    this.#path ??= showMember(this.#group.path, this.#name);
+    return this.#path;
   }
 
   get declaredBy(): string {
@@ -82,6 +93,11 @@ export function makeOptionTree(modules: readonly Module[], report: Report, inner
   for (const module of modules)
     for (const former of module.formerNames ?? []) checkFormerName(root, former, module, report);
   sortMembers(root);
+  const nodes = optionsOf(root);
+  for (let index = 0; index < nodes.length; index++) {
+    const node = nodes[index];
+    if (node instanceof DeclaredOption) node.index = index;
+  }
   return root;
 }
 
@@ -100,19 +116,23 @@ function freeNode(path: string, type: OptionType): OptionNode {
     visible: false,
     readOnly: false,
   };
-  return { kind: "option", path, option, declaredBy: path, declaredAt: undefined };
+  // What stands for the free names of a tree comes before all others in it.
+  return { kind: "option", path, index: 0, option, declaredBy: path, declaredAt: undefined };
 }
 
 /** A rule may go through the names of a group, so their order must not be that of modules. */
 function sortMembers({ members }: GroupNode): void {
-  const names = sortedText(members.keys());
-  const sorted = names.map((name) => members.get(name) as OptionNode | GroupNode);
-  members.clear();
-  for (const [index, name] of names.entries()) {
-    const member = sorted[index] as OptionNode | GroupNode;
-    members.set(name, member);
+  let isSorted = true;
+  let last: string | undefined;
+  members.forEach((member, name) => {
+    if (last !== undefined && compareText(last, name) > 0) isSorted = false;
+    last = name;
     if (member.kind === "group") sortMembers(member);
-  }
+  });
+  if (isSorted) return;
+  const all = new Map(members);
+  members.clear();
+  for (const name of sortedText(all.keys())) members.set(name, all.get(name) as OptionNode | GroupNode);
 }
 
 function groupAt(root: GroupNode, path: readonly string[], module: Module, report: Report): GroupNode | undefined {
@@ -143,7 +163,9 @@ function addGroup(parent: GroupNode, name: string, module: Module, report: Repor
 }
 
 function addOptions(group: GroupNode, options: OptionGroup, module: Module, report: Report): void {
-  for (const [name, member] of Object.entries(options)) {
+  // In their order from the beginning: most groups are declared in one place.
+  for (const name of sortedText(Object.keys(options))) {
+    const member = options[name] as AnyOption | OptionGroup;
     if (!isOption(member)) {
       const below = addGroup(group, name, module, report);
       if (below !== undefined) addOptions(below, member, module, report);
@@ -151,7 +173,7 @@ function addOptions(group: GroupNode, options: OptionGroup, module: Module, repo
     }
     const found = group.members.get(name);
     if (found === undefined) {
-      group.members.set(name, new DeclaredOption(showMember(group.path, name), member, module));
+      group.members.set(name, new DeclaredOption(group, name, member, module));
       continue;
     }
     if (!(found instanceof DeclaredOption)) {
@@ -216,34 +238,29 @@ function declaredTwice(found: OptionNode | GroupNode, module: Module, path = fou
 }
 
 /** All options of a tree, in the order of their names. */
-export function* optionsOf(group: GroupNode): Iterable<OptionNode> {
-  if (group.free !== undefined) yield group.free;
-  for (const member of group.members.values()) {
-    if (member.kind === "option") yield member;
-    else yield* optionsOf(member);
-  }
+export function optionsOf(group: GroupNode, found: OptionNode[] = []): OptionNode[] {
+  if (group.free !== undefined) found.push(group.free);
+  group.members.forEach((member) => {
+    if (member.kind === "option") found.push(member);
+    else optionsOf(member, found);
+  });
+  return found;
 }
 
 /** Receives what comes of taking a definition apart. */
-export interface TakeApartOptions {
+export interface Receiver {
   /** The whole tree, where the new names of options lie. */
   readonly root: GroupNode;
-  readonly report: Report;
-  readonly warn: Report;
+  report(diagnostic: Diagnostic): void;
+  reportWarning(diagnostic: Diagnostic): void;
+  /** Takes the definition of one option. */
+  take(node: OptionNode, definition: Definition): void;
 }
 
-/** Receives the definition of one option. */
-export type TakeDefinition = (node: OptionNode, definition: Definition) => void;
-
 /** Take one definition of a group apart into definitions of its options. */
-export function takeApart(
-  group: GroupNode,
-  definition: Definition,
-  options: TakeApartOptions,
-  take: TakeDefinition,
-): void {
-  const { report } = options;
-  if (!isGroupPart(group.path === "" ? "the configuration" : group.path, definition, report)) return;
+export function takeApart(group: GroupNode, definition: Definition, receiver: Receiver): void {
+  const fault = groupFault(group.path === "" ? "the configuration" : group.path, definition);
+  if (fault !== undefined) return receiver.report(fault);
   const given = definition.value as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(given)) {
     const value = given[name];
@@ -251,20 +268,20 @@ export function takeApart(
     const member = group.members.get(name);
     const former = member === undefined ? group.formerly.get(name) : undefined;
     if (former !== undefined) {
-      takeFormer(former, memberOf(definition, value), options, take);
+      takeFormer(former, memberOf(definition, value), receiver);
     } else if (member === undefined && group.free !== undefined) {
       // Its marks stay on the value, since priorities count for each free name alone.
-      take(group.free, withValue(definition, { [name]: value }));
+      receiver.take(group.free, withValue(definition, { [name]: value }));
     } else if (member === undefined) {
-      report(
-        group === options.root && name === "imports"
+      receiver.report(
+        group === receiver.root && name === "imports"
           ? importsDepend('Cannot import modules in a definition: found "imports" among the options', definition.at)
           : unknownOption(group.path, name, [...group.members.keys()], definition.at),
       );
     } else if (member.kind === "option") {
-      take(member, memberOf(definition, value));
+      receiver.take(member, memberOf(definition, value));
     } else {
-      takeApart(member, memberOf(definition, value), options, take);
+      takeApart(member, memberOf(definition, value), receiver);
     }
   }
 }
@@ -272,31 +289,30 @@ export function takeApart(
 function takeFormer(
   { from, to, convert, advice }: FormerName,
   definition: Definition,
-  options: TakeApartOptions,
-  take: TakeDefinition,
+  receiver: Receiver,
 ): void {
   const old = from.join(".");
   if (to === undefined) {
-    options.report(diagnose("option.removed", `Cannot set option "${old}": it was removed`, definition.at, advice));
+    receiver.report(diagnose("option.removed", `Cannot set option "${old}": it was removed`, definition.at, advice));
     return;
   }
-  options.warn(diagnose("option.renamed", `"${old}" has another name now. ${advice}`, definition.at));
-  const value = convert === undefined ? definition.value : convertFormer(old, convert, definition, options.report);
+  receiver.reportWarning(diagnose("option.renamed", `"${old}" has another name now. ${advice}`, definition.at));
+  const value = convert === undefined ? definition.value : convertFormer(old, convert, definition, receiver);
   const nested = to.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
-  takeApart(options.root, withValue(definition, nested), options, take);
+  takeApart(receiver.root, withValue(definition, nested), receiver);
 }
 
 function convertFormer(
   old: string,
   convert: (value: never) => unknown,
   { value, at }: Definition,
-  report: Report,
+  receiver: Receiver,
 ): unknown {
   try {
     return convert(value as never);
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
-    report(
+    receiver.report(
       diagnose("option.convert-failed", `Cannot convert ${showValue(value, 60)} of option "${old}": ${found}`, at),
     );
     return undefined;

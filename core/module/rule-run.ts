@@ -1,7 +1,7 @@
 import { CodedError, type Diagnostic, callerLocation, captureCaller } from "../base/index.ts";
-import { type Definition, diagnose, makeDefinition } from "./definition.ts";
+import { type Definition, type DefinitionOrigin, diagnose, makeDefinition } from "./definition.ts";
 import type { Module, RuleContext } from "./module.ts";
-import { type GroupNode, type OptionNode, type TakeApartOptions, takeApart } from "./option-tree.ts";
+import { type GroupNode, type OptionNode, type Receiver, takeApart } from "./option-tree.ts";
 import { type ReadOption, makeTrackedConfig } from "./tracked-config.ts";
 import { type UnknownOption, UnknownOptionRead } from "./unknown-option.ts";
 import { sameValue } from "./value.ts";
@@ -42,6 +42,8 @@ export class RuleRunner {
   readonly #root: GroupNode;
   readonly #config: object;
   readonly #moduleArguments: object;
+  /** What each module sees as its own options. */
+  readonly #own = new Map<Module, unknown>();
   #reads: Set<OptionNode> | undefined;
 
   constructor(root: GroupNode, state: (option: OptionNode) => OptionState, moduleArguments: object) {
@@ -91,7 +93,7 @@ export class RuleRunner {
     try {
       const context = {
         ...this.#moduleArguments,
-        cfg: this.#configAt(module.declaration?.path ?? []),
+        cfg: this.#ownOptions(module),
         config: this.#config,
         define: record.define,
         check: record.check,
@@ -106,9 +108,12 @@ export class RuleRunner {
     }
   }
 
-  #configAt(path: readonly string[]): unknown {
-    let group: unknown = this.#config;
-    for (const name of path) group = (group as Record<string, unknown>)[name];
+  #ownOptions(module: Module): unknown {
+    let group = this.#own.get(module);
+    if (group !== undefined) return group;
+    group = this.#config;
+    for (const name of module.declaration?.path ?? []) group = (group as Record<string, unknown>)[name];
+    this.#own.set(module, group);
     return group;
   }
 }
@@ -150,35 +155,27 @@ type FindPlace = (index: number) => Definition["at"];
  */
 export type Places = "none" | "all" | "at-rest";
 
-const NOWHERE = () => undefined;
-
 /** Collects what a rule says while it runs. */
-export class RunRecord {
+export class RunRecord implements Receiver {
+  readonly root: GroupNode;
+  readonly module: Module;
   readonly definitions = new Map<OptionNode, Definition[]>();
   readonly diagnostics: Diagnostic[] = [];
   readonly warnings: Diagnostic[] = [];
-  readonly #root: GroupNode;
-  readonly #module: Module;
   /** Of each define call so far, when it was written down. */
   readonly places: FindPlace[] = [];
   readonly #places: "none" | "all" | FindPlace;
-  readonly #takeApart: TakeApartOptions;
   #index = 0;
 
   constructor(root: GroupNode, module: Module, places: "none" | "all" | FindPlace = "all") {
-    this.#root = root;
-    this.#module = module;
+    this.root = root;
+    this.module = module;
     this.#places = places;
-    const report = (diagnostic: Diagnostic) => this.diagnostics.push(diagnostic);
-    const warn = (diagnostic: Diagnostic) => this.warnings.push(diagnostic);
-    this.#takeApart = { root, report, warn };
   }
 
   readonly define = (value: unknown): void => {
-    const index = this.#index;
-    const find = this.#places === "none" ? NOWHERE : this.#places === "all" ? captureCaller(this.define) : this.#places;
-    if (this.#places === "all") this.places.push(find);
-    this.add(value, () => find(index) ?? this.#module.at);
+    if (this.#places === "all") this.places.push(captureCaller(this.define));
+    this.add(value);
   };
 
   readonly check = (holds: boolean, message: string, hint?: string): void => {
@@ -197,21 +194,54 @@ export class RunRecord {
     this.warnings.push(diagnose("module.warning", message, this.#placeOf(this.warn)));
   };
 
-  /** Add a definition of the whole configuration, written at a place. */
-  add(value: unknown, place: () => Definition["at"]): void {
-    const whole = makeDefinition(value, { place, module: this.#module.key, index: this.#index });
+  /** Add a definition of the whole configuration. */
+  add(value: unknown): void {
+    const origin = new Said(this, this.#index);
     this.#index += 1;
-    takeApart(this.#root, whole, this.#takeApart, this.#take);
+    takeApart(this.root, makeDefinition(value, origin), this);
   }
 
-  readonly #take = (node: OptionNode, definition: Definition): void => {
+  take(node: OptionNode, definition: Definition): void {
     const list = this.definitions.get(node);
     if (list === undefined) this.definitions.set(node, [definition]);
     else list.push(definition);
-  };
+  }
+
+  report(diagnostic: Diagnostic): void {
+    this.diagnostics.push(diagnostic);
+  }
+
+  reportWarning(diagnostic: Diagnostic): void {
+    this.warnings.push(diagnostic);
+  }
+
+  /** Where the definition of a number stands; that of the module where nothing better is known. */
+  placeOf(index: number): Definition["at"] {
+    const find = typeof this.#places === "function" ? this.#places : this.places[index];
+    return find?.(index) ?? this.module.at;
+  }
 
   #placeOf(call: Function): Definition["at"] {
-    return (this.#places === "none" ? undefined : callerLocation(call)) ?? this.#module.at;
+    return (this.#places === "none" ? undefined : callerLocation(call)) ?? this.module.at;
+  }
+}
+
+/** One definition that a rule or a literal says. */
+class Said implements DefinitionOrigin {
+  readonly index: number;
+  readonly #record: RunRecord;
+
+  constructor(record: RunRecord, index: number) {
+    this.#record = record;
+    this.index = index;
+  }
+
+  get module(): string {
+    return this.#record.module.key;
+  }
+
+  place(): Definition["at"] {
+    return this.#record.placeOf(this.index);
   }
 }
 

@@ -1,5 +1,5 @@
 import { CodedError, type Diagnostic, type SourceLocation, callerLocation } from "../base/index.ts";
-import type { Cell } from "./cell.ts";
+import type { Cells } from "./cell.ts";
 import { diagnose } from "./definition.ts";
 import type { Settled } from "./fixpoint.ts";
 import type { Module } from "./module.ts";
@@ -7,23 +7,23 @@ import type { GroupNode, OptionNode } from "./option-tree.ts";
 import { ruleFailure } from "./rule-run.ts";
 
 /** What modules and types tell the user, each once. */
-export function warningsOf({ cells, sources }: Settled): Diagnostic[] {
-  const warnings = sources.flatMap(({ run }) => [...run.warnings]);
-  for (const { state } of cells.values()) if (state.kind === "value") warnings.push(...(state.warnings ?? []));
+export function warningsOf({ notable, sources }: Settled): Diagnostic[] {
+  const warnings = sources.flatMap(({ run }) => run.warnings);
+  for (const { state } of notable) if (state.kind === "value") warnings.push(...(state.warnings ?? []));
   return warnings;
 }
 
 /** What is still wrong once nothing moves any more; faults of moments in between do not count. */
-export function faultsOf({ cells, sources }: Settled): Diagnostic[] {
-  const faults: Diagnostic[] = sources.flatMap(({ run }) => [...run.diagnostics]);
-  for (const { state } of cells.values()) if (state.kind === "faulty") faults.push(...state.diagnostics);
+export function faultsOf({ cells, notable, sources }: Settled): Diagnostic[] {
+  const faults: Diagnostic[] = sources.flatMap(({ run }) => run.diagnostics);
+  for (const { state } of notable) if (state.kind === "faulty") faults.push(...state.diagnostics);
   const waiting = new Map<OptionNode, Module[]>();
   for (const { module, run } of sources) {
     if (run.outcome.kind === "failed") faults.push(ruleFailure(module, run.outcome.error));
     if (run.outcome.kind !== "suspended") continue;
     // A rule that waits for a faulty option says nothing new.
     const { on } = run.outcome;
-    if (cells.get(on)?.state.kind === "none") waiting.set(on, [...(waiting.get(on) ?? []), module]);
+    if (cells.stateOf(on).kind === "none") waiting.set(on, [...(waiting.get(on) ?? []), module]);
   }
   // Who gives values is the machine; the modules that read them may be anybody's.
   const machine = sources.find(({ module }) => module.literal !== undefined)?.module.at;
@@ -52,27 +52,29 @@ function noValue(node: OptionNode, found: string, at: SourceLocation | undefined
 }
 
 /** The settled options of a group as plain frozen objects. */
-export function valuesOf(group: GroupNode, cells: ReadonlyMap<OptionNode, Cell>): object {
+export function valuesOf(group: GroupNode, cells: Cells): object {
   const made: Record<string, unknown> = {};
-  for (const [name, member] of group.members) {
-    const state = member.kind === "option" ? cells.get(member)?.state : undefined;
-    if (member.kind === "group" || state?.kind === "value") {
-      made[name] = member.kind === "group" ? valuesOf(member, cells) : state?.kind === "value" && state.value;
-      continue;
-    }
-    // Not enumerable, so that printing a configuration shows what it has.
-    Object.defineProperty(made, name, {
-      get: () => {
-        const { code, message, hint } = noValue(member, "found no definition", undefined);
-        throw new CodedError(code, message, { hint, at: callerLocation() });
-      },
-    });
-  }
-  const free = group.free === undefined ? undefined : cells.get(group.free)?.state;
+  group.members.forEach((member, name) => {
+    const state = member.kind === "group" ? undefined : cells.stateOf(member);
+    if (member.kind === "group") made[name] = valuesOf(member, cells);
+    else if (state?.kind === "value") made[name] = state.value;
+    else refuseToRead(made, name, member);
+  });
+  const free = group.free === undefined ? undefined : cells.stateOf(group.free);
   if (free?.kind === "value") {
     const values = free.value as Readonly<Record<string, unknown>>;
     for (const name of Object.keys(values))
       Object.defineProperty(made, name, { value: values[name], enumerable: true });
   }
   return Object.freeze(made);
+}
+
+/** Not enumerable, so that printing a configuration shows what it has. */
+function refuseToRead(made: object, name: string, node: OptionNode): void {
+  Object.defineProperty(made, name, {
+    get: () => {
+      const { code, message, hint } = noValue(node, "found no definition", undefined);
+      throw new CodedError(code, message, { hint, at: callerLocation() });
+    },
+  });
 }

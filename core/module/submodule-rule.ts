@@ -34,10 +34,15 @@ export function mergeByRules(
   const root = makeOptionTree([module], report, { path, free });
   const given = new Map<OptionNode, Definition[]>();
   for (const definition of definitions) {
-    takeApart(root, definition, { root, report, warn: report }, (node, part) => {
-      const list = given.get(node);
-      if (list === undefined) given.set(node, [part]);
-      else list.push(part);
+    takeApart(root, definition, {
+      root,
+      report,
+      reportWarning: report,
+      take(node, part) {
+        const list = given.get(node);
+        if (list === undefined) given.set(node, [part]);
+        else list.push(part);
+      },
     });
   }
   const literal: Source = {
@@ -56,7 +61,7 @@ export function mergeByRules(
   const settled = settle(root, ruled, [literal], { name: splitOptionPath(path).at(-1) ?? path });
   const faults = faultsOf(settled);
   for (const diagnostic of [...warningsOf(settled), ...faults]) report(diagnostic);
-  for (const { node, state } of settled.cells.values()) {
+  for (const { node, state } of settled.notable) {
     if (faults.length === 0 && state.kind === "none" && node !== root.free)
       report(noInnerValue(node.path, node.option.type, definitions[0]?.at));
   }

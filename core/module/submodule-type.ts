@@ -20,7 +20,7 @@ import {
 } from "./option-type.ts";
 import { PRIORITY_DECLARED } from "./priority.ts";
 import { mergeByRules } from "./submodule-rule.ts";
-import { isGroupPart, unknownOption } from "./unknown-option.ts";
+import { groupFault, unknownOption } from "./unknown-option.ts";
 import { isPlainObject } from "./value.ts";
 
 /** What the rule of a submodule receives. It sees nothing but the submodule. */
@@ -135,7 +135,11 @@ function mergeMember(
     return mergeGroup(
       path,
       member,
-      parts.filter((part) => isGroupPart(path, part, report)),
+      parts.filter((part) => {
+        const fault = groupFault(path, part);
+        if (fault !== undefined) report(fault);
+        return fault === undefined;
+      }),
       { report, free: undefined },
     );
   }

@@ -12,33 +12,68 @@ export type ReadOption = (option: OptionNode) => unknown;
  * printing or awaiting a group does not look like a misspelt option.
  */
 export function makeTrackedConfig(group: GroupNode, read: ReadOption, root: GroupNode = group): object {
-  const groups = new Map<string, object>();
-  const memberOf = (name: string): unknown => {
+  return new Proxy(Object.create(null) as object, new TrackedGroup(group, read, root));
+}
+
+/** One for each group that a rule looks into. */
+class TrackedGroup implements ProxyHandler<object> {
+  readonly #group: GroupNode;
+  readonly #read: ReadOption;
+  readonly #root: GroupNode;
+  readonly #groups = new Map<string, object>();
+
+  constructor(group: GroupNode, read: ReadOption, root: GroupNode) {
+    this.#group = group;
+    this.#read = read;
+    this.#root = root;
+  }
+
+  get(_target: object, name: string | symbol): unknown {
+    return typeof name === "symbol" ? undefined : this.#member(name);
+  }
+
+  has(_target: object, name: string | symbol): boolean {
+    return typeof name === "string" && this.#group.members.has(name);
+  }
+
+  ownKeys(): string[] {
+    return [...this.#group.members.keys()];
+  }
+
+  getOwnPropertyDescriptor(_target: object, name: string | symbol): PropertyDescriptor | undefined {
+    return typeof name === "string" && this.#group.members.has(name)
+      ? { value: this.#member(name), enumerable: true, configurable: true, writable: false }
+      : undefined;
+  }
+
+  set(_target: object, name: string | symbol): never {
+    return refuseWrite(this.#group, name);
+  }
+
+  defineProperty(_target: object, name: string | symbol): never {
+    return refuseWrite(this.#group, name);
+  }
+
+  deleteProperty(_target: object, name: string | symbol): never {
+    return refuseWrite(this.#group, name);
+  }
+
+  #member(name: string): unknown {
+    const group = this.#group;
     const own = group.members.get(name);
+    if (own?.kind === "option") return this.#read(own);
     if (own === undefined && LANGUAGE_NAMES.has(name)) return undefined;
-    const member = own ?? findFormer(root, group, name);
+    const member = own ?? findFormer(this.#root, group, name);
     if (member === undefined && group.free !== undefined)
-      return (read(group.free) as Readonly<Record<string, unknown>>)[name];
+      return (this.#read(group.free) as Readonly<Record<string, unknown>>)[name];
     if (member === undefined) return unknownRead(group, name);
-    if (member.kind === "option") return read(member);
-    const known = groups.get(name);
+    if (member.kind === "option") return this.#read(member);
+    const known = this.#groups.get(name);
     if (known !== undefined) return known;
-    const made = makeTrackedConfig(member, read, root);
-    groups.set(name, made);
+    const made = makeTrackedConfig(member, this.#read, this.#root);
+    this.#groups.set(name, made);
     return made;
-  };
-  return new Proxy(Object.create(null) as object, {
-    get: (_target, name) => (typeof name === "symbol" ? undefined : memberOf(name)),
-    has: (_target, name) => typeof name === "string" && group.members.has(name),
-    ownKeys: () => [...group.members.keys()],
-    getOwnPropertyDescriptor: (_target, name) =>
-      typeof name === "string" && group.members.has(name)
-        ? { value: memberOf(name), enumerable: true, configurable: true, writable: false }
-        : undefined,
-    set: (_target, name) => refuseWrite(group, name),
-    defineProperty: (_target, name) => refuseWrite(group, name),
-    deleteProperty: (_target, name) => refuseWrite(group, name),
-  });
+  }
 }
 
 const LANGUAGE_NAMES = new Set(["then", "toJSON", "constructor", "toString", "valueOf", "outPath"]);

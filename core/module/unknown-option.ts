@@ -1,21 +1,18 @@
 import { CodedError, type Diagnostic, nearNames, sortedText } from "../base/index.ts";
 import { showMember } from "./collection-types.ts";
-import { type Definition, type Report, diagnose } from "./definition.ts";
+import { type Definition, diagnose } from "./definition.ts";
 import { isPlainObject, showKind } from "./value.ts";
 
-/** Whether a definition of a group is an attribute set; if not, that is reported. */
-export function isGroupPart(path: string, part: Definition, report: Report): boolean {
+/** What is wrong with a definition of a group; `undefined` for an attribute set. */
+export function groupFault(path: string, part: Definition): Diagnostic | undefined {
   const { value } = part;
-  if (isPlainObject(value)) return true;
-  report(
-    diagnose(
-      "option.wrong-type",
-      `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
-      part.at,
-      `Write the options of it: { ${path.split(".").at(-1) ?? path}: { … } }.`,
-    ),
+  if (isPlainObject(value)) return undefined;
+  return diagnose(
+    "option.wrong-type",
+    `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
+    part.at,
+    `Write the options of it: { ${path.split(".").at(-1) ?? path}: { … } }.`,
   );
-  return false;
 }
 
 /** A name that no module declares. */
