@@ -156,11 +156,17 @@ function stateOf(node: OptionNode, definitions: readonly Definition[]): OptionSt
     const state = untouched(node);
     if (state !== undefined) return state;
   }
-  return (definitions.length === 1 ? plainState(node, definitions[0] as Definition) : undefined) ?? mergedState(node, definitions);
+  return (
+    (definitions.length === 1 ? plainState(node, definitions[0] as Definition) : undefined) ??
+    mergedState(node, definitions)
+  );
 }
 
 /** {@link mergedState} of the most common case: one definition of what is not changed by merging. */
-function plainState({ option: { type, readOnly } }: OptionNode, { value, priority }: Definition): OptionState | undefined {
+function plainState(
+  { option: { type, readOnly } }: OptionNode,
+  { value, priority }: Definition,
+): OptionState | undefined {
   return type.merge === mergeEqual && !readOnly && priority < PRIORITY_DECLARED && type.mismatch(value) === undefined
     ? { kind: "value", value }
     : undefined;

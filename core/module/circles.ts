@@ -16,6 +16,8 @@ export interface Component {
   readonly rules: readonly Source[];
   /** Whether the rules feed themselves, alone or through others. */
   readonly isCircle: boolean;
+  /** Rules that read what these define, some of them more than once. */
+  readonly feeds: readonly Source[];
 }
 
 /**
@@ -41,11 +43,13 @@ export function componentsOf(rules: readonly Source[], cells: Cells): Component[
   const leave = (visit: Visit) => {
     if (visit.lowest !== visit.number) return;
     const own: Source[] = [];
+    const feeds: Source[] = [];
     for (let member = open.pop(); member !== undefined; member = member === visit ? undefined : open.pop()) {
       member.isOpen = false;
       own.push(member.rule);
+      feeds.push(...member.next);
     }
-    found.push({ rules: own.reverse(), isCircle: own.length > 1 || visit.next.includes(visit.rule) });
+    found.push({ rules: own.reverse(), isCircle: own.length > 1 || visit.next.includes(visit.rule), feeds });
   };
 
   for (const rule of rules) {
@@ -73,13 +77,12 @@ export function componentsOf(rules: readonly Source[], cells: Cells): Component[
  * How many rules at most stand one behind the other before a rule; rules that feed each other are on one level. When
  * lower levels run first, most rules see what they read as it stays.
  */
-export function levelsOf(components: readonly Component[], cells: Cells): Map<Source, number> {
+export function levelsOf(components: readonly Component[]): Map<Source, number> {
   const levels = new Map<Source, number>();
-  for (const { rules: own } of components) {
+  for (const { rules: own, feeds } of components) {
     let level = 0;
     for (const rule of own) level = Math.max(level, levels.get(rule) ?? 0);
-    for (const rule of own)
-      for (const fed of fedBy(rule, cells)) levels.set(fed, Math.max(levels.get(fed) ?? 0, level + 1));
+    for (const fed of feeds) levels.set(fed, Math.max(levels.get(fed) ?? 0, level + 1));
     // Also those that were just put behind themselves.
     for (const rule of own) levels.set(rule, level);
   }
@@ -89,6 +92,6 @@ export function levelsOf(components: readonly Component[], cells: Cells): Map<So
 /** The rules that read what a rule defines, some of them more than once. */
 function fedBy({ run }: Source, cells: Cells): Source[] {
   const fed: Source[] = [];
-  for (const node of run.definitions.keys()) for (const reader of cells.of(node).readers) fed.push(reader);
+  run.definitions.forEach((_, node) => fed.push(...cells.of(node).readers));
   return fed;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Module, declare, defaults, defineModule, evaluateModules, force, option } from "./index.ts";
+import { type Module, before, declare, defaults, defineModule, evaluateModules, force, option } from "./index.ts";
 import { failure, read, rule, says } from "./testing.ts";
 
 const lamp = defineModule(
@@ -157,18 +157,20 @@ test("findOption() gives the value, every definition with priority and place, an
   );
 });
 
+const KINDS = ["list", "set", "weak", "guard", "take-back", "waits", "number", "forced", "ordered", "inner"] as const;
+
 /** A module of some options with a rule that reads and defines others' options, in ways that settle. */
 interface Plan {
   readonly reads: readonly number[];
   readonly gives: readonly number[];
-  readonly kind: "list" | "set" | "weak" | "guard" | "take-back" | "waits";
+  readonly kind: (typeof KINDS)[number];
 }
 
 const COUNT = 8;
 const plan: fc.Arbitrary<Plan> = fc.record({
   reads: fc.uniqueArray(fc.nat(COUNT - 1), { maxLength: 3 }),
   gives: fc.uniqueArray(fc.nat(COUNT - 1), { minLength: 1, maxLength: 3 }),
-  kind: fc.constantFrom("list", "set", "weak", "guard", "take-back", "waits"),
+  kind: fc.constantFrom(...KINDS),
 });
 
 function modulesOf(plans: readonly Plan[]): Module[] {
@@ -179,6 +181,13 @@ function modulesOf(plans: readonly Plan[]): Module[] {
         set: option.attrsOf(option.int()),
         flag: option.bool({ default: false }),
         word: option.str(),
+        number: option.int({ default: index }),
+        inner: option.attrsOf(
+          option.submodule(
+            { a: option.int({ default: 1 }), b: option.int() },
+            { rule: ({ cfg, define }) => define({ b: defaults(cfg.a + 1) }) },
+          ),
+        ),
       }),
     ),
   );
@@ -192,6 +201,10 @@ function modulesOf(plans: readonly Plan[]): Module[] {
         if (kind === "weak") target({ flag: defaults(seen.some(({ list }) => list.length > 0)) });
         if (kind === "guard" && seen.some(({ set }) => Object.keys(set).length > 0)) target({ flag: true });
         if (kind === "take-back" && seen.every(({ list }) => list.length === 0)) target({ set: { back: 1 } });
+        if (kind === "number") target({ number: Math.max(0, ...seen.map(({ number }) => number)) + (index % 3) });
+        if (kind === "forced") target({ flag: force(seen.every(({ number }) => number > 2)) });
+        if (kind === "ordered") target({ list: before([seen.map(({ number }) => number).join()]) });
+        if (kind === "inner") target({ inner: { x: { a: seen.length } } });
         if (kind === "waits") {
           target({ word: "w" });
           target({ list: seen.map(({ word }) => `${word} for ${index}`) });

@@ -5,7 +5,7 @@ import { type Change, describeCycle } from "./cycle.ts";
 import { showPlace } from "./definition.ts";
 import { DueRules } from "./due-rules.ts";
 import type { Module } from "./module.ts";
-import type { GroupNode } from "./option-tree.ts";
+import type { GroupNode, OptionNode } from "./option-tree.ts";
 import { type OptionState, type RuleRun, RuleRunner, sameDefinitions, sameRun } from "./rule-run.ts";
 
 /** What the fixpoint gives: each option with its state, and how each rule ended. */
@@ -150,7 +150,7 @@ class Fixpoint {
   /** The rules to run next; the others may read what these define. */
   #takeLowest(due: DueRules): Source[] {
     if (due.lowest < this.#reached && this.#isNewGraph) {
-      this.#levels = levelsOf(this.#currentComponents(), this.cells);
+      this.#levels = levelsOf(this.#currentComponents());
       this.#isNewGraph = false;
       due.sortBy(this.#levels);
     }
@@ -164,12 +164,15 @@ class Fixpoint {
   }
 
   /** Merge options anew. @returns Those that are something else now. */
-  #update(touched: Iterable<Cell>, ...before: readonly (Map<Cell, OptionState> | undefined)[]): Cell[] {
+  #update(
+    touched: ReadonlySet<Cell> | readonly Cell[],
+    ...before: readonly (Map<Cell, OptionState> | undefined)[]
+  ): Cell[] {
     const changed: Cell[] = [];
-    for (const cell of touched) {
+    touched.forEach((cell) => {
       for (const states of before) if (states?.has(cell) === false) states.set(cell, cell.state);
       if (cell.update()) changed.push(cell);
-    }
+    });
     return changed;
   }
 
@@ -177,32 +180,36 @@ class Fixpoint {
   #take(source: Source, run: RuleRun, touched: Set<Cell>): void {
     const last = source.run;
     source.run = run;
-    for (const node of last.reads) {
-      if (run.reads.has(node)) continue;
-      this.cells.of(node).removeReader(source);
-      this.#components = undefined;
-    }
-    for (const node of run.reads) {
-      if (last.reads.has(node)) continue;
-      this.cells.of(node).addReader(source);
-      this.#haveNewEdge();
-    }
-    for (const node of last.definitions.keys()) {
-      if (run.definitions.has(node)) continue;
+    if (!sameMembers(last.reads, run.reads)) this.#takeReads(source, last.reads, run.reads);
+    last.definitions.forEach((_, node) => {
+      if (run.definitions.has(node)) return;
       const cell = this.cells.of(node);
       cell.withdraw(source);
       touched.add(cell);
       this.#components = undefined;
-    }
-    for (const [node, list] of run.definitions) {
-      const cell = this.cells.of(node);
+    });
+    run.definitions.forEach((list, node) => {
       const before = last.definitions.get(node);
       if (before === undefined) this.#haveNewEdge();
       // What says the same as before stays the very same, so that merging can tell at a glance.
-      else if (sameDefinitions(list, before)) continue;
+      else if (sameDefinitions(list, before)) return;
+      const cell = this.cells.of(node);
       cell.define(source, list);
       touched.add(cell);
-    }
+    });
+  }
+
+  #takeReads(source: Source, last: ReadonlySet<OptionNode>, now: ReadonlySet<OptionNode>): void {
+    last.forEach((node) => {
+      if (now.has(node)) return;
+      this.cells.of(node).removeReader(source);
+      this.#components = undefined;
+    });
+    now.forEach((node) => {
+      if (last.has(node)) return;
+      this.cells.of(node).addReader(source);
+      this.#haveNewEdge();
+    });
   }
 
   #haveNewEdge(): void {
@@ -279,7 +286,7 @@ class Fixpoint {
   /** Take over a run that gave the same as the last one, for the places it knows. */
   #adopt(source: Source, run: RuleRun): void {
     source.run = run;
-    for (const [node, list] of run.definitions) this.cells.of(node).define(source, list);
+    run.definitions.forEach((list, node) => this.cells.of(node).define(source, list));
   }
 }
 
@@ -310,8 +317,12 @@ function markAt(round: number, due: DueRules): Mark {
  * of any length with one comparison per round.
  */
 function isBackAt({ due, states }: Mark, { all: now }: DueRules): boolean {
-  if (now.size !== due.size || !now.isSubsetOf(due)) return false;
+  if (!sameMembers(now, due)) return false;
   return states.size > 0 && states.entries().every(([cell, state]) => cell.isLike(state));
+}
+
+function sameMembers<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
 }
 
 function readersOf(cells: Iterable<Cell>): Source[] {

@@ -286,11 +286,7 @@ export function takeApart(group: GroupNode, definition: Definition, receiver: Re
   }
 }
 
-function takeFormer(
-  { from, to, convert, advice }: FormerName,
-  definition: Definition,
-  receiver: Receiver,
-): void {
+function takeFormer({ from, to, convert, advice }: FormerName, definition: Definition, receiver: Receiver): void {
   const old = from.join(".");
   if (to === undefined) {
     receiver.report(diagnose("option.removed", `Cannot set option "${old}": it was removed`, definition.at, advice));

@@ -13,6 +13,8 @@ export type Outcome =
   | { readonly kind: "suspended"; readonly on: OptionNode }
   | { readonly kind: "failed"; readonly error: unknown };
 
+const DONE: Outcome = { kind: "done" };
+
 /** What one run of a rule read and gave. */
 export interface RuleRun {
   readonly outcome: Outcome;
@@ -102,7 +104,7 @@ export class RuleRunner {
       const returned: unknown = module.rule?.(context as unknown as RuleContext);
       return typeof returned === "object" && returned !== null
         ? { kind: "failed", error: returnedSomething(module, returned) }
-        : { kind: "done" };
+        : DONE;
     } catch (error) {
       return error instanceof Suspension ? { kind: "suspended", on: error.on } : { kind: "failed", error };
     }
@@ -248,10 +250,11 @@ class Said implements DefinitionOrigin {
 /** Whether two runs of one rule gave the same definitions and ended in the same way. */
 export function sameRun(a: RuleRun, b: RuleRun): boolean {
   if (a.outcome.kind !== b.outcome.kind || a.definitions.size !== b.definitions.size) return false;
-  for (const [node, list] of a.definitions) {
-    if (!sameDefinitions(list, b.definitions.get(node))) return false;
-  }
-  return true;
+  let isSame = true;
+  a.definitions.forEach((list, node) => {
+    isSame &&= sameDefinitions(list, b.definitions.get(node));
+  });
+  return isSame;
 }
 
 /** Whether two lists of definitions by one rule merge to the same. */
