@@ -5,6 +5,7 @@ import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import { rootsOf } from "../mount-roots.ts";
 import {
   type AgentAnswer,
+  type ErrorReport,
   type EvaluatorAnswer,
   type EvaluatorQuestion,
   HIDDEN_NAMES,
@@ -135,17 +136,18 @@ export class Evaluation {
     return this.#loader.madeSome;
   }
 
-  /** @returns `undefined` where more was prepared than the question needs: such a realm is not the one of a fresh process. */
-  answer({ onModules, onReady }: AnswerOptions): EvaluatorAnswer | undefined {
+  /** @returns JSON of an `EvaluatorAnswer`; `undefined` where more was prepared than the question needs: such a realm is not the one of a fresh process. */
+  answer({ onModules, onReady }: AnswerOptions): string | undefined {
     const answer = this.#answer(onModules, onReady);
     if (answer === undefined) return undefined;
-    return {
-      answer,
+    const rest: Omit<EvaluatorAnswer, "answer"> = {
       files: [...this.#mounts.reads.values()],
       trees: [...this.#trees.reads.values()],
       ways: this.#mounts.ways(),
-      ...(answer.kind === "error" ? { near: placeOfOutputs(this.#question, this.#mounts) } : {}),
+      ...(answer.startsWith(ERROR_BEGIN) ? { near: placeOfOutputs(this.#question, this.#mounts) } : {}),
     };
+    // What the agent says may be long: it goes out as it is, and is checked by who asked.
+    return `{"answer":${answer},${JSON.stringify(rest).slice(1)}`;
   }
 
   /** Whether the flake it was made for is still there. */
@@ -162,7 +164,7 @@ export class Evaluation {
     return this.#image?.code();
   }
 
-  #answer(onModules: AnswerOptions["onModules"], onReady: AnswerOptions["onReady"]): AgentAnswer | undefined {
+  #answer(onModules: AnswerOptions["onModules"], onReady: AnswerOptions["onReady"]): string | undefined {
     const question = this.#question;
     const prepared = [...this.#hardened];
     const loader = this.#loader;
@@ -172,7 +174,7 @@ export class Evaluation {
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       onModules("");
-      return { kind: "error", error: error.report };
+      return errorAnswer(error.report);
     }
     const floors = loader.takeFloors();
     this.#harden(floors);
@@ -184,9 +186,9 @@ export class Evaluation {
       if (question.expression !== undefined) expression = loader.loadExpression(question.expression);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
-      return { kind: "error", error: error.report };
+      return errorAnswer(error.report);
     }
-    const run = (): AgentAnswer => {
+    const run = (): string => {
       let exported: unknown;
       let made: unknown;
       try {
@@ -299,28 +301,33 @@ function textOf(bytes: Buffer, path: string): string {
 }
 
 /** A place found by watching, with the column where its line begins. */
-function watchedAnswer(place: ReturnType<typeof watch>, mounts: Mounts): AgentAnswer {
+function watchedAnswer(place: ReturnType<typeof watch>, mounts: Mounts): string {
   const error = { name: "CodedError", code: "evaluation.watched", message: "", stack: "" };
-  if (place === undefined) return { kind: "error", error };
+  if (place === undefined) return errorAnswer(error);
   const line =
     mounts.read(mounts.locate(place.file), MAX_MODULE_BYTES).toString("utf8").split("\n")[place.line - 1] ?? "";
   const column = Math.max(place.column, line.search(/\S/) + 1);
-  return { kind: "error", error: { ...error, at: { ...place, column } } };
+  return errorAnswer({ ...error, at: { ...place, column } });
+}
+
+/** What the JSON of an answer begins with that is an error. */
+const ERROR_BEGIN = '{"kind":"error",';
+
+function errorAnswer(error: ErrorReport): string {
+  return JSON.stringify({ kind: "error", error } satisfies AgentAnswer);
 }
 
 /**
- * What the agent says. It throws nothing; where the stack overflows in its own hands, what it threw is an object of the realm, which
- * nobody here looks at: showing it could call functions of the configuration.
+ * What the agent says, as JSON. It throws nothing; where the stack overflows in its own hands, what it threw is an object of the realm,
+ * which nobody here looks at: showing it could call functions of the configuration.
  */
-function read(ask: () => string): AgentAnswer {
-  let text: string;
+function read(ask: () => string): string {
   try {
-    text = ask();
+    return ask();
   } catch {
     const message = "Cannot finish the evaluation: too many calls inside each other";
-    return { kind: "error", error: { name: "CodedError", code: "evaluation.too-deep", message, stack: "" } };
+    return errorAnswer({ name: "CodedError", code: "evaluation.too-deep", message, stack: "" });
   }
-  return JSON.parse(text) as AgentAnswer;
 }
 
 /** Where `outputs` is written, roughly. */

@@ -5,7 +5,7 @@ import { didYouMean } from "../../../base/index.ts";
 import { EXPRESSION_OUTPUTS, EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import type { ErrorReport, Expression, FileRead, Mount } from "../protocol.ts";
 import type { EngineImage } from "./engine-image.ts";
-import { type Mounts, SourceRefused } from "./mounts.ts";
+import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
 import type { StripTypes } from "./strip-types.ts";
 
 /** A module that cannot be loaded, with the place in the importing or faulty file. */
@@ -93,9 +93,11 @@ export class Loader {
   #partNames: readonly string[] | undefined;
   #ofBundle: Readonly<Record<string, string>> | undefined;
   readonly #inside: string;
+  readonly #refuseImport: (specifier: string) => never;
 
   constructor(options: LoaderOptions) {
     this.#options = options;
+    this.#refuseImport = (specifier) => options.refuseImport(specifier);
     this.#sources = options;
     this.#inside = `${options.engine.path}/core/host/evaluator/inside`;
     this.#host = new SyntheticModule(
@@ -160,7 +162,7 @@ export class Loader {
       context: this.#options.context,
       identifier: EXPRESSION_PLACE,
       lineOffset: -before,
-      importModuleDynamically: (specifier) => this.#options.refuseImport(specifier),
+      importModuleDynamically: this.#refuseImport,
     });
     if (module.moduleRequests.length > 0 || module.hasTopLevelAwait()) {
       throw new LoadError({
@@ -260,16 +262,26 @@ export class Loader {
       }
     };
     const { mounts } = this.#sources;
+    const guess = mounts.guess(path, from);
+    const guessed =
+      guess === undefined
+        ? undefined
+        : this.#loadAt(guess, () => orRefuse(() => mounts.tryRead(guess, MAX_MODULE_BYTES)));
+    if (guessed !== undefined) return guessed;
     const located = orRefuse(() => mounts.locate(path, from));
+    return this.#loadAt(located, () => orRefuse(() => mounts.read(located, MAX_MODULE_BYTES))) as Loaded;
+  }
+
+  /** @returns `undefined` where there is nothing to read after all. */
+  #loadAt(located: Located, read: () => Buffer | undefined): Loaded | undefined {
+    const { mounts } = this.#sources;
     const identifier = located.relative === "" ? located.mount.path : `${located.mount.path}/${located.relative}`;
     const known = this.#loaded.get(identifier);
     if (known !== undefined) return known;
     const ready = this.#ready.get(identifier);
-    const bytes = orRefuse(() =>
-      ready === undefined
-        ? mounts.read(located, MAX_MODULE_BYTES)
-        : mounts.readAgain(located, ready.file, MAX_MODULE_BYTES),
-    );
+    const isStill = ready !== undefined && mounts.isStill(located, ready.file);
+    const bytes = isStill ? undefined : read();
+    if (bytes === undefined && !isStill) return undefined;
     const file = mounts.reads.get(located.hostPath) as FileRead;
     const loaded =
       ready !== undefined && (bytes === undefined || file.sha256 === ready.file.sha256)
@@ -387,8 +399,9 @@ export class Loader {
       throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
     if (target.endsWith(".json") && type !== "json")
       throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
+    if (source !== engine) return this.#load(target, source, place);
     // Floe's own flake may reach its parts by their files.
-    const name = /^\/core\/([^/]+)\/index\.ts$/.exec(source === engine ? target.slice(engine.path.length) : "")?.[1];
+    const name = /^\/core\/([^/]+)\/index\.ts$/.exec(target.slice(engine.path.length))?.[1];
     return (name === undefined ? undefined : this.#part(name)) ?? this.#load(target, source, place);
   }
 
@@ -417,18 +430,15 @@ export class Loader {
   }
 
   #compileScript(identifier: string, code: string): SourceTextModule {
-    const { context, engine, refuseImport } = this.#options;
-    const isEngine = identifier.startsWith(`${engine.path}/`);
+    const { context, engine } = this.#options;
+    const importModuleDynamically = this.#refuseImport;
     try {
-      return new SourceTextModule(code, {
-        context,
-        identifier,
-        importModuleDynamically: (specifier) => refuseImport(specifier),
-        initializeImportMeta(meta) {
-          // The engine tells its own frames from those of its users by this, and finds files beside it.
-          if (isEngine) (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
-        },
-      });
+      return new SourceTextModule(
+        code,
+        identifier.startsWith(`${engine.path}/`)
+          ? { context, identifier, importModuleDynamically, initializeImportMeta }
+          : { context, identifier, importModuleDynamically },
+      );
     } catch (error) {
       // Nobody catches a syntax error, which has its place then; the other one comes of brackets inside each other.
       if ((error as Error).name !== "RangeError") throw error;
@@ -500,6 +510,11 @@ export class Loader {
     const code = `export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`;
     return { code, module: this.#compileScript(identifier, code) };
   }
+}
+
+/** The engine tells its own frames from those of its users by this, and finds files beside it. */
+function initializeImportMeta(meta: object, { identifier }: Module): void {
+  (meta as { url?: string }).url = `file://${encodeURI(identifier)}`;
 }
 
 function moduleOf(imported: Imported): Module {

@@ -62,7 +62,7 @@ function answer(evaluation: Evaluation, question: EvaluatorQuestion, input: Line
   const ask = () => evaluation.answer({ onModules: (json) => writeAll(1, `${json}\n`), onReady: () => debug?.ready() });
   const { value: whole, profile } = question.profile === true ? profiled(ask) : { value: ask(), profile: undefined };
   if (whole === undefined) process.exit(1);
-  writeAll(1, `${JSON.stringify(whole)}\n`);
+  writeAll(1, `${whole}\n`);
   if (profile !== undefined) writeAll(1, `${JSON.stringify(profile)}\n`);
   if (question.tellCode === true) writeAll(1, `${evaluation.compiledCode()?.toString("base64") ?? ""}\n`);
   writeAll(1, `${END_MARK}\n`);

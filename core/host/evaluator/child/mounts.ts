@@ -95,28 +95,63 @@ export class Mounts {
   }
 
   /**
+   * Where a path is if its last part is no link, which nobody has looked at yet; {@link tryRead} does. Most files of a folder are read
+   * so, with one question to the machine less.
+   *
+   * @returns `undefined` where the folder was not looked at before, and for what does not count.
+   */
+  guess(path: string, from?: Mount): Located | undefined {
+    const mount = this.find(path, from);
+    if (mount === undefined) return undefined;
+    const [folder, name] = splitBelow(mount, path);
+    const above = this.#resolved.get(resolvedKey(mount, folder));
+    if (above === undefined || name === "" || name === "." || name === "..") return undefined;
+    const relative = above.length === 0 ? name : `${above.join("/")}/${name}`;
+    return this.counts({ mount, relative })
+      ? { mount, relative, hostPath: `${mount.hostPath}/${relative}` }
+      : undefined;
+  }
+
+  /** {@link read} of a place that was guessed; `undefined` where it cannot be opened or is a link. */
+  tryRead(located: Located, maxBytes?: number): Buffer | undefined {
+    let descriptor: number;
+    try {
+      descriptor = openSync(located.hostPath, OPEN_FLAGS | constants.O_NOFOLLOW);
+    } catch {
+      return undefined;
+    }
+    return this.#readOpen(located, descriptor, maxBytes);
+  }
+
+  /**
    * The bytes of a file, recorded as read.
    *
    * @param maxBytes Refuse larger ones. Default any size.
    * @throws {SourceRefused} `source.not-a-file`, `source.too-large`, `source.unreadable`
    */
-  read({ mount, relative, hostPath }: Located, maxBytes = Number.POSITIVE_INFINITY): Buffer {
-    const refuse = (problem: string, found: string): SourceRefused =>
-      new SourceRefused(`source.${problem}`, `Cannot read "${mount.path}/${relative}": ${found}`);
+  read(located: Located, maxBytes?: number): Buffer {
     let descriptor: number;
     try {
-      // Opening a pipe that nobody writes to must not wait.
-      descriptor = openSync(hostPath, constants.O_RDONLY | constants.O_NONBLOCK);
+      descriptor = openSync(located.hostPath, OPEN_FLAGS);
     } catch (error) {
-      throw refuse("unreadable", `the machine says ${(error as NodeJS.ErrnoException).code}`);
+      throw refusedRead(located, "unreadable", `the machine says ${(error as NodeJS.ErrnoException).code}`);
     }
+    return this.#readOpen(located, descriptor, maxBytes);
+  }
+
+  #readOpen(located: Located, descriptor: number, maxBytes = Number.POSITIVE_INFINITY): Buffer {
+    const { hostPath } = located;
     try {
       // Before it is read: what changes in between must not look like what was read.
       const stat = fstatSync(descriptor, { bigint: true });
       if (!stat.isFile())
-        throw refuse("not-a-file", `it is ${stat.isDirectory() ? "a folder" : "no file"}, expected a file`);
+        throw refusedRead(
+          located,
+          "not-a-file",
+          `it is ${stat.isDirectory() ? "a folder" : "no file"}, expected a file`,
+        );
       if (Number(stat.size) > maxBytes)
-        throw refuse("too-large", `it has ${stat.size} bytes, expected at most ${maxBytes}`);
+        throw refusedRead(located, "too-large", `it has ${stat.size} bytes, expected at most ${maxBytes}`);
       const bytes = readBytes(descriptor, Number(stat.size));
       this.reads.set(hostPath, {
         path: hostPath,
@@ -131,22 +166,17 @@ export class Mounts {
     }
   }
 
-  /**
-   * {@link read} of a file that was read before.
-   *
-   * @returns `undefined` when it is as it was, which is recorded like a read.
-   */
-  readAgain(located: Located, before: FileRead, maxBytes: number): Buffer | undefined {
-    const stat = lstatSync(located.hostPath, { bigint: true, throwIfNoEntry: false });
+  /** Whether a file is as it was when it was read before; then it counts as read again. */
+  isStill({ hostPath }: Located, before: FileRead): boolean {
+    const stat = lstatSync(hostPath, { bigint: true, throwIfNoEntry: false });
     const isSame =
-      before.path === located.hostPath &&
+      before.path === hostPath &&
       stat !== undefined &&
       String(stat.ctimeNs) === before.ctimeNs &&
       String(stat.ino) === before.ino &&
       Number(stat.size) === before.size;
-    if (!isSame) return this.read(located, maxBytes);
-    this.reads.set(located.hostPath, before);
-    return undefined;
+    if (isSame) this.reads.set(hostPath, before);
+    return isSame;
   }
 
   /** Whether an entry of a mount counts (is tracked, or untracked and not ignored). */
@@ -167,17 +197,15 @@ export class Mounts {
   }
 
   #resolveLinks(mount: Mount, path: string): string {
-    const below = path.slice(mount.path.length);
-    const slash = below.lastIndexOf("/");
-    const folder = below.slice(0, Math.max(0, slash));
+    const [folder, name] = splitBelow(mount, path);
     // Of a folder with many files the way there is walked once.
-    const key = `${mount.hostPath}\0${folder}`;
+    const key = resolvedKey(mount, folder);
     let above = this.#resolved.get(key);
     if (above === undefined) {
       above = this.#walk(mount, path, folder.split("/"), []);
       this.#resolved.set(key, above);
     }
-    return this.#walk(mount, path, [below.slice(slash + 1)], above).join("/");
+    return this.#walk(mount, path, [name], above).join("/");
   }
 
   /** Go on from a real folder of a mount, over symbolic links. */
@@ -221,6 +249,24 @@ export class Mounts {
     }
     return done;
   }
+}
+
+/** Opening a pipe that nobody writes to must not wait. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
+function refusedRead({ mount, relative }: Located, problem: string, found: string): SourceRefused {
+  return new SourceRefused(`source.${problem}`, `Cannot read "${mount.path}/${relative}": ${found}`);
+}
+
+/** The folder of a path, relative to its mount, with a slash before it, and the last part. */
+function splitBelow(mount: Mount, path: string): readonly [folder: string, name: string] {
+  const below = path.slice(mount.path.length);
+  const slash = below.lastIndexOf("/");
+  return [below.slice(0, Math.max(0, slash)), below.slice(slash + 1)];
+}
+
+function resolvedKey({ hostPath }: Mount, folder: string): string {
+  return `${hostPath}\0${folder}`;
 }
 
 /** Bytes of a file up to the size that it had when it was opened. */

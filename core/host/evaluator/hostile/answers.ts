@@ -78,6 +78,11 @@ export const ANSWERS: readonly HostileCase[] = [
     value: JSON.parse('{"__proto__": {"polluted": 1}}'),
   },
   {
+    name: "names that every object has",
+    code: `({ toString: 1, toLocaleString: { propertyIsEnumerable: 2 }, isPrototypeOf: 3, __defineGetter__: 4 })`,
+    value: { toString: 1, toLocaleString: { propertyIsEnumerable: 2 }, isPrototypeOf: 3, __defineGetter__: 4 },
+  },
+  {
     name: "outputs that are thenable",
     files: { "flake.config.ts": "export default { outputs: () => ({ then() {} }) };\n" },
     refused: "flake.malformed",

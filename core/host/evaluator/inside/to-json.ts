@@ -73,15 +73,19 @@ export class Converter {
       return this.#convertSystem(value as { name: string; toplevel: DerivationLike }, path, around);
     if (kind === "local-source") return this.#convert(`${value as object}`, path, around);
     if (isDerivation(value)) return { type: "derivation", ...this.#derivation(value, path) };
-    const entries: [string, unknown][] = [];
+    const made: Record<string, unknown> = {};
     for (const key of Object.keys(value)) {
       this.#grow(8 + key.length, path);
       onWhileBuilding(() => {
         const item = (value as Record<string, unknown>)[key];
-        if (item !== undefined) entries.push([key, isBare(item) ? item : this.#convert(item, [...path, key], around)]);
+        if (item === undefined) return;
+        const converted = isBare(item) ? item : this.#convert(item, [...path, key], around);
+        // Names that every object has are frozen there, and cannot be set.
+        if (key in made) Object.defineProperty(made, key, { value: converted, enumerable: true });
+        else made[key] = converted;
       });
     }
-    return Object.fromEntries(entries);
+    return made;
   }
 
   #convertList(value: readonly unknown[], path: readonly string[], around: readonly object[]): unknown[] {
