@@ -89,9 +89,11 @@ export function levelsOf(components: readonly Component[]): Map<Source, number> 
   return levels;
 }
 
-/** The rules that read what a rule defines, some of them more than once. */
+/** The rules that read what a rule defines, each once: where many read many options they would be more than a call takes. */
 function fedBy({ run }: Source, cells: Cells): Source[] {
-  const fed: Source[] = [];
-  run.definitions.forEach((_, node) => fed.push(...cells.of(node).readers));
-  return fed;
+  const fed = new Set<Source>();
+  run.definitions.forEach((_, node) => {
+    for (const reader of cells.of(node).readers) fed.add(reader);
+  });
+  return [...fed];
 }

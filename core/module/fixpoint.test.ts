@@ -87,6 +87,22 @@ test("rules in a long circle are all told", () => {
   assert.is(error.details?.length, 12);
 });
 
+test("many rules may read many options of one rule", () => {
+  const names = Array.from({ length: 400 }, (_, i) => `o${i}`);
+  const many = defineModule(
+    declare("many", Object.fromEntries(names.map((name) => [name, option.int({ default: 0 })]))),
+    ({ define }) => define(says({ many: Object.fromEntries(names.map((name) => [name, 1])) })),
+  );
+  const readers = Array.from({ length: 350 }, (_, i) =>
+    rule(`reader ${i}`, ({ config, define }) => {
+      const { many: all } = config as unknown as { many: Readonly<Record<string, number>> };
+      define(says({ lamp: { notes: [`${names.reduce((sum, name) => sum + (all[name] as number), 0)}`] } }));
+    }),
+  );
+  const counts = rule("counts", ({ config, define }) => define(says({ lamp: { level: config.lamp.notes.length } })));
+  assert.is((read([lamp, counts, ...readers, many]).lamp as { level: number }).level, 350);
+});
+
 test("option.no-value: one fault for all rules that wait for one option", () => {
   const named = defineModule(declare("named", { name: option.str() }));
   const waits = ["a", "b", "c", "d", "e"].map((key) => rule(key, ({ config }) => void config.named.name));
