@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -56,5 +56,38 @@ test("without node_modules the launcher takes a Node of the machine that is new 
   assert.is(status, 0);
   assert.is(stdout, `ran ${directory}/house/tools/cli/start.ts\n`);
 });
+
+test("a command as long as the machine takes reaches the program, and names of commands only those that have one", () => {
+  const { run } = otherProgram('printf "%s %s" "$#" "${FLOE_COMMAND-none}"');
+  const words = Array.from({ length: 2000 }, (_, i) => `${i}-${"a".repeat(90)}`);
+  const { status, stdout, stderr } = run(words);
+  assert.is(status, 0, stderr);
+  assert.is(stdout, "2002 none");
+});
+
+test("where the folder of a process that stands ready has no pipes the launcher writes to nothing there", () => {
+  const { run, folder } = otherProgram('printf "%s|%s" "$FLOE_COMMAND" "${FLOE_ASKED-none}"');
+  const [name = ""] = run(["eval"]).stdout.split("|");
+  const spare = join(folder, ".cache/floe/ready", name);
+  mkdirSync(spare, { recursive: true });
+  for (const file of ["question", "in", "leash", "err"]) writeFileSync(join(spare, file), "kept");
+  assert.is(run(["eval"]).stdout, `${name}|none`);
+  assert.equal(readdirSync(spare).sort(), ["err", "in", "leash", "question"]);
+  for (const file of readdirSync(spare)) assert.is(readFileSync(join(spare, file), "utf8"), "kept");
+});
+
+/** The launcher in a folder of its own, which is the user's home as well, before a bundle that is run by this script. */
+function otherProgram(script: string) {
+  const folder = temporaryDirectory();
+  mkdirSync(join(folder, "tools/cli"), { recursive: true });
+  mkdirSync(join(folder, "dist"));
+  writeFileSync(join(folder, "dist/floe.cjs"), "");
+  copyFileSync(LAUNCHER, join(folder, "tools/cli/floe"));
+  const path = pathWith(join(folder, "node_modules/.bin"), { node: `shift; ${script}` });
+  const env = { PATH: `${path}:/usr/bin:/bin`, HOME: folder };
+  const run = (words: readonly string[]) =>
+    spawnSync(join(folder, "tools/cli/floe"), words, { encoding: "utf8", env, cwd: folder });
+  return { folder, run };
+}
 
 test.run();
