@@ -162,7 +162,7 @@ test("planBuild() follows what is there, and leaves the rest to jobs that follow
     [
       ["build", "lib.drv"],
       ["build", "maker.drv"],
-      ["follow", "maker.drv!out!out"],
+      ["follow", "maker.drv!out!out^out"],
       ["build", "top.drv"],
     ],
   );
@@ -172,7 +172,7 @@ test("planBuild() follows what is there, and leaves the rest to jobs that follow
   machine.valid.add(out("lib")).add(drv("middle"));
   assert.equal(
     machine.plan([{ drvPath: drv("top") }]).jobs.map(({ id }) => id.slice(44)),
-    ["middle.drv", "middle.drv!out", "top.drv"],
+    ["middle.drv", "middle.drv!out^out", "top.drv"],
   );
   machine.valid.add(drv("last"));
   assert.equal(
@@ -260,6 +260,24 @@ test("Schedule.extend() refuses jobs that need what waits for them", () => {
   );
   assert.equal(schedule.finish(follow.id, false).lost, [{ id: drv("top"), because: follow.id }]);
   assert.ok(schedule.isIdle);
+});
+
+test("a plan that is found later and wants other outputs of a written derivation has them followed too", () => {
+  const machine = new Machine({ needs: { late: [], other: [] }, writes: { other: "inner" } });
+  const want = (outputs: readonly string[]) => ({ drvPath: drv("other"), through: ["out"], outputs });
+  const schedule = new Schedule(machine.plan([want(["out"]), { drvPath: drv("late"), through: ["out"] }]), {
+    ...{ maxJobs: 9, cores: 1, keepGoing: true },
+  });
+  schedule.start();
+  schedule.finish(drv("late"), true);
+  const late = schedule.start().map(({ job }) => job)[0] as FollowJob;
+  assert.is(late.drvPath, drv("late"));
+  const { jobs } = machine.plan([want(["dev"])]);
+  const dependencies = jobs.filter(({ kind }) => kind === "follow").map(({ id }) => id);
+  schedule.extend(late.id, { jobs, dependencies, isEnough: () => true });
+  schedule.finish(drv("other"), true);
+  const followed = schedule.start().map(({ job }) => (job as FollowJob).outputs);
+  assert.equal(sortedText(followed.flatMap((outputs) => outputs ?? [])), ["dev", "out"]);
 });
 
 test("Schedule.extend() enters a job again that did less than is wanted now, and none that failed", () => {

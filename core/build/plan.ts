@@ -164,12 +164,11 @@ export function* planSteps(
 }
 
 /** An output to follow; the jobs that wait for it know it by its id. */
-interface Follow extends Omit<FollowJob, "rank" | "dependencies" | "outputs" | "neededBy" | "isTarget"> {
+interface Follow extends Omit<FollowJob, "rank" | "dependencies" | "neededBy" | "isTarget"> {
   /** Who has the output; `undefined` when what it is has been found and cannot be used. */
   readonly from: Node | undefined;
   readonly neededBy: Set<StorePath>;
   isTarget: boolean;
-  outputs: Set<string> | undefined;
 }
 
 interface Node {
@@ -296,23 +295,23 @@ class Planner {
         if (!(error instanceof CodedError)) throw error;
       }
     }
-    const id = [drvPath, ...through].join("!") as StorePath;
+    // With what is wanted in the end: a plan that is found later may want more than the one for which a known job follows.
+    const wanted = outputs && sortedText(new Set(outputs));
+    const id = `${[drvPath, ...through].join("!")}^${wanted?.join(",") ?? "*"}` as StorePath;
     const known = this.#follows.get(id);
     const follow: Follow = known ?? {
       kind: "follow",
       id,
       drvPath,
       through,
+      outputs: wanted,
       isTarget: want.isTarget,
       depth,
       from: isThere === undefined ? from : undefined,
       neededBy: new Set(),
-      outputs: new Set(),
     };
     follow.isTarget ||= want.isTarget;
     for (const needer of want.by) follow.neededBy.add(needer.drvPath);
-    if (outputs === undefined) follow.outputs = undefined;
-    else for (const output of outputs) follow.outputs?.add(output);
     this.#follows.set(id, follow);
     return follow;
   }
@@ -419,10 +418,9 @@ function jobsOf(node: Node): StorePath[] {
   return node.decision === "substitute" ? missingPaths(node) : [];
 }
 
-function followJob({ from, outputs, neededBy, ...rest }: Follow): Omit<FollowJob, "rank"> {
+function followJob({ from, neededBy, ...rest }: Follow): Omit<FollowJob, "rank"> {
   return {
     ...rest,
-    outputs: outputs === undefined ? undefined : sortedText(outputs),
     neededBy: [...neededBy],
     dependencies: from === undefined ? [] : jobsOf(from),
   };
