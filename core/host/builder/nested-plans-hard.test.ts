@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import { suite } from "uvu";
@@ -136,6 +136,39 @@ if (typeof bench === "string") {
     assert.equal(await fromCache([made], "made"), [["cached.drv", "user-of-cached"], ["cached"]]);
     assert.equal(await fromCache([written, made], "both"), [["user-of-cached"], ["cached", "cached"]]);
     assert.equal(await fromCache([all], "all"), [[], ["user-of-cached"]]);
+  });
+
+  test("what needs an object that no store gave is built, though a plan that wants it shows only after that", async () => {
+    const shared = inner("shared", "echo shared > $out");
+    const env = { term: formatDerivation(shared) };
+    const users: DerivationValue[] = [];
+    for (const words of ["", "sleep 2; "]) {
+      const plan = await script(`${words}printf '%s' "$term" > $out`, { name: "shared.drv", env, ...text });
+      users.push(await script(`cat ${outputOf(plan)} > $out`, { name: `user-${users.length}`, env: { words } }));
+    }
+    const key = generateSecretKey("cache-1");
+    const place = `${directory}/broken`;
+    const cache = await openBinaryCache({ transport: new FileTransport(place), secretKey: key }, { create: true });
+    const report = await build(users[0] as DerivationValue);
+    const paths = report.events.flatMap((event) => (event.kind === "built" ? event.outputs : []));
+    const made = paths.filter((path) => path.endsWith("-shared"));
+    await copyPaths({ from: store, to: cache, paths: made, trusted: "all" });
+    for (const realisation of made.flatMap((path) => store.queryRealisationsOf(path)))
+      await cache.addRealisation(realisation);
+    for (const file of readdirSync(`${place}/nar`)) writeFileSync(`${place}/nar/${file}`, "broken");
+    const events: BuildEvent[] = [];
+    const substituters = openSubstituters({
+      settings: { substituters: [`file://${place}`], trustedKeys: [publicKeyOf(key)] },
+      ...{ cwd: "/", warn: () => {}, signal: new AbortController().signal },
+    });
+    const taken = await buildPaths({
+      store: await openOther(),
+      targets: users.map(({ drvPath }) => ({ drvPath: drvPath as StorePath })),
+      options: { substituters, maxJobs: 2, cores: 1, events: (event) => void events.push(event) },
+    });
+    assert.ok(events.some(({ kind }) => kind === "transfer-failed"));
+    assert.equal([taken.exitCode, taken.dependencyFailed.map(shortName)], [0, []]);
+    assert.equal(built(taken), ["shared", "shared.drv", "shared.drv", "user-0", "user-1"]);
   });
 
   test("random plans in plans give what the graph gives that shows in the end", async () => {

@@ -50,6 +50,8 @@ export class Run {
   readonly substituted: StorePath[] = [];
   /** Paths that no other store gave as promised; what needs them is neither built nor failed, but still to be planned. */
   readonly notTransferred: StorePath[] = [];
+  /** What waits for such paths. */
+  readonly #toPlanAnew = new Set<StorePath>();
   /** What other stores said outputs became; to be recorded once those are valid. */
   readonly realisations: Realisation[] = [];
   readonly #store: LocalStore;
@@ -223,7 +225,7 @@ export class Run {
   #startFollow(job: FollowJob): void {
     this.#follow(job).then(
       ({ done, lost }) => {
-        this.#lose(lost);
+        this.#loseFound(lost);
         this.#settleDone(done);
         this.#next();
       },
@@ -312,6 +314,7 @@ export class Run {
     // A full disk is no reason to build what could not even be unpacked.
     if (this.#fallback && error.code !== "build.disk-full") {
       this.notTransferred.push(job.path);
+      for (const { id } of lost) this.#toPlanAnew.add(id);
       return;
     }
     this.#schedule.stop();
@@ -534,6 +537,14 @@ export class Run {
     }
     this.#settleDone(done);
     this.#next();
+  }
+
+  /** What was found may need what no other store gave: then it did not fail, but is planned anew as well. */
+  #loseFound(lost: JobsSettled["lost"]): void {
+    const isToPlanAnew = ({ because }: JobsSettled["lost"][number]): boolean =>
+      this.#toPlanAnew.has(because) || this.notTransferred.includes(because);
+    for (const { id } of lost.filter(isToPlanAnew)) this.#toPlanAnew.add(id);
+    this.#lose(lost.filter((each) => !isToPlanAnew(each)));
   }
 
   #lose(lost: JobsSettled["lost"]): void {
