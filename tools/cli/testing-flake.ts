@@ -14,7 +14,7 @@ export function writeFlake(directory: string, packages: string, more = "", befor
   copyShell(join(directory, "shell"));
   writeFileSync(
     join(directory, "flake.config.ts"),
-    `import { derivation, local, outputOf } from "#floe/derivation";
+    `import { derivation, local, outputOf, readOutput } from "#floe/derivation";
 import { defineFlake } from "#floe/flake";
 
 const tools = local("./shell");

@@ -22,7 +22,6 @@ const file = `${folder}/flake.config.ts`;
 writeFileSync(
   file,
   readFileSync(file, "utf8")
-    .replace("import { derivation, local }", "import { derivation, local, readOutput }")
     .replace(
       'import { defineFlake } from "#floe/flake";',
       'import { defineFlake } from "#floe/flake";\nimport { declare, defineModule, evaluateModules, option } from "#floe/module";',
