@@ -14,6 +14,7 @@ const thrown = (name: string, value: string, head = ""): HostileCase => ({
   refused: "evaluation.failed",
 });
 const derivations = (names: string): string => `import { ${names} } from "#floe/derivation";`;
+const MADE = `${derivations("derivation")} const made = derivation({ name: 'x', system: 'x86_64-linux', builder: '/bin/sh' });`;
 
 /** What comes back: values that are none, errors that lie, plans that name what is not theirs. */
 export const ANSWERS: readonly HostileCase[] = [
@@ -29,6 +30,29 @@ export const ANSWERS: readonly HostileCase[] = [
   notJson("bytes", "new Uint8Array(1e9)"),
   notJson("a text in an object", "new String('x')"),
   notJson("toJSON", "({ toJSON: () => 'forged' })"),
+  notJson(
+    "a package whose version speaks for itself",
+    "({ ...made, kind: 'package', version: { toJSON: () => 'forged' } })",
+    MADE,
+  ),
+  notJson(
+    "a system whose name speaks for itself",
+    "({ kind: 'system', name: { toJSON: () => 'forged' }, toplevel: made })",
+    MADE,
+  ),
+  {
+    name: "a system whose warnings speak for themselves",
+    code: "({ kind: 'system', name: 'x', toplevel: made, warnings: [{ message: { toJSON: () => 'forged' } }] })",
+    head: MADE,
+    value: {
+      type: "system",
+      name: "x",
+      drvPath: "/nix/store/97qlv6h78lxlm9zc8849ahsbcklhsi2y-x.drv",
+      outPath: "/nix/store/s668cfx1vrqfjryf96jj8wfhg7f67dhj-x",
+      outputs: { out: "/nix/store/s668cfx1vrqfjryf96jj8wfhg7f67dhj-x" },
+      warnings: ["[object Object]"],
+    },
+  },
   notJson("a value in itself", "(() => { const a: any = {}; a.a = a; return a; })()"),
   notJson(
     "levels without end, made as they are asked for",

@@ -1,9 +1,9 @@
-import { CodedError, type Diagnostic, formatLocation } from "../../../base/index.ts";
+import { CodedError, type Diagnostic } from "../../../base/index.ts";
 import { inspectOutput, type InspectedOutput, outlineOutputs } from "../../../flake/index.ts";
 import type { AskedOutput, OutlinedOutputs, OutputFault } from "../protocol.ts";
 import { reportError } from "./errors.ts";
 import { member } from "./lookup.ts";
-import { Converter } from "./to-json.ts";
+import { Converter, showWarnings } from "./to-json.ts";
 
 export interface AnswerOfOutputs {
   readonly value: OutlinedOutputs | readonly AskedOutput[];
@@ -72,11 +72,8 @@ function make({ type }: InspectedOutput, value: unknown, path: readonly string[]
     case "home":
       return derivationOf(converter.convert((value as { activation: unknown }).activation, path));
     case "system": {
-      const { warnings = [] } = value as { warnings?: readonly Diagnostic[] };
-      const said = warnings.map(({ message, at }) =>
-        at === undefined ? message : `${formatLocation(at)}: ${message}`,
-      );
-      return { ...derivationOf(converter.convert(value, path)), ...(said.length === 0 ? {} : { warnings: said }) };
+      const warnings = showWarnings(value as { warnings?: readonly Diagnostic[] });
+      return { ...derivationOf(converter.convert(value, path)), ...(warnings.length === 0 ? {} : { warnings }) };
     }
     case "app":
     case "template": {

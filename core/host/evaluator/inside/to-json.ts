@@ -69,8 +69,7 @@ export class Converter {
     const { kind } = value as { kind?: unknown };
     if (kind === "package")
       return this.#convertPackage(value as DerivationLike & { version?: unknown; meta?: unknown }, path, around);
-    if (kind === "system")
-      return this.#convertSystem(value as { name: string; toplevel: DerivationLike }, path, around);
+    if (kind === "system") return this.#convertSystem(value as SystemLike, path, around);
     if (kind === "local-source") return this.#convert(`${value as object}`, path, around);
     if (isDerivation(value)) return { type: "derivation", ...this.#derivation(value, path) };
     const made: Record<string, unknown> = {};
@@ -112,21 +111,22 @@ export class Converter {
     return {
       type: "package",
       ...this.#derivation(value, path),
-      ...(version === undefined ? {} : { version }),
+      ...(version === undefined ? {} : { version: this.#convert(version, [...path, "version"], around) }),
       ...(meta === undefined ? {} : { meta: this.#convert(meta, [...path, "meta"], around) }),
     };
   }
 
   #convertSystem(value: SystemLike, path: readonly string[], around: readonly object[]): unknown {
-    const { toplevel, name, warnings = [] } = value;
+    const { toplevel } = value;
+    const name = this.#convert(value.name, [...path, "name"], around);
     if (!isDerivation(toplevel))
       return { type: "system", name, toplevel: this.#convert(toplevel, [...path, "toplevel"], around) };
-    const said = warnings.map(({ message, at }) => (at === undefined ? message : `${formatLocation(at)}: ${message}`));
+    const warnings = showWarnings(value);
     return {
       type: "system",
       ...this.#derivation(toplevel, path),
       name,
-      ...(said.length === 0 ? {} : { warnings: said }),
+      ...(warnings.length === 0 ? {} : { warnings }),
     };
   }
 
@@ -167,6 +167,11 @@ function onWhileBuilding(part: () => void): void {
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== NEEDS_BUILD) throw error;
   }
+}
+
+/** What a system says of itself, as texts: a flake may have made it by hand, and any object in it says what it likes. */
+export function showWarnings({ warnings = [] }: Pick<SystemLike, "warnings">): string[] {
+  return Array.from(warnings, ({ message, at }) => `${at === undefined ? "" : `${formatLocation(at)}: `}${message}`);
 }
 
 export function isDerivation(value: unknown): value is DerivationLike {
