@@ -245,6 +245,24 @@ spareTest("a process that stands ready ends when its time is over, and when its 
   assert.equal(readdirSync(spares), []);
 });
 
+spareTest(
+  "Spares.leave() takes a folder with a plain file in place of the pipe for none that stands ready",
+  async () => {
+    const { folder, spares, asked, question } = await makeWorld();
+    const [name] = readdirSync(spares);
+    killAll(folder);
+    await until("it has ended", () => processesOf(folder).length === 0);
+    rmSync(spares, { recursive: true });
+    writeFiles(folder, { [`spares/${name}/in`]: "" });
+    new Spares(folder).leave(asked, { question, seconds: 60 });
+    await until("one stands ready", () => readdirSync(spares).length === 2);
+    await until("it can be ended", () => {
+      new Spares(folder).end();
+      return processesOf(folder).length === 0;
+    });
+  },
+);
+
 spareTest("Spares.leave() has two of them at most, of each flake one", async () => {
   const world = await makeWorld();
   const { spares, asked, question, folder } = world;

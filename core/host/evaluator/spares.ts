@@ -168,9 +168,10 @@ export class Spares {
       if (stat === undefined) continue;
       // The process reads it itself. Of the leash, closing it again would be the end.
       const input = tryOpen(`${path}/in`, WRITE);
+      const lives = input !== undefined && fstatSync(input).isFIFO();
       if (input !== undefined) closeSync(input);
-      else if (stat.ctimeMs < Date.now() - MAKING_MS) rmSync(path, { recursive: true, force: true });
-      if (input !== undefined && !existsSync(`${path}/${TAKEN}`)) living.push({ name, bornMs: stat.ctimeMs });
+      if (!lives && stat.ctimeMs < Date.now() - MAKING_MS) rmSync(path, { recursive: true, force: true });
+      if (lives && !existsSync(`${path}/${TAKEN}`)) living.push({ name, bornMs: stat.ctimeMs });
     }
     return living.sort((a, b) => a.bornMs - b.bornMs).map(({ name }) => name);
   }
