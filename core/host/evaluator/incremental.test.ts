@@ -293,6 +293,10 @@ class Interactive extends EarlyStart {
 function askAhead(cache: string): void {
   const { O_WRONLY, O_NONBLOCK } = constants;
   for (const folder of globSync(`${cache}/spares/*`)) {
+    // One that was prepared for another question would answer that; the launcher's program compares them.
+    const [begun] = globSync(`${cache}/questions/*`);
+    if (begun === undefined || !existsSync(`${folder}/question`)) continue;
+    if (readFileSync(begun, "utf8") !== readFileSync(`${folder}/question`, "utf8")) continue;
     const input = tryOpen(`${folder}/in`, O_WRONLY | O_NONBLOCK);
     if (input === undefined) continue;
     writeSync(input, "\n");

@@ -250,6 +250,7 @@ spareTest(
   async () => {
     const { folder, spares, asked, question } = await makeWorld();
     const [name] = readdirSync(spares);
+    await until("it waits", () => standReady(folder));
     killAll(folder);
     await until("it has ended", () => processesOf(folder).length === 0);
     rmSync(spares, { recursive: true });
