@@ -1,7 +1,4 @@
 import { spawn } from "node:child_process";
-import { CodedError } from "../../base/index.ts";
-import { EXIT_CODES, shortName } from "../../build/index.ts";
-import type { StorePath } from "../../store/index.ts";
 import { LogLines } from "../build-log/index.ts";
 import { closeInheritedDescriptors } from "../process/index.ts";
 import type { BuildUser } from "../sandbox/index.ts";
@@ -74,44 +71,4 @@ export async function runHook({
     lines.end();
     signal.throwIfAborted();
   }
-}
-
-export interface PostBuildHookOptions {
-  readonly program: string;
-  /** The directory the store lies below, or its address. */
-  readonly store: string;
-  readonly drvPath: StorePath;
-  /** What was built; all are valid. */
-  readonly outputs: readonly StorePath[];
-  readonly tell: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Tell the hook of this machine what was built: `DRV_PATH`, and in `OUT_PATHS` the outputs, separated by spaces. `FLOE_STORE` is
- * what it passes to `--store`.
- *
- * @returns The failure of the build, when the hook failed: `build.hook-failed`. The outputs stay valid.
- *
- * Source: Nix manual, `post-build-hook`.
- */
-export async function runPostBuildHook({
-  program,
-  store,
-  drvPath,
-  outputs,
-  tell,
-  signal,
-}: PostBuildHookOptions): Promise<CodedError | undefined> {
-  const environment = { DRV_PATH: drvPath, OUT_PATHS: outputs.join(" "), FLOE_STORE: store };
-  const ending = await runHook({ program, environment, tell, signal });
-  if (ending === undefined) return undefined;
-  return new CodedError(
-    "build.hook-failed",
-    `Cannot go on after building "${shortName(drvPath)}": the hook "${program}" ${ending}`,
-    {
-      hint: "What was built is there; the setting postBuildHook names the program.",
-      exitCode: EXIT_CODES.buildFailed,
-    },
-  );
 }

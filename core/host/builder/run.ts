@@ -24,10 +24,10 @@ import type { BuildFailure, BuildOptions } from "./build-paths.ts";
 import { Closures } from "./closures.ts";
 import { FreeSpace } from "./free-space.ts";
 import { followOutput } from "./follow-output.ts";
-import { runPostBuildHook } from "./hooks.ts";
 import { LocalExecutor } from "./local-executor.ts";
 import type { MadePlan } from "./make-plan.ts";
 import { PeakMemory } from "./peak-memory.ts";
+import { PostBuildHook } from "./post-build-hook.ts";
 import { RealisedOutputs } from "./realised-outputs.ts";
 import { RegistrationQueue } from "./registration.ts";
 import { type Arrived, Transfers } from "./transfers.ts";
@@ -75,10 +75,7 @@ export class Run {
   readonly #logLines: number;
   readonly #memory: PeakMemory;
   readonly #rounds: number;
-  readonly #postBuildHook: string | undefined;
-  readonly #isHookAsync: boolean;
-  /** Hooks that nothing waits for run one after the other. */
-  #lastHook: Promise<void> = Promise.resolve();
+  readonly #postBuildHook: PostBuildHook | undefined;
   readonly #registered: Promise<void>[] = [];
   #wake: () => void = () => {};
   #fault: { readonly error: unknown } | undefined;
@@ -96,8 +93,7 @@ export class Run {
     this.#fallback = options.fallback !== false;
     this.#logLines = options.logLines ?? 25;
     this.#rounds = options.rounds ?? 1;
-    this.#postBuildHook = options.postBuildHook || undefined;
-    this.#isHookAsync = options.asyncPostBuildHook === true;
+    this.#postBuildHook = this.#makeHook();
     const processors = availableParallelism();
     this.#memory = new PeakMemory(store.stateDirectory);
     this.#schedule = new Schedule(made.plan, {
@@ -138,6 +134,23 @@ export class Run {
     this.#takeIn(made, made.plan.jobs);
   }
 
+  #makeHook(): PostBuildHook | undefined {
+    const { postBuildHook, asyncPostBuildHook } = this.#options;
+    if (postBuildHook === undefined || postBuildHook === "") return undefined;
+    return new PostBuildHook({
+      program: postBuildHook,
+      store: this.#store.layout.address,
+      isAsync: asyncPostBuildHook === true,
+      signal: this.#abort.signal,
+      hurry: () => this.#executor.hurry(),
+      onFailedLater: (askedAs, { error, elapsedMs }) => {
+        this.built.splice(this.built.indexOf(askedAs), 1);
+        this.failures.push({ drvPath: askedAs, error });
+        this.#emit({ kind: "failed", drvPath: askedAs, error, elapsedMs, logTail: [] });
+      },
+    });
+  }
+
   /** Note what was planned, and keep what will be made and used from being collected: all at once, since each time may cost a lock. */
   #takeIn({ realisations, found }: MadePlan, jobs: readonly PlanJob[]): void {
     this.realisations.push(...realisations);
@@ -174,7 +187,7 @@ export class Run {
       }
       // Nothing more is to come; the last hook waits for its build to be registered.
       this.#executor.hurry();
-      await Promise.allSettled([this.#lastHook]);
+      await Promise.allSettled([this.#postBuildHook?.last]);
     } finally {
       this.#callerSignal?.removeEventListener("abort", cancel);
       this.#executor.hurry();
@@ -426,60 +439,20 @@ export class Run {
       this.#outputs.note(drvPath, outputs);
       told = { ...outcome, registered: outcome.registered.then(() => this.#record(job, resolved, outputs)) };
     }
-    return (await this.#afterBuild(request, told, emit)) ?? told;
+    return (await this.#tellHook(request, told, emit)) ?? told;
   }
 
-  /**
-   * Tell the machine's hook of a build; how that ended when the hook failed. What needs the build waits for the hook, unless the settings
-   * say otherwise: then its failure is told at the end of the run.
-   */
-  async #afterBuild(
+  /** Tell the machine's hook of a build; how that ended when the hook failed. */
+  async #tellHook(
     request: BuildRequest,
     outcome: BuildOutcome & { kind: "built" },
     emit: (event: BuildEvent) => void,
   ): Promise<BuildOutcome | undefined> {
-    const program = this.#postBuildHook;
-    if (program === undefined) return undefined;
-    if (!this.#isHookAsync) {
-      this.#executor.hurry();
-      return this.#runHook(program, request, outcome, emit);
-    }
-    const { drvPath, askedAs = drvPath } = request;
-    this.#lastHook = this.#lastHook.then(async () => {
-      // What could not be registered is told by who waits for that.
-      if ((await Promise.allSettled([outcome.registered]))[0].status === "rejected") return;
-      const ended = await this.#runHook(program, request, outcome, emit);
-      if (ended?.kind !== "failed") return;
-      this.built.splice(this.built.indexOf(askedAs), 1);
-      this.failures.push({ drvPath: askedAs, error: ended.error });
-      this.#emit({ kind: "failed", drvPath: askedAs, error: ended.error, elapsedMs: ended.elapsedMs, logTail: [] });
-    });
-    this.#whenRegistered(this.#lastHook, () => {});
-    return undefined;
-  }
-
-  async #runHook(
-    program: string,
-    { drvPath, askedAs = drvPath }: BuildRequest,
-    { outputs, registered, elapsedMs, logPath }: BuildOutcome & { kind: "built" },
-    emit: (event: BuildEvent) => void,
-  ): Promise<BuildOutcome | undefined> {
-    await registered;
-    const { signal } = this.#abort;
-    try {
-      const error = await runPostBuildHook({
-        program,
-        store: this.#store.layout.address,
-        drvPath,
-        outputs: [...outputs.values()].map(({ path }) => path),
-        tell: (message) => emit({ kind: "notice", drvPath: askedAs, message }),
-        signal,
-      });
-      return error === undefined ? undefined : { kind: "failed", error, elapsedMs, logPath };
-    } catch (error) {
-      if (signal.aborted) return { kind: "cancelled" };
-      throw error;
-    }
+    const hook = this.#postBuildHook;
+    if (hook === undefined) return undefined;
+    const ended = await hook.tell(request, outcome, emit);
+    this.#whenRegistered(hook.last, () => {});
+    return ended;
   }
 
   /** Build again as often as was asked for; how that ended, unless it always gave the same. */
