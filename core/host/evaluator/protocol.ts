@@ -216,6 +216,14 @@ export interface EvaluatorAnswer {
   readonly near?: ErrorReport["at"];
 }
 
+/** What to remember of modules without their types, for the next evaluation of the flake. */
+export interface StrippedChanges {
+  /** Code that was not known, by the sha256 of its source text. */
+  readonly add: Readonly<Record<string, string>>;
+  /** Of known code, what the flake is no longer made of. */
+  readonly drop: readonly string[];
+}
+
 /** Begins each line that the configuration prints, on the error stream; other lines there are the runtime's own. */
 export const CONSOLE_MARK = "\u0001";
 

@@ -75,7 +75,7 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
   if (options.signal?.aborted === true) throw options.signal.reason;
   if (outcome.givenUp !== undefined) throw outcome.givenUp.error;
   const [, modules, answer, profile] = outcome.output.split("\n", 4);
-  if (modules !== undefined && modules !== "") options.modules?.write(modules);
+  if (modules !== undefined && modules !== "") options.modules?.update(modules);
   if (outcome.tooLarge) {
     throw new CodedError(
       "evaluation.answer-too-large",

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isBundleCurrent } from "./engine.ts";
+import type { StrippedChanges } from "./protocol.ts";
 import { Records } from "./record.ts";
+import { StrippedCache } from "./stripped-cache.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
 
 test("evaluate() keeps modules without types, and takes a changed file anew", async () => {
@@ -20,6 +22,56 @@ test("evaluate() keeps modules without types, and takes a changed file anew", as
   assert.is((await ask(flake, "a", { records })).value, 2);
   assert.not.match(readFileSync(cache, "utf8"), "const a         = 1;");
 });
+
+test("StrippedCache takes over what is new, and drops what is no longer used", () => {
+  const folder = makeFolder({});
+  const cache = new StrippedCache(`${folder}/modules`, "/flake/flake.config.ts");
+  const kept = (): unknown => JSON.parse(readFileSync(cache.file, "utf8"));
+  cache.update(JSON.stringify({ add: { a: "1", b: "2" }, drop: [] }));
+  cache.update(JSON.stringify({ add: { c: "3" }, drop: ["a", "never"] }));
+  assert.equal(kept(), { b: "2", c: "3" });
+  cache.update('{"add":');
+  assert.equal(kept(), { b: "2", c: "3" }, "a line that was cut short changes nothing");
+  writeFileSync(cache.file, '{"half');
+  cache.update(JSON.stringify({ add: { d: "4" }, drop: [] }));
+  assert.equal(kept(), { d: "4" }, "a damaged file has nothing");
+});
+
+test("evaluate() sends back the edited module alone, which any pipe holds", async () => {
+  const modules = Array.from({ length: 40 }, (_, i) => `m${i}`);
+  const large = (name: string, value: number): string =>
+    `export const v: number = ${value};\n// ${name} ${"x".repeat(5000)}\n`;
+  const imports = modules.map((name) => `import { v as ${name} } from "./${name}.ts";`).join("\n");
+  const folder = makeFolder({
+    "flake/flake.config.ts": flakeText(`{ a: ${modules.join(" + ")} }`, imports),
+    ...Object.fromEntries(modules.map((name) => [`flake/${name}.ts`, large(name, 1)])),
+  });
+  const records = new RecordsThatTell(`${folder}/records`);
+  assert.is((await ask(flakeIn(`${folder}/flake`), "a", { records })).value, 40);
+  writeFileSync(`${folder}/flake/m0.ts`, large("m0", 2));
+  assert.is((await ask(flakeIn(`${folder}/flake`), "a", { records })).value, 41);
+  const [first, second] = records.told.map((line) => JSON.parse(line) as StrippedChanges);
+  assert.is(Object.keys(first?.add ?? {}).length, 40);
+  assert.equal(
+    [Object.values(second?.add ?? {}), second?.drop.length],
+    [[large("m0", 2).replace(": number", "        ")], 1],
+  );
+});
+
+/** Keeps every line that comes back. */
+class RecordsThatTell extends Records {
+  readonly told: string[] = [];
+
+  override modulesOf(configFile: string): StrippedCache {
+    const cache = super.modulesOf(configFile);
+    const update = cache.update.bind(cache);
+    cache.update = (changes) => {
+      this.told.push(changes);
+      update(changes);
+    };
+    return cache;
+  }
+}
 
 test("evaluate() keeps modules of each flake apart", async () => {
   const records = new Records(`${makeFolder({})}/records`);

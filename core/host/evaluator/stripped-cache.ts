@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { writeFileAtomic } from "../files/write.ts";
+import type { StrippedChanges } from "./protocol.ts";
 
 /**
  * Code of a flake's modules without their types, kept between evaluations: JSON of code by the sha256 of its source text.
@@ -22,13 +23,25 @@ export class StrippedCache {
     this.file = `${folder}/${createHash("sha256").update(`${process.version} ${configFile}`).digest("hex")}.json`;
   }
 
-  /** A cache that cannot be written is no reason to fail. */
-  write(line: string): void {
+  /** Take over what an evaluation says, JSON of {@link StrippedChanges}. A cache that cannot be written is no reason to fail. */
+  update(changes: string): void {
     try {
+      const { add, drop } = JSON.parse(changes) as StrippedChanges;
+      const kept = this.#read();
+      for (const sha256 of drop) delete kept[sha256];
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      writeFileAtomic(this.file, line, { mode: 0o600 });
+      writeFileAtomic(this.file, JSON.stringify({ ...kept, ...add }), { mode: 0o600 });
     } catch {
       return;
+    }
+  }
+
+  /** One that is not there or damaged has nothing. */
+  #read(): Record<string, string> {
+    try {
+      return JSON.parse(readFileSync(this.file, "utf8")) as Record<string, string>;
+    } catch {
+      return {};
     }
   }
 }

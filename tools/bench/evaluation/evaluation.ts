@@ -73,8 +73,8 @@ export async function benchEvaluateSystem({ directory, store }: BuildBench): Pro
     await report("floe eval .#systems.web, after an edit of one line, as in CI", undefined, edit, evaluate);
     letStay(directory, true);
     const editCalmly = async (round: number): Promise<void> => {
-      edit(round + ROUNDS + 1);
       await sleep(READY_MS);
+      edit(round + ROUNDS + 1);
     };
     await report("floe eval .#systems.web, after an edit of one line, at a terminal", 300, editCalmly, evaluate);
     letStay(directory, false);
@@ -227,8 +227,8 @@ export async function benchEvaluateModules({ directory, store }: BuildBench): Pr
       await ours();
       const calmly = {
         prepare: async (round: number) => {
-          editModule(folder, rounds + 3 + round);
           await sleep(READY_MS + count);
+          editModule(folder, rounds + 3 + round);
         },
       };
       await compare({

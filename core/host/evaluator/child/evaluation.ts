@@ -11,7 +11,9 @@ import {
   HIDDEN_NAMES,
   type ModuleTreeReport,
   type Mount,
+  type StrippedChanges,
 } from "../protocol.ts";
+import { compileAhead, compileAsUsual } from "./compile-ahead.ts";
 import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts, SourceRefused } from "./mounts.ts";
@@ -30,7 +32,7 @@ interface Agent {
 }
 
 export interface AnswerOptions {
-  /** Called with the stripped modules that were used, as JSON; empty when all were known. */
+  /** Called with JSON of {@link StrippedChanges}; empty when all modules were known. */
   readonly onModules: (json: string) => void;
   /** Called before code of the flake runs. */
   readonly onReady?: (() => void) | undefined;
@@ -58,7 +60,7 @@ export class Evaluation {
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
-    this.#stripped = { known, used: {}, fresh: false };
+    this.#stripped = { known, made: {}, used: new Set() };
     const context = this.#context;
     const engine = engineOf(question);
     const calls = makeHostCalls({
@@ -94,7 +96,7 @@ export class Evaluation {
   prepare(): void {
     try {
       this.#stripTypes("const prepared: number = 1;");
-      this.#loader.load(this.#question.configFile);
+      compileAhead(() => this.#loader.load(this.#question.configFile));
     } catch {
       // A fault of the flake, and it may be gone by then.
     }
@@ -117,10 +119,11 @@ export class Evaluation {
     const placeOf = (asked: EvaluatorQuestion): string => JSON.stringify([asked.engine, asked.bundle, engineOf(asked)]);
     if (placeOf(question) !== placeOf(this.#question) || rootsOf(question.mounts) !== question.roots) return false;
     if (question.mounts.some(({ hostPath, folders }) => folders === undefined && isUncovered(hostPath))) return false;
+    compileAsUsual();
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
-    this.#stripped.used = {};
+    this.#stripped.used.clear();
     this.#loader.renew({ mounts: this.#mounts, engine: engineOf(question), stripped: this.#stripped });
     return true;
   }
@@ -180,7 +183,8 @@ export class Evaluation {
     this.#harden(floors);
     if (!prepared.every((floor) => floors.includes(floor))) return undefined;
     // Before any code of the flake has run, so that the floe process may rely on it in other evaluations.
-    onModules(this.#stripped.fresh ? JSON.stringify(this.#stripped.used) : "");
+    const changes = changesOf(this.#stripped);
+    onModules(changes === undefined ? "" : JSON.stringify(changes));
     let expression: SourceTextModule | undefined;
     try {
       if (question.expression !== undefined) expression = loader.loadExpression(question.expression);
@@ -264,6 +268,13 @@ export function configurationFile(url: string, mounts: Mounts): string | undefin
   if (file === EXPRESSION_PLACE) return file;
   const mount = mounts.find(file);
   return mount === undefined || mount.folders !== undefined ? undefined : file;
+}
+
+/** What there is to remember; `undefined` where nothing was stripped that is in use. */
+function changesOf({ known, made, used }: StrippedModules): StrippedChanges | undefined {
+  const add = Object.fromEntries(Object.entries(made).filter(([sha256]) => used.has(sha256)));
+  if (Object.keys(add).length === 0) return undefined;
+  return { add, drop: Object.keys(known).filter((sha256) => !used.has(sha256)) };
 }
 
 /** The folder that all files lie in. */

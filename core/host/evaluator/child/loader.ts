@@ -22,10 +22,10 @@ export class LoadError extends Error {
 export interface StrippedModules {
   /** Of earlier evaluations. */
   readonly known: Readonly<Record<string, string>>;
-  /** Of this one. */
-  used: Record<string, string>;
-  /** Whether some of the used ones were not known. */
-  fresh: boolean;
+  /** Of this process. */
+  readonly made: Record<string, string>;
+  /** Those of both that the flake as it is now is made of. */
+  readonly used: Set<string>;
 }
 
 /** What modules are loaded from. */
@@ -313,7 +313,7 @@ export class Loader {
     }
     const isStripped = ready.code !== ready.text && !identifier.endsWith(".json");
     if (isStripped && this.#ofEngine(identifier, file.sha256) === undefined)
-      this.#sources.stripped.used[file.sha256] = ready.code;
+      this.#sources.stripped.used.add(file.sha256);
     return ready;
   }
 
@@ -449,14 +449,9 @@ export class Loader {
   #strip(identifier: string, text: string, sha256: string): string {
     const own = this.#ofEngine(identifier, sha256);
     if (own !== undefined) return own;
-    const { stripped } = this.#sources;
-    let code = stripped.known[sha256];
-    if (code === undefined) {
-      code = this.#stripTypes(identifier, text);
-      stripped.fresh = true;
-    }
-    stripped.used[sha256] = code;
-    return code;
+    const { known, made, used } = this.#sources.stripped;
+    used.add(sha256);
+    return known[sha256] ?? (made[sha256] ??= this.#stripTypes(identifier, text));
   }
 
   /** A module of the engine as its bundle has it. */

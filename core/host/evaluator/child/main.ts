@@ -1,8 +1,8 @@
 /**
  * The process of one evaluation.
  *
- * In: a line with the question; on descriptor 3 the stripped modules known, or nothing. Out: a greeting, a line with the stripped modules
- * that were used (empty when all were known), a line with the answer, a line with compiled code or a profile where that was asked for, and
+ * In: a line with the question; on descriptor 3 the stripped modules known, or nothing. Out: a greeting, a line with what is
+ * new of them (empty when all were known), a line with the answer, a line with compiled code or a profile where that was asked for, and
  * a last line, which the error stream has as well. Under a debugger more lines come and go, see `debug-protocol.ts`; a process that
  * stands ready takes the line for what to prepare for, see `spare.ts`.
  */

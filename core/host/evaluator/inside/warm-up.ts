@@ -15,6 +15,7 @@ import {
   declare,
   defaults,
   defineModule,
+  evaluateModules,
   force,
   type Module,
   option,
@@ -50,16 +51,19 @@ export function warmUp(): void {
       { warm: { services: { s1: { enable: true } } } } as unknown as Defs,
     ],
   });
+  const many = evaluateModules({ modules: makeUpModules(MODULES) }).config;
   const converter = new Converter();
   JSON.stringify([
     converter.convert(system, ["systems", "warm"]),
     converter.convert(member("p13"), ["packages"]),
     converter.convert({ units: system.config }, []),
+    converter.convert(many, []),
     converter.context(),
   ]);
 }
 
 const COUNT = 14;
+const MODULES = 100;
 const SCRIPT = Array.from({ length: 24 }, (_, i) => `step_${i}() { make -j "$cores" "target-${i}" SHELL="$SHELL"; }\n`);
 
 function makeUpPackages(): Pkgs {
@@ -233,4 +237,22 @@ function base(shell: Package | DerivationValue): Module {
 /** Definitions of options that no namespace has a type for. */
 function says({ files: all, ...warm }: Readonly<Record<string, unknown>>): Defs {
   return { warm, ...(all === undefined ? {} : { files: { all } }) } as unknown as Defs;
+}
+
+const OPTIONS = 20;
+const READS = 5;
+
+/** Modules of which each declares options of its own and reads some of those before it: what most modules of a large configuration do. */
+function makeUpModules(count: number): Module[] {
+  return Array.from({ length: count }, (_, i) => {
+    const names = Array.from({ length: OPTIONS }, (_, j) => [`o${j}`, option.int({ default: j })] as const);
+    return defineModule(declare(`plain${i}`, Object.fromEntries(names)), ({ config, define }) => {
+      const all = config as unknown as Readonly<Record<string, Readonly<Record<string, number>>>>;
+      const reads = Array.from({ length: READS }, (_, j) => {
+        const read = all[`plain${(i * 7 + j * 31) % Math.max(1, i)}`]?.[`o${10 + j}`] ?? 0;
+        return [`o${10 + j}`, i === 0 ? j : read + 1] as const;
+      });
+      define({ [`plain${i}`]: { o0: i, ...Object.fromEntries(reads) } } as unknown as Defs);
+    });
+  });
 }
