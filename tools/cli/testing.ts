@@ -36,7 +36,14 @@ export function runFloe(words: readonly string[], options: RunFloeOptions = {}):
   const child = spawn(process.execPath, [...floeCommand(), ...words], {
     cwd: options.cwd ?? tmpdir(),
     // One compile cache for all runs, also for those whose caches are elsewhere: start-up is most of what they cost.
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, NODE_COMPILE_CACHE: COMPILED, ...options.env },
+    env: {
+      ...process.env,
+      CI: "true",
+      NO_COLOR: "1",
+      FORCE_COLOR: undefined,
+      NODE_COMPILE_CACHE: COMPILED,
+      ...options.env,
+    },
     stdio: ["pipe", "pipe", "pipe"],
   });
   // Who reads nothing may be gone before it is written.

@@ -1,10 +1,13 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync, statSync, utimesSync } from "node:fs";
 import { keepFile, linesOfSum, sumOf, withSum } from "../answers/kept-files.ts";
+import type { Stays } from "./limits.ts";
 import { Spares } from "./spares.ts";
 import { type EvaluationProcess, type RunningEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
 /** How many commands are known: those whose question changed last. */
 const KEPT = 16;
+/** Who evaluates again within this time edits and asks, and will again. */
+const LATELY_MS = 10 * 60_000;
 
 /** What the launcher, `tools/cli/floe`, tells. */
 export interface Launch {
@@ -14,11 +17,14 @@ export interface Launch {
   readonly asked?: string | undefined;
 }
 
+/** The question, and words and modules as JSON. */
+type Lines = readonly [question: string, words: string];
+
 /** A process that was begun, with what it was asked. */
 interface Begun {
   readonly child: RunningEvaluation;
   readonly process: EvaluationProcess;
-  readonly text: string;
+  readonly lines: Lines;
 }
 
 /**
@@ -37,7 +43,7 @@ export class EarlyStart {
   readonly #spares: Spares;
   readonly #launch: Launch;
   #begun: Begun | undefined;
-  #kept: string | undefined;
+  #kept: Lines | undefined;
   #leave: (() => void) | undefined;
   readonly #atExit = (): void => {
     this.end();
@@ -76,7 +82,7 @@ export class EarlyStart {
   take(asked: EvaluationProcess, question: string): RunningEvaluation | undefined {
     const begun = this.#begun;
     this.#begun = undefined;
-    if (begun !== undefined && !begun.child.hasEnded() && begun.text === textOf(asked, question)) {
+    if (begun !== undefined && !begun.child.hasEnded() && isSame(begun.lines, linesOf(asked, question))) {
       begun.child.hold(true);
       return begun.child;
     }
@@ -84,24 +90,26 @@ export class EarlyStart {
     return this.#askSpare(asked, question);
   }
 
-  /** No answer is needed: it was known, or the command failed. @param staysSeconds As of {@link keep}, for one that stood ready. */
-  end(staysSeconds = 0): void {
+  /** No answer is needed: it was known, or the command failed. @param stays As of {@link keep}, for one that stood ready. */
+  end(stays?: Stays): void {
     const begun = this.#begun;
     this.#begun = undefined;
     begun?.child.kill();
-    if (begun?.child.isSpare === true) this.#leaveLater(begun.process, staysSeconds);
+    if (begun?.child.isSpare === true) this.#leaveLater(begun.process, stays?.again ?? 0);
   }
 
   /**
    * Begin with this the next time. What cannot be kept is no reason to fail.
    *
-   * @param staysSeconds How long a process for it stands ready once this program has ended; 0 for none.
+   * @param stays How long a process for it stands ready once this program has ended.
    */
-  keep(asked: EvaluationProcess, question: string, staysSeconds: number): void {
-    const text = textOf(asked, question);
-    if (text !== this.#kept) keepFile(this.#folder, this.#name, { text, kept: KEPT });
-    this.#kept = text;
-    this.#leaveLater(asked, staysSeconds);
+  keep(asked: EvaluationProcess, question: string, { first, again }: Stays): void {
+    const lines = linesOf(asked, question);
+    const isAgain = this.#wasKeptLately();
+    if (!isSame(lines, this.#kept)) keepFile(this.#folder, this.#name, { text: withSum(lines), kept: KEPT });
+    else this.#touch();
+    this.#kept = lines;
+    this.#leaveLater(asked, isAgain ? again : first);
   }
 
   /** Leave a process for the next command, if there is to be one; done at the end of this program. */
@@ -114,6 +122,20 @@ export class EarlyStart {
 
   get #file(): string {
     return `${this.#folder}/${this.#name}`;
+  }
+
+  #wasKeptLately(): boolean {
+    const stat = statSync(this.#file, { throwIfNoEntry: false });
+    return stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) < LATELY_MS;
+  }
+
+  /** It was asked once more. */
+  #touch(): void {
+    try {
+      utimesSync(this.#file, new Date(), new Date());
+    } catch {
+      return;
+    }
   }
 
   /** What the launcher has asked. */
@@ -149,9 +171,9 @@ export class EarlyStart {
     const child = ask(process, question);
     child.onFailure(() => {});
     child.hold(false);
-    const text = bytes.toString("utf8");
-    this.#kept = text;
-    this.#begun = { child, process, text };
+    const lines: Lines = [question, words];
+    this.#kept = lines;
+    this.#begun = { child, process, lines };
     this.#awaitExit();
     return child;
   }
@@ -198,8 +220,12 @@ function asked(spare: RunningEvaluation, question: string): RunningEvaluation {
   return spare;
 }
 
-function textOf(asked: EvaluationProcess, question: string): string {
-  return withSum([question, JSON.stringify(asked)]);
+function linesOf(asked: EvaluationProcess, question: string): Lines {
+  return [question, JSON.stringify(asked)];
+}
+
+function isSame([question, words]: Lines, other: Lines | undefined): boolean {
+  return question === other?.[0] && words === other[1];
 }
 
 let offered: EarlyStart | undefined;

@@ -286,7 +286,7 @@ class Interactive extends EarlyStart {
   }
 
   override keep(...[asked, question]: Parameters<EarlyStart["keep"]>): void {
-    super.keep(asked, question, 60);
+    super.keep(asked, question, { first: 60, again: 60 });
   }
 }
 
@@ -329,7 +329,7 @@ async function editOne(seed: number, edits: number, isInteractive: boolean): Pro
       early?.begin();
     }
     const incremental = await answer(records, flake, attribute, early);
-    early?.end(60);
+    early?.end({ first: 60, again: 60 });
     early?.leave();
     const key = `${attribute} ${flake.hostPath("")} ${contentsOf(folder)}`;
     const expected = known.get(key) ?? (await asked(fresh, flake, attribute));

@@ -10,13 +10,19 @@ export interface EvaluationLimits {
 
 /** What the settings say of evaluations. */
 export interface EvaluationSettings extends EvaluationLimits {
-  /** How long a process stands ready for the next command once one has evaluated, in seconds; 0: none does. */
-  readonly staysSeconds: number;
+  readonly stays: Stays;
+}
+
+/** How long a process stands ready for the next command once one has evaluated, in seconds; 0: none does. */
+export interface Stays {
+  /** Where the command had not evaluated shortly before. */
+  readonly first: number;
+  /** Where it had: somebody edits and asks, by a program or a loop if not at a terminal. */
+  readonly again: number;
 }
 
 export const DEFAULT_LIMITS: EvaluationLimits = { timeoutSeconds: 300, memoryMiB: 2048 };
 
-/** How long a process stands ready for somebody at a terminal. */
 const DEFAULT_STAYS_SECONDS = 180;
 
 /** Less than this the runtime cannot even start with. */
@@ -26,17 +32,24 @@ const MIN_MEMORY_MIB = 64;
  * Read `{ "evaluationTimeout": 300, "evaluationMemory": "2G", "evaluatorStays": 180 }` (seconds; a size; seconds) from `/etc/floe/settings.json`, and over it
  * `~/.config/floe/settings.json`; other keys belong to others.
  *
- * @param atTerminal Whether somebody gives commands, for whom processes stand ready unless the settings say otherwise.
+ * @param asks Who gives commands, which decides whether processes stand ready unless the settings say so.
  * @throws {CodedError} `evaluation.settings-malformed`
  */
-export function readEvaluationSettings(places?: SettingsPlaces, atTerminal = isAtTerminal()): EvaluationSettings {
+export function readEvaluationSettings(places?: SettingsPlaces, asks: Asker = asker()): EvaluationSettings {
   const [nearest, next] = readSettingsFiles(places).map(parse);
-  return { ...DEFAULT_LIMITS, staysSeconds: atTerminal ? DEFAULT_STAYS_SECONDS : 0, ...next, ...nearest };
+  const stays: Stays = {
+    first: asks === "person" ? DEFAULT_STAYS_SECONDS : 0,
+    again: asks === "ci" ? 0 : DEFAULT_STAYS_SECONDS,
+  };
+  return { ...DEFAULT_LIMITS, stays, ...next, ...nearest };
 }
 
-/** Whether somebody may give the next command soon: words go to a terminal, and not to what runs tests for others. */
-function isAtTerminal(): boolean {
-  return !process.env["CI"] && process.getBuiltinModule("node:tty").isatty(2);
+/** Who gives commands: a person at a terminal, what runs tests for others, or some other program. */
+type Asker = "person" | "ci" | "program";
+
+function asker(): Asker {
+  if (process.env["CI"]) return "ci";
+  return process.getBuiltinModule("node:tty").isatty(2) ? "person" : "program";
 }
 
 function parse({ file, text }: SettingsFile): Partial<EvaluationSettings> {
@@ -52,7 +65,7 @@ function parse({ file, text }: SettingsFile): Partial<EvaluationSettings> {
   return {
     ...(timeout === undefined ? {} : { timeoutSeconds: timeout }),
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
-    ...(stays === undefined ? {} : { staysSeconds: stays }),
+    ...(stays === undefined ? {} : { stays: { first: stays, again: stays } }),
   };
 }
 

@@ -4,7 +4,7 @@ import { childFailure, ranOutOfMemory } from "./child-failure.ts";
 import { DebugChannel, debugQuestion, type EvaluationDebugger } from "./debug-channel.ts";
 import { DEBUG_ARGUMENT } from "./debug-protocol.ts";
 import { type EarlyStart, takeEarlyStart } from "./early-start.ts";
-import { type EvaluationLimits, readEvaluationSettings } from "./limits.ts";
+import { type EvaluationLimits, readEvaluationSettings, type Stays } from "./limits.ts";
 import { Places } from "./places.ts";
 import { type EvaluationProfile, parseProfile } from "./profile.ts";
 import { CONSOLE_MARK, END_MARK, type EvaluatorQuestion, GREETING, UNCHANGED_MARK } from "./protocol.ts";
@@ -41,6 +41,7 @@ const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 const LONGEST_SECONDS = 2_000_000;
 const LAST_LINE = `\n${END_MARK}\n`;
 const MAX_ERROR_BYTES = 1024 * 1024;
+const NOBODY_STAYS: Stays = { first: 0, again: 0 };
 
 /** Longest and shortest time that an evaluation is watched which did not end, in milliseconds. */
 const MAX_WATCH_MS = 5_000;
@@ -70,7 +71,7 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
     watch: isDebugged || onProfile !== undefined,
   };
   // From its sources the engine is loaded before anything else, and not looked at again.
-  const staysSeconds = question.bundle === undefined ? 0 : settings.staysSeconds;
+  const stays = question.bundle === undefined ? NOBODY_STAYS : settings.stays;
   const [outcome, isolation] = await runConfined(question, limits, options);
   if (options.signal?.aborted === true) throw options.signal.reason;
   if (outcome.givenUp !== undefined) throw outcome.givenUp.error;
@@ -85,7 +86,7 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
   }
   if (outcome.isWhole && answer !== undefined) {
     if (onProfile !== undefined && profile !== undefined) onProfile(parseProfile(profile, places));
-    outcome.keep(staysSeconds);
+    outcome.keep(stays);
     return { answer, isolation };
   }
   const spent = outcome.timedOut ? timeoutSeconds * 1000 : outcome.milliseconds / 4;
@@ -93,7 +94,7 @@ export async function runChild(asked: EvaluatorQuestion, options: RunChildOption
   if (outcome.timedOut) throw timeoutError(timeoutSeconds, await findPlace({ ...asked, watchMs }, limits, options));
   if (ranOutOfMemory(outcome.errors))
     throw memoryError(memoryMiB, await findPlace({ ...asked, watchMs }, limits, options));
-  if (outcome.greeted) outcome.keep(staysSeconds);
+  if (outcome.greeted) outcome.keep(stays);
   throw childFailure(outcome, places);
 }
 
@@ -157,7 +158,7 @@ interface Outcome {
   /** What it says of how it failed is no answer: it was there before it was known what there is to ask. */
   readonly isInVain: boolean;
   /** Begin with this the next time that the command is given. */
-  readonly keep: (staysSeconds: number) => void;
+  readonly keep: (stays: Stays) => void;
 }
 
 type RunLimits = EvaluationLimits & ChildLimits;
@@ -278,7 +279,7 @@ function runOnce({ command, question, limits, options, early, isFresh }: RunOnce
         milliseconds: performance.now() - started,
         givenUp,
         isInVain: !isOver && begun !== undefined && (begun.isSpare || !greeted),
-        keep: (staysSeconds) => early?.keep(asked, line, staysSeconds),
+        keep: (stays) => early?.keep(asked, line, stays),
       });
     };
     /** Once both streams are at their ends nothing more can come, and nobody has to wait for the process to be cleared away. */

@@ -1,5 +1,6 @@
 import { EarlyStart, type Launch, offerEarlyStart } from "./early-start.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
+import type { Stays } from "./limits.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
 
@@ -22,8 +23,9 @@ export class WatchedStart extends EarlyStart {
     return child;
   }
 
-  override keep(asked: EvaluationProcess, question: string, staysSeconds: number): void {
-    super.keep(asked, question, this.#staysSeconds ?? staysSeconds);
+  override keep(asked: EvaluationProcess, question: string, stays: Stays): void {
+    const own = this.#staysSeconds;
+    super.keep(asked, question, own === undefined ? stays : { first: own, again: own });
   }
 }
 

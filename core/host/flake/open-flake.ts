@@ -268,7 +268,7 @@ export class OpenFlake {
     await this.#replaceOnce();
     const recorded = this.#records?.find(this.#location, question);
     if (recorded !== undefined) {
-      takeEarlyStart()?.end(readEvaluationSettings().staysSeconds);
+      takeEarlyStart()?.end(readEvaluationSettings().stays);
       await this.#tellSettings(recorded);
       return this.#tellWarnings(recorded);
     }

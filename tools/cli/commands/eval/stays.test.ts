@@ -48,4 +48,27 @@ if (!canBe) console.log("skipped: bubblewrap is not installed, or the bundle is 
   },
 );
 
+(canBe ? test : test.skip)(
+  "floe eval leaves one for a program that asks again, and none in CI or after the first time",
+  async () => {
+    setStay(0);
+    rmSync(`${home}/config/floe/settings.json`);
+    rmSync(`${home}/cache`, { recursive: true });
+    const evaluateAs = async (ci: string | undefined, value: number): Promise<string[]> => {
+      write(value);
+      const words = ["eval", ".#a", "--store", `${home}/store`];
+      assert.is((await runFloe(words, { cwd: folder, env: { ...env, CI: ci } })).stdout, `${value}\n`);
+      return existsSync(spares) ? readdirSync(spares) : [];
+    };
+    assert.equal(await evaluateAs(undefined, 100), []);
+    assert.equal(await evaluateAs("true", 101), []);
+    await evaluateAs(undefined, 102);
+    for (let i = 0; !existsSync(spares) || readdirSync(spares).length === 0; i++) {
+      assert.ok(i < 600, "there is a process after a minute");
+      await sleep(100);
+    }
+    rmSync(spares, { recursive: true });
+  },
+);
+
 test.run();
