@@ -8,7 +8,7 @@ import type { BuildBench } from "../../../core/host/builder/testdata/build-bench
 import { dumpFileNar, type StorePath } from "../../../core/store/index.ts";
 import { compare, type Contender, median, runQuietly, showMs } from "../measure.ts";
 import { FLOE } from "../no-op.ts";
-import { editModule, writeModules } from "./generated.ts";
+import { editModule, writeImports, writeModules } from "./generated.ts";
 import { peakOfEvaluator } from "./peak-memory.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -188,7 +188,8 @@ function copyRepository(target: string): void {
 
 /**
  * Generated modules in growing number, and the same with Nix and a module library of the bench's own: with nothing known, and after an
- * edit of one module (in a run that nobody watches, and at a terminal, where Nix is given the same pause).
+ * edit of one module (in a run that nobody watches, and at a terminal, where Nix is given the same pause). Beside it what Node needs to
+ * import as many files, below which no evaluation with nothing known can come.
  */
 export async function benchEvaluateModules({ directory, store }: BuildBench): Promise<void> {
   await withOwnCache(directory, async (forget) => {
@@ -212,6 +213,13 @@ export async function benchEvaluateModules({ directory, store }: BuildBench): Pr
         title: `${count} modules of 20 options, ${count * 5} reads of each other`,
         rounds,
         ours: { name: "floe eval", prepare: forget, run: () => ours().then(() => {}) },
+        theirs: { name: "nix-instantiate", run: () => theirs().then(() => {}) },
+      });
+      const imports = writeImports(`${directory}/imports-${count}`, count);
+      await compare({
+        title: `${count} modules imported by Node alone, as JavaScript, and nothing evaluated`,
+        rounds,
+        ours: { name: "node", run: () => runQuietly(process.execPath, [imports], folder).then(() => {}) },
         theirs: { name: "nix-instantiate", run: () => theirs().then(() => {}) },
       });
       const edited = { prepare: (round: number) => editModule(folder, round + 1) };

@@ -53,6 +53,28 @@ export default defineFlake({
   writeFileSync(`${folder}/default.nix`, `{ all = (import ${LIBRARY}).evalModules [ ${list} ]; }\n`);
 }
 
+/**
+ * Write the same modules as JavaScript beside functions that give back what they get, and a program that imports them all.
+ *
+ * @returns the program: what Node takes for it is the least that any evaluation of so many files by Node takes.
+ */
+export function writeImports(folder: string, count: number): string {
+  mkdirSync(`${folder}/js`, { recursive: true });
+  const all = Array.from({ length: count }, (_, module) => module);
+  for (const module of all)
+    writeFileSync(`${folder}/js/m${module}.mjs`, ourModule(module).replace('"#floe/module"', '"./nothing.mjs"'));
+  writeFileSync(
+    `${folder}/js/nothing.mjs`,
+    `export const option = { int: (given) => given };
+export const declare = (name, options) => ({ name, options });
+export const defineModule = (declaration, rule) => ({ declaration, rule });
+`,
+  );
+  const program = `${folder}/js/all.mjs`;
+  writeFileSync(program, all.map((module) => `import "./m${module}.mjs";\n`).join(""));
+  return program;
+}
+
 /** Let the first of the modules, which others read, say something else in either language. */
 export function editModule(folder: string, value: number): void {
   writeFileSync(`${folder}/m/m0.ts`, ourModule(0).replace("{ o0: 0", `{ o0: 0, o10: ${value}`));

@@ -1,11 +1,13 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * Compile what is loaded meanwhile with all its functions, which else are compiled at their first call, and keep all that is compiled:
- * V8 forgets functions that nobody calls for a while, as nobody does who waits.
+ * Compile what is loaded meanwhile with all its functions, which else are compiled at their first call, and keep what V8 has compiled and
+ * learnt until {@link compileAsUsual}: it forgets functions that nobody calls for a while, and once a process has done nothing for eight
+ * seconds it collects all memory, and with shapes of objects that are gone the code that was made for them.
  */
 export function compileAhead(load: () => void): void {
   setFlagsFromString("--no-flush-bytecode");
+  setFlagsFromString("--memory-reducer-gc-count=0");
   setFlagsFromString("--no-lazy");
   try {
     load();
@@ -17,4 +19,5 @@ export function compileAhead(load: () => void): void {
 /** The waiting is over. Code that comes compiled, as Node's own modules do, V8 takes only under the flags it was compiled with. */
 export function compileAsUsual(): void {
   setFlagsFromString("--flush-bytecode");
+  setFlagsFromString("--memory-reducer-gc-count=2");
 }
