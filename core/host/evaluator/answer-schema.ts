@@ -101,19 +101,22 @@ const evaluatorAnswer = v.object({
 
 /** @throws {CodedError} `evaluation.malformed-answer` */
 export function parseAnswer(json: string): EvaluatorAnswer {
+  const refuse = (why: string, cause?: unknown): CodedError =>
+    new CodedError("evaluation.malformed-answer", `Cannot read the answer of the evaluation: ${why}`, { cause });
   let data: unknown;
   try {
     data = JSON.parse(json);
   } catch (cause) {
-    throw new CodedError("evaluation.malformed-answer", "Cannot read the answer of the evaluation: it is no JSON", {
-      cause,
-    });
+    throw refuse("it is no JSON", cause);
   }
-  const result = v.safeParse(evaluatorAnswer, data);
+  let result: v.SafeParseResult<typeof evaluatorAnswer>;
+  try {
+    result = v.safeParse(evaluatorAnswer, data);
+  } catch (cause) {
+    // Causes of errors, and inputs of inputs, are checked one inside the other.
+    throw (cause as Error).name === "RangeError" ? refuse("too much of it lies inside each other", cause) : cause;
+  }
   if (result.success) return result.output as EvaluatorAnswer;
   const [issue] = result.issues;
-  throw new CodedError(
-    "evaluation.malformed-answer",
-    `Cannot read the answer of the evaluation: ${issue.message} at ${v.getDotPath(issue) ?? "its top"}`,
-  );
+  throw refuse(`${issue.message} at ${v.getDotPath(issue) ?? "its top"}`);
 }

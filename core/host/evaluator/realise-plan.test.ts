@@ -135,11 +135,12 @@ test("parseAnswer() refuses what has another shape", () => {
     withContext('["out", 1]'),
     withContext(JSON.stringify(Array.from({ length: 101 }, () => "out"))),
     '{"answer":{"kind":"error","error":{"name":1}},"files":[],"trees":[],"ways":[]}',
+    `{"answer":{"kind":"error","error":${'{"name":"","message":"","stack":"","cause":'.repeat(100_000)}{}${"}".repeat(100_000)}},"files":[],"trees":[],"ways":[]}`,
   ]) {
     assert.throws(
       () => parseAnswer(json),
       (error: { code: string }) => error.code === "evaluation.malformed-answer",
-      json,
+      json.slice(0, 200),
     );
   }
 });
