@@ -1,8 +1,19 @@
-import { chownSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
+import { EarlyStart } from "./early-start.ts";
 import type { RunningEvaluation } from "./spawn-evaluation.ts";
+import { makeFolder } from "./testing.ts";
 import { watchedFlake } from "./testing-early-start.ts";
 
 async function makeWorld() {
@@ -114,5 +125,30 @@ if (!hasSandbox) console.log("skipped: bubblewrap is not installed");
     assert.is(early.taken, undefined);
   },
 );
+
+test("EarlyStart leaves a process by what is said for the first time, and for a command that evaluates again in ten minutes", () => {
+  const folder = makeFolder({ "flake/flake.config.ts": "" });
+  const asked = { words: ["/bin/true"], modules: undefined, flake: `${folder}/flake/flake.config.ts` };
+  const question = `${folder}/questions`;
+  const leavesOne = (prepare: (file: string) => void = () => {}): boolean => {
+    const early = new EarlyStart(folder, "a command");
+    early.begin();
+    for (const name of existsSync(question) ? readdirSync(question) : []) prepare(`${question}/${name}`);
+    early.keep(asked, "{}", { first: 0, again: 60 });
+    early.leave();
+    const leaves = existsSync(`${folder}/spares`);
+    rmSync(`${folder}/spares`, { recursive: true, force: true });
+    return leaves;
+  };
+  const ago = (minutes: number) => (file: string) => {
+    const then = new Date(Date.now() - minutes * 60_000);
+    utimesSync(file, then, then);
+  };
+  assert.equal([leavesOne(), leavesOne(), leavesOne()], [false, true, true]);
+  assert.equal([leavesOne(ago(11)), leavesOne(ago(9)), leavesOne()], [false, true, true]);
+  // Other commands have pushed it out meanwhile.
+  assert.equal([leavesOne(rmSync), leavesOne()], [false, true]);
+  assert.is(readdirSync(question).length, 1);
+});
 
 test.run();

@@ -106,8 +106,8 @@ export class EarlyStart {
   keep(asked: EvaluationProcess, question: string, { first, again }: Stays): void {
     const lines = linesOf(asked, question);
     const isAgain = this.#wasKeptLately();
-    if (!isSame(lines, this.#kept)) keepFile(this.#folder, this.#name, { text: withSum(lines), kept: KEPT });
-    else this.#touch();
+    if (!isSame(lines, this.#kept) || !this.#touch())
+      keepFile(this.#folder, this.#name, { text: withSum(lines), kept: KEPT });
     this.#kept = lines;
     this.#leaveLater(asked, isAgain ? again : first);
   }
@@ -125,16 +125,20 @@ export class EarlyStart {
   }
 
   #wasKeptLately(): boolean {
-    const stat = statSync(this.#file, { throwIfNoEntry: false });
-    return stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) < LATELY_MS;
+    try {
+      return Math.abs(Date.now() - statSync(this.#file).mtimeMs) < LATELY_MS;
+    } catch {
+      return false;
+    }
   }
 
-  /** It was asked once more. */
-  #touch(): void {
+  /** What is kept was asked once more. @returns whether it is still there. */
+  #touch(): boolean {
     try {
       utimesSync(this.#file, new Date(), new Date());
+      return true;
     } catch {
-      return;
+      return false;
     }
   }
 
