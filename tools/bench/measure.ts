@@ -19,8 +19,15 @@ export interface Contender {
   readonly finish?: () => void;
 }
 
-/** Time both, alternating, and print medians and their ratio (below 1: ours is faster). */
-export async function compare({ title, rounds, ours, theirs }: Comparison): Promise<void> {
+export interface Compared {
+  /** Median of our runs. */
+  readonly ourMs: number;
+  /** Of our median to theirs; below 1: ours is faster. */
+  readonly ratio: number;
+}
+
+/** Time both, alternating, and print medians and their ratio. */
+export async function compare({ title, rounds, ours, theirs }: Comparison): Promise<Compared> {
   const times = new Map<Contender, number[]>([
     [ours, []],
     [theirs, []],
@@ -50,6 +57,7 @@ export async function compare({ title, rounds, ours, theirs }: Comparison): Prom
     );
   }
   console.log(`  ${"ratio".padEnd(width)}  ${(our / their).toFixed(2)}`);
+  return { ourMs: our, ratio: our / their };
 }
 
 /**
