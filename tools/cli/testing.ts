@@ -38,6 +38,7 @@ export function runFloe(words: readonly string[], options: RunFloeOptions = {}):
     // One compile cache for all runs, also for those whose caches are elsewhere: start-up is most of what they cost.
     env: {
       ...process.env,
+      // Nothing is to stand ready for a next command.
       CI: "true",
       NO_COLOR: "1",
       FORCE_COLOR: undefined,

@@ -8,6 +8,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
@@ -150,5 +151,30 @@ test("EarlyStart leaves a process by what is said for the first time, and for a 
   assert.equal([leavesOne(rmSync), leavesOne()], [false, true]);
   assert.is(readdirSync(question).length, 1);
 });
+
+(hasSandbox ? test : test.skip)(
+  "EarlyStart.end() leaves another one in the place of one that stood ready, if the command has evaluated lately",
+  async () => {
+    const { folder, make, askWith } = watchedFlake(600);
+    const first = make();
+    await askWith(first, "a");
+    first.leave();
+    const [name] = readdirSync(`${folder}/questions`) as [string];
+    const endsWith = async (minutesAgo: number): Promise<boolean> => {
+      const early = make();
+      while (early.begin()?.isSpare !== true) {
+        early.end();
+        await sleep(50);
+      }
+      const then = new Date(Date.now() - minutesAgo * 60_000);
+      utimesSync(`${folder}/questions/${name}`, then, then);
+      early.end({ first: 0, again: 600 });
+      early.leave();
+      return existsSync(`${folder}/spares`) && readdirSync(`${folder}/spares`).length > 0;
+    };
+    assert.is(await endsWith(11), false);
+    rmSync(`${folder}/spares`, { recursive: true, force: true });
+  },
+);
 
 test.run();

@@ -4,7 +4,7 @@ import type { Stays } from "./limits.ts";
 import { Spares } from "./spares.ts";
 import { type EvaluationProcess, type RunningEvaluation, spawnEvaluation, tryOpen } from "./spawn-evaluation.ts";
 
-/** How many commands are known: those whose question changed last. */
+/** How many commands are known: those that evaluated last. */
 const KEPT = 16;
 /** Who evaluates again within this time edits and asks, and will again. */
 const LATELY_MS = 10 * 60_000;
@@ -35,7 +35,8 @@ interface Begun {
  * Whoever needs an answer says what would be started and asked. Only a process that is exactly that is used, and any other ended;
  * so what was kept decides how fast an answer comes, and never what it says.
  *
- * A file of three lines: the question, which the process reads from it; words and modules as JSON; a sum of both.
+ * A file of three lines: the question, which the process reads from it; words and modules as JSON; a sum of both. Its time is that at
+ * which the command last evaluated.
  */
 export class EarlyStart {
   readonly #folder: string;
@@ -95,7 +96,8 @@ export class EarlyStart {
     const begun = this.#begun;
     this.#begun = undefined;
     begun?.child.kill();
-    if (begun?.child.isSpare === true) this.#leaveLater(begun.process, stays?.again ?? 0);
+    if (begun?.child.isSpare === true && stays !== undefined)
+      this.#leaveLater(begun.process, this.#staysSeconds(stays));
   }
 
   /**
@@ -103,13 +105,13 @@ export class EarlyStart {
    *
    * @param stays How long a process for it stands ready once this program has ended.
    */
-  keep(asked: EvaluationProcess, question: string, { first, again }: Stays): void {
+  keep(asked: EvaluationProcess, question: string, stays: Stays): void {
     const lines = linesOf(asked, question);
-    const isAgain = this.#wasKeptLately();
+    const seconds = this.#staysSeconds(stays);
     if (!isSame(lines, this.#kept) || !this.#touch())
       keepFile(this.#folder, this.#name, { text: withSum(lines), kept: KEPT });
     this.#kept = lines;
-    this.#leaveLater(asked, isAgain ? again : first);
+    this.#leaveLater(asked, seconds);
   }
 
   /** Leave a process for the next command, if there is to be one; done at the end of this program. */
@@ -124,11 +126,12 @@ export class EarlyStart {
     return `${this.#folder}/${this.#name}`;
   }
 
-  #wasKeptLately(): boolean {
+  /** By whether the command has evaluated lately, which the time of its file tells. */
+  #staysSeconds({ first, again }: Stays): number {
     try {
-      return Math.abs(Date.now() - statSync(this.#file).mtimeMs) < LATELY_MS;
+      return Math.abs(Date.now() - statSync(this.#file).mtimeMs) < LATELY_MS ? again : first;
     } catch {
-      return false;
+      return first;
     }
   }
 

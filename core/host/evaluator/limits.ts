@@ -35,7 +35,7 @@ const MIN_MEMORY_MIB = 64;
  * @param asks Who gives commands, which decides whether processes stand ready unless the settings say so.
  * @throws {CodedError} `evaluation.settings-malformed`
  */
-export function readEvaluationSettings(places?: SettingsPlaces, asks: Asker = asker()): EvaluationSettings {
+export function readEvaluationSettings(places?: SettingsPlaces, asks: Asker = findAsker()): EvaluationSettings {
   const [nearest, next] = readSettingsFiles(places).map(parse);
   const stays: Stays = {
     first: asks === "person" ? DEFAULT_STAYS_SECONDS : 0,
@@ -47,7 +47,7 @@ export function readEvaluationSettings(places?: SettingsPlaces, asks: Asker = as
 /** Who gives commands: a person at a terminal, what runs tests for others, or some other program. */
 type Asker = "person" | "ci" | "program";
 
-function asker(): Asker {
+function findAsker(): Asker {
   if (process.env["CI"]) return "ci";
   return process.getBuiltinModule("node:tty").isatty(2) ? "person" : "program";
 }

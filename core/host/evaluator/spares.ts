@@ -22,7 +22,7 @@ import { type EvaluationProcess, type RunningEvaluation, tryOpen } from "./spawn
 
 /** How many there may be for a user. */
 const KEPT = 2;
-/** What has to be at hand of memory for one more; it needs about a fifth of this. */
+/** What has to be at hand of memory for one more; it needs about a sixth of this. */
 const MIN_AVAILABLE_MIB = 1024;
 /** A folder without a process is one that is just being made, until it is as old as this. */
 const MAKING_MS = 10_000;
@@ -159,7 +159,7 @@ export class Spares {
     }
   }
 
-  /** The names of folders with a process that nobody asks, the oldest first; folders without one are removed. */
+  /** The names of folders with a process that nobody asks, or that is being made, the oldest first; folders without one are removed. */
   #sweep(): string[] {
     const living: { readonly name: string; readonly bornMs: number }[] = [];
     for (const name of this.#names()) {
@@ -170,8 +170,10 @@ export class Spares {
       const input = tryOpen(`${path}/in`, WRITE);
       const lives = input !== undefined && fstatSync(input).isFIFO();
       if (input !== undefined) closeSync(input);
-      if (!lives && stat.ctimeMs < Date.now() - MAKING_MS) rmSync(path, { recursive: true, force: true });
-      if (lives && !existsSync(`${path}/${TAKEN}`)) living.push({ name, bornMs: stat.ctimeMs });
+      const isYoung = stat.ctimeMs >= Date.now() - MAKING_MS;
+      if (!lives && !isYoung) rmSync(path, { recursive: true, force: true });
+      const isBeingMade = isYoung && !existsSync(`${path}/in`);
+      if ((lives || isBeingMade) && !existsSync(`${path}/${TAKEN}`)) living.push({ name, bornMs: stat.ctimeMs });
     }
     return living.sort((a, b) => a.bornMs - b.bornMs).map(({ name }) => name);
   }

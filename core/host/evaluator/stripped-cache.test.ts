@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isBundleCurrent } from "./engine.ts";
@@ -6,6 +7,7 @@ import type { StrippedChanges } from "./protocol.ts";
 import { Records } from "./record.ts";
 import { StrippedCache } from "./stripped-cache.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
+import { watchedFlake } from "./testing-early-start.ts";
 
 test("evaluate() keeps modules without types, and takes a changed file anew", async () => {
   const folder = makeFolder({
@@ -73,6 +75,28 @@ class RecordsThatTell extends Records {
   }
 }
 
+test("evaluate() goes on keeping a module that had no types to lose, asked of a process that stands ready", async () => {
+  const { folder, make, askWith } = watchedFlake(600);
+  const records = new Records(`${folder}/records`);
+  const loop = "let n = 0;\nfor (let i = 0; i < 3; i++) n += i;\nexport const b = n;\n";
+  writeFileSync(`${folder}/flake/b.ts`, loop);
+  const write = (value: number): void =>
+    writeFileSync(`${folder}/flake/a.ts`, `import { b } from "./b.ts";\nexport const a: number = b * 0 + ${value};\n`);
+  for (let value = 1; value <= 3; value++) {
+    write(value);
+    const early = make();
+    early.begin();
+    assert.is(await askWith(early, "a", { records }), value);
+    early.leave();
+    const [name] = readdirSync(`${folder}/records/modules`);
+    const kept = JSON.parse(readFileSync(`${folder}/records/modules/${name}`, "utf8")) as Record<string, string>;
+    assert.ok(Object.values(kept).includes(loop), `it is kept after evaluation ${value}`);
+    while (isBundleCurrent() && !existsSync(`${folder}/ready`) && readdirSync(`${folder}/spares`).length === 0)
+      await sleep(50);
+  }
+  rmSync(`${folder}/spares`, { recursive: true, force: true });
+});
+
 test("evaluate() keeps modules of each flake apart", async () => {
   const records = new Records(`${makeFolder({})}/records`);
   const folder = makeFolder({
@@ -101,16 +125,17 @@ bundled("evaluate() takes the modules of the engine from its bundle, so that a f
   assert.equal(Object.values(kept), [text.replace("a: number", "a        ")]);
 });
 
-test("evaluate() does without a cache that is broken", async () => {
-  const folder = makeFolder({ "flake/flake.config.ts": flakeText("{ a }", "const a: number = 1;") });
-  const flake = flakeIn(`${folder}/flake`);
-  const records = new Records(`${folder}/records`);
-  await ask(flake, "a", { records });
-  const [name] = readdirSync(`${folder}/records/modules`);
-  writeFileSync(`${folder}/records/modules/${name}`, '{"half');
-  writeFileSync(`${folder}/flake/flake.config.ts`, flakeText("{ a }", "const a: number = 2;"));
-  assert.is((await ask(flake, "a", { records })).value, 2);
-});
+for (const broken of ['{"half', "null"])
+  test(`evaluate() does without a cache that is broken: ${broken}`, async () => {
+    const folder = makeFolder({ "flake/flake.config.ts": flakeText("{ a }", "const a: number = 1;") });
+    const flake = flakeIn(`${folder}/flake`);
+    const records = new Records(`${folder}/records`);
+    await ask(flake, "a", { records });
+    const [name] = readdirSync(`${folder}/records/modules`);
+    writeFileSync(`${folder}/records/modules/${name}`, broken);
+    writeFileSync(`${folder}/flake/flake.config.ts`, flakeText("{ a }", "const a: number = 2;"));
+    assert.is((await ask(flake, "a", { records })).value, 2);
+  });
 
 test("code of a flake cannot write into the cache", async () => {
   const folder = makeFolder({

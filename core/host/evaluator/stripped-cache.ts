@@ -39,7 +39,7 @@ export class StrippedCache {
   /** One that is not there or damaged has nothing. */
   #read(): Record<string, string> {
     try {
-      return JSON.parse(readFileSync(this.file, "utf8")) as Record<string, string>;
+      return { ...(JSON.parse(readFileSync(this.file, "utf8")) as Record<string, string> | null) };
     } catch {
       return {};
     }

@@ -1,13 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 
-/**
- * Compile what is loaded meanwhile with all its functions, which else are compiled at their first call, and keep what V8 has compiled and
- * learnt until {@link compileAsUsual}: it forgets functions that nobody calls for a while, and once a process has done nothing for eight
- * seconds it collects all memory, and with shapes of objects that are gone the code that was made for them.
- */
+/** Compile what is loaded meanwhile with all its functions, which else are compiled at their first call. */
 export function compileAhead(load: () => void): void {
-  setFlagsFromString("--no-flush-bytecode");
-  setFlagsFromString("--memory-reducer-gc-count=0");
   setFlagsFromString("--no-lazy");
   try {
     load();
@@ -16,8 +10,17 @@ export function compileAhead(load: () => void): void {
   }
 }
 
-/** The waiting is over. Code that comes compiled, as Node's own modules do, V8 takes only under the flags it was compiled with. */
-export function compileAsUsual(): void {
+/**
+ * Let V8 keep what it has compiled and learnt: it forgets functions that nobody calls for a while, and once a process has done nothing for
+ * eight seconds it collects all memory, and with shapes of objects that are gone the code that was made for them.
+ */
+export function keepLearnt(): void {
+  setFlagsFromString("--no-flush-bytecode");
+  setFlagsFromString("--memory-reducer-gc-count=0");
+}
+
+/** Undo {@link keepLearnt}. Code that comes compiled, as Node's own modules do, V8 takes only under the flags it was compiled with. */
+export function forgetAsUsual(): void {
   setFlagsFromString("--flush-bytecode");
   setFlagsFromString("--memory-reducer-gc-count=2");
 }

@@ -13,7 +13,7 @@ import {
   type Mount,
   type StrippedChanges,
 } from "../protocol.ts";
-import { compileAhead, compileAsUsual } from "./compile-ahead.ts";
+import { compileAhead, forgetAsUsual, keepLearnt } from "./compile-ahead.ts";
 import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
 import { Mounts, SourceRefused } from "./mounts.ts";
@@ -32,7 +32,7 @@ interface Agent {
 }
 
 export interface AnswerOptions {
-  /** Called with JSON of {@link StrippedChanges}; empty when all modules were known. */
+  /** Called with JSON of {@link StrippedChanges}; empty when nothing is new. */
   readonly onModules: (json: string) => void;
   /** Called before code of the flake runs. */
   readonly onReady?: (() => void) | undefined;
@@ -94,6 +94,7 @@ export class Evaluation {
 
   /** Do beforehand what can be done without running code of the flake. What fails will fail again once there is a question. */
   prepare(): void {
+    keepLearnt();
     try {
       this.#stripTypes("const prepared: number = 1;");
       compileAhead(() => this.#loader.load(this.#question.configFile));
@@ -119,7 +120,7 @@ export class Evaluation {
     const placeOf = (asked: EvaluatorQuestion): string => JSON.stringify([asked.engine, asked.bundle, engineOf(asked)]);
     if (placeOf(question) !== placeOf(this.#question) || rootsOf(question.mounts) !== question.roots) return false;
     if (question.mounts.some(({ hostPath, folders }) => folders === undefined && isUncovered(hostPath))) return false;
-    compileAsUsual();
+    forgetAsUsual();
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
@@ -128,7 +129,7 @@ export class Evaluation {
     return true;
   }
 
-  /** Load the flake, and say whether one of its modules is another than it was when it was loaded before. */
+  /** Load the flake, and say whether one of its modules is another than it was when it was loaded before. If none is, there is more to wait. */
   findsChange(): boolean {
     try {
       this.#loader.load(this.#question.configFile);
@@ -136,6 +137,7 @@ export class Evaluation {
       // It is told when the question is answered.
       return true;
     }
+    if (!this.#loader.madeSome) keepLearnt();
     return this.#loader.madeSome;
   }
 

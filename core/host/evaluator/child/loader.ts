@@ -311,9 +311,8 @@ export class Loader {
       ready.module = this.#compileScript(identifier, ready.code);
       delete ready.linked;
     }
-    const isStripped = ready.code !== ready.text && !identifier.endsWith(".json");
-    if (isStripped && this.#ofEngine(identifier, file.sha256) === undefined)
-      this.#sources.stripped.used.add(file.sha256);
+    const { known, made, used } = this.#sources.stripped;
+    if (Object.hasOwn(known, file.sha256) || Object.hasOwn(made, file.sha256)) used.add(file.sha256);
     return ready;
   }
 

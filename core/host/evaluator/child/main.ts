@@ -2,7 +2,7 @@
  * The process of one evaluation.
  *
  * In: a line with the question; on descriptor 3 the stripped modules known, or nothing. Out: a greeting, a line with what is
- * new of them (empty when all were known), a line with the answer, a line with compiled code or a profile where that was asked for, and
+ * new of them (empty when nothing is), a line with the answer, a line with compiled code or a profile where that was asked for, and
  * a last line, which the error stream has as well. Under a debugger more lines come and go, see `debug-protocol.ts`; a process that
  * stands ready takes the line for what to prepare for, see `spare.ts`.
  */
@@ -74,7 +74,7 @@ function answer(evaluation: Evaluation, question: EvaluatorQuestion, input: Line
 /** Modules of earlier evaluations; none where the file of them was cut short. */
 function readStripped(): Record<string, string> {
   try {
-    return JSON.parse(readFileSync(3, "utf8")) as Record<string, string>;
+    return { ...(JSON.parse(readFileSync(3, "utf8")) as Record<string, string> | null) };
   } catch {
     return {};
   }
