@@ -1,10 +1,12 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isBundleCurrent } from "./engine.ts";
+import { findProgram } from "../process/find-program.ts";
 import type { StrippedChanges } from "./protocol.ts";
 import { Records } from "./record.ts";
+import { Spares } from "./spares.ts";
 import { StrippedCache } from "./stripped-cache.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
 import { watchedFlake } from "./testing-early-start.ts";
@@ -75,27 +77,37 @@ class RecordsThatTell extends Records {
   }
 }
 
-test("evaluate() goes on keeping a module that had no types to lose, asked of a process that stands ready", async () => {
-  const { folder, make, askWith } = watchedFlake(600);
-  const records = new Records(`${folder}/records`);
-  const loop = "let n = 0;\nfor (let i = 0; i < 3; i++) n += i;\nexport const b = n;\n";
-  writeFileSync(`${folder}/flake/b.ts`, loop);
-  const write = (value: number): void =>
-    writeFileSync(`${folder}/flake/a.ts`, `import { b } from "./b.ts";\nexport const a: number = b * 0 + ${value};\n`);
-  for (let value = 1; value <= 3; value++) {
-    write(value);
-    const early = make();
-    early.begin();
-    assert.is(await askWith(early, "a", { records }), value);
-    early.leave();
-    const [name] = readdirSync(`${folder}/records/modules`);
-    const kept = JSON.parse(readFileSync(`${folder}/records/modules/${name}`, "utf8")) as Record<string, string>;
-    assert.ok(Object.values(kept).includes(loop), `it is kept after evaluation ${value}`);
-    while (isBundleCurrent() && !existsSync(`${folder}/ready`) && readdirSync(`${folder}/spares`).length === 0)
-      await sleep(50);
-  }
-  rmSync(`${folder}/spares`, { recursive: true, force: true });
-});
+const canStandReady = findProgram("bwrap") !== undefined && isBundleCurrent();
+if (!canStandReady)
+  console.log("skipped: no process can stand ready without bubblewrap and a bundle as new as its sources");
+
+(canStandReady ? test : test.skip)(
+  "evaluate() goes on keeping a module that had no types to lose, asked of a process that stands ready",
+  async () => {
+    const { folder, make, askWith } = watchedFlake(600);
+    const records = new Records(`${folder}/records`);
+    const loop = "let n = 0;\nfor (let i = 0; i < 3; i++) n += i;\nexport const b = n;\n";
+    writeFileSync(`${folder}/flake/b.ts`, loop);
+    for (let value = 1; value <= 3; value++) {
+      writeFileSync(
+        `${folder}/flake/a.ts`,
+        `import { b } from "./b.ts";\nexport const a: number = b * 0 + ${value};\n`,
+      );
+      const early = make();
+      while (value > 1 && early.begin()?.isSpare !== true) {
+        early.end();
+        await sleep(50);
+      }
+      assert.is(await askWith(early, "a", { records }), value);
+      assert.is(early.taken?.isSpare ?? false, value > 1);
+      early.leave();
+      const { file } = records.modulesOf(`${folder}/flake/flake.config.ts`);
+      const kept = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>;
+      assert.ok(Object.values(kept).includes(loop), `it is kept after evaluation ${value}`);
+    }
+    new Spares(folder).end();
+  },
+);
 
 test("evaluate() keeps modules of each flake apart", async () => {
   const records = new Records(`${makeFolder({})}/records`);

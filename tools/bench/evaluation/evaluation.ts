@@ -193,8 +193,8 @@ function copyRepository(target: string): void {
 
 /**
  * Generated modules in growing number, and the same with Nix and a module library of the bench's own: with nothing known, and after an
- * edit of one module (in a run that nobody watches, and at a terminal, where Nix is given the same pause). Beside it what Node needs to
- * import as many files, below which no evaluation with nothing known can come.
+ * edit of one module (in a run that nobody watches, and at a terminal, where Nix is given the same pause). Beside it, as a yardstick,
+ * what Node by its own loader needs to import as many files.
  */
 export async function benchEvaluateModules({ directory, store }: BuildBench): Promise<void> {
   await withOwnCache(directory, async (forget) => {

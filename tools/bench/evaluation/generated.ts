@@ -56,7 +56,7 @@ export default defineFlake({
 /**
  * Write the same modules as JavaScript beside functions that give back what they get, and a program that imports them all.
  *
- * @returns the program: what Node takes for it is the least that any evaluation of so many files by Node takes.
+ * @returns the program.
  */
 export function writeImports(folder: string, count: number): string {
   mkdirSync(`${folder}/js`, { recursive: true });
