@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { writeFileAtomic } from "../files/write.ts";
 import type { StrippedChanges } from "./protocol.ts";
+import { readStripped } from "./read-stripped.ts";
 
 /**
  * Code of a flake's modules without their types, kept between evaluations: JSON of code by the sha256 of its source text.
@@ -27,21 +28,12 @@ export class StrippedCache {
   update(changes: string): void {
     try {
       const { add, drop } = JSON.parse(changes) as StrippedChanges;
-      const kept = this.#read();
+      const kept = readStripped(this.file);
       for (const sha256 of drop) delete kept[sha256];
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
       writeFileAtomic(this.file, JSON.stringify({ ...kept, ...add }), { mode: 0o600 });
     } catch {
       return;
-    }
-  }
-
-  /** One that is not there or damaged has nothing. */
-  #read(): Record<string, string> {
-    try {
-      return { ...(JSON.parse(readFileSync(this.file, "utf8")) as Record<string, string> | null) };
-    } catch {
-      return {};
     }
   }
 }

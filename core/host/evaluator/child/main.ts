@@ -9,6 +9,7 @@
 import { readFileSync } from "node:fs";
 import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from "../debug-protocol.ts";
 import { END_MARK, type EvaluatorQuestion, GREETING, SPARE_ARGUMENT, UNCHANGED_MARK } from "../protocol.ts";
+import { readStripped } from "../read-stripped.ts";
 import { underDebugger } from "./debug.ts";
 import { configurationFile, Evaluation } from "./evaluation.ts";
 import { forbidCodeFromText } from "./forbid-code.ts";
@@ -16,6 +17,9 @@ import { LineInput } from "./lines.ts";
 import { profiled } from "./profile.ts";
 import { waitForQuestion } from "./spare.ts";
 import { writeAll } from "./write.ts";
+
+/** Descriptor of the file with modules of earlier evaluations. */
+const KNOWN_MODULES = 3;
 
 function main(): void {
   forbidCodeFromText();
@@ -25,7 +29,7 @@ function main(): void {
   const input = process.argv.includes(DEBUG_ARGUMENT) ? new LineInput(0) : undefined;
   const questionJson = (input === undefined ? readFileSync(0, "utf8").split("\n", 1)[0] : input.next()) as string;
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
-  const evaluation = new Evaluation(question, readStripped());
+  const evaluation = new Evaluation(question, readStripped(KNOWN_MODULES));
   if (spare === undefined) return answer(evaluation, question, input);
   evaluation.prepare();
   waitForQuestion({
@@ -69,15 +73,6 @@ function answer(evaluation: Evaluation, question: EvaluatorQuestion, input: Line
   writeAll(2, `${END_MARK}\n`);
   // At once: what promises of the configuration wait for never happens, and so it cannot go on for ever.
   process.exit(0);
-}
-
-/** Modules of earlier evaluations; none where the file of them was cut short. */
-function readStripped(): Record<string, string> {
-  try {
-    return { ...(JSON.parse(readFileSync(3, "utf8")) as Record<string, string> | null) };
-  } catch {
-    return {};
-  }
 }
 
 main();
