@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import { callerLocation } from "#floe/base";
+import { importSync } from "#floe/flake";
 import type { Defs, Module } from "#floe/module";
 import type { Pkgs } from "../pkgs/index.ts";
 import type { Machine, Network, StoryTools } from "./machine.ts";
@@ -87,7 +87,7 @@ const PLATFORM = "x86_64-linux";
 
 /** Loaded with the first machine: it needs all modules and packages, and a flake that has stories mostly answers for something else. */
 function machineMaker(): typeof import("./make-machines.ts") {
-  return createRequire(import.meta.url)("./make-machines.ts") as typeof import("./make-machines.ts");
+  return importSync<typeof import("./make-machines.ts")>("./make-machines.ts");
 }
 
 /**

@@ -1,6 +1,7 @@
 export * from "./attribute.ts";
 export * from "./define-flake.ts";
 export * from "./flake-settings.ts";
+export * from "./import-sync.ts";
 export * from "./inspect-output.ts";
 export * from "./locate-definition.ts";
 export * from "./locate-input.ts";

@@ -62,7 +62,9 @@ const insideOnly = (root: string): Plugin => ({
       const calls = [...declared.matchAll(/^ {2}export function (\w+)/gm)].map(([, name]) => name);
       return { contents: `export const { ${calls.join(", ")} } = host;` };
     });
-    builder.onResolve({ filter: /^node:crypto$/ }, () => ({ path: join(root, INSIDE, "crypto.ts") }));
+    builder.onResolve({ filter: /^node:(?:crypto|module)$/ }, ({ path }) => ({
+      path: join(root, INSIDE, `${path.slice("node:".length)}.ts`),
+    }));
     builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, "utf8");
       const own = JSON.stringify(path.slice(root.length));

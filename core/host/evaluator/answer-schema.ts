@@ -97,6 +97,8 @@ const evaluatorAnswer = v.object({
   ),
   ways: v.array(v.object({ path: text, target: v.optional(text) })),
   near: v.optional(place),
+  missed: v.optional(v.boolean()),
+  later: v.optional(v.array(text)),
 });
 
 /** @throws {CodedError} `evaluation.malformed-answer` */

@@ -86,7 +86,7 @@ export async function evaluate(
   const places = new Places(asked.mounts);
   const modules = options.records?.modulesOf(places.onHost(asked.configFile));
   const { answer: json, isolation } = await runChild(asked, { ...options, modules });
-  const { answer, files, trees, ways, near } = parseAnswer(json);
+  const { answer, files, trees, ways, near, missed, later } = parseAnswer(json);
   if (answer.kind === "error") {
     const subject =
       question.expression?.kind === "outputs"
@@ -114,6 +114,7 @@ export async function evaluate(
       plan: placed(() => makeNeededPlan(answer, asked), flake, places),
     };
   }
+  if (later !== undefined) modules?.expect(asked.agent, later);
   const result: EvaluationResult = {
     attribute: formatAttribute(answer.attribute),
     value: (answer.value ?? null) as Json,
@@ -131,8 +132,8 @@ export async function evaluate(
     isolation,
     onHost: (text) => places.onHost(text),
   };
-  // As a whole that failed it may come out otherwise next time: a file that was missing is not among those that were read.
-  if (result.faults.length === 0) options.records?.keep(flake, question, result, { trees, ways });
+  // It may come out otherwise next time: a file that was missing is not among those that were read.
+  if (result.faults.length === 0 && missed !== true) options.records?.keep(flake, question, result, { trees, ways });
   return { kind: "value", ...result };
 }
 

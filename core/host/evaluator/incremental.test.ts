@@ -40,16 +40,27 @@ const FLAKES = availableParallelism() + 1;
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 
 const CONFIG = `import { derivation, local } from "#floe/derivation";
-import { defineFlake } from "#floe/flake";
+import { defineFlake, importSync } from "#floe/flake";
 import { evaluateModules } from "#floe/module";
 import { modules } from "./modules/index.ts";
 import { greet } from "./pkgs/greet.ts";
 import { unused } from "./pkgs/unused.ts";
 import data from "./data.json" with { type: "json" };
 
+const attempt = (run: () => unknown): string => {
+  try {
+    return String(run());
+  } catch (error: any) {
+    return \`\${error.code} \${error.message} \${error.hint}\`;
+  }
+};
+
 export default defineFlake({
   description: "One to be edited",
   outputs: ({ inputs }) => ({
+    get c() {
+      return [attempt(() => importSync<any>("./pkgs/perhaps.ts").perhaps), attempt(() => local("./tree/perhaps"))];
+    },
     get a() {
       const { config, warnings, definitionsOf } = evaluateModules({ modules, config: { web: { name: data.name } } as never }) as any;
       const made = derivation({
@@ -84,9 +95,11 @@ const FILES: Readonly<Record<string, string>> = {
   "values/port.ts": "export const port = (n: number): number => n + 80;\n",
   "other-values/port.ts": "export const port = (n: number): number => n + 8000;\n",
   "pkgs/greet.ts": `import { derivation } from "#floe/derivation";\n\nexport const greet = (name: string): string => derivation({ name, system: "x86_64-linux", builder: "/bin/sh", env: { v: "1" } }).outPath;\n`,
+  "pkgs/perhaps.ts": "export const perhaps = 1;\n",
   "pkgs/unused.ts": "export const unused = (name: string): string => `unused ${name}`;\n",
   "tree/file": "one",
   "tree/deep/file": "two",
+  "tree/perhaps": "three",
 };
 
 type State = Readonly<{ folder: string; input: () => string; pick: (count: number) => number }>;
@@ -146,6 +159,16 @@ const KINDS: Readonly<Record<string, (state: State) => void>> = {
   "a package that is not used": change("pkgs/unused.ts", (text, n) => text.replace(/`unused[^`]*`/, `\`unused ${n}\``)),
   "a file that is not read": (state) =>
     writeFiles(state.folder, { [`notes/${state.pick(5)}`]: String(state.pick(1000)) }),
+  "a file that may be missing": (state) => {
+    const path = at(state, "pkgs/perhaps.ts");
+    if (existsSync(path)) rmSync(path);
+    else writeFileSync(path, `export const perhaps = ${state.pick(10)};\n`);
+  },
+  "a source that may be missing": (state) => {
+    const path = at(state, "tree/perhaps");
+    if (existsSync(path)) rmSync(path);
+    else writeFileSync(path, String(state.pick(10)));
+  },
   "a file of a tree": (state) => writeFiles(state.folder, { "tree/file": String(state.pick(10)) }),
   "a file more in a tree": (state) => writeFiles(state.folder, { [`tree/n${state.pick(4)}`]: "new" }),
   "a file less in a tree": (state) => rmSync(at(state, `tree/n${state.pick(4)}`), { force: true }),
@@ -322,7 +345,7 @@ async function editOne(seed: number, edits: number, isInteractive: boolean): Pro
     KINDS[kind]?.(state);
     history.push(kind);
     const flake = withInput(folder, state.input());
-    const attribute = roll(8) === 0 ? "b" : "a";
+    const attribute = ["b", "c", "c", "a"][Math.min(roll(12), 3)] as string;
     const early = isInteractive ? new Interactive(outer, "a command") : undefined;
     if (i % 2 === 0) {
       if (isInteractive && i % 4 === 0) askAhead(outer);

@@ -214,13 +214,20 @@ export interface EvaluatorAnswer {
   readonly ways: readonly WayRead[];
   /** Of an error: where the outputs are written, for one that has no place of its own. */
   readonly near?: ErrorReport["at"];
+  /** Whether something could not be had, and the code went on without; it is not among what was read. */
+  readonly missed?: boolean;
+  /** Places of modules that were loaded while code of the flake ran, in that order; absent where they are the ones that were expected. */
+  readonly later?: readonly string[];
 }
+
+/** Code of modules without their types, by their places, each with the sha256 of the text that it was made of. */
+export type StrippedCode = Readonly<Record<string, { readonly sha256: string; readonly code: string }>>;
 
 /** What to remember of modules without their types, for the next evaluation of the flake. */
 export interface StrippedChanges {
-  /** Code that was not known, by the sha256 of its source text. */
-  readonly add: Readonly<Record<string, string>>;
-  /** Of known code, what the flake is no longer made of. */
+  /** Code that was not known. */
+  readonly add: StrippedCode;
+  /** Places of known code where the flake has no file any more. */
   readonly drop: readonly string[];
 }
 

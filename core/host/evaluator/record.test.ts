@@ -110,4 +110,29 @@ test("Records find() takes a broken record for none", async () => {
   assert.not.ok(records.find(flake, question));
 });
 
+for (const [what, attempt, name] of [
+  ["a file", 'importSync<any>("./perhaps.ts").v', "perhaps.ts"],
+  ["a source", '`${local("./perhaps")}`', "perhaps"],
+] as const)
+  test(`Records keep no answer of a configuration that goes on without ${what} that is not there`, async () => {
+    const folder = makeFolder({
+      "flake/flake.config.ts": flakeText(
+        `{ get a() { try { return ${attempt}; } catch { return "without"; } } }`,
+        'import { local } from "#floe/derivation";\nimport { importSync } from "#floe/flake";',
+      ),
+    });
+    const records = new Records(`${folder}/records`);
+    const flake = flakeIn(`${folder}/flake`);
+    const asked = async () => {
+      const result = await evaluate({ flake, question, records });
+      return result.kind === "value" ? result.value : result.kind;
+    };
+    assert.is(await asked(), "without");
+    assert.not.ok(records.find(flake, question));
+    writeFileSync(`${folder}/flake/${name}`, "export const v = 1;\n");
+    await sleep(150);
+    assert.is.not(await asked(), "without");
+    assert.ok(records.find(flake, question), "once it is there");
+  });
+
 test.run();

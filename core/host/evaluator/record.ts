@@ -8,7 +8,7 @@ import { type FlakeLocation, placesOf, type Question } from "./locked-flake.ts";
 import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
 import type { FileRead, TreeRead, WayRead } from "./protocol.ts";
-import { StrippedCache } from "./stripped-cache.ts";
+import { ModuleCache } from "./module-cache.ts";
 import { fingerprintEntries, fingerprintNames, fingerprintTree, listTree } from "./tree-fingerprint.ts";
 import { trimRecords } from "./trim-records.ts";
 import { pathsOfReads } from "./watch-record.ts";
@@ -87,8 +87,8 @@ export class Records {
   }
 
   /** Modules of a flake that are loaded already. @param configFile Its file on this machine: inside, all flakes have the same name. */
-  modulesOf(configFile: string): StrippedCache {
-    return new StrippedCache(`${this.#folder}/modules`, configFile);
+  modulesOf(configFile: string): ModuleCache {
+    return new ModuleCache(`${this.#folder}/modules`, configFile);
   }
 
   /** `undefined` for one that is absent, cut short by a full disk, or damaged. */

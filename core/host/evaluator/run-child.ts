@@ -7,9 +7,9 @@ import { type EarlyStart, takeEarlyStart } from "./early-start.ts";
 import { type EvaluationLimits, readEvaluationSettings, type Stays } from "./limits.ts";
 import { Places } from "./places.ts";
 import { type EvaluationProfile, parseProfile } from "./profile.ts";
+import type { ModuleCache } from "./module-cache.ts";
 import { CONSOLE_MARK, END_MARK, type EvaluatorQuestion, GREETING, UNCHANGED_MARK } from "./protocol.ts";
 import { spawnEvaluation } from "./spawn-evaluation.ts";
-import type { StrippedCache } from "./stripped-cache.ts";
 import { type ChildCommand, type ChildLimits, type Isolation, nodeCommand, sandboxCommand } from "./sandbox.ts";
 
 export interface RunChildOptions {
@@ -20,8 +20,8 @@ export interface RunChildOptions {
   /** Longest answer that is taken. Default 512 MiB. */
   readonly maxAnswerBytes?: number;
   readonly signal?: AbortSignal;
-  /** Stripped modules of earlier evaluations of this flake. */
-  readonly modules?: StrippedCache | undefined;
+  /** What is kept of this flake's modules. */
+  readonly modules?: ModuleCache | undefined;
   /** Called with each line the configuration prints. */
   readonly onLine?: (line: string) => void;
   /** Called with where the time went, which makes the evaluation a little slower. */

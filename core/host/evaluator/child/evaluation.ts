@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, lstatSync, readdirSync } from "node:fs";
-import { type Context, type Module, type SourceTextModule, SyntheticModule } from "node:vm";
+import { type Context, type Module, SourceTextModule, SyntheticModule } from "node:vm";
 import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
 import { rootsOf } from "../mount-roots.ts";
 import {
@@ -13,6 +13,7 @@ import {
   type Mount,
   type StrippedChanges,
 } from "../protocol.ts";
+import { type KeptModules, questionKey } from "../read-module-cache.ts";
 import { compileAhead, forgetAsUsual, keepLearnt } from "./compile-ahead.ts";
 import { EngineImage } from "./engine-image.ts";
 import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
@@ -52,15 +53,23 @@ export class Evaluation {
   readonly #hardened = new Set<Module>();
   /** What was loaded and threw itself. */
   #thrown: unknown;
+  /** Whether something could not be had while code of the flake ran, which may have gone on without. */
+  #hasMissed = false;
   /** A syntax error of an input: it ends the process, which shows the place as no caught error does. */
   #broken: { readonly error: unknown } | undefined;
 
-  /** @param known Code of modules without their types, by the sha256 of their text. */
-  constructor(question: EvaluatorQuestion, known: Readonly<Record<string, string>>) {
+  /** Places of modules that were loaded while code of the flake ran. */
+  readonly #later = new Set<string>();
+  /** By questions, those of earlier evaluations. */
+  readonly #laterBefore: KeptModules["later"];
+
+  /** @param kept Of earlier evaluations. */
+  constructor(question: EvaluatorQuestion, { code, later }: KeptModules) {
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
-    this.#stripped = { known, made: {}, used: new Set() };
+    this.#stripped = { known: code, made: {} };
+    this.#laterBefore = later;
     const context = this.#context;
     const engine = engineOf(question);
     const calls = makeHostCalls({
@@ -70,6 +79,7 @@ export class Evaluation {
       loadLater: (from, specifier) => this.#runNow(() => this.#loader.loadLater(from, specifier))?.namespace,
       loadFlake: (id) => this.#loadFlake(id),
       thrown: () => this.#thrown,
+      onFailure: () => (this.#hasMissed = true),
     });
     const hostCalls = guardCalls(context, calls);
     this.#image = question.bundle === undefined ? undefined : new EngineImage({ context, engine, hostCalls });
@@ -97,7 +107,10 @@ export class Evaluation {
     keepLearnt();
     try {
       this.#stripTypes("const prepared: number = 1;");
-      compileAhead(() => this.#loader.load(this.#question.configFile));
+      compileAhead(() => {
+        this.#loader.load(this.#question.configFile);
+        this.#loader.preload(this.#expected());
+      });
     } catch {
       // A fault of the flake, and it may be gone by then.
     }
@@ -124,7 +137,8 @@ export class Evaluation {
     this.#question = question;
     this.#mounts = new Mounts(question.mounts);
     this.#trees = new Trees(this.#mounts);
-    this.#stripped.used.clear();
+    this.#later.clear();
+    this.#hasMissed = false;
     this.#loader.renew({ mounts: this.#mounts, engine: engineOf(question), stripped: this.#stripped });
     return true;
   }
@@ -133,6 +147,7 @@ export class Evaluation {
   findsChange(): boolean {
     try {
       this.#loader.load(this.#question.configFile);
+      this.#loader.preload(this.#expected());
     } catch {
       // It is told when the question is answered.
       return true;
@@ -150,6 +165,8 @@ export class Evaluation {
       trees: [...this.#trees.reads.values()],
       ways: this.#mounts.ways(),
       ...(answer.startsWith(ERROR_BEGIN) ? { near: placeOfOutputs(this.#question, this.#mounts) } : {}),
+      ...(this.#hasMissed ? { missed: true } : {}),
+      ...(isSameList([...this.#later], this.#expected()) ? {} : { later: [...this.#later] }),
     };
     // What the agent says may be long: it goes out as it is, and is checked by who asked.
     return `{"answer":${answer},${JSON.stringify(rest).slice(1)}`;
@@ -184,8 +201,9 @@ export class Evaluation {
     const floors = loader.takeFloors();
     this.#harden(floors);
     if (!prepared.every((floor) => floors.includes(floor))) return undefined;
+    loader.preload(this.#expected());
     // Before any code of the flake has run, so that the floe process may rely on it in other evaluations.
-    const changes = changesOf(this.#stripped);
+    const changes = changesOf(this.#stripped, this.#mounts);
     onModules(changes === undefined ? "" : JSON.stringify(changes));
     let expression: SourceTextModule | undefined;
     try {
@@ -216,6 +234,11 @@ export class Evaluation {
     return answer;
   }
 
+  /** Places of modules that will most likely be loaded while code of the flake runs: those of the time before. */
+  #expected(): readonly string[] {
+    return this.#laterBefore[questionKey(this.#question.agent)] ?? [];
+  }
+
   /** Before code of a flake runs: no flake can change a part of the engine under another one. */
   #harden(floors: readonly Module[]): void {
     for (const floor of floors) {
@@ -236,6 +259,8 @@ export class Evaluation {
     let module: SourceTextModule;
     try {
       module = load();
+      // What the engine makes lies in no file.
+      if (module instanceof SourceTextModule) this.#later.add(module.identifier);
       this.#harden(this.#loader.takeFloors());
     } catch (error) {
       if (!(error instanceof LoadError)) this.#broken = { error };
@@ -272,11 +297,14 @@ export function configurationFile(url: string, mounts: Mounts): string | undefin
   return mount === undefined || mount.folders !== undefined ? undefined : file;
 }
 
-/** What there is to remember; `undefined` where nothing was stripped that is in use. */
-function changesOf({ known, made, used }: StrippedModules): StrippedChanges | undefined {
-  const add = Object.fromEntries(Object.entries(made).filter(([sha256]) => used.has(sha256)));
-  if (Object.keys(add).length === 0) return undefined;
-  return { add, drop: Object.keys(known).filter((sha256) => !used.has(sha256)) };
+/** What there is to remember; `undefined` where nothing was stripped. */
+function changesOf({ known, made }: StrippedModules, mounts: Mounts): StrippedChanges | undefined {
+  if (Object.keys(made).length === 0) return undefined;
+  return { add: made, drop: Object.keys(known).filter((path) => !mounts.has(path)) };
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
 }
 
 /** The folder that all files lie in. */

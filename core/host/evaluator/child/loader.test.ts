@@ -19,7 +19,7 @@ function run(body: string, files: Readonly<Record<string, string>>): unknown {
     const sources = () => ({
       mounts: new Mounts([engine, { path: "/@flake", hostPath: folder, name: "flake" }]),
       engine,
-      stripped: { known: {}, made: {}, used: new Set() },
+      stripped: { known: {}, made: {} },
     });
     const refuse = () => { throw new Error("not needed"); };
     const options = { context: createContext(), hostCalls: {}, stripTypes: refuse, refuseImport: refuse };

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
 import { didYouMean } from "../../../base/index.ts";
 import { EXPRESSION_OUTPUTS, EXPRESSION_PLACE } from "../inside/expression-place.ts";
-import type { ErrorReport, Expression, FileRead, Mount } from "../protocol.ts";
+import type { ErrorReport, Expression, FileRead, Mount, StrippedCode } from "../protocol.ts";
 import type { EngineImage } from "./engine-image.ts";
 import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
 import type { StripTypes } from "./strip-types.ts";
@@ -18,14 +18,12 @@ export class LoadError extends Error {
   }
 }
 
-/** Code of modules without their types, by the sha256 of their text. Stripping is most of what loading costs. */
+/** Code of modules without their types, by their places. Stripping is most of what loading costs. */
 export interface StrippedModules {
   /** Of earlier evaluations. */
-  readonly known: Readonly<Record<string, string>>;
+  readonly known: StrippedCode;
   /** Of this process. */
-  readonly made: Record<string, string>;
-  /** Those of both that the flake as it is now is made of. */
-  readonly used: Set<string>;
+  readonly made: Record<string, StrippedCode[string]>;
 }
 
 /** What modules are loaded from. */
@@ -86,6 +84,7 @@ export class Loader {
   readonly #ready = new Map<string, Loaded>();
   #toLink: Loaded[] = [];
   #madeSome = false;
+  #hasPreloaded = false;
   readonly #host: Module;
   /** Parts of the engine that were imported, and those of them that nobody has taken yet. */
   readonly #imported = new Map<string, Imported>();
@@ -130,6 +129,7 @@ export class Loader {
     this.#floors = [];
     this.#partNames = undefined;
     this.#madeSome = false;
+    this.#hasPreloaded = false;
   }
 
   /** Whether since the last {@link renew} a module was made of a text that was not there before. */
@@ -176,10 +176,68 @@ export class Loader {
     return module;
   }
 
-  /** Load a file of the engine that another one, given by its address, names when it needs it. Errors as {@link load}. */
-  loadLater(from: string, specifier: string): SourceTextModule {
-    const importer = decodeURI(from.replace(/^file:\/\//, ""));
-    return this.#linked(() => this.#import(specifier, {}, importer, "", this.#sources.engine)) as SourceTextModule;
+  /**
+   * Load a file that another one names while the evaluation runs, with all it imports. Errors as {@link load}; one that is of the import
+   * itself has no place, for that is where the importer stands.
+   *
+   * @param importer Its place.
+   */
+  loadLater(importer: string, specifier: string): SourceTextModule {
+    const mount = this.#sources.mounts.find(importer);
+    const refuse = (found: string, hint: string): LoadError =>
+      new LoadError({
+        code: "evaluation.import-refused",
+        message: `Cannot import "${specifier}": ${found}`,
+        hint,
+      });
+    if (mount === undefined) throw refuse("it is asked for by no file", "Call importSync() in a file of the flake.");
+    let loaded: Imported | undefined;
+    try {
+      const module = this.#linked(() => (loaded = this.#import(specifier, {}, importer, "", mount)));
+      const running = loaded === undefined ? undefined : findRunning(loaded);
+      if (running === undefined) return module as SourceTextModule;
+      throw refuse(
+        running === module.identifier
+          ? "it is being loaded just now"
+          : `it imports "${running}", which is being loaded just now`,
+        "Call importSync() inside of a function or getter, which runs once all files are loaded.",
+      );
+    } catch (error) {
+      if (!(error instanceof LoadError) || error.report.at?.file !== importer) throw error;
+      const { at: _, ...report } = error.report;
+      throw new LoadError(report);
+    }
+  }
+
+  /**
+   * Read and compile files that will most likely be loaded later, with all they import. None of them counts as read before it is, and
+   * what is wrong with one is told then.
+   */
+  preload(paths: readonly string[]): void {
+    if (this.#hasPreloaded) return;
+    this.#hasPreloaded = true;
+    const before = new Set(this.#loaded.keys());
+    const imported = [...this.#imported];
+    const floors = this.#floors;
+    const sources = this.#sources;
+    this.#floors = [];
+    this.#sources = { ...sources, mounts: sources.mounts.withoutReads() };
+    for (const path of paths) {
+      try {
+        this.load(path);
+      } catch {
+        // It is told when the file is asked for.
+      }
+    }
+    for (const [identifier, loaded] of this.#loaded) {
+      if (before.has(identifier)) continue;
+      this.#loaded.delete(identifier);
+      this.#ready.set(identifier, loaded);
+    }
+    this.#imported.clear();
+    for (const [specifier, module] of imported) this.#imported.set(specifier, module);
+    this.#floors = floors;
+    this.#sources = sources;
   }
 
   /** Parts of the engine that were imported as `#floe/…` since this was last asked. */
@@ -311,8 +369,6 @@ export class Loader {
       ready.module = this.#compileScript(identifier, ready.code);
       delete ready.linked;
     }
-    const { known, made, used } = this.#sources.stripped;
-    if (Object.hasOwn(known, file.sha256) || Object.hasOwn(made, file.sha256)) used.add(file.sha256);
     return ready;
   }
 
@@ -380,7 +436,7 @@ export class Loader {
     }
     if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
       return this.#load(`${this.#inside}/crypto.ts`, engine, place);
-    if (specifier === "node:module" && importer === `${engine.path}/vm-tests/vm-test.ts`)
+    if (specifier === "node:module" && importer === `${engine.path}/core/flake/import-sync.ts`)
       return this.#load(`${this.#inside}/module.ts`, engine, place);
     if (!/^\.{1,2}\//.test(specifier)) {
       throw refuse(
@@ -417,7 +473,7 @@ export class Loader {
       module: this.#compileScript(identifier, code),
     });
     if (/\.(m?js)$/.test(identifier)) return compiled(text);
-    if (this.#sources.stripped.known[sha256] === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
+    if (this.#knownCode(identifier, sha256) === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
       try {
         return compiled(text);
       } catch (error) {
@@ -448,9 +504,20 @@ export class Loader {
   #strip(identifier: string, text: string, sha256: string): string {
     const own = this.#ofEngine(identifier, sha256);
     if (own !== undefined) return own;
-    const { known, made, used } = this.#sources.stripped;
-    used.add(sha256);
-    return known[sha256] ?? (made[sha256] ??= this.#stripTypes(identifier, text));
+    const known = this.#knownCode(identifier, sha256);
+    if (known !== undefined) return known;
+    const code = this.#stripTypes(identifier, text);
+    this.#sources.stripped.made[identifier] = { sha256, code };
+    return code;
+  }
+
+  #knownCode(identifier: string, sha256: string): string | undefined {
+    const { known, made } = this.#sources.stripped;
+    for (const kept of [made, known]) {
+      const found = Object.hasOwn(kept, identifier) ? kept[identifier] : undefined;
+      if (found?.sha256 === sha256) return found.code;
+    }
+    return undefined;
   }
 
   /** A module of the engine as its bundle has it. */
@@ -513,6 +580,19 @@ function initializeImportMeta(meta: object, { identifier }: Module): void {
 
 function moduleOf(imported: Imported): Module {
   return "imports" in imported ? imported.module : imported;
+}
+
+/** A module of those that this one leads to that is running just now, which V8 can run no other one beside. */
+function findRunning(loaded: Imported): string | undefined {
+  const seen = new Set<Imported>([loaded]);
+  for (const each of seen) {
+    const { identifier, status } = moduleOf(each);
+    if (status === "evaluating") return identifier;
+    // What ran to its end leads to nothing that runs.
+    if (status !== "linked" || !("imports" in each)) continue;
+    for (const next of each.imports) seen.add(next);
+  }
+  return undefined;
 }
 
 /** Text of a module for an expression, and how many lines of it come before the first one of the user. */

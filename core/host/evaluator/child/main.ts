@@ -1,7 +1,7 @@
 /**
  * The process of one evaluation.
  *
- * In: a line with the question; on descriptor 3 the stripped modules known, or nothing. Out: a greeting, a line with what is
+ * In: a line with the question; on descriptor 3 what is kept of modules, or nothing. Out: a greeting, a line with what is
  * new of them (empty when nothing is), a line with the answer, a line with compiled code or a profile where that was asked for, and
  * a last line, which the error stream has as well. Under a debugger more lines come and go, see `debug-protocol.ts`; a process that
  * stands ready takes the line for what to prepare for, see `spare.ts`.
@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { DEBUG_ARGUMENT, DEBUG_MARK, type DebugCommand, type DebugMessage } from "../debug-protocol.ts";
 import { END_MARK, type EvaluatorQuestion, GREETING, SPARE_ARGUMENT, UNCHANGED_MARK } from "../protocol.ts";
-import { readStripped } from "../read-stripped.ts";
+import { readModuleCache } from "../read-module-cache.ts";
 import { underDebugger } from "./debug.ts";
 import { configurationFile, Evaluation } from "./evaluation.ts";
 import { forbidCodeFromText } from "./forbid-code.ts";
@@ -29,7 +29,7 @@ function main(): void {
   const input = process.argv.includes(DEBUG_ARGUMENT) ? new LineInput(0) : undefined;
   const questionJson = (input === undefined ? readFileSync(0, "utf8").split("\n", 1)[0] : input.next()) as string;
   const question = JSON.parse(questionJson) as EvaluatorQuestion;
-  const evaluation = new Evaluation(question, readStripped(KNOWN_MODULES));
+  const evaluation = new Evaluation(question, readModuleCache(KNOWN_MODULES));
   if (spare === undefined) return answer(evaluation, question, input);
   evaluation.prepare();
   waitForQuestion({

@@ -40,7 +40,7 @@ export interface Located {
 export class Mounts {
   readonly reads = new Map<string, FileRead>();
   readonly #mounts: readonly Mount[];
-  readonly #listed = new Map<Mount, ReadonlySet<string>>();
+  readonly #listed: ReadonlyMap<Mount, ReadonlySet<string>>;
   /** Host folders known to be real folders and not links. */
   readonly #folders = new Set<string>();
   /** The parts of where folders really are, relative to their mount, by the mount and where they seem to be. */
@@ -48,10 +48,21 @@ export class Mounts {
   /** Targets of the symbolic links that were followed, by their host path. */
   readonly #links = new Map<string, string>();
 
-  constructor(mounts: readonly Mount[]) {
+  constructor(mounts: readonly Mount[], listed = listFiles(mounts)) {
     // The longest path first: a source inside another one is its own.
     this.#mounts = [...mounts].sort((a, b) => b.path.length - a.path.length);
-    for (const mount of mounts) if (mount.files !== undefined) this.#listed.set(mount, withFolders(mount.files));
+    this.#listed = listed;
+  }
+
+  /** The same trees, of which nothing was read. */
+  withoutReads(): Mounts {
+    return new Mounts(this.#mounts, this.#listed);
+  }
+
+  /** Whether a path may be that of a file; it is not looked at. */
+  has(path: string): boolean {
+    const mount = this.find(path);
+    return mount !== undefined && this.counts({ mount, relative: path.slice(mount.path.length + 1) });
   }
 
   /** Folders and links on the way to all that was looked for: what was read is another file when one of them changes. */
@@ -289,6 +300,13 @@ function inside(path: string, folder: string): boolean {
 
 function isOpen(mount: Mount, relative: string): boolean {
   return mount.folders === undefined || mount.folders.some((folder) => inside(relative, folder));
+}
+
+/** What counts of those that say so. */
+function listFiles(mounts: readonly Mount[]): ReadonlyMap<Mount, ReadonlySet<string>> {
+  const listed = new Map<Mount, ReadonlySet<string>>();
+  for (const mount of mounts) if (mount.files !== undefined) listed.set(mount, withFolders(mount.files));
+  return listed;
 }
 
 /** The files and every folder above one of them. */

@@ -42,10 +42,12 @@ export interface HostCallsOptions {
   readonly hashModules: (file: string) => ModuleTreeReport;
   /** Load an input's flake; gives its default export. */
   readonly loadFlake: (id: string) => unknown;
-  /** Load a file of the engine that another one names; gives its exports. */
+  /** Load a file that another one names; gives its exports. */
   readonly loadLater: (from: string, specifier: string) => unknown;
   /** What was loaded and threw itself, an object of the realm. */
   readonly thrown: () => unknown;
+  /** Called when something cannot be had. */
+  readonly onFailure: () => void;
 }
 
 /** The functions of `floe:host`; see its declaration for the rules of this border. */
@@ -56,6 +58,7 @@ export function makeHostCalls({
   loadFlake,
   loadLater,
   thrown,
+  onFailure,
 }: HostCallsOptions): Readonly<Record<string, unknown>> {
   const encoder = new TextEncoder();
   let lines = 0;
@@ -66,8 +69,17 @@ export function makeHostCalls({
     try {
       return load();
     } catch (error) {
+      onFailure();
       lastFailure = failureJson(error);
       return undefined;
+    }
+  };
+  const guarded = (run: () => unknown): string => {
+    try {
+      return JSON.stringify(run());
+    } catch (error) {
+      onFailure();
+      return failureJson(error);
     }
   };
   return {
@@ -107,14 +119,6 @@ export function makeHostCalls({
     failure: (): string => lastFailure,
     thrown,
   };
-}
-
-function guarded(run: () => unknown): string {
-  try {
-    return JSON.stringify(run());
-  } catch (error) {
-    return failureJson(error);
-  }
 }
 
 function failureJson(error: unknown): string {

@@ -20,6 +20,14 @@ const notImported = (specifier: string, code = "import-refused", more = ""): Hos
   refused: `evaluation.${code}`,
 });
 
+/** The same while code of the flake runs. */
+const notImportedLater = (specifier: string, code = "import-refused"): HostileCase => ({
+  name: `the import of ${specifier} by importSync`,
+  head: 'import { importSync } from "#floe/flake";',
+  code: `/*@*/importSync<any>(${JSON.stringify(specifier)})`,
+  refused: `evaluation.${code}`,
+});
+
 /** Ways out of the realm: code from text, objects of the border, imports, and changes that others would see. */
 export const ESCAPES: readonly HostileCase[] = [
   fromText("eval", "/*@return*/eval('1 + 1')"),
@@ -93,6 +101,28 @@ probe();`,
   { ...notImported("./round.ts", "import-symlink-escape"), files: { "round.ts": { link: "round.ts" } } },
   { ...notImported("./folder.ts", "import-not-a-file"), files: { "folder.ts": { folder: true } } },
   { ...notImported("./pipe.ts", "import-not-a-file"), files: { "pipe.ts": { pipe: true } } },
+  notImportedLater("node:fs"),
+  notImportedLater("node:module"),
+  notImportedLater("floe:host"),
+  notImportedLater("#floe/host"),
+  notImportedLater("lodash"),
+  notImportedLater("file:///etc/passwd"),
+  notImportedLater("/@floe/core/host/evaluator/inside/source-host.ts"),
+  notImportedLater("../outside.ts"),
+  notImportedLater("./addon.node"),
+  { ...notImportedLater("./link.ts", "import-symlink-escape"), files: { "link.ts": { link: "/etc/passwd" } } },
+  { ...notImportedLater("./pipe.ts", "import-not-a-file"), files: { "pipe.ts": { pipe: true } } },
+  {
+    name: "an input that imports a file of the flake by importSync",
+    files: {
+      "secret.ts": "export const secret = 1;\n",
+      "flake.config.ts":
+        'import { defineFlake } from "#floe/flake";\n\nexport default defineFlake({ inputs: { evil: { url: "path:./input" } }, outputs({ inputs }) { return { get a(): any { return (inputs as any).evil.steal; } }; } });\n',
+      "input/flake.config.ts":
+        'import { defineFlake, importSync } from "#floe/flake";\n\nconst tries = ["/@flake/secret.ts", "../../../@flake/secret.ts", "../secret.ts", "./../secret.ts"];\nexport default defineFlake({ outputs: () => ({ get steal() { return tries.map((each) => { try { return importSync(each); } catch (error) { return (error as any).code; } }); } }) });\n',
+    },
+    value: Array.from({ length: 4 }, () => "evaluation.import-refused"),
+  },
   frozen("Object.prototype", "(Object.prototype as any).polluted /*@*/= 1"),
   frozen("Object.prototype by __proto__", "({} as any).__proto__.polluted /*@*/= 1"),
   frozen(

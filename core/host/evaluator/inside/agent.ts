@@ -39,7 +39,7 @@ export function refuseImport(specifier: string): never {
     `Cannot import "${specifier}" while the evaluation runs: an evaluation does not wait`,
     {
       at: callerLocation(refuseImport),
-      hint: "Import it at the top of the file.",
+      hint: 'Import it at the top of the file, or where it is needed: importSync("./name.ts") of "#floe/flake".',
     },
   );
   throw refusedImport;

@@ -21,7 +21,7 @@ declare module "floe:host" {
   export function readOutput(path: string, object: string): string;
   /** The default export of an input's `flake.config.ts`; `undefined` when it could not be loaded, see `failure`. */
   export function loadFlake(id: string): unknown;
-  /** What a file of the engine exports that another one names; `undefined` when it could not be loaded, see `failure`. */
+  /** What a file exports that another one, `from`, names; `undefined` when it could not be loaded, see `failure`. */
   export function loadLater(from: string, specifier: string): unknown;
   /** JSON of the `HostFailure` of the last `loadFlake` or `loadLater`; empty when what was loaded itself threw. */
   export function failure(): string;

@@ -106,6 +106,31 @@ export const language: Section = {
       command: EVAL,
     },
     {
+      heading: "A file that is not there, imported when it is asked for",
+      files: {
+        "flake.config.ts": `import { defineFlake, importLazily } from "#floe/flake";\n\nexport default defineFlake({\n  outputs: () => ({\n    greetings: ▸importLazily<string>({ hello: "./helo.ts" }),\n  }),\n});\n`,
+        "hello.ts": `export default "hello";\n`,
+      },
+      command: ["eval", ".#greetings.hello"],
+    },
+    {
+      heading: "A file without a default export, imported when it is asked for",
+      files: {
+        "flake.config.ts": `import { defineFlake, importLazily } from "#floe/flake";\n\nexport default defineFlake({\n  outputs: () => ({\n    greetings: ▸importLazily<string>({ hello: "./hello.ts" }),\n  }),\n});\n`,
+        "hello.ts": `export const hello = "hello";\n`,
+      },
+      command: ["eval", ".#greetings.hello"],
+    },
+    {
+      heading: "A file that is asked for while it is being loaded",
+      files: {
+        "flake.config.ts": flake("{ greeting }", `import { greeting } from "./greeting.ts";\n`),
+        "greeting.ts": `import { importSync } from "#floe/flake";\n\nconst { name } = ▸importSync<typeof import("./name.ts")>("./name.ts");\n\nexport const greeting = \`hello \${name}\`;\n`,
+        "name.ts": `import { greeting } from "./greeting.ts";\n\nexport const name = "world";\nexport const isLong = () => greeting.length > 9;\n`,
+      },
+      command: EVAL,
+    },
+    {
       heading: "Data without its type",
       files: {
         "flake.config.ts": flake("{ greeting: words.hello }", `import words from ▸"./words.json";\n`),

@@ -4,10 +4,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isBundleCurrent } from "./engine.ts";
 import { findProgram } from "../process/find-program.ts";
-import type { StrippedChanges } from "./protocol.ts";
+import type { AgentQuestion, StrippedChanges } from "./protocol.ts";
+import { questionKey, readModuleCache } from "./read-module-cache.ts";
 import { Records } from "./record.ts";
 import { Spares } from "./spares.ts";
-import { StrippedCache } from "./stripped-cache.ts";
+import { ModuleCache } from "./module-cache.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
 import { watchedFlake } from "./testing-early-start.ts";
 
@@ -21,24 +22,40 @@ test("evaluate() keeps modules without types, and takes a changed file anew", as
   assert.is((await ask(flake, "a", { records })).value, 1);
   const [name] = readdirSync(`${folder}/records/modules`);
   const cache = `${folder}/records/modules/${name}`;
-  assert.ok(Object.values(JSON.parse(readFileSync(cache, "utf8"))).includes("export const a         = 1;\n"));
+  assert.ok(codesIn(cache).includes("export const a         = 1;\n"));
   writeFileSync(`${folder}/flake/a.ts`, "export const a: number = 2;\n");
   assert.is((await ask(flake, "a", { records })).value, 2);
   assert.not.match(readFileSync(cache, "utf8"), "const a         = 1;");
 });
 
-test("StrippedCache takes over what is new, and drops what is no longer used", () => {
+test("ModuleCache takes over what is new, and drops what is gone", () => {
   const folder = makeFolder({});
-  const cache = new StrippedCache(`${folder}/modules`, "/flake/flake.config.ts");
-  const kept = (): unknown => JSON.parse(readFileSync(cache.file, "utf8"));
-  cache.update(JSON.stringify({ add: { a: "1", b: "2" }, drop: [] }));
-  cache.update(JSON.stringify({ add: { c: "3" }, drop: ["a", "never"] }));
-  assert.equal(kept(), { b: "2", c: "3" });
+  const cache = new ModuleCache(`${folder}/modules`, "/flake/flake.config.ts");
+  const kept = (): unknown => readModuleCache(cache.file).code;
+  const code = (text: string) => ({ sha256: `of ${text}`, code: text });
+  cache.update(JSON.stringify({ add: { "/a": code("1"), "/b": code("2") }, drop: [] }));
+  cache.update(JSON.stringify({ add: { "/b": code("3"), "/c": code("4") }, drop: ["/a", "/never"] }));
+  const left = { "/b": code("3"), "/c": code("4") };
+  assert.equal(kept(), left);
   cache.update('{"add":');
-  assert.equal(kept(), { b: "2", c: "3" }, "a line that was cut short changes nothing");
+  assert.equal(kept(), left, "a line that was cut short changes nothing");
   writeFileSync(cache.file, '{"half');
-  cache.update(JSON.stringify({ add: { d: "4" }, drop: [] }));
-  assert.equal(kept(), { d: "4" }, "a damaged file has nothing");
+  cache.update(JSON.stringify({ add: { "/d": code("5") }, drop: [] }));
+  assert.equal(kept(), { "/d": code("5") }, "a damaged file has nothing");
+});
+
+test("ModuleCache knows of the last 32 questions what they load later", () => {
+  const cache = new ModuleCache(`${makeFolder({})}/modules`, "/flake/flake.config.ts");
+  const asked = (name: number) => ({ want: "value", candidates: [[`${name}`]] }) as unknown as AgentQuestion;
+  cache.update(JSON.stringify({ add: { "/a": { sha256: "1", code: "2" } }, drop: [] }));
+  for (let i = 0; i < 40; i++) cache.expect(asked(i), [`/${i}`]);
+  cache.expect(asked(20), ["/again"]);
+  const { code, later } = readModuleCache(cache.file);
+  assert.equal(code, { "/a": { sha256: "1", code: "2" } });
+  assert.is(Object.keys(later).length, 32);
+  assert.equal(later[questionKey(asked(20))], ["/again"]);
+  assert.equal(later[questionKey(asked(39))], ["/39"]);
+  assert.is(later[questionKey(asked(7))], undefined);
 });
 
 test("evaluate() sends back the edited module alone, which any pipe holds", async () => {
@@ -57,16 +74,21 @@ test("evaluate() sends back the edited module alone, which any pipe holds", asyn
   const [first, second] = records.told.map((line) => JSON.parse(line) as StrippedChanges);
   assert.is(Object.keys(first?.add ?? {}).length, 40);
   assert.equal(
-    [Object.values(second?.add ?? {}), second?.drop.length],
-    [[large("m0", 2).replace(": number", "        ")], 1],
+    Object.entries(second?.add ?? {}).map(([path, { code }]) => [path, code]),
+    [["/@flake/m0.ts", large("m0", 2).replace(": number", "        ")]],
   );
+  assert.equal(second?.drop, []);
 });
+
+function codesIn(file: string): string[] {
+  return Object.values(readModuleCache(file).code).map(({ code }) => code);
+}
 
 /** Keeps every line that comes back. */
 class RecordsThatTell extends Records {
   readonly told: string[] = [];
 
-  override modulesOf(configFile: string): StrippedCache {
+  override modulesOf(configFile: string): ModuleCache {
     const cache = super.modulesOf(configFile);
     const update = cache.update.bind(cache);
     cache.update = (changes) => {
@@ -102,8 +124,7 @@ if (!canStandReady)
       assert.is(early.taken?.isSpare ?? false, value > 1);
       early.leave();
       const { file } = records.modulesOf(`${folder}/flake/flake.config.ts`);
-      const kept = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>;
-      assert.ok(Object.values(kept).includes(loop), `it is kept after evaluation ${value}`);
+      assert.ok(codesIn(file).includes(loop), `it is kept after evaluation ${value}`);
     }
     new Spares(folder).end();
   },
@@ -133,8 +154,7 @@ bundled("evaluate() takes the modules of the engine from its bundle, so that a f
   const folder = makeFolder({ "flake/flake.config.ts": text });
   await ask(flakeIn(`${folder}/flake`), "a", { records: new Records(`${folder}/records`) });
   const [name] = readdirSync(`${folder}/records/modules`);
-  const kept = JSON.parse(readFileSync(`${folder}/records/modules/${name}`, "utf8")) as Record<string, string>;
-  assert.equal(Object.values(kept), [text.replace("a: number", "a        ")]);
+  assert.equal(codesIn(`${folder}/records/modules/${name}`), [text.replace("a: number", "a        ")]);
 });
 
 for (const broken of ['{"half', "null"])
@@ -150,13 +170,16 @@ for (const broken of ['{"half', "null"])
   });
 
 test("code of a flake cannot write into the cache", async () => {
+  const forged = '{"add":{"/@flake/flake.config.ts":{"sha256":"","code":"forged"}},"drop":[]}';
   const folder = makeFolder({
-    "flake/flake.config.ts": flakeText("{ a: 1 as number }", 'console.log("{\\"forged\\":\\"code\\"}");'),
+    "flake/flake.config.ts": flakeText("{ a: 1 as number }", `console.log(${JSON.stringify(forged)});`),
   });
   const records = new Records(`${folder}/records`);
   await ask(flakeIn(`${folder}/flake`), "a", { records });
   const [name] = readdirSync(`${folder}/records/modules`);
-  assert.not.ok("forged" in JSON.parse(readFileSync(`${folder}/records/modules/${name}`, "utf8")));
+  const codes = codesIn(`${folder}/records/modules/${name}`);
+  assert.is(codes.length, 1);
+  assert.not.ok(codes.includes("forged"));
 });
 
 test.run();

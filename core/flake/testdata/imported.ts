@@ -1,0 +1,3 @@
+export const value = { one: 1 };
+
+export default "by default";
