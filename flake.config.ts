@@ -1,24 +1,9 @@
 import { local } from "#floe/derivation";
-import { defineFlake } from "#floe/flake";
+import { defineFlake, importLazily } from "#floe/flake";
 import { makeSystem } from "#floe/system";
+import type { VmTest } from "#floe/vm-test";
 import { modules } from "./modules/index.ts";
 import { makePkgs } from "./pkgs/index.ts";
-import boot from "./vm-tests/boot.ts";
-import bashAgent from "./vm-tests/bash-agent.ts";
-import bootMenu from "./vm-tests/boot-menu.ts";
-import machineApi from "./vm-tests/machine-api.ts";
-import network from "./vm-tests/network.ts";
-import copies from "./vm-tests/copies.ts";
-import powerCut from "./vm-tests/power-cut.ts";
-import rollback from "./vm-tests/rollback.ts";
-import nginx from "./vm-tests/services/nginx.ts";
-import postgresql from "./vm-tests/services/postgresql.ts";
-import specialisation from "./vm-tests/specialisation.ts";
-import screen from "./vm-tests/screen.ts";
-import sleep from "./vm-tests/sleep.ts";
-import storePowerCut from "./vm-tests/store-power-cut.ts";
-import switching from "./vm-tests/switch.ts";
-import uefi from "./vm-tests/uefi.ts";
 
 const pkgs = makePkgs({ platform: "x86_64-linux" });
 
@@ -48,24 +33,24 @@ export default defineFlake({
       packages: { "x86_64-linux": pkgs, "aarch64-linux": pkgs.cross.aarch64 },
       modules,
       systems: { web, "web-aarch64": makeWeb(pkgs.cross.aarch64) },
-      vmTests: {
-        "bash-agent": bashAgent,
-        boot,
-        "boot-menu": bootMenu,
-        copies,
-        "machine-api": machineApi,
-        network,
-        nginx,
-        postgresql,
-        "power-cut": powerCut,
-        rollback,
-        screen,
-        sleep,
-        specialisation,
-        "store-power-cut": storePowerCut,
-        switch: switching,
-        uefi,
-      },
+      vmTests: importLazily<VmTest>({
+        "bash-agent": "./vm-tests/bash-agent.ts",
+        boot: "./vm-tests/boot.ts",
+        "boot-menu": "./vm-tests/boot-menu.ts",
+        copies: "./vm-tests/copies.ts",
+        "machine-api": "./vm-tests/machine-api.ts",
+        network: "./vm-tests/network.ts",
+        nginx: "./vm-tests/services/nginx.ts",
+        postgresql: "./vm-tests/services/postgresql.ts",
+        "power-cut": "./vm-tests/power-cut.ts",
+        rollback: "./vm-tests/rollback.ts",
+        screen: "./vm-tests/screen.ts",
+        sleep: "./vm-tests/sleep.ts",
+        specialisation: "./vm-tests/specialisation.ts",
+        "store-power-cut": "./vm-tests/store-power-cut.ts",
+        switch: "./vm-tests/switch.ts",
+        uefi: "./vm-tests/uefi.ts",
+      }),
       templates: {
         default: {
           path: local("./templates/package"),

@@ -35,24 +35,17 @@ function members(): Member[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function identifier(name: string): string {
-  return name
-    .replace(/[^a-zA-Z0-9]+(.)?/g, (_, next: string | undefined) => (next ?? "").toUpperCase())
-    .replace(/^(\d)/, "_$1");
-}
-
 function text(list: readonly Member[]): string {
   const key = (name: string): string => (/^[a-zA-Z_]\w*$/.test(name) ? name : `"${name}"`);
-  const entry = (name: string): string => (key(name) === identifier(name) ? name : `${key(name)}: ${identifier(name)}`);
   return [
     "// Written by `node pkgs/generate.ts` from the folders' names.",
+    'import { importLazily } from "#floe/flake";',
     'import type { Package, PackageDefinition } from "#floe/package";',
-    ...list.map(({ name, file }) => `import ${identifier(name)} from "${file}";`),
     "",
-    "/** Every package of the set by name. */",
-    "export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {",
-    ...list.map(({ name }) => `  ${entry(name)},`),
-    "};",
+    "/** Every package of the set by name; its file is loaded once the package is asked for. */",
+    "export const DEFINITIONS = importLazily<PackageDefinition>({",
+    ...list.map(({ name, file }) => `  ${key(name)}: "${file}",`),
+    "});",
     "",
     'declare module "#floe/package" {',
     "  interface Pkgs {",

@@ -5,7 +5,7 @@ import type { Overlay } from "./overlay.ts";
 import { attachNative, attachRemake, type Package } from "./package.ts";
 
 export interface PackageSetOptions {
-  /** By name: the file names of `by-name`. */
+  /** By name: the file names of `by-name`. A member is looked at once its package is asked for; see `importLazily` of core/flake. */
   readonly definitions: Readonly<Record<string, PackageDefinition>>;
   /** Builders and other things that are no packages, for the finished set. */
   tools(set: Pkgs): Readonly<Record<string, unknown>>;
@@ -38,9 +38,7 @@ export function makePackageSet(options: PackageSetOptions): Pkgs {
 
 function makeSet(options: PackageSetOptions, origin: Origin | undefined): Pkgs {
   const { definitions, tools, overlays = [] } = options;
-  const makers = new Map<string, Maker>(
-    Object.entries(definitions).map(([name, definition]) => [name, makerOf(name, definition)]),
-  );
+  const makers = new Map<string, Maker>(Object.keys(definitions).map((name) => [name, makerOf(name, definitions)]));
   for (const overlay of overlays) applyOverlay(makers, overlay, definitions);
 
   const made = new Map<string, Package>();
@@ -60,7 +58,7 @@ function makeSet(options: PackageSetOptions, origin: Origin | undefined): Pkgs {
       found = maker(set);
       if (origin !== undefined) attachNative(found, () => memberOf(origin.native, name));
     } catch (error) {
-      throw atDefinition(error, definitions[name]?.at);
+      throw atDefinition(error, () => definitions[name]?.at);
     } finally {
       making.pop();
     }
@@ -80,7 +78,9 @@ function makeSet(options: PackageSetOptions, origin: Origin | undefined): Pkgs {
     return (origin.native.extend(...more).cross as Readonly<Record<string, Pkgs>>)[origin.name] as Pkgs;
   };
   const isBuildTool = (name: string): boolean => origin !== undefined && definitions[name]?.isBuildTool === true;
-  const packageNames = [...makers.keys()].filter((name) => !isBuildTool(name));
+  let listed: readonly string[] | undefined;
+  // Which packages of a cross set are build tools their files say.
+  const packageNames = (): readonly string[] => (listed ??= [...makers.keys()].filter((name) => !isBuildTool(name)));
   let cross: Readonly<Record<string, Pkgs>> | undefined;
   const relations: Readonly<Record<string, () => unknown>> = {
     extend: () => extend,
@@ -111,9 +111,9 @@ function makeSet(options: PackageSetOptions, origin: Origin | undefined): Pkgs {
     },
     has: (_, name) =>
       typeof name === "string" && (makers.has(name) || Object.hasOwn(relations, name) || getTool(name) !== undefined),
-    ownKeys: () => packageNames,
+    ownKeys: () => [...packageNames()],
     getOwnPropertyDescriptor: (_, name) =>
-      typeof name === "string" && packageNames.includes(name)
+      typeof name === "string" && makers.has(name) && !isBuildTool(name)
         ? { enumerable: true, configurable: true, get: () => memberOf(set, name) }
         : undefined,
     set: () => false,
@@ -170,8 +170,9 @@ function applyOverlay(
 }
 
 /** Makes a definition's package, and lets it be made again with other arguments. */
-function makerOf(name: string, definition: PackageDefinition): Maker {
+function makerOf(name: string, definitions: PackageSetOptions["definitions"]): Maker {
   return (set) => {
+    const definition = definitions[name] as PackageDefinition;
     const taken = new Set<string>();
     const make = (scope: Pkgs): Package => definition.make(scope);
     const made = make(watch(set, taken));
@@ -235,8 +236,10 @@ function missing(
 }
 
 /** What a package says of itself is wrong in its own file, and not in that of the builder it calls. */
-function atDefinition(error: unknown, at: SourceLocation | undefined): unknown {
-  if (!(error instanceof CodedError) || error.code !== "package.meta" || at === undefined) return error;
+function atDefinition(error: unknown, place: () => SourceLocation | undefined): unknown {
+  if (!(error instanceof CodedError) || error.code !== "package.meta") return error;
+  const at = place();
+  if (at === undefined) return error;
   const { code, message, hint, details, cause } = error;
   return new CodedError(code, message, { hint, details, cause, at });
 }

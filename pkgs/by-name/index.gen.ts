@@ -1,99 +1,55 @@
 // Written by `node pkgs/generate.ts` from the folders' names.
+import { importLazily } from "#floe/flake";
 import type { Package, PackageDefinition } from "#floe/package";
-import bash from "./ba/bash/package.ts";
-import busybox from "./bu/busybox/package.ts";
-import cc from "../bootstrap/cc/package.ts";
-import coreutils from "./co/coreutils/package.ts";
-import dbus from "./db/dbus/package.ts";
-import esbuild from "./es/esbuild/package.ts";
-import expat from "./ex/expat/package.ts";
-import fatTools from "./fa/fat-tools/package.ts";
-import findutils from "./fi/findutils/package.ts";
-import floe from "./fl/floe/package.ts";
-import floeAgent from "./fl/floe-agent/package.ts";
-import floeAgentBash from "./fl/floe-agent-bash/package.ts";
-import floeSandbox from "./fl/floe-sandbox/package.ts";
-import floeStoreWork from "./fl/floe-store-work/package.ts";
-import gcclib from "./gc/gcclib/package.ts";
-import glibc from "./gl/glibc/package.ts";
-import gnugrep from "./gn/gnugrep/package.ts";
-import gnused from "./gn/gnused/package.ts";
-import hello from "./he/hello/package.ts";
-import imageTools from "./im/image-tools/package.ts";
-import iproute2 from "./ip/iproute2/package.ts";
-import kmod from "./km/kmod/package.ts";
-import libcap from "./li/libcap/package.ts";
-import libxcrypt from "./li/libxcrypt/package.ts";
-import linux from "./li/linux/package.ts";
-import linuxHeaders from "../bootstrap/linux-headers/package.ts";
-import nginx from "./ng/nginx/package.ts";
-import nodejs from "./no/nodejs/package.ts";
-import pcre2 from "./pc/pcre2/package.ts";
-import postgresql from "./po/postgresql/package.ts";
-import qemu from "./qe/qemu/package.ts";
-import seed from "../bootstrap/seed/package.ts";
-import seedAutotools from "../bootstrap/seed-autotools/package.ts";
-import seedBusybox from "../bootstrap/seed-busybox/package.ts";
-import seedCc from "../bootstrap/seed-cc/package.ts";
-import seedCrossAarch64 from "../bootstrap/seed-cross-aarch64/package.ts";
-import seedGcclib from "../bootstrap/seed-gcclib/package.ts";
-import seedLibc from "../bootstrap/seed-libc/package.ts";
-import seedLibelf from "../bootstrap/seed-libelf/package.ts";
-import systemd from "./sy/systemd/package.ts";
-import systemdBoot from "./sy/systemd-boot/package.ts";
-import tesseract from "./te/tesseract/package.ts";
-import uefiFirmware from "./ue/uefi-firmware/package.ts";
-import utilLinux from "./ut/util-linux/package.ts";
-import zlib from "./zl/zlib/package.ts";
 
-/** Every package of the set by name. */
-export const DEFINITIONS: Readonly<Record<string, PackageDefinition>> = {
-  bash,
-  busybox,
-  cc,
-  coreutils,
-  dbus,
-  esbuild,
-  expat,
-  "fat-tools": fatTools,
-  findutils,
-  floe,
-  "floe-agent": floeAgent,
-  "floe-agent-bash": floeAgentBash,
-  "floe-sandbox": floeSandbox,
-  "floe-store-work": floeStoreWork,
-  gcclib,
-  glibc,
-  gnugrep,
-  gnused,
-  hello,
-  "image-tools": imageTools,
-  iproute2,
-  kmod,
-  libcap,
-  libxcrypt,
-  linux,
-  "linux-headers": linuxHeaders,
-  nginx,
-  nodejs,
-  pcre2,
-  postgresql,
-  qemu,
-  seed,
-  "seed-autotools": seedAutotools,
-  "seed-busybox": seedBusybox,
-  "seed-cc": seedCc,
-  "seed-cross-aarch64": seedCrossAarch64,
-  "seed-gcclib": seedGcclib,
-  "seed-libc": seedLibc,
-  "seed-libelf": seedLibelf,
-  systemd,
-  "systemd-boot": systemdBoot,
-  tesseract,
-  "uefi-firmware": uefiFirmware,
-  "util-linux": utilLinux,
-  zlib,
-};
+/** Every package of the set by name; its file is loaded once the package is asked for. */
+export const DEFINITIONS = importLazily<PackageDefinition>({
+  bash: "./ba/bash/package.ts",
+  busybox: "./bu/busybox/package.ts",
+  cc: "../bootstrap/cc/package.ts",
+  coreutils: "./co/coreutils/package.ts",
+  dbus: "./db/dbus/package.ts",
+  esbuild: "./es/esbuild/package.ts",
+  expat: "./ex/expat/package.ts",
+  "fat-tools": "./fa/fat-tools/package.ts",
+  findutils: "./fi/findutils/package.ts",
+  floe: "./fl/floe/package.ts",
+  "floe-agent": "./fl/floe-agent/package.ts",
+  "floe-agent-bash": "./fl/floe-agent-bash/package.ts",
+  "floe-sandbox": "./fl/floe-sandbox/package.ts",
+  "floe-store-work": "./fl/floe-store-work/package.ts",
+  gcclib: "./gc/gcclib/package.ts",
+  glibc: "./gl/glibc/package.ts",
+  gnugrep: "./gn/gnugrep/package.ts",
+  gnused: "./gn/gnused/package.ts",
+  hello: "./he/hello/package.ts",
+  "image-tools": "./im/image-tools/package.ts",
+  iproute2: "./ip/iproute2/package.ts",
+  kmod: "./km/kmod/package.ts",
+  libcap: "./li/libcap/package.ts",
+  libxcrypt: "./li/libxcrypt/package.ts",
+  linux: "./li/linux/package.ts",
+  "linux-headers": "../bootstrap/linux-headers/package.ts",
+  nginx: "./ng/nginx/package.ts",
+  nodejs: "./no/nodejs/package.ts",
+  pcre2: "./pc/pcre2/package.ts",
+  postgresql: "./po/postgresql/package.ts",
+  qemu: "./qe/qemu/package.ts",
+  seed: "../bootstrap/seed/package.ts",
+  "seed-autotools": "../bootstrap/seed-autotools/package.ts",
+  "seed-busybox": "../bootstrap/seed-busybox/package.ts",
+  "seed-cc": "../bootstrap/seed-cc/package.ts",
+  "seed-cross-aarch64": "../bootstrap/seed-cross-aarch64/package.ts",
+  "seed-gcclib": "../bootstrap/seed-gcclib/package.ts",
+  "seed-libc": "../bootstrap/seed-libc/package.ts",
+  "seed-libelf": "../bootstrap/seed-libelf/package.ts",
+  systemd: "./sy/systemd/package.ts",
+  "systemd-boot": "./sy/systemd-boot/package.ts",
+  tesseract: "./te/tesseract/package.ts",
+  "uefi-firmware": "./ue/uefi-firmware/package.ts",
+  "util-linux": "./ut/util-linux/package.ts",
+  zlib: "./zl/zlib/package.ts",
+});
 
 declare module "#floe/package" {
   interface Pkgs {
