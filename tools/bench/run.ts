@@ -1,7 +1,12 @@
 import { type BuildBench, openBuildBench } from "../../core/host/builder/testdata/build-bench.ts";
 import { findProgram } from "../../core/host/process/index.ts";
 import { benchAgent } from "./agent.ts";
-import { benchAsking, benchEvaluateModules, benchEvaluateSystem } from "./evaluation/evaluation.ts";
+import {
+  benchAsking,
+  benchEvaluateModules,
+  benchEvaluatePackages,
+  benchEvaluateSystem,
+} from "./evaluation/evaluation.ts";
 import { benchGc } from "./gc.ts";
 import { benchAddFile, benchAddTree, benchDump, benchImport, benchStartUp } from "./ingest.ts";
 import { benchMachines, benchMachinesOfAarch64 } from "./machines.ts";
@@ -28,6 +33,7 @@ const BENCHES: Readonly<Record<string, (bench: BuildBench) => Promise<void>>> = 
   asking: benchAsking,
   "evaluate-system": benchEvaluateSystem,
   "evaluate-modules": benchEvaluateModules,
+  "evaluate-packages": benchEvaluatePackages,
   pull: benchPull,
   verify: benchVerify,
   query: benchQuery,

@@ -8,7 +8,7 @@ import type { BuildBench } from "../../../core/host/builder/testdata/build-bench
 import { dumpFileNar, type StorePath } from "../../../core/store/index.ts";
 import { compare, type Contender, median, runQuietly, showMs } from "../measure.ts";
 import { FLOE } from "../no-op.ts";
-import { editModule, writeImports, writeModules } from "./generated.ts";
+import { editModule, editPackage, writeImports, writeModules, writePackages } from "./generated.ts";
 import { peakOfEvaluator } from "./peak-memory.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -255,6 +255,57 @@ export async function benchEvaluateModules({ directory, store }: BuildBench): Pr
       judge(calm.ratio < MOST_OF_NIX, `below ${MOST_OF_NIX} of nix-instantiate after an edit, at a terminal`);
       judge(fresh.ratio < MOST_OF_NIX, `below ${MOST_OF_NIX} of nix-instantiate with nothing known`);
       judge(fresh.ourMs < MOST_MS, `below ${showMs(MOST_MS)} with nothing known`);
+    }
+  });
+}
+
+/**
+ * One package of a set, as sets grow that load the file of a package once it is asked for, beside Nix with an equal set: with nothing known,
+ * after an edit of it (in a run that nobody watches), and after an edit of one that it has no use for.
+ */
+export async function benchEvaluatePackages({ directory, store }: BuildBench): Promise<void> {
+  await withOwnCache(directory, async (forget) => {
+    for (const count of [100, 1000, 10_000]) {
+      const folder = `${directory}/packages-${count}`;
+      const name = writePackages(folder, count);
+      const ours = (): Promise<string> =>
+        runQuietly(FLOE, ["eval", `.#${name}.drvPath`, "--store", store.root, "--json"], folder);
+      const theirs = (): Promise<string> =>
+        runQuietly(
+          "nix-instantiate",
+          ["--store", store.root, "--eval", "--json", "-A", `${name}.drvPath`, "."],
+          folder,
+        );
+      if (canonical(await ours()) !== canonical(await theirs())) console.log("the derivations differ");
+      const contenders = {
+        ours: { name: "floe eval", run: () => ours().then(() => {}) },
+        theirs: { name: "nix-instantiate", run: () => theirs().then(() => {}) },
+      };
+      const edited = (number: number) => (contender: Contender) => ({
+        ...contender,
+        prepare: (round: number) => editPackage(folder, number, round + 1),
+      });
+      const unused = edited(count - 2);
+      const asked = edited(count - 1);
+      const title = `a package of ${count}`;
+      await compare({
+        title: `${title}, nothing known`,
+        rounds: 7,
+        ...contenders,
+        ours: { ...contenders.ours, prepare: forget },
+      });
+      await compare({
+        title: `${title}, after an edit of another`,
+        rounds: 7,
+        ours: unused(contenders.ours),
+        theirs: unused(contenders.theirs),
+      });
+      await compare({
+        title: `${title}, after an edit of it, as in CI`,
+        rounds: 7,
+        ours: asked(contenders.ours),
+        theirs: asked(contenders.theirs),
+      });
     }
   });
 }

@@ -114,3 +114,94 @@ ${options.join("\n")}
 }
 `;
 }
+
+/** How many packages one of them needs, each of which has a tenth of its number: three deep in a set of thousands. */
+const NEEDS = 3;
+
+function needsOf(number: number): number[] {
+  const below = Math.floor(number / 10);
+  return below === 0 ? [] : [...new Set(Array.from({ length: NEEDS }, (_, i) => (number * 7919 + i * 104729) % below))];
+}
+
+/**
+ * Write a set of packages, a file for each, as a flake and as an equal Nix expression; either loads the file of a package once that is
+ * asked for.
+ *
+ * @returns the name of the last one, which needs some of the others.
+ */
+export function writePackages(folder: string, count: number): string {
+  mkdirSync(`${folder}/p`, { recursive: true });
+  const all = Array.from({ length: count }, (_, number) => number);
+  for (const number of all) {
+    writeFileSync(`${folder}/p/p${number}.ts`, ourPackage(number));
+    writeFileSync(`${folder}/p/p${number}.nix`, theirPackage(number));
+  }
+  writeFileSync(
+    `${folder}/make.ts`,
+    `import { makePackage, type Package } from "#floe/package";
+
+export function make(name: string, inputs: readonly Package[]) {
+  return makePackage<any>({
+    attributes: { name, version: "1.0", summary: "A package", homepage: "https://example.org", license: "MIT", inputs },
+    derive: ({ inputs }) => ({ name, system: "x86_64-linux", builder: "/bin/sh", args: ["-c", "echo > $out"], env: { inputs } }),
+  });
+}
+`,
+  );
+  writeFileSync(
+    `${folder}/flake.config.ts`,
+    `import { defineFlake, importLazily } from "#floe/flake";
+import { makePackageSet, type PackageDefinition } from "#floe/package";
+
+const definitions = importLazily<PackageDefinition>({
+${all.map((number) => `  p${number}: "./p/p${number}.ts",`).join("\n")}
+});
+
+export default defineFlake({
+  outputs: () => ({ packages: { "x86_64-linux": makePackageSet({ definitions, tools: () => ({}) }) } }),
+});
+`,
+  );
+  writeFileSync(
+    `${folder}/default.nix`,
+    `let
+  call = file: let make = import file; in make (builtins.intersectAttrs (builtins.functionArgs make) set);
+  names = map (builtins.replaceStrings [ ".nix" ] [ "" ]) (builtins.filter (name: builtins.match ".*\\\\.nix" name != null) (builtins.attrNames (builtins.readDir ./p)));
+  set = builtins.listToAttrs (map (name: { inherit name; value = call (./p + "/\${name}.nix"); }) names);
+in
+set
+`,
+  );
+  return `p${count - 1}`;
+}
+
+/** Let a package be another one in either language. */
+export function editPackage(folder: string, number: number, round: number): void {
+  writeFileSync(`${folder}/p/p${number}.ts`, ourPackage(number, `-${round}`));
+  writeFileSync(`${folder}/p/p${number}.nix`, theirPackage(number, `-${round}`));
+}
+
+function ourPackage(number: number, edit = ""): string {
+  const needs = needsOf(number).map((each) => `p${each}`);
+  return `import { definePackage, type Package } from "#floe/package";
+import { make } from "../make.ts";
+
+export default definePackage((pkgs) => {
+  const { ${needs.join(", ")} } = pkgs as unknown as Readonly<Record<string, Package>>;
+  return make("p${number}${edit}", [${needs.map((name) => `${name} as Package`).join(", ")}]);
+});
+`;
+}
+
+function theirPackage(number: number, edit = ""): string {
+  const needs = needsOf(number).map((each) => `p${each}`);
+  return `{ ${needs.join(", ")} }:
+derivation {
+  name = "p${number}${edit}";
+  system = "x86_64-linux";
+  builder = "/bin/sh";
+  args = [ "-c" "echo > $out" ];
+  inputs = [ ${needs.join(" ")} ];
+}
+`;
+}
