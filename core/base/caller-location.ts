@@ -17,7 +17,8 @@ function coreFolder(url: string | undefined): string {
   return path.slice(0, path.lastIndexOf("/", path.lastIndexOf("/") - 1) + 1);
 }
 
-function decodePath(path: string): string {
+/** A path as a stack frame has it, with its special characters as in an address; as it stands where that is none. */
+export function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {

@@ -1,4 +1,4 @@
-import { CodedError, compareText, formatLocation, type SourceLocation } from "../../base/index.ts";
+import { CodedError, compareText, decodePath, formatLocation, type SourceLocation } from "../../base/index.ts";
 import type { Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
 import { refinePlaces } from "./refine-places.ts";
@@ -106,8 +106,8 @@ function userFrames(stack: string, places: Places): { name: string; at: SourceLo
         string,
         string,
       ];
-      const at = { file, line: Number(lineNumber), column: Number(column) };
-      if (!isPlaceIn(at, places) || places.isEngine(file)) return [];
+      const at = { file: decodePath(file), line: Number(lineNumber), column: Number(column) };
+      if (!isPlaceIn(at, places) || places.isEngine(at.file)) return [];
       const name =
         called === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(called)
           ? ""

@@ -123,6 +123,41 @@ probe();`,
     },
     value: Array.from({ length: 4 }, () => "evaluation.import-refused"),
   },
+  {
+    name: "an input whose functions and folders are called as if files of the flake or of the engine asked",
+    files: {
+      "secret.ts": "export const secret = 1;\n",
+      "flake.config.ts":
+        'import { defineFlake } from "#floe/flake";\n\nexport default defineFlake({ inputs: { evil: { url: "path:./input" } }, outputs({ inputs }) { return { get a(): any { return (inputs as any).evil.steal; } }; } });\n',
+      "input/flake.config.ts": `import { defineFlake, importSync } from "#floe/flake";
+import { local } from "#floe/derivation";
+import { call } from "./x (/@flake/a.ts";
+
+const asNamed = (name: string, ask: (file: string) => unknown, file: string) => {
+  const named = () => [ask(file)];
+  Object.defineProperty(named, "name", { value: name });
+  try { return String(named()); } catch (error) { return (error as any).code; }
+};
+const line = (place: string) => "x\\n    at " + place + ":1:1\\n";
+export default defineFlake({ outputs: () => ({ get steal() { return [
+  asNamed(line("/@flake/x.ts"), importSync, "./secret.ts"),
+  asNamed("x (/@flake/x.ts:1:1", importSync, "../../../../secret.ts"),
+  asNamed(line("/@floe/vm-tests/x.ts"), importSync, "../core/host/evaluator/inside/source-host.ts"),
+  asNamed(line("/@flake/x.ts"), local, "./secret.ts"),
+  asNamed("", () => call(importSync, "./secret.ts"), ""),
+]; } }) });
+`,
+      "input/x (/@flake/a.ts":
+        "export const [call] = [(ask: (file: string) => unknown, file: string) => String(ask(file))] as const;\n",
+    },
+    value: [
+      "evaluation.import-missing",
+      "evaluation.import-refused",
+      "evaluation.import-refused",
+      "source.missing",
+      "evaluation.import-missing",
+    ],
+  },
   frozen("Object.prototype", "(Object.prototype as any).polluted /*@*/= 1"),
   frozen("Object.prototype by __proto__", "({} as any).__proto__.polluted /*@*/= 1"),
   frozen(

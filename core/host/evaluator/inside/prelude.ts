@@ -128,19 +128,31 @@ const ENGINE = (import.meta.url as string).slice("file://".length, -"host/evalua
 /**
  * What a stack tells: frames of configuration alone. Those of the engine and of the process outside, with their folders on
  * this machine, would let a value depend on where and how an evaluation runs. Names of files are those they were loaded
- * by, and not what a comment in them claims (`sourceURL`).
+ * by, and not what a comment in them claims (`sourceURL`). Whoever reads a frame goes by its brackets and its line, and no name
+ * has any: functions can be called anything, and a frame says whose files a call may have.
  */
 function prepareStackTrace(error: unknown, frames: readonly Frame[]): string {
   const lines = [headOf(error)];
   for (const frame of frames) {
     const file = frame.getFileName();
     if (typeof file !== "string" || !/^\/(?:@|nix\/store\/)/.test(file) || file.startsWith(ENGINE)) continue;
-    const place = `${file}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
-    const name = frame.getFunctionName();
-    const called = typeof name !== "string" || name === "" ? "" : frame.isConstructor() ? `new ${name}` : name;
+    const place = `${file.replace(FRAME_SIGNS, encodeSign)}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
+    const given = frame.getFunctionName();
+    const name = typeof given === "string" ? given.replace(FRAME_SIGNS, "_") : "";
+    const called = name === "" ? "" : frame.isConstructor() ? `new ${name}` : name;
     lines.push(called === "" ? `    at ${place}` : `    at ${called} (${place})`);
   }
   return lines.join("\n");
+}
+
+/** What ends the name of a function, a line, or what an address encodes. */
+const FRAME_SIGNS = /[%()\p{Cc}\u2028\u2029]/gu;
+
+/** As in an address. */
+function encodeSign(sign: string): string {
+  const bytes = new Uint8Array(3);
+  const length = encodeInto(sign, bytes);
+  return [...bytes.subarray(0, length)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
 }
 
 function headOf(error: unknown): string {
