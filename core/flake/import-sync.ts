@@ -7,7 +7,8 @@ import { callerLocation, CodedError, type SourceLocation } from "../base/index.t
  *
  * @param specifier Relative to the file that calls, or a part of Floe: "#floe/system".
  * @returns All that it exports; say of which type: `importSync<typeof import("./a.ts")>("./a.ts")`.
- * @throws {CodedError} `evaluation.import-*`, as `import` does, at the caller's line; `source.no-caller`; whatever the file throws.
+ * @throws {CodedError} `evaluation.import-*`, as `import` does, at the caller's line; `flake.no-path`; `source.no-caller`; whatever
+ *   the file throws.
  */
 export function importSync<Exports>(specifier: string): Exports {
   return load(callerOf(importSync, specifier), specifier) as Exports;
@@ -54,7 +55,14 @@ function callerOf(above: Function, specifier: string): SourceLocation {
   );
 }
 
-function load(at: SourceLocation, specifier: string): unknown {
+function load(at: SourceLocation, specifier: unknown): unknown {
+  if (typeof specifier !== "string") {
+    const found = specifier === null ? "null" : typeof specifier;
+    throw new CodedError("flake.no-path", `Cannot import a file: found ${found}, expected its path as text`, {
+      at,
+      hint: 'Write the path in quotes: importSync("./name.ts")',
+    });
+  }
   try {
     return createRequire(at.file)(specifier);
   } catch (error) {

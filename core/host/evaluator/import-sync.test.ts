@@ -94,6 +94,10 @@ for (const [what, text, code, message] of [
   ["the border", 'importSync("floe:host")', "evaluation.import-refused", "only import files"],
   ["a part of Floe that is none", 'importSync("#floe/sistem")', "evaluation.import-refused", "no such part"],
   ["data", 'importSync("./data.json")', "evaluation.import-refused", "imported with its type"],
+  ["what is no path", "importSync({} as any)", "flake.no-path", "found object, expected its path as text"],
+  ["what lies in a file", 'importSync("./data.json/a.ts")', "evaluation.import-missing", "lies in is a file"],
+  ["a name that is too long", 'importSync(`./${"a".repeat(100_000)}.ts`)', "evaluation.import-unreadable", "aaaa"],
+  ["a name with a null", 'importSync("./a\\0.ts")', "evaluation.import-unreadable", "the machine says"],
   [
     "a file without a default export",
     'importLazily({ a: "./named.ts" }).a',

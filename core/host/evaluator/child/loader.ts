@@ -632,6 +632,8 @@ function resolve(importer: string, specifier: string): string {
 }
 
 function findImport(text: string, specifier: string): { line: number; column: number } {
+  // One that comes of running code may be longer than a pattern.
+  if (text === "") return { line: 1, column: 1 };
   const quoted = specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const found = findText(text, new RegExp(`(?<=(?:\\bfrom|\\bimport)\\s*)["']${quoted}["']`));
   // Behind a comment, say.

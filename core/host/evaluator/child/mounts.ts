@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
+  type Stats,
 } from "node:fs";
 import { didYouMean } from "../../../base/index.ts";
 import type { FileRead, Mount, WayRead } from "../protocol.ts";
@@ -241,7 +242,7 @@ export class Mounts {
         done.push(part);
         continue;
       }
-      const stat = lstatSync(hostPath, { throwIfNoEntry: false });
+      const stat = lookAt(hostPath, path);
       if (stat === undefined)
         throw new SourceRefused(
           "source.missing",
@@ -267,6 +268,18 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 function refusedRead({ mount, relative }: Located, problem: string, found: string): SourceRefused {
   return new SourceRefused(`source.${problem}`, `Cannot read "${mount.path}/${relative}": ${found}`);
+}
+
+/** What lies there; `undefined` for nothing. @throws {SourceRefused} `source.missing`, `source.unreadable` */
+function lookAt(hostPath: string, path: string): Stats | undefined {
+  try {
+    return lstatSync(hostPath, { throwIfNoEntry: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR")
+      throw new SourceRefused("source.missing", `Cannot read "${path}": what it lies in is a file, expected a folder`);
+    throw new SourceRefused("source.unreadable", `Cannot read "${path}": the machine says ${code}`);
+  }
 }
 
 /** The folder of a path, relative to its mount, with a slash before it, and the last part. */
