@@ -230,8 +230,10 @@ export class Evaluation {
     }
     onReady?.();
     const answer = run();
-    if (this.#broken !== undefined) throw this.#broken.error;
-    return answer;
+    if (this.#broken === undefined) return answer;
+    const { error } = this.#broken;
+    if ((error as Error).name === "RangeError") return tooDeepAnswer();
+    throw error;
   }
 
   /** Places of modules that will most likely be loaded while code of the flake runs: those of the time before. */
@@ -366,9 +368,13 @@ function read(ask: () => string): string {
   try {
     return ask();
   } catch {
-    const message = "Cannot finish the evaluation: too many calls inside each other";
-    return errorAnswer({ name: "CodedError", code: "evaluation.too-deep", message, stack: "" });
+    return tooDeepAnswer();
   }
+}
+
+function tooDeepAnswer(): string {
+  const message = "Cannot finish the evaluation: too many calls inside each other";
+  return errorAnswer({ name: "CodedError", code: "evaluation.too-deep", message, stack: "" });
 }
 
 /** Where `outputs` is written, roughly. */
