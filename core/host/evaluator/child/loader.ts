@@ -450,6 +450,13 @@ export class Loader {
     const source = from === engine ? engine : from;
     if (this.#sources.mounts.find(target, source) !== source)
       throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
+    // Functions of configuration may be called by files of the engine, which then are the ones that ask.
+    if (
+      target.startsWith(`${engine.path}/core/host/`) &&
+      source === engine &&
+      !importer.startsWith(`${engine.path}/core/`)
+    )
+      throw refuse("what runs evaluations is no part of them");
     if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target))
       throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
     if (target.endsWith(".json") && type !== "json")

@@ -158,6 +158,16 @@ export default defineFlake({ outputs: () => ({ get steal() { return [
       "evaluation.import-missing",
     ],
   },
+  {
+    name: "the border, by a getter that a file of the engine calls",
+    head: 'import { importSync } from "#floe/flake";\nimport { vmTest } from "#floe/vm-test";',
+    code: `(() => {
+  const options: any = { description: "", machines: {}, script() {} };
+  Object.defineProperty(options, "name", { get: importSync.bind(null, "../core/host/evaluator/inside/module.ts") });
+  try { return Object.keys(vmTest(options).name); } catch (error) { return (error as any).code; }
+})()`,
+    value: "evaluation.import-refused",
+  },
   frozen("Object.prototype", "(Object.prototype as any).polluted /*@*/= 1"),
   frozen("Object.prototype by __proto__", "({} as any).__proto__.polluted /*@*/= 1"),
   frozen(
