@@ -1,11 +1,13 @@
 import { CodedError, compareText, decodePath, formatLocation, type SourceLocation } from "../../base/index.ts";
+import { EXPRESSION_PLACE, EXPRESSION_START } from "./inside/expression-place.ts";
 import type { Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
 import { refinePlaces } from "./refine-places.ts";
 
 /** Most frames of the user's own code that are told; with the message they make less than a screen. */
 const MAX_FRAMES = 8;
-const FRAME = /^\s*at (?:(.*?) \()?(?:file:\/\/)?(\/.+?):(\d+):(\d+)\)?$/;
+/** A line before the first of a module is `null`. */
+const FRAME = /^\s*at (?:(.*?) \()?(?:file:\/\/)?(\/.+?):(\d+|null):(\d+)\)?$/;
 
 /** Longest message, hint or line of details, in UTF-16 units; what is longer was made by a loop and helps nobody. */
 const MAX_TEXT = 4_000;
@@ -106,7 +108,11 @@ function userFrames(stack: string, places: Places): { name: string; at: SourceLo
         string,
         string,
       ];
-      const at = { file: decodePath(file), line: Number(lineNumber), column: Number(column) };
+      // The `return` that an expression is put behind stands on the line before its first.
+      const before = lineNumber === "null" && file === EXPRESSION_PLACE;
+      const at = before
+        ? EXPRESSION_START
+        : { file: decodePath(file), line: Number(lineNumber), column: Number(column) };
       if (!isPlaceIn(at, places) || places.isEngine(at.file)) return [];
       const name =
         called === undefined || /^(Module\.|Object\.)?<anonymous>$/.test(called)

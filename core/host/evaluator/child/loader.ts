@@ -156,7 +156,7 @@ export class Loader {
     try {
       code = this.#stripTypes(EXPRESSION_PLACE, text);
     } catch (error) {
-      throw error instanceof LoadError ? new LoadError(movedUp(error.report, before)) : error;
+      throw error instanceof LoadError ? new LoadError(movedUp(error.report, before, expression.text)) : error;
     }
     const module = new SourceTextModule(code, {
       context: this.#options.context,
@@ -613,8 +613,15 @@ function expressionModule({ kind, text, declarations = [] }: Expression): { text
   return { text: whole, before: head.split("\n").length + 2 };
 }
 
-function movedUp({ at, ...report }: ErrorReport, lines: number): ErrorReport {
-  return at === undefined ? report : { ...report, at: { ...at, line: Math.max(1, at.line - lines) } };
+/** A report about the module of an expression, told of the expression alone: what is missing at its end shows behind it. */
+function movedUp({ at, ...report }: ErrorReport, before: number, text: string): ErrorReport {
+  if (at === undefined) return report;
+  const line = Math.max(1, at.line - before);
+  const lines = text.split("\n");
+  if (line <= lines.length) return { ...report, at: { ...at, line } };
+  const last = lines.at(-1) as string;
+  const column = last.length + 1;
+  return { ...report, at: { ...at, line: lines.length, column }, details: [last, `${" ".repeat(column - 1)}^`] };
 }
 
 function tooDeep(identifier: string): LoadError {

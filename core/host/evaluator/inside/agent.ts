@@ -7,6 +7,7 @@ import { readFlake } from "./declared.ts";
 import { reportError } from "./errors.ts";
 import { freezeReachable } from "./freeze.ts";
 import { applied, evaluateExpression } from "./expression.ts";
+import { EXPRESSION_START } from "./expression-place.ts";
 import { type MadeArguments, makeArguments } from "./inputs.ts";
 import { findAttribute, listNames } from "./lookup.ts";
 import { checkOutputs, outline, showOutputs } from "./outputs.ts";
@@ -103,7 +104,7 @@ function made(): Pick<ValueAnswer, "derivations" | "sources"> {
 type ValueAnswer = Omit<AgentAnswer & { kind: "value" }, "kind" | "inputs" | "description" | "settings">;
 
 function answerValue(flake: Flake, question: AgentQuestion, expression: unknown): ValueAnswer {
-  const converter = new Converter();
+  const converter = new Converter(question.expression === undefined ? undefined : EXPRESSION_START);
   const asked = answerWant(makeArguments(flake, question), question, converter, expression);
   return { ...asked, ...converter.context(), ...made() };
 }

@@ -1,11 +1,9 @@
 import { CodedError } from "../../../base/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
 import type { AgentQuestion } from "../protocol.ts";
-import { EXPRESSION_PLACE } from "./expression-place.ts";
+import { EXPRESSION_START } from "./expression-place.ts";
 import type { MadeArguments } from "./inputs.ts";
 import { type FoundAttribute, member } from "./lookup.ts";
-
-const START = { file: EXPRESSION_PLACE, line: 1, column: 1 };
 
 /**
  * A value as the function of the command line makes it.
@@ -19,7 +17,7 @@ export function applied(found: FoundAttribute, { expression }: AgentQuestion, ma
   throw new CodedError(
     "eval.not-a-function",
     `Cannot apply the expression to "${formatAttribute(found.path)}": found a value that is no function`,
-    { at: START, hint: "Write an arrow function: --apply 'value => value.name'" },
+    { at: EXPRESSION_START, hint: "Write an arrow function: --apply 'value => value.name'" },
   );
 }
 

@@ -1,5 +1,5 @@
 import { reportError } from "./errors.ts";
-import { isDerivation } from "./to-json.ts";
+import { isDerivation, kindOf } from "./to-json.ts";
 
 /** Members of a list or set that are printed, and levels. */
 const MAX_MEMBERS = 100;
@@ -10,8 +10,8 @@ export function printValue(value: unknown, level = 0): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return value.name === "" ? "<function>" : `<function ${value.name}>`;
   if (typeof value !== "object" || value === null) return String(value);
-  if ((value as { kind?: unknown }).kind === "system") return `<system ${(value as { name?: unknown }).name}>`;
-  if ((value as { kind?: unknown }).kind === "package") return `<package ${(value as { name?: unknown }).name}>`;
+  const kind = kindOf(value);
+  if (kind === "system" || kind === "package") return `<${kind} ${(value as { name?: unknown }).name}>`;
   if (isDerivation(value)) return `<derivation ${value.drvPath}>`;
   const list = Array.isArray(value);
   const keys = Object.keys(value);

@@ -1,4 +1,4 @@
-import { CodedError, type Diagnostic, formatLocation } from "../../../base/index.ts";
+import { CodedError, type Diagnostic, formatLocation, type SourceLocation } from "../../../base/index.ts";
 import { contextOf, currentEvaluation, NEEDS_BUILD, type NestedInput, sortNested } from "../../../derivation/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
 import type { ContextItem } from "../protocol.ts";
@@ -23,10 +23,16 @@ interface SystemLike {
 
 /** Turns a value into JSON and collects what it refers to. */
 export class Converter {
+  readonly #at: SourceLocation | undefined;
   readonly #outputs = new Map<string, Set<string>>();
   readonly #nested: NestedInput[] = [];
   readonly #sources = new Set<string>();
   #size = 0;
+
+  /** @param at Where the value was written, if it is not the flake that gives it. */
+  constructor(at?: SourceLocation) {
+    this.#at = at;
+  }
 
   convert(value: unknown, path: readonly string[]): unknown {
     return this.#convert(value, path, []);
@@ -50,23 +56,23 @@ export class Converter {
         return value;
       case "number":
         if (Number.isFinite(value)) return value;
-        throw notJson(path, String(value));
+        throw this.#notJson(path, String(value));
       case "object":
         if (value === null) return null;
-        if (around.includes(value)) throw notJson(path, "a value that contains itself");
-        if (around.length > MAX_DEPTH) throw notJson(path, `more than ${MAX_DEPTH} levels`);
+        if (around.includes(value)) throw this.#notJson(path, "a value that contains itself");
+        if (around.length > MAX_DEPTH) throw this.#notJson(path, `more than ${MAX_DEPTH} levels`);
         this.#grow(8, path);
         return this.#convertObject(value, path, [...around, value]);
       default:
-        throw notJson(path, `a ${typeof value}`);
+        throw this.#notJson(path, typeof value === "undefined" ? "nothing (undefined)" : `a ${typeof value}`);
     }
   }
 
   #convertObject(value: object, path: readonly string[], around: readonly object[]): unknown {
     if (Array.isArray(value)) return this.#convertList(value, path, around);
     const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
-    if (tag !== "Object") throw notJson(path, `a value of the kind ${tag}`);
-    const { kind } = value as { kind?: unknown };
+    if (tag !== "Object") throw this.#notJson(path, `a value of the kind ${tag}`);
+    const kind = kindOf(value);
     if (kind === "package")
       return this.#convertPackage(value as DerivationLike & { version?: unknown; meta?: unknown }, path, around);
     if (kind === "system") return this.#convertSystem(value as SystemLike, path, around);
@@ -97,9 +103,17 @@ export class Converter {
     return list;
   }
 
+  #notJson(path: readonly string[], found: string): CodedError {
+    return new CodedError(
+      "evaluation.not-json",
+      `Cannot give out "${formatAttribute(path)}": found ${found}, expected data`,
+      { at: this.#at, hint: "Name an attribute that is a package, a system, or plain data." },
+    );
+  }
+
   #grow(size: number, path: readonly string[]): void {
     this.#size += size;
-    if (this.#size > MAX_SIZE) throw notJson(path, `more than ${MAX_SIZE} characters in all`);
+    if (this.#size > MAX_SIZE) throw this.#notJson(path, `more than ${MAX_SIZE} characters in all`);
   }
 
   #convertPackage(
@@ -141,7 +155,7 @@ export class Converter {
     const wanted =
       Object.keys(outputs).find((output) => outputs[output] === outPath) ?? Object.keys(outputs)[0] ?? "out";
     if (!currentEvaluation().derivations.has(`${drvPath}`))
-      throw notJson(path, `the derivation "${drvPath}", which this evaluation did not make`);
+      throw this.#notJson(path, `the derivation "${drvPath}", which this evaluation did not make`);
     this.#add(`${drvPath}`, [wanted]);
     return { name: `${name}`, drvPath: `${drvPath}`, outPath: `${outPath}`, outputs };
   }
@@ -175,21 +189,22 @@ export function showWarnings({ warnings = [] }: Pick<SystemLike, "warnings">): s
 }
 
 export function isDerivation(value: unknown): value is DerivationLike {
-  const { drvPath, outPath } = (value ?? {}) as { drvPath?: unknown; outPath?: unknown };
-  return typeof drvPath === "string" && typeof outPath === "string";
+  return typeof field(value, "drvPath") === "string" && typeof field(value, "outPath") === "string";
+}
+
+/** What a value says that it is. */
+export function kindOf(value: unknown): unknown {
+  return field(value, "kind");
+}
+
+/** A member, where there is one: inputs and sets of packages throw when they are asked for what they do not have. */
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && name in value
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
 }
 
 /** Whether a value is in JSON what it is, and refers to nothing. */
 function isBare(value: unknown): boolean {
   return typeof value === "boolean" || value === null || (typeof value === "number" && Number.isFinite(value));
-}
-
-function notJson(path: readonly string[], found: string): CodedError {
-  return new CodedError(
-    "evaluation.not-json",
-    `Cannot give out "${formatAttribute(path)}": found ${found}, expected data`,
-    {
-      hint: "Name an attribute that is a package, a system, or plain data.",
-    },
-  );
 }
