@@ -8,6 +8,7 @@ import { Places } from "./places.ts";
 import type { EvaluationPlan } from "./plan.ts";
 import type { ContextItem, FileRead } from "./protocol.ts";
 import type { Records } from "./record.ts";
+import { tellPlaces, type ToldPlaces } from "./refine-places.ts";
 import { toCodedError } from "./report-error.ts";
 import { runChild, type RunChildOptions } from "./run-child.ts";
 import type { Isolation } from "./sandbox.ts";
@@ -16,7 +17,7 @@ import type { Isolation } from "./sandbox.ts";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** The answer to a question. */
-export interface EvaluationResult {
+export interface EvaluationResult extends ToldPlaces {
   /** The path the attribute was found at: `packages.x86_64-linux.hello`. */
   readonly attribute: string;
   /** A package or system is `{ type: "package" | "system", name, drvPath, outPath, outputs, … }`. */
@@ -35,11 +36,6 @@ export interface EvaluationResult {
   readonly fromRecord: boolean;
   /** How the evaluation was kept from the machine. */
   readonly isolation: Isolation;
-  /**
-   * A text of the value for people: places in the flake, which are the same on every machine in a value (`/@flake/a.ts:1:2`),
-   * become places on this one.
-   */
-  readonly onHost: (text: string) => string;
   /** Paths that have to be as they are for the answer to hold; absent for one that was just made, and `undefined` when they are too many. */
   readonly watched?: () => readonly string[] | undefined;
 }
@@ -130,7 +126,7 @@ export async function evaluate(
     filesRead: files,
     fromRecord: false,
     isolation,
-    onHost: (text) => places.onHost(text),
+    ...tellPlaces(places),
   };
   // It may come out otherwise next time: a file that was missing is not among those that were read.
   if (result.faults.length === 0 && missed !== true) options.records?.keep(flake, question, result, { trees, ways });

@@ -9,6 +9,7 @@ import { type EvaluationPlan, lazyPlan } from "./plan.ts";
 import type { EvaluationResult } from "./evaluate.ts";
 import type { FileRead, TreeRead, WayRead } from "./protocol.ts";
 import { ModuleCache } from "./module-cache.ts";
+import { tellPlaces, type ToldPlaces } from "./refine-places.ts";
 import { fingerprintEntries, fingerprintNames, fingerprintTree, listTree } from "./tree-fingerprint.ts";
 import { trimRecords } from "./trim-records.ts";
 import { pathsOfReads } from "./watch-record.ts";
@@ -18,7 +19,10 @@ const RECORD_VERSION = 4;
 
 interface RecordFile {
   readonly version: typeof RECORD_VERSION;
-  readonly result: Omit<EvaluationResult, "plan" | "faults" | "fromRecord" | "filesRead" | "onHost" | "watched">;
+  readonly result: Omit<
+    EvaluationResult,
+    "plan" | "faults" | "fromRecord" | "filesRead" | keyof ToldPlaces | "watched"
+  >;
   readonly roots: readonly string[];
   readonly files: readonly FileRead[];
   readonly trees: readonly TreeRead[];
@@ -51,7 +55,7 @@ export class Records {
       plan,
       filesRead: record.files,
       fromRecord: true,
-      onHost: (text) => places.onHost(text),
+      ...tellPlaces(places),
       watched: () => pathsOfReads(record, (path) => countsIn(flake, path)),
     };
   }
@@ -63,7 +67,8 @@ export class Records {
     result: EvaluationResult,
     others: Pick<RecordFile, "trees" | "ways">,
   ): void {
-    const { plan, filesRead, faults: _, fromRecord: __, onHost: ___, watched: ____, ...rest } = result;
+    // Functions are left out of JSON.
+    const { plan, filesRead, faults: _, fromRecord: __, watched: ___, ...rest } = result;
     const key = keyOf(flake, question);
     const planJson = JSON.stringify({ derivations: plan.derivations, sources: plan.sources });
     const record: RecordFile = {

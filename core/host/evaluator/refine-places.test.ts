@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ENGINE_PLACE, FLAKE_PLACE, Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
-import { refinePlaces } from "./refine-places.ts";
+import { refinePlaces, tellPlaces } from "./refine-places.ts";
 import { makeFolder } from "./testing.ts";
 
 const TEXT = `define({
@@ -27,6 +27,25 @@ test("refinePlaces() moves a place from the call to the key that it is about", (
   assert.equal(refinePlaces(report({ at }), places).at, { file: FILE, line: 3, column: 26 });
   const beyond = report({ at, message: 'Cannot set "services.web.prt"' });
   assert.equal(refinePlaces(beyond, places).at, { file: FILE, line: 3, column: 5 });
+});
+
+test("refinePlaces() finds an option that has no group around it", () => {
+  const at = { file: FILE, line: 1, column: 1 };
+  const named = report({ at, message: 'Cannot set option "services": found no such option, expected one of "web"' });
+  assert.equal(refinePlaces(named, places).at, { file: FILE, line: 2, column: 3 });
+});
+
+test("tellPlaces() tells warnings and definitions at their keys, on this machine", () => {
+  const { onHost, onKeys, keyAt } = tellPlaces(places);
+  const file = `${hostPath}/flake.config.ts`;
+  const warning = `${FILE}:1:1: "services.web.port" has another name now. Use "services.web.at".`;
+  assert.is(onKeys(warning), warning.replace(`${FILE}:1:1`, `${file}:3:26`));
+  assert.is(onHost(warning), warning.replace(FILE, file));
+  const at = { file, line: 1, column: 1 };
+  assert.equal(keyAt(at, "services.web.port"), { file, line: 3, column: 26 });
+  assert.equal(keyAt(at, "services"), { file, line: 2, column: 3 });
+  const elsewhere = { ...at, file: "/elsewhere/a.ts" };
+  assert.equal(keyAt(elsewhere, "services"), elsewhere);
 });
 
 test("refinePlaces() finds what was written under a former name", () => {

@@ -80,7 +80,7 @@ export async function askOutputs(
     try {
       const result = await flake.evaluate({ attribute: "", want, candidates: part });
       outputs.push(
-        ...parse<readonly AskedOutput[]>(askedSchema, result.value).map((each) => withPlaces(each, result.onHost)),
+        ...parse<readonly AskedOutput[]>(askedSchema, result.value).map((each) => withPlaces(each, result.onKeys)),
       );
       faults.push(...result.faults);
       plans.push(result.plan);
@@ -127,8 +127,8 @@ function placed({ path: of, error }: FaultyOutput, flake: OpenFlake): FaultyOutp
   return { path: of, error: new CodedError(code, message, { at: { file, line, column }, hint, details, cause }) };
 }
 
-function withPlaces(output: AskedOutput, onHost: (text: string) => string): AskedOutput {
-  return output.warnings === undefined ? output : { ...output, warnings: output.warnings.map(onHost) };
+function withPlaces(output: AskedOutput, onKeys: (text: string) => string): AskedOutput {
+  return output.warnings === undefined ? output : { ...output, warnings: output.warnings.map(onKeys) };
 }
 
 /** @throws {CodedError} `evaluation.malformed-answer` */

@@ -528,7 +528,7 @@ export class OpenFlake {
   #tellWarnings(result: EvaluationResult): EvaluationResult {
     const { warnings } = (result.value ?? {}) as { warnings?: unknown };
     if (Array.isArray(warnings))
-      for (const warning of warnings) this.#options.onNotice?.(`warning: ${result.onHost(String(warning))}`);
+      for (const warning of warnings) this.#options.onNotice?.(`warning: ${result.onKeys(String(warning))}`);
     return result;
   }
 

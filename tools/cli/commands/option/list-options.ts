@@ -31,6 +31,8 @@ export interface ShownDefinition {
 
 export interface ListedOptions {
   readonly options: readonly ShownOption[];
+  /** The key that a definition is written at, from the place of the call that defines. */
+  readonly keyAt: (at: SourceLocation, path: string) => SourceLocation;
   /** Print what was asked for of them. */
   readonly answer: (text: string) => Promise<void>;
 }
@@ -53,6 +55,7 @@ export async function listOptions(context: CliContext, flags: OptionFlags): Prom
   const { flake } = opened;
   return {
     options: onHostPlaces(result.value, result.onHost) as readonly ShownOption[],
+    keyAt: result.keyAt,
     async answer(text) {
       context.process.stdout.write(text);
       await rememberAnswer(context, { text, watched: [() => flake.watched(result)] });

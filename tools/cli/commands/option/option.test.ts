@@ -39,6 +39,7 @@ writeFileSync(join(folder, "flake.config.ts"), TEXT);
 
 /** The line of the flake with a text, from 1. */
 const lineOf = (text: string): number => TEXT.slice(0, TEXT.indexOf(text)).split("\n").length;
+const columnOf = (text: string): number => TEXT.indexOf(text) - TEXT.lastIndexOf("\n", TEXT.indexOf(text));
 const env = { XDG_CACHE_HOME: temporaryDirectory() };
 const store = temporaryDirectory();
 const floe = (...words: string[]) => runFloe([...words, "--store", store], { cwd: folder, env });
@@ -51,7 +52,10 @@ test("option show tells value, definitions with places and priorities, and reade
   assert.match(stdout, /^Value: 81$/m);
   assert.match(stdout, /^Default: 80$/m);
   assert.match(stdout, `* 81 (force, 50) by the configuration at ${file}:`);
-  assert.match(stdout, `  8080 (defaults, 1000) by services.web at ${file}:${lineOf("if (cfg.enable)")}:`);
+  assert.match(
+    stdout,
+    `  8080 (defaults, 1000) by services.web at ${file}:${lineOf("if (cfg.enable)")}:${columnOf("port: defaults(8080)")}`,
+  );
   assert.match(stdout, new RegExp(`^Read by:\n  firewall at ${file}:`, "m"));
 });
 

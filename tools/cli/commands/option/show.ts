@@ -6,12 +6,17 @@ import { listOptions, type ShownDefinition, type ShownOption } from "./list-opti
 
 /** `floe option show`: one option whole, or what a group of options has. */
 export default async function show(this: CliContext, flags: OptionFlags, path: string): Promise<void> {
-  const { options, answer } = await listOptions(this, flags);
-  const option = findOption(options, path);
+  const { options, answer, keyAt } = await listOptions(this, flags);
+  const found = findOption(options, path);
+  const option = found?.definitions === undefined ? found : { ...found, definitions: found.definitions.map(atKey) };
   if (option !== undefined) return answer(flags.json ? jsonText(option) : textOfLines(linesOf(option)));
   const group = options.filter((each) => each.path.startsWith(`${path}.`));
   if (group.length === 0) throw unknown(path, options);
   await answer(flags.json ? jsonText(group) : textOfLines(group.map((each) => `${each.path}: ${each.type}`)));
+
+  function atKey(definition: ShownDefinition): ShownDefinition {
+    return definition.at === undefined ? definition : { ...definition, at: keyAt(definition.at, path) };
+  }
 }
 
 /** The option at a path; one inside a set of free names also by such a name, and then with what the set has for it. */

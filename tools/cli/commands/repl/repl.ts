@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { dirname } from "node:path";
 import { CodedError } from "../../../../core/base/index.ts";
+import { locateOutput } from "../../../../core/flake/index.ts";
+import { FLAKE_FILE_NAME } from "../../../../core/host/evaluator/index.ts";
+import { hostPlatform } from "../../../../core/host/flake/index.ts";
 import { writeFileAtomic } from "../../../../core/host/files/write.ts";
 import type { CliContext } from "../../context.ts";
 import { isCodedError, showError } from "../../errors.ts";
@@ -16,7 +19,7 @@ const HELP = `EXPRESSION          print its value
 const NAME = …      declare a name for the lines after it
 :b EXPRESSION       build what it stands for
 :t EXPRESSION       its type
-:e PATH             open the definition of an option of a system in $EDITOR: :e systems.web.config.services.nginx.enable
+:e PATH             open in $EDITOR where an output or an option of a system is defined: :e systems.web.config.services.nginx.enable
 :r                  read the flake again
 :q                  end
 :?                  this list`;
@@ -138,13 +141,18 @@ interface Place {
   readonly line: number;
 }
 
-/** Where an option got its value; the flake itself for everything else. */
+/** Where an option got its value, or the flake writes an output. */
 async function placeOf(session: Session, text: string): Promise<Place> {
   const [, system, path] = /^systems\.([\w-]+)\.config\.(.+)$/.exec(text) ?? [];
-  if (system === undefined || path === undefined)
-    return { file: `${await session.directory()}/flake.config.ts`, line: 1 };
+  if (system === undefined || path === undefined) {
+    const file = `${await session.directory()}/${FLAKE_FILE_NAME}`;
+    const names = text.replace(/^pkgs\b/, `packages.${hostPlatform()}`).match(/"[^"]*"|[\w$-]+/g) ?? [];
+    const output = names.map((name) => name.replace(/^"(.*)"$/, "$1")).filter((name) => name !== "outputs");
+    return { file, line: locateOutput(readFileSync(file, "utf8"), output)?.line ?? 1 };
+  }
   const option = (await session.options(system)).find((each) => each.path === path);
-  const at = option?.definitions?.find(({ counts }) => counts)?.at ?? option?.declaredAt;
+  const defined = option?.definitions?.find(({ counts }) => counts)?.at;
+  const at = (defined && option?.keyAt(defined, path)) ?? option?.declaredAt;
   if (option === undefined || at === undefined) {
     throw new CodedError("repl.no-place", `Cannot find the definition of "${path}": no module declares it`, {
       hint: `Look for it: floe option search --flake .#${system} WORDS`,

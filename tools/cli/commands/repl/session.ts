@@ -87,8 +87,9 @@ export class Session {
   /** Options of a system, with places on this machine. */
   async options(system: string): Promise<readonly OptionPlace[]> {
     const flake = await this.#open();
-    const { value, onHost } = await flake.evaluate({ attribute: system, want: "options", kinds: ["systems"] });
-    return (value as unknown as readonly OptionPlace[]).map((option) => ({ ...option, onHost }));
+    const asked = await flake.evaluate({ attribute: system, want: "options", kinds: ["systems"] });
+    const { value, onHost, keyAt } = asked;
+    return (value as unknown as readonly OptionPlace[]).map((option) => ({ ...option, onHost, keyAt }));
   }
 
   async #ask(text: string, want: "print" | "names" | "value", declarations = this.#declarations) {
@@ -124,4 +125,6 @@ export interface OptionPlace {
   readonly declaredAt?: Place;
   readonly definitions?: readonly { readonly at?: Place; readonly counts: boolean }[];
   readonly onHost: (text: string) => string;
+  /** From the place of the call that defines to the key. */
+  readonly keyAt: (at: Place, path: string) => Place;
 }
