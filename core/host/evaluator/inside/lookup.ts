@@ -1,5 +1,5 @@
 import { CodedError, nearNames, sortedText } from "../../../base/index.ts";
-import { formatAttribute } from "../../../flake/index.ts";
+import { findOutputKind, formatAttribute } from "../../../flake/index.ts";
 import type { AgentQuestion } from "../protocol.ts";
 
 export interface FoundAttribute {
@@ -57,8 +57,18 @@ function missing(outputs: object, candidates: readonly (readonly string[])[], at
           hint: `Did you mean "${first}"?`,
           details: [...new Set(near.map(formatAttribute))].slice(0, 5).map((name) => `near: ${name}`),
         }
-      : { hint: "See all of them with: floe flake show" },
+      : { hint: namesHint(outputs, candidates[0] ?? []) ?? "See all of them with: floe flake show" },
   );
+}
+
+/** What there is in the one output that was looked at first, when its members have no platforms around them. */
+function namesHint(outputs: object, path: readonly string[]): string | undefined {
+  const [output = "", ...rest] = path;
+  const kind = findOutputKind(output);
+  if (rest.length !== 1 || kind?.levels[0] !== "name") return undefined;
+  const names = sortedText(Object.keys((member(outputs, output) as object | undefined) ?? {}));
+  if (names.length === 0) return undefined;
+  return `Its ${output} are ${names.slice(0, 8).join(", ")}${names.length > 8 ? " and more" : ""}.`;
 }
 
 /** Paths with another name in the place of the first one that is not there. */

@@ -1,4 +1,4 @@
-import { CodedError, type SourceLocation } from "../../../base/index.ts";
+import { CodedError, sortedText, type SourceLocation } from "../../../base/index.ts";
 import { formatAttribute } from "../../../flake/index.ts";
 import {
   type EvaluatedModules,
@@ -35,11 +35,22 @@ export interface ListedDefinition {
   readonly counts: boolean;
 }
 
-/** The system a question is about; where it names none, the only one that there is. */
+/**
+ * The system a question is about; where it names none, the only one that there is.
+ *
+ * @throws {CodedError} `flake.attribute-missing`
+ */
 export function findSystem(outputs: object, question: AgentQuestion): FoundAttribute {
-  const names = Object.keys((member(outputs, "systems") as object | undefined) ?? {});
-  const only = ["", "default"].includes(question.attribute) && names.length === 1 && !names.includes("default");
-  return findAttribute(outputs, only ? { ...question, candidates: [["systems", names[0] as string]] } : question);
+  const names = sortedText(Object.keys((member(outputs, "systems") as object | undefined) ?? {}));
+  const [first, ...others] = names;
+  const isNamed = !["", "default"].includes(question.attribute) || names.includes("default");
+  if (isNamed || first === undefined) return findAttribute(outputs, question);
+  if (others.length === 0) return findAttribute(outputs, { ...question, candidates: [["systems", first]] });
+  throw new CodedError(
+    "flake.attribute-missing",
+    `Cannot choose one of the systems ${names.join(", ")}: none is named, and none is the default`,
+    { hint: `Name it: --flake .#${first}` },
+  );
 }
 
 /** @throws {CodedError} `option.not-a-system`, and what evaluating the system raises. */

@@ -66,7 +66,7 @@ const initFlags = {
     parse: String,
     default: "default",
     placeholder: "TEMPLATE",
-    brief: "What to begin with: FLAKE#NAME, or one of Floe's own: package, system, module, dev-shell",
+    brief: "What to begin with: FLAKE#NAME, or one of Floe's own: package, system, module, dev-shell, program",
   },
   ...storeFlags,
   ...jsonFlags,

@@ -77,6 +77,9 @@ test("floe flake init writes nothing where something is in the way, and refuses 
   assert.match(none.stderr, "[flake.not-a-template]");
   const near = await world.run(temporaryDirectory(), "flake", "init", "-t", "pakage");
   assert.match(near.stderr, 'Did you mean "package"?');
+  // In a folder without a flake, `floe flake show` would help nobody.
+  const far = await world.run(temporaryDirectory(), "flake", "init", "-t", "haskell");
+  assert.match(far.stderr, "hint: Its templates are default, dev-shell, module, package, program, system.");
 });
 
 test("floe flake archive puts a flake and its inputs into a store, for an evaluation without a network", async () => {

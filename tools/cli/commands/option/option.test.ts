@@ -77,6 +77,19 @@ test("option show lists a group, and says what is near to a name that nobody dec
   assert.match(stderr, 'Did you mean "services.web.port"?');
 });
 
+test("option show asks for the name of a system where there are several and no default", async () => {
+  const several = temporaryDirectory();
+  writeFileSync(join(several, "flake.config.ts"), TEXT.replace("systems: {", "systems: { other: {} as never,"));
+  const show = (...words: string[]) =>
+    runFloe(["option", "show", "services.web.port", ...words, "--store", store], { cwd: several, env });
+  const { code, stderr } = await show();
+  assert.is(code, 1);
+  assert.match(stderr, "Cannot choose one of the systems box, other:");
+  const [hint, reference = ""] = /Name it: (--flake \S+)/.exec(stderr) ?? [];
+  assert.ok(hint);
+  assert.match((await show(...reference.split(" "))).stdout, /^Value: 81$/m);
+});
+
 test("option show is never stale", async () => {
   writeFileSync(join(folder, "flake.config.ts"), TEXT.replace("force(81)", "force(82)"));
   assert.match((await floe("option", "show", "services.web.port")).stdout, /^Value: 82$/m);
