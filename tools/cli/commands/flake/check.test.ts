@@ -20,9 +20,9 @@ interface Report {
 const store = temporaryDirectory();
 
 /** A flake with these checks and other outputs. */
-function flakeWith(checks: string, more = ""): (...words: string[]) => ReturnType<typeof runFloe> {
+function flakeWith(checks: string, more = "", before = ""): (...words: string[]) => ReturnType<typeof runFloe> {
   const cwd = temporaryDirectory();
-  writeFlake(cwd, checks);
+  writeFlake(cwd, checks, "", before);
   const file = `${cwd}/flake.config.ts`;
   const text = readFileSync(file, "utf8").replace("({ packages: {", `({ ${more}\n  checks: {`);
   writeFileSync(file, text);
@@ -81,6 +81,21 @@ test("floe flake check tells every fault at once, each with its place, and ends 
   ])
     assert.match(told.stderr, found);
   assert.match(told.stderr, "9 faults: ");
+});
+
+test("floe flake check tells a fault that outputs share once, with these outputs", async () => {
+  const gone = 'const gone = (): any => shell("gone", `cat ${local("./gone")}`);';
+  const run = flakeWith(`${GOOD} get a() { return gone(); }, get b() { return gone(); },`, "", gone);
+  const { code, stderr } = await run("--no-build");
+  assert.is(code, 1);
+  assert.is(stderr.split("[source.missing]").length, 2, stderr);
+  assert.match(stderr, "  stops checks.x86_64-linux.a, checks.x86_64-linux.b\n");
+  assert.match(stderr, "1 fault: 3 outputs evaluated");
+  const report = JSON.parse((await run("--no-build", "--json")).stdout) as Report;
+  assert.equal(
+    report.faults.map(({ attribute }) => attribute),
+    ["checks.x86_64-linux.a", "checks.x86_64-linux.b"],
+  );
 });
 
 test("floe flake check --no-build builds nothing, --no-types leaves types out, --no-keep-going stops", async () => {

@@ -19,6 +19,9 @@ import { whileSaying } from "../../ui/status-line.ts";
 import type { CheckFlags } from "./index.ts";
 import { type Opened, openForCommand } from "./open.ts";
 
+/** Most outputs that are told with a fault that they share. */
+const MAX_OUTPUTS = 8;
+
 /** Something that is wrong with a flake. */
 interface Fault {
   readonly stage: "types" | "evaluation" | "build";
@@ -191,11 +194,31 @@ function report(context: CliContext, flags: CheckFlags, { faults, outputs, built
     });
   }
   const { cwd, terminal } = context;
-  for (const { error } of faults) context.say(showError(error, { cwd, color: terminal.color }));
+  const told = withoutRepeats(faults);
+  for (const error of told) context.say(showError(error, { cwd, color: terminal.color }));
   if (flags.quiet) return;
   const checked = outputs.length + evaluated.faults.length;
   const work = `${count(checked, "output")} evaluated, ${count(built.length, "check")} built`;
-  context.say(faults.length === 0 ? `nothing is wrong: ${work}` : `${count(faults.length, "fault")}: ${work}`);
+  context.say(faults.length === 0 ? `nothing is wrong: ${work}` : `${count(told.length, "fault")}: ${work}`);
+}
+
+/** One slip in a module is a fault of every output that the module is part of: it is told once, with all of them. */
+function withoutRepeats(faults: readonly Fault[]): readonly CodedError[] {
+  const groups = new Map<string, Fault[]>();
+  for (const fault of faults) {
+    const { code, message, at } = fault.error;
+    const key = JSON.stringify([fault.stage, code, message, at]);
+    groups.set(key, [...(groups.get(key) ?? []), fault]);
+  }
+  return [...groups.values()].map((group) => {
+    const [{ error }] = group as [Fault];
+    const outputs = [...new Set(group.flatMap(({ attribute }) => attribute ?? []))];
+    if (outputs.length < 2) return error;
+    const { code, message, at, hint, details = [], cause } = error;
+    const shown = outputs.slice(0, MAX_OUTPUTS).join(", ");
+    const more = outputs.length > MAX_OUTPUTS ? ` and ${outputs.length - MAX_OUTPUTS} more` : "";
+    return new CodedError(code, message, { at, hint, details: [...details, `stops ${shown}${more}`], cause });
+  });
 }
 
 function count(number: number, noun: string): string {
