@@ -27,27 +27,33 @@ export default async function metadata(this: CliContext, flags: AskFlags, refere
   if (description !== undefined) this.print(`Description: ${description}`);
   this.print(`Directory:   ${flake.directory}`);
   this.print(Object.keys(resolved.inputs).length === 0 ? "Inputs:      none" : "Inputs:");
-  for (const line of inputLines(resolved.inputs, resolved, "", new Set())) this.print(line);
+  for (const line of inputLines(resolved.inputs, resolved, [], "", new Set())) this.print(line);
 }
 
 function inputLines(
   inputs: Readonly<Record<string, string>>,
   resolved: ResolvedInputs,
+  path: readonly string[],
   indent: string,
   shown: Set<string>,
 ): string[] {
   const names = Object.keys(inputs);
+  // One source that several inputs are is told once: where it has its name from, and else where it comes first, from the outside.
+  const tells = new Map<string, string>();
+  for (const name of names) {
+    const id = inputs[name] as string;
+    if (!shown.has(id) && (!tells.has(id) || [...path, name].join("/") === id)) tells.set(id, name);
+  }
+  for (const id of tells.keys()) shown.add(id);
   return names.flatMap((name, i) => {
     const last = i === names.length - 1;
     const id = inputs[name] as string;
     const input = resolved.nodes.get(id) as ResolvedInput;
     const head = `${indent}${last ? "└── " : "├── "}${name}`;
-    // One source that several inputs are is told once.
-    if (shown.has(id)) return [`${head}: is ${id}`];
-    shown.add(id);
+    if (tells.get(id) !== name) return [`${head}: is ${id}`];
     return [
       `${head}: ${formatSource(input.locked)}`,
-      ...inputLines(input.inputs, resolved, `${indent}${last ? "    " : "│   "}`, shown),
+      ...inputLines(input.inputs, resolved, [...path, name], `${indent}${last ? "    " : "│   "}`, shown),
     ];
   });
 }

@@ -50,6 +50,17 @@ test("--override-input puts another flake in the place of an input, at any depth
   assert.equal(nodes.app.overrides, { "lib/deep": ["mine"] });
 });
 
+test("floe flake metadata tells an input where it is declared, and what follows it by its name", async () => {
+  const [lib, app] = [world.repository("followed"), world.repository("following")];
+  lib.repository.write({ "flake.config.ts": configText("{}", "{}") }).commit();
+  app.repository.write({ "flake.config.ts": configText(`{ lib: "${lib.url}" }`, "{}") }).commit();
+  const follows = `{ app: { url: "${app.url}", inputs: { lib: { follows: "lib" } } }, lib: "${lib.url}", base: { follows: "lib" } }`;
+  const shown = await world.ok(flakeWith(follows, "{}"), "flake", "metadata");
+  assert.match(shown, /^│ {3}└── lib: is lib$/m);
+  assert.match(shown, /^├── base: is lib$/m);
+  assert.match(shown, /^└── lib: git\+/m);
+});
+
 test("an empty follows leaves an input out, also where its owner pins it", async () => {
   const [inner, outer] = [world.repository("inner"), world.repository("outer")];
   inner.repository.write({ a: "" }).commit();
