@@ -95,6 +95,14 @@ export class LanguageServer implements Disposable {
     return answer === null ? undefined : markupText(answer.contents);
   }
 
+  /** What an editor underlines in a file: from where, and why. */
+  async faults(file: string): Promise<readonly (TextPosition & { readonly message: string })[]> {
+    const textDocument = { uri: pathToFileURL(file).href };
+    const answer = (await this.#ask("textDocument/diagnostic", { textDocument })) as { items?: readonly RawFault[] };
+    const errors = (answer.items ?? []).filter(({ severity = 1 }) => severity === 1);
+    return errors.map(({ range, message }) => ({ ...range.start, message }));
+  }
+
   /** What an editor proposes at a place. Only the proposal that is asked for by `resolve` has a comment. */
   async complete(file: string, position: TextPosition, resolve?: string): Promise<readonly Completion[]> {
     const answer = (await this.#ask("textDocument/completion", at(file, position))) as
@@ -182,6 +190,13 @@ export class LanguageServer implements Disposable {
     this.#ended ??= error;
     for (const { reject } of this.#waiting.values()) reject(error);
   }
+}
+
+interface RawFault {
+  readonly range: { readonly start: TextPosition };
+  readonly message: string;
+  /** 1 is an error. */
+  readonly severity?: number;
 }
 
 interface RawItem {

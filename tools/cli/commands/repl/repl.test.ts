@@ -97,6 +97,16 @@ export default defineFlake({
   assert.match(stdout, "(string | number)[]");
 });
 
+test("repl :t tells types of a flake that has no settings for the compiler, and what is wrong with an expression", async () => {
+  const { stdout, stderr } = await type("const n = 40", ":t ({ n })", ":t pkgs.hello", ":t nothing", ":t (");
+  assert.match(stdout, /^\{\n {4}n: number;\n\}\nDerivationValue\n$/);
+  assert.match(
+    stderr,
+    /^<expression>:1:1: error: Cannot tell the type: Cannot find name 'nothing'\. \[flake\.type-error\]/m,
+  );
+  assert.match(stderr, /^<expression>:1:2: error: Cannot tell the type: Expression expected\./m);
+});
+
 test("readInput() tells commands, declarations, expressions and what is not complete", () => {
   assert.equal(readInput("  "), { kind: "nothing" });
   assert.equal(readInput(":b  a.b "), { kind: "command", name: "b", rest: "a.b" });

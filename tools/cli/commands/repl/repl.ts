@@ -123,10 +123,8 @@ async function command(context: CliContext, session: Session, name: string, rest
     case "b":
       for (const path of await session.build(rest)) context.print(path);
       return;
-    case "t": {
-      const { typeOf } = await import("./type-of.ts");
-      return context.print((await typeOf(await session.directory(), session.declarations, rest)) ?? "unknown");
-    }
+    case "t":
+      return context.print((await session.typeOf(rest)) ?? "unknown");
     case "e":
       return edit(context, await placeOf(session, rest));
     default:

@@ -75,6 +75,16 @@ export class Session {
     return this.#declarations;
   }
 
+  /** The type of an expression. */
+  async typeOf(text: string): Promise<string | undefined> {
+    const { typeOf } = await import("./type-of.ts");
+    const { signal } = this.#asked();
+    const flake = await this.#open();
+    const hostPath = (path: string): string => this.#store.realPath(path as StorePath);
+    const resolved = await flake.resolveInputs();
+    return typeOf(text, { directory: flake.directory, declarations: this.#declarations, resolved, hostPath, signal });
+  }
+
   /** Build what an expression stands for. */
   async build(text: string): Promise<readonly StorePath[]> {
     const result = await this.#ask(text, "value");
