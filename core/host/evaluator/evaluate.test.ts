@@ -242,6 +242,14 @@ test("evaluate() can be called off", async () => {
   assert.is((await errorOf(ask(flakeIn(folder), "a", { signal: controller.signal }))).message, "called off");
 });
 
+test("evaluate() tells the first lines of a message that fills a screen", async () => {
+  const text = flakeText('{ get a() { throw new Error(["top", ..."x".repeat(200)].join("\\n")); } }');
+  const { message } = await errorOf(ask(flakeIn(makeFolder({ "flake.config.ts": text })), "a"));
+  const lines = message.split("\n");
+  assert.match(lines[0] ?? "", /: top$/);
+  assert.equal(lines.slice(1), [...Array<string>(11).fill("x"), "… and 189 more lines"]);
+});
+
 test("evaluate() hides control characters of what the configuration prints", async () => {
   const lines: string[] = [];
   const folder = makeFolder({ "flake.config.ts": flakeText("{ a: 1 }", 'console.log("a\\u001b[2Jb");') });

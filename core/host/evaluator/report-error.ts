@@ -11,6 +11,8 @@ const FRAME = /^\s*at (?:(.*?) \()?(?:file:\/\/)?(\/.+?):(\d+|null):(\d+)\)?$/;
 
 /** Longest message, hint or line of details, in UTF-16 units; what is longer was made by a loop and helps nobody. */
 const MAX_TEXT = 4_000;
+/** Most lines of one text: with frames and hint less than a screen. */
+const MAX_LINES = 12;
 const MAX_DETAILS = 100;
 const MAX_STACK = 40_000;
 const MAX_FRAME = 1_000;
@@ -127,6 +129,9 @@ function isPlaceIn(at: SourceLocation | undefined, places: Places): at is Source
   return at !== undefined && counts(at.line) && counts(at.column) && places.has(at.file);
 }
 
-function cut(text: string): string {
+function cut(whole: string): string {
+  const lines = whole.split("\n");
+  const shown = lines.slice(0, MAX_LINES).join("\n");
+  const text = lines.length > MAX_LINES ? `${shown}\n… and ${lines.length - MAX_LINES} more lines` : whole;
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${text.length - MAX_TEXT} more)` : text;
 }
