@@ -376,4 +376,11 @@ test("a misspelt option of a module that is disabled says so where a rule reads 
   assert.match(hint ?? "", /^Module "clock" at .* declares it, but is disabled\.$/);
 });
 
+test("option.wrong-type: a configuration that is no attribute set", () => {
+  const { code, message, hint } = failure(() => evaluateModules({ modules: [], config: "web.port = 1" as never }));
+  assert.is(code, "option.wrong-type");
+  assert.is(message, "Cannot use text for the configuration: expected an attribute set");
+  assert.is(hint, "Write options by their names: { services: { … } }.");
+});
+
 test.run();

@@ -259,7 +259,7 @@ export interface Receiver {
 
 /** Take one definition of a group apart into definitions of its options. */
 export function takeApart(group: GroupNode, definition: Definition, receiver: Receiver): void {
-  const fault = groupFault(group.path === "" ? "the configuration" : group.path, definition);
+  const fault = groupFault(group.path, definition);
   if (fault !== undefined) return receiver.report(fault);
   const given = definition.value as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(given)) {

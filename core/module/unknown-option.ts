@@ -3,10 +3,18 @@ import { showMember } from "./collection-types.ts";
 import { type Definition, diagnose } from "./definition.ts";
 import { isPlainObject, showKind } from "./value.ts";
 
-/** What is wrong with a definition of a group; `undefined` for an attribute set. */
+/** What is wrong with a definition of a group, or of the whole configuration (`""`); `undefined` for an attribute set. */
 export function groupFault(path: string, part: Definition): Diagnostic | undefined {
   const { value } = part;
   if (isPlainObject(value)) return undefined;
+  if (path === "") {
+    return diagnose(
+      "option.wrong-type",
+      `Cannot use ${showKind(value)} for the configuration: expected an attribute set`,
+      part.at,
+      "Write options by their names: { services: { … } }.",
+    );
+  }
   return diagnose(
     "option.wrong-type",
     `Cannot use ${showKind(value)} for "${path}": expected an attribute set, since "${path}" is a group of options`,
