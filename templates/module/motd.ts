@@ -1,10 +1,8 @@
 import { declare, defineModule, option, type Read, type Write } from "#floe/module";
 
 const options = declare("services.motd", {
-  /** Greet whoever logs in. */
-  enable: option.bool({ default: false }),
-  /** What is said, one line. */
-  greeting: option.str({ default: "Hello" }),
+  enable: option.bool({ default: false, description: "Greet whoever logs in." }),
+  greeting: option.str({ default: "Hello", description: "What is said, one line." }),
 });
 
 export interface Motd extends Read<typeof options> {}

@@ -40,6 +40,13 @@ for (const template of ["package", "module", "system", "dev-shell", "program"]) 
   });
 }
 
+test("floe flake init -t module begins a module whose options are described", async () => {
+  const folder = temporaryDirectory();
+  await world.ok(folder, "flake", "init", "-t", "module");
+  const shown = await world.ok(folder, "option", "show", "services.motd.greeting");
+  assert.match(shown, /^services\.motd\.greeting\n {2}What is said, one line\.\n/);
+});
+
 test("floe flake new takes the template of any flake, and names it as the origin", async () => {
   const { repository, url } = world.repository("templates");
   repository.write({ "flake.config.ts": TEMPLATES, "start/flake.config.ts": START }).commit();
