@@ -44,6 +44,20 @@ test("ModuleCache takes over what is new, and drops what is gone", () => {
   assert.equal(kept(), { "/d": code("5") }, "a damaged file has nothing");
 });
 
+test("readModuleCache() leaves out what is damaged, which would end each evaluation", () => {
+  const right = { sha256: "1", code: "2" };
+  for (const [json, expected] of [
+    [{ code: { "/a": right, "/b": null, "/c": { ...right, code: 5 } }, later: { a: ["/a"] } }, [["/a"], ["a"]]],
+    [{ code: [], later: { a: {}, b: 1, c: [1], d: null, e: [] } }, [[], ["e"]]],
+    [{ code: "abc", later: "abc" }, [[], []]],
+    [{ ["0".repeat(64)]: "code by the text that it was made of" }, [[], []]],
+    [null, [[], []]],
+  ] as const) {
+    const { code, later } = readModuleCache(`${makeFolder({ "cache.json": JSON.stringify(json) })}/cache.json`);
+    assert.equal([Object.keys(code), Object.keys(later)], expected);
+  }
+});
+
 test("ModuleCache knows of the last 32 questions what they load later", () => {
   const cache = new ModuleCache(`${makeFolder({})}/modules`, "/flake/flake.config.ts");
   const asked = (name: number) => ({ want: "value", candidates: [[`${name}`]] }) as unknown as AgentQuestion;
@@ -72,7 +86,8 @@ test("evaluate() sends back the edited module alone, which any pipe holds", asyn
   writeFileSync(`${folder}/flake/m0.ts`, large("m0", 2));
   assert.is((await ask(flakeIn(`${folder}/flake`), "a", { records })).value, 41);
   const [first, second] = records.told.map((line) => JSON.parse(line) as StrippedChanges);
-  assert.is(Object.keys(first?.add ?? {}).length, 40);
+  // Without a bundle the engine is stripped as well.
+  assert.is(Object.keys(first?.add ?? {}).filter((path) => path.startsWith("/@flake/")).length, 40);
   assert.equal(
     Object.entries(second?.add ?? {}).map(([path, { code }]) => [path, code]),
     [["/@flake/m0.ts", large("m0", 2).replace(": number", "        ")]],
@@ -178,7 +193,7 @@ test("code of a flake cannot write into the cache", async () => {
   await ask(flakeIn(`${folder}/flake`), "a", { records });
   const [name] = readdirSync(`${folder}/records/modules`);
   const codes = codesIn(`${folder}/records/modules/${name}`);
-  assert.is(codes.length, 1);
+  assert.ok(codes.length > 0);
   assert.not.ok(codes.includes("forged"));
 });
 

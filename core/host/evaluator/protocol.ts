@@ -227,7 +227,7 @@ export type StrippedCode = Readonly<Record<string, { readonly sha256: string; re
 export interface StrippedChanges {
   /** Code that was not known. */
   readonly add: StrippedCode;
-  /** Places of known code where the flake has no file any more. */
+  /** Places of known code that no file of the flake or of an input can have any more: their source is another one, or git does not list them. */
   readonly drop: readonly string[];
 }
 
