@@ -42,6 +42,7 @@ export class Mounts {
   readonly reads = new Map<string, FileRead>();
   readonly #mounts: readonly Mount[];
   readonly #listed: ReadonlyMap<Mount, ReadonlySet<string>>;
+  #isSilent = false;
   /** Host folders known to be real folders and not links. */
   readonly #folders = new Set<string>();
   /** The parts of where folders really are, relative to their mount, by the mount and where they seem to be. */
@@ -55,9 +56,11 @@ export class Mounts {
     this.#listed = listed;
   }
 
-  /** The same trees, of which nothing was read. */
+  /** The same trees, of which nothing was read. What is missing there is told to nobody, so no name is looked for that may be meant. */
   withoutReads(): Mounts {
-    return new Mounts(this.#mounts, this.#listed);
+    const mounts = new Mounts(this.#mounts, this.#listed);
+    mounts.#isSilent = true;
+    return mounts;
   }
 
   /** Whether a path may be that of a file; it is not looked at. */
@@ -201,7 +204,9 @@ export class Mounts {
   }
 
   /** A name in the same folder that may be meant, of files that count. */
-  #nearby(mount: Mount, folders: readonly string[], name: string): string {
+  #nearby(mount: Mount, folders: readonly string[], name: string): string | undefined {
+    // To list a folder and compare all its names, for each of thousands that are missing, takes minutes.
+    if (this.#isSilent) return undefined;
     const names = readdirSync([mount.hostPath, ...folders].join("/")).filter((one) =>
       this.counts({ mount, relative: [...folders, one].join("/") }),
     );
