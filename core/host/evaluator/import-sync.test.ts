@@ -146,6 +146,15 @@ test("importSync() at the top of a file gives one that needs nothing that runs",
   assert.is((await ask(flakeIn(`${folder}/flake`), "a")).value, 2);
 });
 
+test("importSync() imports nothing for a file of another source, such as the engine, that is made to call it", async () => {
+  const folder = flakeWith(
+    '{ get a() { return vmTest(Object.defineProperty({ description: "", machines: {}, script() {} }, "name", { get: importSync.bind(null, "./v.ts") }) as any).name; } }',
+    { "v.ts": "export default 1;\n" },
+    'import { vmTest } from "#floe/vm-test";',
+  );
+  assert.is((await errorOf(ask(flakeIn(`${folder}/flake`), "a"))).code, "source.foreign-caller");
+});
+
 test("a file that throws when it is imported throws the same each time", async () => {
   const folder = flakeWith(
     "{ get a() { return [1, 2].map(() => { try { return importSync('./bad.ts'); } catch (error) { return (error as any).message; } }); } }",

@@ -30,6 +30,7 @@ interface Agent {
   answer(exported: unknown, questionJson: string, expression: unknown): string;
   failed(error: unknown): string;
   refuseImport(specifier: string): never;
+  readonly ownFunction: unknown;
 }
 
 export interface AnswerOptions {
@@ -93,6 +94,7 @@ export class Evaluation {
       image: this.#image,
       hostCalls,
       refuseImport: (specifier) => this.#agent.refuseImport(`${specifier}`),
+      ownFunction: () => this.#agent.ownFunction,
     });
     this.#agent = (this.#image?.agent ?? loadAgent(this.#loader, engine)) as Agent;
     this.#agent.begin();

@@ -42,7 +42,16 @@ export interface LoaderOptions extends LoaderSources {
   readonly image?: EngineImage | undefined;
   /** Called for `import(…)`; throws an error of the realm. */
   readonly refuseImport: (specifier: string) => never;
+  /** The function of `inside/own-function.ts`, as the realm has it. */
+  readonly ownFunction: () => unknown;
 }
+
+/** Functions that take files beside the one that calls, by the parts of the engine that have them. Each source has its own. */
+const TAKE_FILES: Readonly<Record<string, readonly string[]>> = {
+  derivation: ["local", "localModules"],
+  flake: ["importLazily", "importSync"],
+  program: ["defineProgram"],
+};
 
 type Place = NonNullable<ErrorReport["at"]>;
 
@@ -86,7 +95,10 @@ export class Loader {
   #madeSome = false;
   #hasPreloaded = false;
   readonly #host: Module;
-  /** Parts of the engine that were imported, and those of them that nobody has taken yet. */
+  readonly #own: Module;
+  /** Parts of the engine as a source has them, by both. */
+  readonly #owned = new Map<string, { readonly part: Module; readonly module: Module }>();
+  /** Parts of the engine that were imported, by names and who imports, and those of them that nobody has taken yet. */
   readonly #imported = new Map<string, Imported>();
   #floors: Imported[] = [];
   #partNames: readonly string[] | undefined;
@@ -105,6 +117,13 @@ export class Loader {
         for (const [name, value] of Object.entries(options.hostCalls)) this.setExport(name, value);
       },
       { context: options.context, identifier: "floe:host" },
+    );
+    this.#own = new SyntheticModule(
+      ["ownFunction"],
+      function (this: SyntheticModule) {
+        this.setExport("ownFunction", options.ownFunction());
+      },
+      { context: options.context, identifier: "floe:own" },
     );
   }
 
@@ -414,7 +433,8 @@ export class Loader {
       });
     const { engine } = this.#sources;
     const type = attributes.type;
-    const known = type === undefined ? this.#imported.get(specifier) : undefined;
+    const imported = `${specifier} ${from.path}`;
+    const known = type === undefined ? this.#imported.get(imported) : undefined;
     if (known !== undefined) return known;
     if (type !== undefined && type !== "json") throw refuse(`the import type "${type}" is not known, expected "json"`);
     if (specifier === "floe:host" && importer.startsWith(`${this.#inside}/`)) return this.#host;
@@ -429,9 +449,10 @@ export class Loader {
         throw refuse("there is no such part of Floe", near ?? `The parts are ${parts.join(", ")}.`);
       }
       const path = floor === "vm-test" ? `${engine.path}/vm-tests/index.ts` : `${engine.path}/core/${floor}/index.ts`;
-      const module = this.#options.image?.part(floor) ?? this.#load(path, engine, place);
-      this.#imported.set(specifier, module);
-      this.#floors.push(module);
+      const part = this.#options.image?.part(floor) ?? this.#load(path, engine, place);
+      this.#floors.push(part);
+      const module = Object.hasOwn(TAKE_FILES, floor) ? this.#ownedPart(floor, moduleOf(part), from) : part;
+      this.#imported.set(imported, module);
       return module;
     }
     if (specifier === "node:crypto" && importer.startsWith(`${engine.path}/core/base/`))
@@ -450,13 +471,6 @@ export class Loader {
     const source = from === engine ? engine : from;
     if (this.#sources.mounts.find(target, source) !== source)
       throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
-    // Functions of configuration may be called by files of the engine, which then are the ones that ask.
-    if (
-      target.startsWith(`${engine.path}/core/host/`) &&
-      source === engine &&
-      !importer.startsWith(`${engine.path}/core/`)
-    )
-      throw refuse("what runs evaluations is no part of them");
     if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target))
       throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
     if (target.endsWith(".json") && type !== "json")
@@ -465,6 +479,21 @@ export class Loader {
     // Floe's own flake may reach its parts by their files.
     const name = /^\/core\/([^/]+)\/index\.ts$/.exec(target.slice(engine.path.length))?.[1];
     return (name === undefined ? undefined : this.#part(name)) ?? this.#load(target, source, place);
+  }
+
+  /** A part of the engine as a source has it. */
+  #ownedPart(name: string, part: Module, source: Mount): Module {
+    const key = `${name} ${source.path}`;
+    const known = this.#owned.get(key);
+    if (known?.part === part) return known.module;
+    const own = (TAKE_FILES[name] as readonly string[]).map(
+      (each) => `export const ${each} = ownFunction("${each}", part.${each}, ${JSON.stringify(source.path)});`,
+    );
+    const code = `import { ownFunction } from "own";\nimport * as part from "part";\nexport * from "part";\n${own.join("\n")}`;
+    const module = new SourceTextModule(code, { context: this.#options.context, identifier: `floe:${name}` });
+    module.linkRequests([this.#own, part]);
+    this.#owned.set(key, { part, module });
+    return module;
   }
 
   /** A part of the engine out of its bundle; `undefined` where there is none. */

@@ -159,6 +159,28 @@ export default defineFlake({ outputs: () => ({ get steal() { return [
     ],
   },
   {
+    name: "an input that gives out functions without a frame, which the flake calls unawares",
+    files: {
+      "secret.ts": "export const secret = 1;\n",
+      "flake.config.ts":
+        'import { defineFlake } from "#floe/flake";\n\nexport default defineFlake({ inputs: { evil: { url: "path:./input" } }, outputs({ inputs }) { const evil = inputs.evil as any; return { get a(): any { return evil.traps.map((trap: any) => { try { return Object.keys({ ...trap }.taken ?? {}); } catch (error) { return (error as any).code; } }); } }; } });\n',
+      "input/flake.config.ts": `import { local, localModules } from "#floe/derivation";
+import { defineFlake, importLazily, importSync } from "#floe/flake";
+import { defineProgram } from "#floe/program";
+
+const trap = (get: any) => Object.create(null, { taken: { enumerable: true, get } });
+export default defineFlake({ outputs: () => ({ traps: [
+  importSync.bind(null, "./secret.ts"),
+  importLazily.bind(null, { a: "./secret.ts" }),
+  local.bind(null, "./secret.ts"),
+  localModules.bind(null, { name: "x", provided: [] }),
+  defineProgram.bind(null, () => {}),
+].map(trap) }) });
+`,
+    },
+    value: Array.from({ length: 5 }, () => "source.foreign-caller"),
+  },
+  {
     name: "the border, by a getter that a file of the engine calls",
     head: 'import { importSync } from "#floe/flake";\nimport { vmTest } from "#floe/vm-test";',
     code: `(() => {
@@ -166,7 +188,7 @@ export default defineFlake({ outputs: () => ({ get steal() { return [
   Object.defineProperty(options, "name", { get: importSync.bind(null, "../core/host/evaluator/inside/module.ts") });
   try { return Object.keys(vmTest(options).name); } catch (error) { return (error as any).code; }
 })()`,
-    value: "evaluation.import-refused",
+    value: "source.foreign-caller",
   },
   frozen("Object.prototype", "(Object.prototype as any).polluted /*@*/= 1"),
   frozen("Object.prototype by __proto__", "({} as any).__proto__.polluted /*@*/= 1"),

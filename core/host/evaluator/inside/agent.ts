@@ -17,6 +17,7 @@ import { listPackages } from "./packages.ts";
 import { printValue } from "./print.ts";
 import { Converter } from "./to-json.ts";
 
+export { ownFunction } from "./own-function.ts";
 export { warmUp } from "./warm-up.ts";
 
 /** Must come before any code of a source runs. */
