@@ -133,6 +133,33 @@ test("lockInputs() records follows, drops empty ones, and warns of an override n
   assert.equal(warnings, ['The input "b" has no input "zz" to replace. Did you mean "z"?']);
 });
 
+test("lockInputs() warns of an override nobody asks for below an entry that stays, where its inputs are known", async () => {
+  const sources = { [git("b")]: { declared: { lib: { url: git("lib") } }, ownLock: ["lib"] } };
+  const first = await lockOnce({ a: { url: git("a") }, b: { url: git("b") } }, world(sources));
+  const asked: (readonly string[])[] = [];
+  const fetcher = {
+    ...world({}),
+    inputNames: async (_: LockedSource, names: readonly string[]) => {
+      asked.push(names);
+      return ["lib"];
+    },
+  };
+  const overriding = (name: string): DeclaredInputs => ({
+    a: { url: git("a") },
+    b: { url: git("b"), inputs: { [name]: { follows: "a" } } },
+  });
+  const warning = ['The input "b" has no input "liib" to replace. Did you mean "lib"?'];
+  const second = await lockOnce(overriding("liib"), fetcher, first.lock);
+  assert.equal(second.warnings, warning);
+  assert.equal((await lockOnce(overriding("liib"), fetcher, second.lock)).warnings, warning, "each time");
+  assert.equal((await lockOnce(overriding("lib"), fetcher, first.lock)).warnings, []);
+  const replaced = await lockOnce({ b: { url: git("b") } }, fetcher, first.lock, "none", { "b/liib/x": git("x") });
+  assert.equal(replaced.warnings, warning);
+  assert.equal(asked, [["liib"], ["liib"], ["lib"], ["liib"]]);
+  assert.equal(fetcher.fetched, [git("x")], "nothing more is fetched");
+  assert.equal((await lockOnce(overriding("liib"), world({}), first.lock)).warnings, [], "nothing is known");
+});
+
 test("lockInputs() records what is replaced at any depth, and that it no longer is", async () => {
   const fetcher = world({ [git("b")]: { declared: { c: { url: git("c") } }, ownLock: ["c"] } });
   const deep: DeclaredInputs = {

@@ -34,6 +34,11 @@ export interface InputFetcher {
    * @param isFlake `false` when it was declared to have no outputs.
    */
   fetch(reference: FlakeReference, parent: LockedSource | undefined, isFlake: boolean): Promise<FetchedInput>;
+  /**
+   * Names of the inputs that a locked flake has, as far as they are known without fetching it; all of them when one of those
+   * asked about is not among them. Absent where nothing is known.
+   */
+  inputNames?(locked: LockedSource, asked: readonly string[]): Promise<readonly string[] | undefined>;
 }
 
 /** Where an input, or what takes its place, is declared in the flake's own `flake.config.ts`; by the path of its names. */
@@ -193,6 +198,7 @@ class LockRun {
     let inputs: LockInputs;
     if (keeps) {
       locked = old.locked;
+      await this.#checkKept(old, overridden, path);
       inputs = await this.#keepInputs(old, path, overridden);
     } else {
       const isFlake = declaration.flake !== false;
@@ -278,11 +284,7 @@ class LockRun {
     { path, replaced }: Pick<Declarer, "path" | "replaced">,
   ): DeclaredInputs {
     const declared = fetched.declared ?? {};
-    for (const name of new Set([...overridden.keys()].map((key) => key.split("/")[0] as string))) {
-      if (Object.hasOwn(declared, name)) continue;
-      const hint = hintUnknown(name, Object.keys(declared));
-      this.warnings.push(`The input "${path.join("/")}" has no input "${name}" to replace. ${hint}`);
-    }
+    this.#warnUnknown(firstNames(overridden), Object.keys(declared), path);
     // Its own `follows` count from its own root and are resolved there.
     return Object.fromEntries(
       Object.entries(declared).filter(
@@ -290,6 +292,26 @@ class LockRun {
           follows === undefined && !fetched.ownLock.includes(name) && !replaced.has([...path, name].join("/")),
       ),
     );
+  }
+
+  /** What takes the place of inputs of an entry that stays is a new declaration, and as easily misspelt as one of a new entry. */
+  async #checkKept(
+    { inputs = {}, locked, flake }: LockNode,
+    overridden: ReadonlyMap<string, InputDeclaration>,
+    path: readonly string[],
+  ): Promise<void> {
+    const asked = firstNames(overridden).filter((name) => !Object.hasOwn(inputs, name));
+    if (asked.length === 0) return;
+    const names = flake === false ? [] : await this.#options.fetcher.inputNames?.(locked, asked);
+    if (names !== undefined) this.#warnUnknown(asked, names, path);
+  }
+
+  #warnUnknown(asked: readonly string[], known: readonly string[], path: readonly string[]): void {
+    for (const name of asked) {
+      if (known.includes(name)) continue;
+      const hint = hintUnknown(name, known);
+      this.warnings.push(`The input "${path.join("/")}" has no input "${name}" to replace. ${hint}`);
+    }
   }
 
   /**
@@ -390,6 +412,11 @@ function nodeName(path: readonly string[]): string {
 function override([name = "", ...below]: readonly string[], target: string): string {
   const inner = below.length === 1 ? `${asKey(below[0] ?? "")}: { follows: "${target}" }` : override(below, target);
   return `${asKey(name)}: { inputs: { ${inner} } }`;
+}
+
+/** Inputs of an input that something below, or they themselves, are replaced in. */
+function firstNames(overridden: ReadonlyMap<string, InputDeclaration>): string[] {
+  return [...new Set([...overridden.keys()].map((key) => key.split("/")[0] as string))];
 }
 
 /** Wait for all, so that nothing goes on behind an error; the first fault in order is thrown. */

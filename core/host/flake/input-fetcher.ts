@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { CodedError } from "../../base/index.ts";
 import {
   EMPTY_LOCK,
   type FetchedInput,
@@ -33,6 +34,27 @@ export function makeInputFetcher(
   const known = Object.values(lock.nodes).flatMap((node) => (isLockNode(node) ? [node.locked] : []));
   const fetched = new Map<string, Promise<FetchedSource>>();
   const inTurn = limitTo(EVALUATIONS);
+  /** What a source that is in the store says of its inputs. */
+  const describe = async (locked: LockedSource): Promise<FetchedInput> => {
+    const storePath = lockedStorePath(locked);
+    const directory = folderOf({ storePath, locked }, context);
+    if (!existsSync(`${directory}/${FLAKE_FILE_NAME}`)) return { locked, ownLock: [] };
+    const ownLock = readOwnLock(directory);
+    const flake = {
+      directory,
+      sourceDirectory: context.store.realPath(storePath),
+      lock: ownLock,
+      resolved: { inputs: {}, nodes: new Map() },
+      hostPath: (path: string) => context.store.realPath(path),
+    };
+    const question = { want: "inputs", candidates: [], attribute: "" } as const;
+    const result = await inTurn(() => evaluate({ ...run, flake, question }));
+    return {
+      locked,
+      declared: result.kind === "lock-needed" ? result.declared : {},
+      ownLock: Object.keys(rootOf(ownLock).inputs ?? {}),
+    };
+  };
   return {
     async fetch(reference, parent, isFlake): Promise<FetchedInput> {
       const key = reference.kind === "path" ? undefined : formatReference(reference);
@@ -41,27 +63,27 @@ export function makeInputFetcher(
         fetchReference(reference, baseOf(parent, flakeFolder, context), known, context);
       if (key !== undefined) fetched.set(key, fetching);
       const { locked } = await fetching;
-      if (!isFlake) return { locked, ownLock: [] };
+      return isFlake ? describe(locked) : { locked, ownLock: [] };
+    },
+    async inputNames(locked, asked) {
       const storePath = lockedStorePath(locked);
-      const directory = folderOf({ storePath, locked }, context);
-      if (!existsSync(`${directory}/${FLAKE_FILE_NAME}`)) return { locked, ownLock: [] };
-      const ownLock = existsSync(`${directory}/${LOCK_FILE_NAME}`) ? readLock(directory) : EMPTY_LOCK;
-      const flake = {
-        directory,
-        sourceDirectory: context.store.realPath(storePath),
-        lock: ownLock,
-        resolved: { inputs: {}, nodes: new Map() },
-        hostPath: (path: string) => context.store.realPath(path),
-      };
-      const question = { want: "inputs", candidates: [], attribute: "" } as const;
-      const result = await inTurn(() => evaluate({ ...run, flake, question }));
-      return {
-        locked,
-        declared: result.kind === "lock-needed" ? result.declared : {},
-        ownLock: Object.keys(rootOf(ownLock).inputs ?? {}),
-      };
+      if (!context.store.isValid(storePath)) return undefined;
+      try {
+        // Its lock is read at once, and its declaration by an evaluation.
+        const pinned = Object.keys(rootOf(readOwnLock(folderOf({ storePath, locked }, context))).inputs ?? {});
+        if (asked.every((name) => pinned.includes(name))) return pinned;
+        return Object.keys((await describe(locked)).declared ?? {});
+      } catch (error) {
+        // One that cannot be read is told to whoever needs more of it than a warning.
+        if (error instanceof CodedError) return undefined;
+        throw error;
+      }
     },
   };
+}
+
+function readOwnLock(directory: string): LockFile {
+  return existsSync(`${directory}/${LOCK_FILE_NAME}`) ? readLock(directory) : EMPTY_LOCK;
 }
 
 /** Run things, so many at the same time. */

@@ -229,6 +229,19 @@ test("an input that is a flake gives its outputs, with its inputs from its own l
     "{ name: inputs.app.name }",
   );
   assert.is((await (await open(following)).evaluate({ attribute: "name" })).value, "app with newer lib");
+  // What the locked input has is known by its lock in the store, and by its declaration.
+  const config = readFileSync(`${folder}/flake.config.ts`, "utf8");
+  const misspelt = `{ app: { url: "${app.url}", inputs: { liib: { follows: "app" } } } }`;
+  writeFiles(folder, { "flake.config.ts": config.replace(`{ app: "${app.url}" }`, misspelt) });
+  const warning = 'The input "app" has no input "liib" to replace. Did you mean "lib"?';
+  const notices: string[] = [];
+  await (await open(folder, { onNotice: (text) => notices.push(text) })).relock();
+  assert.equal(notices, [warning]);
+  notices.length = 0;
+  const replace = new Map([["app/liib", lib.url]]);
+  writeFiles(folder, { "flake.config.ts": config });
+  await (await open(folder, { replace, onNotice: (text) => notices.push(text) })).evaluate({ attribute: "name" });
+  assert.ok(notices.includes(warning), notices.join());
 });
 
 test("an error inside of an input has its place there", async () => {
