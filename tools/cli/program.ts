@@ -1,9 +1,10 @@
-import { buildApplication, type RouteMap, run, text_en } from "@stricli/core";
+import { ArgumentScannerError, buildApplication, type Command, type RouteMap, run, text_en } from "@stricli/core";
 import { CodedError } from "../../core/base/index.ts";
 import { type CliContext, makeContext } from "./context.ts";
 import { exitCodeOf, FAULT_EXIT_CODE, showError, USAGE_EXIT_CODE } from "./errors.ts";
 import { abortOnSignals } from "./interrupt.ts";
 import { didYouMean } from "./text.ts";
+import { showUsageError } from "./usage-errors.ts";
 
 /** A program made of commands. */
 export interface ProgramOptions {
@@ -36,7 +37,10 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
     localization: {
       text: {
         ...text_en,
-        exceptionWhileParsingArguments: shown,
+        exceptionWhileParsingArguments: (error) =>
+          error instanceof ArgumentScannerError
+            ? `${look.color ? "\x1b[0m" : ""}${showUsageError(error, look, commandOf(options))}`
+            : shown(error),
         exceptionWhileLoadingCommandFunction: shown,
         exceptionWhileRunningCommand: (error) => shown(context.signal.aborted ? context.signal.reason : error),
         commandErrorResult: shown,
@@ -46,6 +50,14 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   });
   await run(app, joinPairs(splitGluedFlags(options.arguments)), context);
   process.exitCode = exitCode(context);
+}
+
+/** The command that a command line names. */
+function commandOf({ routes, arguments: words }: ProgramOptions): Command<CliContext> | undefined {
+  let found: RouteMap<CliContext> | Command<CliContext> | undefined = routes;
+  for (const word of words)
+    if (found !== undefined && "getAllEntries" in found) found = found.getRoutingTargetForInput(word);
+  return found !== undefined && "usesFlag" in found ? found : undefined;
 }
 
 function unknownCommand(

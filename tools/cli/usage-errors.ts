@@ -1,10 +1,15 @@
-import { type ArgumentScannerError, formatMessageForArgumentScannerError } from "@stricli/core";
+import { type ArgumentScannerError, type Command, formatMessageForArgumentScannerError } from "@stricli/core";
 import { CodedError } from "../../core/base/index.ts";
+import type { CliContext } from "./context.ts";
 import { showError, type ShowErrorOptions } from "./errors.ts";
 import { didYouMean } from "./text.ts";
 
-/** A command line that does not fit the command, in the words of all other errors. */
-export function showUsageError(error: ArgumentScannerError, options: ShowErrorOptions): string {
+/** A command line that does not fit the command, in the words of all other errors; `command` says which flags there are. */
+export function showUsageError(
+  error: ArgumentScannerError,
+  options: ShowErrorOptions,
+  command?: Pick<Command<CliContext>, "usesFlag">,
+): string {
   let hint: string | undefined;
   let code = "cli.bad-arguments";
   const message = formatMessageForArgumentScannerError(error, {
@@ -26,8 +31,11 @@ export function showUsageError(error: ArgumentScannerError, options: ShowErrorOp
       `Cannot use "${input}" for "--${externalFlagName}": expected one of ${values.map((value) => `"${value}"`).join(", ")}`,
     UnsatisfiedFlagError: ({ externalFlagName }) =>
       `Cannot run the command: flag "--${externalFlagName}" needs a value`,
-    UnexpectedPositionalError: ({ expectedCount, input }) =>
-      `Cannot use "${input}": expected ${expectedCount === 0 ? "no argument" : `at most ${expectedCount} argument${expectedCount === 1 ? "" : "s"}`}`,
+    UnexpectedPositionalError: ({ expectedCount, input }) => {
+      const isFlake = /^[./~]|[#:]/.test(input) && command?.usesFlag("flake", "original") === true;
+      if (isFlake) hint = `The flake comes behind its flag: --flake ${input}`;
+      return `Cannot use "${input}": expected ${expectedCount === 0 ? "no argument" : `at most ${expectedCount} argument${expectedCount === 1 ? "" : "s"}`}`;
+    },
     UnsatisfiedPositionalError: ({ placeholder }) => `Cannot run the command: it needs an argument ${placeholder}`,
     UnexpectedFlagError: ({ externalFlagName, input }) =>
       `Cannot use "${input}": flag "--${externalFlagName}" takes one value only`,

@@ -59,6 +59,13 @@ test("option show tells value, definitions with places and priorities, and reade
   assert.match(stdout, new RegExp(`^Read by:\n  firewall at ${file}:`, "m"));
 });
 
+test("option show says where a flake belongs that comes behind the path", async () => {
+  const { code, stderr } = await floe("option", "show", "services.web.port", ".#box");
+  assert.is(code, 64);
+  assert.match(stderr, "hint: The flake comes behind its flag: --flake .#box");
+  assert.not.match((await floe("option", "show", "services.web.port", "more")).stderr, "--flake");
+});
+
 test("option show gives data, also for what lies inside a set of free names", async () => {
   const { stdout } = await floe("option", "show", "--json", 'services.web.hosts."a.b".root');
   const option = JSON.parse(stdout);
