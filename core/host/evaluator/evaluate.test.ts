@@ -86,6 +86,23 @@ test("evaluate() names what is near a missing attribute", async () => {
   assert.is((await ask(flakeIn(folder), "web")).attribute, "systems.web");
 });
 
+test("evaluate() names what is missing where another command has it, and how to write a formatter", async () => {
+  const shells = '{ devShells: { "x86_64-linux": { default: 1, web: 2 } } }';
+  const flake = flakeIn(makeFolder({ "flake.config.ts": flakeText(shells) }));
+  const hintOf = async (attribute: string) => (await errorOf(ask(flake, attribute))).hint;
+  const whole = "devShells.x86_64-linux";
+  assert.is(
+    await hintOf(""),
+    `There is ${whole}.default: use it with \`floe develop\`, or name it whole: .#${whole}.default`,
+  );
+  assert.is(
+    await hintOf("web"),
+    `There is ${whole}.web: use it with \`floe develop .#web\`, or name it whole: .#${whole}.web`,
+  );
+  assert.is(await hintOf("nothing"), "See all of them with: floe flake show");
+  assert.match((await hintOf("formatter.x86_64-linux")) ?? "", 'formatter: { "x86_64-linux": pkgs.NAME }');
+});
+
 test("evaluate() does not take what every object has for an output", async () => {
   const folder = makeFolder({ "flake.config.ts": flakeText("{ a: 1 }") });
   assert.is((await errorOf(ask(flakeIn(folder), "toString"))).code, "flake.attribute-missing");

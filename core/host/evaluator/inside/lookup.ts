@@ -1,5 +1,5 @@
 import { CodedError, nearNames, sortedText } from "../../../base/index.ts";
-import { findOutputKind, formatAttribute } from "../../../flake/index.ts";
+import { findOutputKind, formatAttribute, platformOf } from "../../../flake/index.ts";
 import type { AgentQuestion } from "../protocol.ts";
 
 export interface FoundAttribute {
@@ -57,8 +57,33 @@ function missing(outputs: object, candidates: readonly (readonly string[])[], at
           hint: `Did you mean "${first}"?`,
           details: [...new Set(near.map(formatAttribute))].slice(0, 5).map((name) => `near: ${name}`),
         }
-      : { hint: namesHint(outputs, candidates[0] ?? []) ?? "See all of them with: floe flake show" },
+      : {
+          hint:
+            elsewhere(outputs, candidates) ??
+            namesHint(outputs, candidates[0] ?? []) ??
+            "See all of them with: floe flake show",
+        },
   );
+}
+
+/** How to get at what an output has that was not looked at, and the line that makes a formatter. */
+function elsewhere(outputs: object, candidates: readonly (readonly string[])[]): string | undefined {
+  const [first = []] = candidates;
+  if (first[0] === "formatter" && first.length === 2)
+    return `Write in the outputs of flake.config.ts: formatter: { "${first[1]}": pkgs.NAME }, a package whose main program formats.`;
+  const platform = candidates.map(platformOf).find((name) => name !== undefined);
+  const name = candidates.at(-1) ?? [];
+  if (platform === undefined || name.length !== 1) return undefined;
+  const short = name[0] === "default" ? "" : ` .#${formatAttribute(name)}`;
+  for (const [output, command] of [
+    ["devShells", "floe develop"],
+    ["packages", "floe build"],
+  ] as const) {
+    const path = [output, platform, ...name];
+    if (candidates.some(([looked]) => looked === output) || walk(outputs, path) === undefined) continue;
+    return `There is ${formatAttribute(path)}: use it with \`${command}${short}\`, or name it whole: .#${formatAttribute(path)}`;
+  }
+  return undefined;
 }
 
 /** What there is in the one output that was looked at first, when its members have no platforms around them. */
