@@ -47,6 +47,10 @@ test("resolveRevision() says what is near, or there", async () => {
   assert.equal((await failure({ ref: "developp" })).code, "git.ref-missing");
   assert.match((await failure({ ref: "developp" })).hint, '"develop"');
   assert.match((await failure({ ref: "other" })).hint, "main, develop");
+  assert.is(
+    (await failure({ ref: "2.0" })).hint,
+    "Its branches are: main, develop; its tags: name-2.0.0, v1.10.2, v1.4.0, nightly, 1.11.0-rc.1.",
+  );
   assert.is((await failure({ semver: "^7" })).code, "git.no-version");
   assert.match((await failure({ semver: "^7" })).hint, "2.0.0, 1.11.0-rc.1");
   assert.is((await failure({ semver: "one" })).code, "git.no-version");

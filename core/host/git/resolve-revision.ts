@@ -35,7 +35,7 @@ export async function resolveRevision(
     hint:
       near[0] !== undefined
         ? `Did you mean "${near[0]}"?`
-        : `Its branches are: ${branches(remote).join(", ") || "none"}.`,
+        : `Its branches are: ${branches(remote).join(", ") || "none"}${tagsNear(ref, remote)}.`,
   });
 }
 
@@ -90,6 +90,18 @@ function branches({ refs }: RemoteRefs): string[] {
     .filter((ref) => ref.startsWith("refs/heads/"))
     .map((ref) => ref.slice("refs/heads/".length))
     .slice(0, 10);
+}
+
+/** A few tags: those that have the name in them or are in it, then the newest by their numbers. */
+function tagsNear(name: string, { refs }: RemoteRefs): string {
+  const tags = [...refs.keys()].flatMap((ref) => /^refs\/tags\/(.*(?<!\^\{\}))$/.exec(ref)?.[1] ?? []);
+  const wanted = name.replace(/^refs\/(?:heads|tags)\//, "").replace(/^v(?=\d)/, "");
+  const isNear = (tag: string): boolean => tag.includes(wanted) || wanted.includes(tag.replace(/^v(?=\d)/, ""));
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  const sorted = tags.sort((a, b) => Number(isNear(b)) - Number(isNear(a)) || compare(b, a));
+  return sorted.length === 0
+    ? ""
+    : `; its tags: ${sorted.slice(0, 5).join(", ")}${sorted.length > 5 ? " and more" : ""}`;
 }
 
 function shortNames({ refs }: RemoteRefs): string[] {
