@@ -130,7 +130,9 @@ async function fetchRevision(
   }
   checkMayFetch(url, shown, context);
   context.onNotice?.(`Fetching ${shown} at ${rev.slice(0, 7)}`);
-  const { storePath, narHash, lastModified } = await addCommit(pinned, context);
+  const { storePath, narHash, lastModified } = await addCommit(pinned, context).catch((error: unknown) => {
+    throw reference.rev === undefined ? error : withoutUpdate(error);
+  });
   const locked = { ...pinned, narHash, lastModified };
   context.memory?.keep(locked);
   return { storePath, locked };
@@ -276,6 +278,14 @@ function placeOf(locked: LockedSource): string {
   if (locked.type === "path") return locked.path;
   const url = withoutCredentials(locked.url);
   return locked.type === "git" ? `${url} at ${locked.rev}` : url;
+}
+
+/** A revision that a reference names is what an update would ask for again. */
+function withoutUpdate(error: unknown): unknown {
+  if (!(error instanceof CodedError) || error.code !== "git.rev-missing") return error;
+  const { code, message, details, cause } = error;
+  const hint = "Correct the revision behind ?rev=, or leave it out for the newest one.";
+  return new CodedError(code, message, { hint, details, cause });
 }
 
 async function addCommit(

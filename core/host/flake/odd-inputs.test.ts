@@ -4,7 +4,7 @@ import { readFileSync, renameSync, rmSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { LockFile, LockNode } from "../../flake/index.ts";
-import { writeFiles } from "../evaluator/testing.ts";
+import { errorOf, writeFiles } from "../evaluator/testing.ts";
 import { serveRepositories, temporaryFolder, TestRepository, type TestServer } from "../git/testing.ts";
 import { openLocalStore, type LocalStore } from "../local-store/index.ts";
 import { openFlake } from "./open-flake.ts";
@@ -129,8 +129,13 @@ test("a branch that was rewritten: what is locked needs no server, and its loss 
   assert.is(await textOf(folder), "1");
   const elsewhere = openLocalStore({ root: temporaryFolder() });
   try {
-    const code = await codeOf((await open(folder, elsewhere)).evaluate({ attribute: "path" }));
-    assert.is(code, "git.rev-missing");
+    const error = await errorOf((await open(folder, elsewhere)).evaluate({ attribute: "path" }));
+    assert.is(error.code, "git.rev-missing");
+    assert.match(error.hint ?? "", "floe flake update");
+    // What the reference says an update would ask for again.
+    const named = await errorOf((await open(flake(`git+${server.url}forced?rev=${"0".repeat(40)}`))).relock());
+    assert.is(named.code, "git.rev-missing");
+    assert.is(named.hint, "Correct the revision behind ?rev=, or leave it out for the newest one.");
   } finally {
     elsewhere.close();
   }
