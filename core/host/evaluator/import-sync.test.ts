@@ -10,7 +10,7 @@ import type { Question } from "./locked-flake.ts";
 import { readModuleCache } from "./read-module-cache.ts";
 import { Records } from "./record.ts";
 import { Spares } from "./spares.ts";
-import { ask, errorOf, flakeIn, flakeText, makeFolder } from "./testing.ts";
+import { ask, errorOf, flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
 import { watchedFlake } from "./testing-early-start.ts";
 
 const IMPORTS = 'import { importLazily, importSync } from "#floe/flake";';
@@ -35,6 +35,23 @@ test("importSync() gives what a file exports, from beside the file that calls", 
     'import { deep } from "./deep/index.ts";',
   );
   assert.equal((await ask(flakeIn(`${folder}/flake`), "a")).value, { default: 2, one: 1 });
+});
+
+test("a name without an ending is answered with the file that it may mean", async () => {
+  const folder = flakeWith("{}", {
+    "dir/index.ts": "export default 1;\n",
+    "both/index.ts": "export default 1;\n",
+    "both.ts": "export default 2;\n",
+  });
+  const hintOf = async (specifier: string): Promise<string | undefined> => {
+    const text = flakeText(`{ get a() { return importSync("${specifier}"); } }`, IMPORTS);
+    writeFiles(`${folder}/flake`, { "flake.config.ts": text });
+    return (await errorOf(ask(flakeIn(`${folder}/flake`), "a"))).hint;
+  };
+  assert.is(await hintOf("./dir"), 'Write: "./dir/index.ts"');
+  assert.is(await hintOf("./dir/"), 'Write: "./dir/index.ts"');
+  assert.is(await hintOf("./both"), 'Write: "./both.ts"');
+  assert.is(await hintOf("./gone"), 'Write: "./gone.ts"');
 });
 
 for (const name of ["a (b.ts", "(b).ts", "100%41.ts", "a%2Fb.ts", "a\nb.ts", "a:1:2.ts", "ü b.ts"])

@@ -472,7 +472,10 @@ export class Loader {
     if (this.#sources.mounts.find(target, source) !== source)
       throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
     if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target))
-      throw refuse("the name has no ending of a module, expected .ts, .js or .json", `Write: "${specifier}.ts"`);
+      throw refuse(
+        "the name has no ending of a module, expected .ts, .js or .json",
+        `Write: "${this.#withEnding(specifier, target, source)}"`,
+      );
     if (target.endsWith(".json") && type !== "json")
       throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
     if (source !== engine) return this.#load(target, source, place);
@@ -494,6 +497,20 @@ export class Loader {
     module.linkRequests([this.#own, part]);
     this.#owned.set(key, { part, module });
     return module;
+  }
+
+  /** What is meant by a name without an ending: a file of that name, or the one that a folder of that name begins with. */
+  #withEnding(specifier: string, target: string, source: Mount | undefined): string {
+    const ending = [".ts", "/index.ts", ".js", "/index.js"].find((each) => {
+      try {
+        this.#sources.mounts.locate(trimmed(target) + each, source);
+        return true;
+      } catch (error) {
+        if (error instanceof SourceRefused) return false;
+        throw error;
+      }
+    });
+    return trimmed(specifier) + (ending ?? ".ts");
   }
 
   /** A part of the engine out of its bundle; `undefined` where there is none. */
@@ -651,6 +668,10 @@ function movedUp({ at, ...report }: ErrorReport, before: number, text: string): 
   const last = lines.at(-1) as string;
   const column = last.length + 1;
   return { ...report, at: { ...at, line: lines.length, column }, details: [last, `${" ".repeat(column - 1)}^`] };
+}
+
+function trimmed(path: string): string {
+  return path.replace(/\/+$/, "");
 }
 
 function tooDeep(identifier: string): LoadError {
