@@ -64,7 +64,7 @@ function withPurity(report: ErrorReport): ErrorReport {
     return {
       ...report,
       code: "evaluation.impure",
-      message: `Cannot use "${missing}" in an evaluation: ${OUTSIDE[missing]} is out of reach there`,
+      message: `Cannot use "${missing}" in an evaluation: it has no access to ${OUTSIDE[missing]}`,
       hint: "A result may depend on the locked sources only; do this in a derivation, or give it as an input.",
     };
   }
