@@ -3,9 +3,12 @@ import { type Definition, type Report, isWarning, memberOf, partOf, withValue } 
 import { type OptionGroup, type OptionType, mergeDefinitions, mergeEqual } from "./option-type.ts";
 import { frozenCopy, holdsItself, isPlainObject } from "./value.ts";
 
+/** The name of a type with declared options. */
+export const SUBMODULE = "a submodule";
+
 /** A list: definitions are concatenated in order. */
 export function listType(element: OptionType, nonEmpty = false): OptionType {
-  const name = `${nonEmpty ? "non-empty list" : "list"} of ${element.name}`;
+  const name = `${nonEmpty ? "non-empty list" : "list"} of ${many(element)}`;
   return {
     name,
     mismatch: (value) => (Array.isArray(value) && !(nonEmpty && value.length === 0) ? undefined : `a ${name}`),
@@ -27,7 +30,7 @@ export function listType(element: OptionType, nonEmpty = false): OptionType {
 
 /** An attribute set with free names: the definitions of each name are merged by themselves. */
 export function attrsType(element: OptionType, placeholder = "name"): OptionType {
-  const name = `attribute set of ${element.name}`;
+  const name = `attribute set of ${many(element)}`;
   return {
     name,
     mismatch: (value) => (isPlainObject(value) ? undefined : `an ${name}`),
@@ -55,6 +58,10 @@ export function attrsType(element: OptionType, placeholder = "name"): OptionType
       ? {}
       : { inner: { ...element.inner, suffix: `.<${placeholder}>${element.inner.suffix}` } }),
   };
+}
+
+function many({ name }: OptionType): string {
+  return name === SUBMODULE ? "submodules" : name;
 }
 
 function mergeByName(

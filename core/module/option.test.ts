@@ -350,7 +350,7 @@ test("documentOptions() shows what options say about themselves, and leaves out 
     markdown,
     '## `web.name`\n\n- Type: text\n- Default: `the host\'s name`\n- Example: `"web"`\n- See also: `web.hosts`\n- Declared by: `web.ts`\n',
   );
-  assert.match(markdown, "## `web.hosts`\n\nHosts by `name`.\n\n- Type: attribute set of submodule\n");
+  assert.match(markdown, "## `web.hosts`\n\nHosts by `name`.\n\n- Type: attribute set of submodules\n");
 });
 
 test("splitOptionPath() is the inverse of how paths are shown", () => {

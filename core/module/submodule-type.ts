@@ -1,5 +1,5 @@
 import type { Diagnostic } from "../base/index.ts";
-import { attrsType, showMember } from "./collection-types.ts";
+import { attrsType, showMember, SUBMODULE } from "./collection-types.ts";
 import {
   type Definition,
   type Report,
@@ -50,7 +50,7 @@ export interface SubmoduleExtras {
 export function submoduleType(options: OptionGroup, { rules = [], freeform }: SubmoduleExtras = {}): OptionType {
   const free = freeform === undefined ? undefined : attrsType(freeform);
   return {
-    name: "submodule",
+    name: SUBMODULE,
     mismatch: (value) => (isPlainObject(value) ? undefined : "an attribute set with the declared options"),
     merge: (path, all, report) => {
       const definitions = all.map(asWritten);
