@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { CodedError } from "../../base/index.ts";
+import { LOCK_FILE_NAME } from "../../flake/index.ts";
 import { FLAKE_FILE_NAME, type FlakeLocation } from "../evaluator/index.ts";
 import { findCheckoutRoot, readCheckout } from "../git/checkout.ts";
 import { filesWithoutTypes } from "./own-files.ts";
@@ -8,7 +9,7 @@ import { readLock } from "./read-lock.ts";
 
 /** A flake in a folder of this machine. */
 export interface FoundFlake extends FlakeLocation {
-  /** Files that count although git does not know them yet, relative to the source. */
+  /** Files that count although git does not know them yet, relative to the source; without the lock, which Floe itself writes. */
   readonly untracked: readonly string[];
 }
 
@@ -47,7 +48,9 @@ export async function findFlake(path: string, cwd: string, meanwhile?: () => voi
   const listing = readCheckout(checkoutRoot);
   meanwhile?.();
   const { files, untracked } = await listing;
-  return { directory, sourceDirectory: checkoutRoot, files, lock, untracked };
+  const lockFile = relative(checkoutRoot, join(directory, LOCK_FILE_NAME));
+  const told = untracked.filter((file) => file !== lockFile);
+  return { directory, sourceDirectory: checkoutRoot, files, lock, untracked: told };
 }
 
 function walkUp(folder: string, checkoutRoot: string | undefined): string | undefined {

@@ -306,13 +306,15 @@ test("untracked files count, with one notice that names them", async () => {
   source
     .write({ "flake.config.ts": configText("{}", "{ x }").replace("export", 'import { x } from "./x.ts";\nexport') })
     .commit();
-  source.write({ "x.ts": "export const x = 1;\n" });
+  // The lock of the flake is Floe's own; one of another flake is a file like others.
+  const lock = '{ "version": 1, "root": "root", "nodes": { "root": {} } }\n';
+  source.write({ "x.ts": "export const x = 1;\n", "lock.json": lock, "other/lock.json": lock });
   const opened = await open(source.folder);
   assert.is((await opened.evaluate({ attribute: "x" })).value, 1);
   await opened.evaluate({ attribute: "x" });
   assert.equal(
     notices.filter((text) => text.includes("does not track")),
-    ["Files that git does not track yet count, too: x.ts"],
+    ["Files that git does not track yet count, too: other/lock.json, x.ts"],
   );
 });
 
