@@ -43,15 +43,23 @@ export function describeCycle(history: readonly Change[]): CodedError {
     return `"${reads.path}" is read by module "${module.key}" (${showPlace(module.at)}), which defines "${defines.path}" (${showPlace(at)})`;
   });
   const first = circle[0]?.run.definitions.get(circle[0].defines)?.[0]?.at;
-  return new CodedError(
-    "module.unsettled",
-    `Cannot settle the configuration: ${lines.length === 0 ? [...changing].map(({ path }) => path).join(", ") : lines.join("; ")}; each change starts the next one without end`,
-    {
-      hint: "Let one of these rules decide by an option that the others do not change, or set the option with force(…).",
-      at: first,
-      details: lines,
-    },
-  );
+  return new CodedError("module.unsettled", `Cannot settle the configuration: ${summary(circle, [...changing])}`, {
+    hint: "Let one of these rules decide by an option that the others do not change, or set the option with force(…).",
+    at: first,
+    details: lines,
+  });
+}
+
+/** One line; the steps stand below it, with their places. */
+function summary([first, ...others]: readonly Step[], changing: readonly OptionNode[]): string {
+  if (first === undefined) {
+    const names = changing.slice(0, 3).map(({ path }) => `"${path}"`);
+    return `${names.join(", ")}${changing.length > 3 ? ` and ${changing.length - 3} more` : ""} never settle`;
+  }
+  const begins = `"${first.reads.path}" never settles: module "${first.module.key}" reads it and defines`;
+  return others.length === 0
+    ? `${begins} it anew each time`
+    : `${begins} "${first.defines.path}", which leads back to it`;
 }
 
 /** The shortest circle, by breadth-first search from each option in turn. */

@@ -219,11 +219,9 @@ test("module.unsettled: shows the circle of options and rules with places", () =
   );
   const error = failure(() => read([webModule, grow, feed]));
   assert.is(error.code, "module.unsettled");
-  assert.match(
-    error.message,
-    /"web\.hosts" is read by module "grow".*defines "web\.port" \(.*evaluate\.test\.ts:\d+:\d+\)/,
-  );
-  assert.match(error.message, /"web\.port" is read by module "feed".*defines "web\.hosts"/);
+  const steps = error.details?.join("\n") ?? "";
+  assert.match(steps, /"web\.hosts" is read by module "grow".*defines "web\.port" \(.*evaluate\.test\.ts:\d+:\d+\)/);
+  assert.match(steps, /"web\.port" is read by module "feed".*defines "web\.hosts"/);
 });
 
 test("module.unsettled: two rules that each wait for the other's absence", () => {
