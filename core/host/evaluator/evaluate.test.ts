@@ -135,6 +135,8 @@ test("evaluate() shows an error of the engine at the line of its caller", async 
 for (const [name, text, line, column, expected] of [
   ["a slip in the types", "const a = 1;\nlet b: = 3;\n", 2, 8, "let b: = 3;"],
   ["a name declared twice", "const a = 1;\nconst a = 2;\n", 2, 7, "const a = 2;"],
+  ["an end that comes too early", "const a = 1;\nexport default (", 2, 17, "export default ("],
+  ["a brace that stays open", "export default {\n  a: 1,\n\n", 2, 8, "  a: 1,"],
   ["an enum", "const a = 1;\n  enum X { A }\n", 2, 3, "  enum X { A }"],
   ["a missing export", 'import {\n  nothing } from "./empty.ts";\n', 2, 3, '  nothing } from "./empty.ts";'],
 ] as const) {

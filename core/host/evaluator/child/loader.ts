@@ -590,9 +590,12 @@ export class Loader {
       const excerpt = /^:(\d+)\n([\s\S]*?)\n\n/.exec(stack);
       const lines = excerpt?.[2]?.split("\n") ?? [];
       const caret = lines.findIndex((line) => /^\s*\^+$/.test(line));
-      const source = caret > 0 ? (lines[caret - 1] as string) : undefined;
-      const line = Number(excerpt?.[1] ?? 1);
-      const column = caret > 0 ? (lines[caret] as string).indexOf("^") + 1 : 1;
+      const told = Number(excerpt?.[1] ?? 1);
+      const end = caret < 0 && excerpt !== null ? endOf(text) : undefined;
+      const isAtEnd = end !== undefined && told >= end.line;
+      const source = isAtEnd ? end.source : caret > 0 ? (lines[caret - 1] as string) : undefined;
+      const line = isAtEnd ? end.line : told;
+      const column = isAtEnd ? end.column : caret > 0 ? (lines[caret] as string).indexOf("^") + 1 : 1;
       throw new LoadError({
         code: "evaluation.syntax",
         message: `Cannot load "${identifier}": ${message}`,
@@ -668,6 +671,13 @@ function movedUp({ at, ...report }: ErrorReport, before: number, text: string): 
   const last = lines.at(-1) as string;
   const column = last.length + 1;
   return { ...report, at: { ...at, line: lines.length, column }, details: [last, `${" ".repeat(column - 1)}^`] };
+}
+
+/** Behind the last thing that a text says: where something is missing that its end came before. */
+function endOf(text: string): { line: number; column: number; source: string } {
+  const lines = text.trimEnd().split("\n");
+  const source = lines.at(-1) as string;
+  return { line: lines.length, column: source.length + 1, source };
 }
 
 function trimmed(path: string): string {
