@@ -21,9 +21,17 @@ export interface OptionDocumentation {
   readonly declaredAt: SourceLocation | undefined;
 }
 
-/** Documentation of all options that modules declare, in the order of paths, without evaluating any configuration. */
-export function documentOptions(modules: readonly Module[]): OptionDocumentation[] {
-  const list = collectModules({ modules, at: undefined });
+/**
+ * Documentation of all options that modules declare, in the order of paths, without evaluating any configuration.
+ *
+ * @param disabledModules Modules that take no part, by value or by key, as `evaluateModules` takes them. Default none.
+ * @throws {CodedError} those of `collectModules`
+ */
+export function documentOptions(
+  modules: readonly Module[],
+  disabledModules: readonly (Module | string)[] = [],
+): OptionDocumentation[] {
+  const list = collectModules({ modules, disabledModules, at: undefined });
   return documentNodes(optionsOf(makeOptionTree(list.modules, () => {})));
 }
 

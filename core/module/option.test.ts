@@ -315,6 +315,14 @@ test("option.deferredModule() collects configurations for elsewhere", () => {
   assert.match(wrong.at?.file ?? "", /option\.test\.ts$/);
 });
 
+test("documentOptions() leaves out modules that take no part", () => {
+  const modules = ["web", "mail"].map((path) => defineModule(declare(path, { on: option.bool() })));
+  assert.equal(
+    documentOptions(modules, ["mail"]).map(({ path }) => path),
+    ["web.on"],
+  );
+});
+
 test("documentOptions() shows what options say about themselves, and leaves out what is not for users", () => {
   const docs = documentOptions([
     defineModule(

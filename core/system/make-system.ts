@@ -7,8 +7,10 @@ import {
   type EvaluatedModules,
   type Module,
   type ModuleArguments,
+  type OptionDocumentation,
   defaults,
   defineModule,
+  documentOptions,
   evaluateModules,
   withPriority,
 } from "../module/index.ts";
@@ -67,6 +69,8 @@ export interface System {
   readonly initrd: string;
   readonly kernelParams: readonly string[];
   readonly evaluated: EvaluatedModules;
+  /** What its modules say of their options; holds whether or not the configuration can be evaluated. */
+  readonly documentation: () => readonly OptionDocumentation[];
   /** Variants of the system by name, each a system of its own. */
   readonly specialisations: Readonly<Record<string, System>>;
   toString(): string;
@@ -88,9 +92,15 @@ function makeVariant<Pkgs extends SystemPackages>(
 ): System {
   const { name, pkgs, disabledModules } = options;
   const own: readonly Defs[] = Array.isArray(options.config) ? options.config : [options.config as Defs];
+  const modules = once(() => [
+    systemModule,
+    specialisationModule,
+    nameModule(name, variant, pkgs.platform),
+    ...options.modules,
+  ]);
   const evaluated = once(() =>
     evaluateModules({
-      modules: [systemModule, specialisationModule, nameModule(name, variant, pkgs.platform), ...options.modules],
+      modules: modules(),
       config: own,
       at,
       ...(disabledModules === undefined ? {} : { disabledModules }),
@@ -103,8 +113,8 @@ function makeVariant<Pkgs extends SystemPackages>(
         // A variant of a variant would never end, since each inherits those of its parent.
         const none: Defs = { specialisation: withPriority(0, {}) };
         const inherited = [...(inheritParent ? own : []), none];
-        const modules = [...options.modules, ...configuration];
-        return [inner, makeVariant({ ...options, modules, config: inherited }, at, inner)];
+        const extended = [...options.modules, ...configuration];
+        return [inner, makeVariant({ ...options, modules: extended, config: inherited }, at, inner)];
       }),
     ),
   );
@@ -141,6 +151,7 @@ function makeVariant<Pkgs extends SystemPackages>(
     get evaluated() {
       return evaluated();
     },
+    documentation: () => documentOptions(modules(), disabledModules),
     get specialisations() {
       return specialisations();
     },

@@ -39,6 +39,12 @@ export function showError(thrown: unknown, options: ShowErrorOptions): string {
   return lines.join("\n");
 }
 
+/** Place and message of an error in one line, without colours. */
+export function showErrorLine(thrown: unknown, cwd: string): string {
+  const [line = ""] = showError(thrown, { cwd, color: false }).split("\n");
+  return line.replace("error: ", "");
+}
+
 /** Whether an error is one for people. A story loads a copy of core/base of its own, so the class cannot tell. */
 export function isCodedError(error: unknown): error is CodedError {
   return error instanceof Error && error.name === "CodedError" && "code" in error && typeof error.code === "string";

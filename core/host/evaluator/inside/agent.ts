@@ -128,8 +128,8 @@ function answerWant(
     case "packages":
       return { attribute: [], value: listPackages(outputs, candidates) };
     case "options": {
-      const { path, value } = findSystem(outputs, question);
-      return { attribute: path, value: listOptions(path, value) };
+      const found = findSystem(outputs, question);
+      return { attribute: found.path, ...listOptions(found) };
     }
     default: {
       const { path, value } =

@@ -17,7 +17,15 @@ export interface GraphEdge {
 
 /** `floe option graph`: which module gives what to whom, and who reads it. */
 export default async function graph(this: CliContext, flags: GraphFlags, ...modules: string[]): Promise<void> {
-  const { options, answer } = await listOptions(this, flags);
+  const { options, fault, isModules, answer } = await listOptions(this, flags);
+  if (fault !== undefined) throw fault;
+  if (isModules) {
+    throw new CodedError(
+      "option.no-configuration",
+      `Cannot show who gives what to whom in "${flags.flake}": found modules, expected a system`,
+      { hint: "Name a system that is made of them: --flake .#NAME" },
+    );
+  }
   const edges = graphOf(options);
   const names = namesOf(options, edges);
   const unknown = modules.find((module) => !names.includes(module));

@@ -18,7 +18,8 @@ const flags = {
     parse: String,
     default: ".",
     placeholder: "SYSTEM",
-    brief: "The system: .#NAME, or a flake whose default or only system is meant",
+    brief:
+      "The system: .#NAME, or a flake whose default or only system is meant, or whose modules where it has no system",
   },
   ...lockFlags,
   ...storeFlags,
@@ -40,7 +41,12 @@ export const optionCommands = buildRouteMap<string, CliContext>({
           },
         },
       },
-      docs: { brief: "Search the options of a system" },
+      docs: {
+        brief: "Search the options of a system",
+        fullDescription:
+          "Finds options also where the configuration cannot be evaluated, and in flakes that give out modules alone: " +
+          "modules say what there is. An error of the configuration is then a warning. Ends with 1 when nothing is found.",
+      },
     }),
     show: buildCommand<OptionFlags, [string], CliContext>({
       loader: async () => (await import("./show.ts")).default,
@@ -54,7 +60,9 @@ export const optionCommands = buildRouteMap<string, CliContext>({
       docs: {
         brief: "Show what an option is, its value, who set it and who reads it",
         fullDescription:
-          "Lists every definition with its place and priority (force is 50, plain 100, defaults 1000); those marked with * made the value.",
+          "Lists every definition with its place and priority (force is 50, plain 100, defaults 1000); those marked with * made the value.\n" +
+          "Where the configuration cannot be evaluated, prints what modules declare, and ends with the error and its exit code: " +
+          "there is no value. For a flake that gives out modules alone there is none either, which is no error.",
       },
     }),
     graph: buildCommand<GraphFlags, string[], CliContext>({

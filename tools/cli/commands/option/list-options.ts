@@ -1,11 +1,12 @@
 import { CodedError, type SourceLocation } from "../../../../core/base/index.ts";
 import type { CliContext } from "../../context.ts";
+import { showErrorLine } from "../../errors.ts";
 import { parseInstallable } from "../../installable.ts";
 import { rememberAnswer } from "../../remember-answer.ts";
 import { openForCommand } from "../flake/open.ts";
 import type { OptionFlags } from "./index.ts";
 
-/** An option of a system; places are on this machine. */
+/** An option of a system or of modules; places are on this machine. */
 export interface ShownOption {
   readonly path: string;
   readonly type: string;
@@ -17,6 +18,7 @@ export interface ShownOption {
   readonly declaredBy: string;
   readonly declaredAt?: SourceLocation;
   readonly value?: unknown;
+  /** Absent for options inside others, and for all of them where no configuration was evaluated. */
   readonly definitions?: readonly ShownDefinition[];
   readonly readers?: readonly { readonly module: string; readonly at?: SourceLocation }[];
 }
@@ -31,13 +33,17 @@ export interface ShownDefinition {
 
 export interface ListedOptions {
   readonly options: readonly ShownOption[];
+  /** Why the system has no values: there is then what its modules declare. */
+  readonly fault?: CodedError | undefined;
+  /** Whether there is no system but modules, which have no values. */
+  readonly isModules: boolean;
   /** The key that a definition is written at, from the place of the call that defines. */
   readonly keyAt: (at: SourceLocation, path: string) => SourceLocation;
   /** Print what was asked for of them. */
   readonly answer: (text: string) => Promise<void>;
 }
 
-/** All options of the system that is meant: evaluated, or from the record of an evaluation. */
+/** All options of the system or the modules that are meant: evaluated, or from the record of an evaluation. */
 export async function listOptions(context: CliContext, flags: OptionFlags): Promise<ListedOptions> {
   const installable = parseInstallable(flags.flake);
   if (installable.kind !== "flake") {
@@ -53,14 +59,26 @@ export async function listOptions(context: CliContext, flags: OptionFlags): Prom
   const { attribute } = installable;
   const result = await opened.flake.evaluate({ attribute, want: "options", kinds: ["systems"] });
   const { flake } = opened;
+  const options = onHostPlaces(result.value, result.onHost) as readonly ShownOption[];
+  const fault = result.faults[0]?.error;
   return {
-    options: onHostPlaces(result.value, result.onHost) as readonly ShownOption[],
+    options,
+    fault,
+    isModules: fault === undefined && options.every(({ definitions }) => definitions === undefined),
     keyAt: result.keyAt,
     async answer(text) {
       context.process.stdout.write(text);
-      await rememberAnswer(context, { text, watched: [() => flake.watched(result)] });
+      // What cannot be evaluated is not answered in full, and has to be told each time.
+      if (fault === undefined) await rememberAnswer(context, { text, watched: [() => flake.watched(result)] });
     },
   };
+}
+
+/** Tell people why options come without values. */
+export function sayDeclaredOnly(context: CliContext, fault: CodedError): void {
+  context.say(
+    `warning: Options are as declared, since the system cannot be evaluated: ${showErrorLine(fault, context.cwd)}`,
+  );
 }
 
 /** Places of an evaluation are the same on every machine; people want those on theirs. */

@@ -141,6 +141,85 @@ test("option commands want a system", async () => {
   assert.match((await floe("option", "show", "a", "--flake", path)).stderr, "[option.not-a-flake]");
 });
 
+/** A flake with a machine of one module; `rule` is what the module does, `outputs` what else the flake gives out. */
+function machineFlake(
+  rule: string,
+  outputs = "systems: { box: machine }",
+): { readonly cwd: string; readonly file: string } {
+  const cwd = temporaryDirectory();
+  const file = join(cwd, "flake.config.ts");
+  writeFileSync(
+    file,
+    `import { defineFlake } from "#floe/flake";
+import { declare, defineModule, option } from "#floe/module";
+import { makeSystem } from "#floe/system";
+
+const web = defineModule(
+  declare("services.web", { port: option.port({ default: 80, description: "The port it listens on." }) }),
+  ({ cfg, define }) => { ${rule} },
+);
+const off = defineModule(declare("services.off", { enable: option.bool() }));
+const machine = makeSystem({
+  name: "box", pkgs: { coreutils: "none" }, modules: [web, off], disabledModules: ["services.off"], config: {},
+});
+export default defineFlake({ outputs: () => ({ ${outputs} }) });
+`,
+  );
+  return { cwd, file };
+}
+
+test("option search and show tell what modules declare where the configuration cannot be evaluated", async () => {
+  const { cwd, file } = machineFlake("throw new Error(`a slip at ${cfg.port}`);");
+  const run = (...words: string[]) => runFloe([...words, "--store", store], { cwd, env });
+  const found = await run("option", "search", "listens");
+  assert.is(found.code, 0, found.stderr);
+  assert.is(found.stdout, "services.web.port: a whole number from 0 to 65535\n  The port it listens on.\n");
+  assert.match(
+    found.stderr,
+    /^warning: .* cannot be evaluated: flake\.config\.ts:7:.*a slip at 80 \[module\.rule-failed\]/m,
+  );
+  for (let time = 0; time < 2; time++) {
+    const { code, stdout, stderr } = await run("option", "show", "services.web.port");
+    assert.is(code, 1);
+    assert.match(stdout, /^Type: a whole number from 0 to 65535$/m);
+    assert.match(stdout, /^Default: 80$/m);
+    assert.match(stdout, /^Value: none \(flake\.config\.ts:7:\d+: .*a slip at 80 \[module\.rule-failed\]\)$/m);
+    assert.match(stdout, `Declared by: services.web at ${file}:6:3`);
+    assert.match(stderr, /^flake\.config\.ts:7:\d+: error: .*a slip at 80/m);
+  }
+  const data = await run("option", "show", "services.web.port", "--json");
+  assert.is(data.code, 1);
+  assert.is(JSON.parse(data.stdout).default, "80");
+  assert.not("value" in JSON.parse(data.stdout));
+  assert.match((await run("option", "show", "services.web")).stdout, "services.web.port: a whole number");
+  const near = await run("option", "show", "services.web.prot");
+  assert.match(near.stderr, /a slip at 80[\s\S]*Did you mean "services\.web\.port"\?/);
+  // A module that is disabled declares nothing.
+  assert.is((await run("option", "search", "services.off")).code, 1);
+  assert.match((await run("option", "graph")).stderr, "[module.rule-failed]");
+});
+
+test("option search and show take a flake that gives out modules alone", async () => {
+  for (const outputs of ["modules: [web, off]", "modules: { default: web, more: [web, off] }"]) {
+    const { cwd, file } = machineFlake("", outputs);
+    const run = (...words: string[]) => runFloe([...words, "--store", store], { cwd, env });
+    const found = await run("option", "search", "services", "--json");
+    assert.is(found.code, 0, found.stderr);
+    assert.equal(
+      JSON.parse(found.stdout).map(({ path }: { path: string }) => path),
+      ["services.off.enable", "services.web.port"],
+    );
+    const { code, stdout, stderr } = await run("option", "show", "services.web.port");
+    assert.is(code, 0, stderr);
+    assert.match(stdout, "Value: none (modules have none)\nDefault: 80\n");
+    assert.match(stdout, `Declared by: services.web at ${file}:6:3`);
+    assert.match((await run("option", "graph")).stderr, "[option.no-configuration]");
+  }
+  const { cwd } = machineFlake("", "modules: { default: web, off }");
+  const one = await runFloe(["option", "search", ".", "--flake", ".#modules.off", "--store", store], { cwd, env });
+  assert.is(one.stdout, "services.off.enable: true or false\n");
+});
+
 test("search finds packages by name and description, and is not stopped by a broken one", async () => {
   const { stdout, stderr } = await floe("search", "tidy", "things", "--json");
   assert.equal(JSON.parse(stdout || stderr), {

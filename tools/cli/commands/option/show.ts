@@ -1,18 +1,27 @@
 import { CodedError, nearNames, type SourceLocation } from "../../../../core/base/index.ts";
 import type { CliContext } from "../../context.ts";
+import { showErrorLine } from "../../errors.ts";
 import { jsonText, textOfLines } from "../../text.ts";
 import type { OptionFlags } from "./index.ts";
-import { listOptions, type ShownDefinition, type ShownOption } from "./list-options.ts";
+import { listOptions, sayDeclaredOnly, type ShownDefinition, type ShownOption } from "./list-options.ts";
 
 /** `floe option show`: one option whole, or what a group of options has. */
 export default async function show(this: CliContext, flags: OptionFlags, path: string): Promise<void> {
-  const { options, answer, keyAt } = await listOptions(this, flags);
+  const { options, fault, isModules, answer, keyAt } = await listOptions(this, flags);
   const found = findOption(options, path);
   const option = found?.definitions === undefined ? found : { ...found, definitions: found.definitions.map(atKey) };
-  if (option !== undefined) return answer(flags.json ? jsonText(option) : textOfLines(linesOf(option)));
   const group = options.filter((each) => each.path.startsWith(`${path}.`));
-  if (group.length === 0) throw unknown(path, options);
-  await answer(flags.json ? jsonText(group) : textOfLines(group.map((each) => `${each.path}: ${each.type}`)));
+  if (option !== undefined) {
+    const none = fault === undefined ? (isModules ? "modules have none" : undefined) : showErrorLine(fault, this.cwd);
+    await answer(flags.json ? jsonText(option) : textOfLines(linesOf(option, none)));
+  } else if (group.length > 0) {
+    await answer(flags.json ? jsonText(group) : textOfLines(group.map((each) => `${each.path}: ${each.type}`)));
+  } else {
+    if (fault !== undefined) sayDeclaredOnly(this, fault);
+    throw unknown(path, options);
+  }
+  // What modules declare is told by now; the value, which was asked for as well, is not there.
+  if (fault !== undefined) throw fault;
 
   function atKey(definition: ShownDefinition): ShownDefinition {
     return definition.at === undefined ? definition : { ...definition, at: keyAt(definition.at, path) };
@@ -59,14 +68,15 @@ function stands(declared: string, path: string): boolean {
   );
 }
 
-function linesOf(option: ShownOption): string[] {
+/** @param none Why it has no value, where that is not for the configuration to say. */
+function linesOf(option: ShownOption, none: string | undefined): string[] {
   const { path, type, description, example, related, readOnly, declaredBy, declaredAt, definitions, readers } = option;
   return [
     path,
     ...(description === undefined ? [] : [`  ${description}`]),
     "",
     `Type: ${type}${readOnly ? ", set once" : ""}`,
-    ...("value" in option ? [`Value: ${data(option.value)}`] : definitions === undefined ? [] : ["Value: none"]),
+    ...valueLines(option, none),
     `Default: ${option.default ?? "none"}`,
     ...(example === undefined ? [] : [`Example: ${example}`]),
     ...(related.length === 0 ? [] : [`See also: ${related.join(", ")}`]),
@@ -79,6 +89,12 @@ function linesOf(option: ShownOption): string[] {
           readers.map(({ module, at }) => `  ${module}${placed(at)}`),
         )),
   ];
+}
+
+function valueLines(option: ShownOption, none: string | undefined): string[] {
+  if ("value" in option) return [`Value: ${data(option.value)}`];
+  if (none !== undefined) return [`Value: none (${none})`];
+  return option.definitions === undefined ? [] : ["Value: none"];
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -98,7 +98,8 @@ export class Session {
   async options(system: string): Promise<readonly OptionPlace[]> {
     const flake = await this.#open();
     const asked = await flake.evaluate({ attribute: system, want: "options", kinds: ["systems"] });
-    const { value, onHost, keyAt } = asked;
+    const { value, onHost, keyAt, faults } = asked;
+    if (faults[0] !== undefined) throw faults[0].error;
     return (value as unknown as readonly OptionPlace[]).map((option) => ({ ...option, onHost, keyAt }));
   }
 
