@@ -1,5 +1,6 @@
 export * from "./attribute.ts";
 export * from "./define-flake.ts";
+export * from "./doc-comments.ts";
 export * from "./flake-settings.ts";
 export * from "./import-sync.ts";
 export * from "./inspect-output.ts";

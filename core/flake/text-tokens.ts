@@ -17,3 +17,10 @@ export function placeAt(text: string, offset: number): TextPlace {
   const lines = text.slice(0, offset).split("\n");
   return { line: lines.length, column: (lines.at(-1) as string).length + 1 };
 }
+
+/** Where a place lies in a text; `undefined` behind its end. */
+export function offsetOf(text: string, { line, column }: TextPlace): number | undefined {
+  const lines = text.split("\n");
+  if (line > lines.length) return undefined;
+  return lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0) + column - 1;
+}

@@ -80,4 +80,21 @@ test("refinePlaces() leaves what is about no option, places of the engine, and f
   assert.equal(refinePlaces(unnamed, places), unnamed);
 });
 
+test("tellPlaces() reads doc comments of the sources, but not of the engine", () => {
+  const declared = `declare("web", {\n  /** Run it. */\n  enable: option.bool(),\n});\n`;
+  const folder = makeFolder({ "flake.config.ts": declared, "core/a.ts": declared });
+  const { commentOn } = tellPlaces(
+    new Places([
+      { path: ENGINE_PLACE, hostPath: folder, name: "Floe", folders: ["core"] },
+      { path: FLAKE_PLACE, hostPath: folder, name: "the flake" },
+    ]),
+  );
+  const at = { file: FILE, line: 1, column: 1 };
+  assert.is(commentOn(at, ["enable"]), "Run it.");
+  assert.is(commentOn({ ...at, file: `${folder}/flake.config.ts` }, ["enable"]), "Run it.");
+  assert.is(commentOn(at, ["port"]), undefined);
+  for (const file of [`${ENGINE_PLACE}/core/a.ts`, `${FLAKE_PLACE}/gone.ts`, "/elsewhere/a.ts"])
+    assert.is(commentOn({ ...at, file }, ["enable"]), undefined, file);
+});
+
 test.run();

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { SourceLocation } from "../../base/index.ts";
-import { locateDefinition } from "../../flake/index.ts";
+import { type DocComments, findDocComments, keyOfPath, locateDefinition } from "../../flake/index.ts";
 import type { Places } from "./places.ts";
 import type { ErrorReport } from "./protocol.ts";
 
@@ -22,7 +22,7 @@ export class KeyPlaces {
 
   /** @param about A text that names the option in quotes; of several the first that is found counts. */
   move(at: SourceLocation, about: string): SourceLocation {
-    const text = this.#textOf(at.file);
+    const text = this.textOf(at.file);
     if (text === undefined) return at;
     for (const path of optionsIn(about)) {
       const found = locateDefinition(text, at, path);
@@ -39,7 +39,8 @@ export class KeyPlaces {
     });
   }
 
-  #textOf(file: string): string | undefined {
+  /** A file of the sources, the engine's left out; read once. */
+  textOf(file: string): string | undefined {
     const places = this.#places;
     if (!this.#texts.has(file))
       this.#texts.set(file, places.has(file) && !places.isEngine(file) ? tryRead(places.fileOnHost(file)) : undefined);
@@ -68,17 +69,36 @@ export interface ToldPlaces {
   readonly onKeys: (text: string) => string;
   /** The place of a definition of the option at a path, on this machine already, moved to its key. */
   readonly keyAt: (at: SourceLocation, path: string) => SourceLocation;
+  /**
+   * The doc comment above the key at a path of keys in the call at a place, such as that of an option where it is declared. An evaluation
+   * never sees a comment, so nothing it gives depends on one.
+   */
+  readonly commentOn: (at: SourceLocation, keys: readonly string[]) => string | undefined;
 }
 
 export function tellPlaces(places: Places): ToldPlaces {
+  const texts = new KeyPlaces(places);
+  const calls = new Map<string, DocComments>();
+  const inside = (file: string): string | undefined => (places.has(file) ? file : places.inside(file));
   return {
     onHost: (text) => places.onHost(text),
     onKeys: (text) => places.onHost(new KeyPlaces(places).moveAll(text)),
     keyAt(at, path) {
-      const file = places.has(at.file) ? at.file : places.inside(at.file);
+      const file = inside(at.file);
       return file === undefined
         ? at
         : { ...new KeyPlaces(places).move({ ...at, file }, `option "${path}"`), file: at.file };
+    },
+    commentOn({ file, line, column }, keys) {
+      const call = `${file}:${line}:${column}`;
+      let comments = calls.get(call);
+      if (comments === undefined) {
+        const place = inside(file);
+        const text = place === undefined ? undefined : texts.textOf(place);
+        comments = text === undefined ? new Map<string, string>() : findDocComments(text, { line, column });
+        calls.set(call, comments);
+      }
+      return comments.get(keyOfPath(keys));
     },
   };
 }

@@ -44,6 +44,7 @@ export const optionCommands = buildRouteMap<string, CliContext>({
       docs: {
         brief: "Search the options of a system",
         fullDescription:
+          "Without a description the doc comment above an option counts. " +
           "Finds options also where the configuration cannot be evaluated, and in flakes that give out modules alone: " +
           "modules say what there is. An error of the configuration is then a warning. Ends with 1 when nothing is found.",
       },

@@ -3,6 +3,7 @@ import type { CliContext } from "../../context.ts";
 import { showErrorLine } from "../../errors.ts";
 import { parseInstallable } from "../../installable.ts";
 import { rememberAnswer } from "../../remember-answer.ts";
+import { plainText } from "../../text.ts";
 import { openForCommand } from "../flake/open.ts";
 import type { OptionFlags } from "./index.ts";
 
@@ -59,7 +60,8 @@ export async function listOptions(context: CliContext, flags: OptionFlags): Prom
   const { attribute } = installable;
   const result = await opened.flake.evaluate({ attribute, want: "options", kinds: ["systems"] });
   const { flake } = opened;
-  const options = onHostPlaces(result.value, result.onHost) as readonly ShownOption[];
+  const listed = onHostPlaces(result.value, result.onHost) as readonly ShownOption[];
+  const options = listed.map((option) => withComment(option, result.commentOn));
   const fault = result.faults[0]?.error;
   return {
     options,
@@ -72,6 +74,27 @@ export async function listOptions(context: CliContext, flags: OptionFlags): Prom
       if (fault === undefined) await rememberAnswer(context, { text, watched: [() => flake.watched(result)] });
     },
   };
+}
+
+/** With the doc comment of an option that has no other description. */
+function withComment(
+  option: ShownOption,
+  commentOn: (at: SourceLocation, keys: readonly string[]) => string | undefined,
+): ShownOption {
+  const { path, description, declaredBy, declaredAt, type, ...rest } = option;
+  if (description !== undefined || declaredAt === undefined) return option;
+  const below = path.startsWith(`${declaredBy}.`) ? path.slice(declaredBy.length + 1) : path;
+  // Free names and elements of lists are written nowhere.
+  const keys = namesOf(below).filter((name) => name !== "<name>" && name !== "*");
+  const comment = commentOn(declaredAt, keys);
+  return comment === undefined
+    ? option
+    : { path, type, description: plainText(comment), ...rest, declaredBy, declaredAt };
+}
+
+/** The parts of a path. */
+export function namesOf(path: string): string[] {
+  return (path.match(/"[^"]*"|[^.]+/g) ?? []).map((name) => name.replace(/^"(.*)"$/, "$1"));
 }
 
 /** Tell people why options come without values. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -218,6 +218,46 @@ test("option search and show take a flake that gives out modules alone", async (
   const { cwd } = machineFlake("", "modules: { default: web, off }");
   const one = await runFloe(["option", "search", ".", "--flake", ".#modules.off", "--store", store], { cwd, env });
   assert.is(one.stdout, "services.off.enable: true or false\n");
+});
+
+test("option show and search take doc comments for options without a description", async () => {
+  const { cwd, file } = machineFlake("");
+  const text = readFileSync(file, "utf8").replace(
+    'description: "The port it listens on." }) }',
+    `}),
+      /**
+       * Sites by name, each
+       * with {@link web | its} folder.
+       *
+       * More of it.
+       */
+      sites: option.attrsOf(option.submodule({
+        /** The folder that is served. */
+        root: option.str(),
+        /** Not this. */
+        index: option.str({ description: "But this." }),
+      })),
+    }`,
+  );
+  const run = (...words: string[]) => runFloe([...words, "--store", store], { cwd, env });
+  for (const outputs of ["systems: { box: machine }", "modules: [web]"]) {
+    writeFileSync(file, text.replace("systems: { box: machine }", outputs));
+    const { stdout } = await run("option", "search", "services", "folder|this", "--json");
+    assert.equal(
+      JSON.parse(stdout).map(({ path, description }: { path: string; description: string }) => [path, description]),
+      [
+        ["services.web.sites", "Sites by name, each with its folder."],
+        ["services.web.sites.<name>.index", "But this."],
+        ["services.web.sites.<name>.root", "The folder that is served."],
+      ],
+    );
+    const shown = await run("option", "show", "services.web.sites.blog.root");
+    assert.match(shown.stdout, "services.web.sites.<name>.root\n  The folder that is served.\n");
+    const bare = await run("option", "show", "services.web.port");
+    assert.match(bare.stdout, "services.web.port\n\nType: ");
+  }
+  writeFileSync(file, text.replace("The folder that", "The directory that"));
+  assert.match((await run("option", "show", "services.web.sites.x.root")).stdout, "  The directory that is served.\n");
 });
 
 test("search finds packages by name and description, and is not stopped by a broken one", async () => {

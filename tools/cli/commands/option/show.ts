@@ -3,7 +3,7 @@ import type { CliContext } from "../../context.ts";
 import { showErrorLine } from "../../errors.ts";
 import { jsonText, textOfLines } from "../../text.ts";
 import type { OptionFlags } from "./index.ts";
-import { listOptions, sayDeclaredOnly, type ShownDefinition, type ShownOption } from "./list-options.ts";
+import { listOptions, namesOf, sayDeclaredOnly, type ShownDefinition, type ShownOption } from "./list-options.ts";
 
 /** `floe option show`: one option whole, or what a group of options has. */
 export default async function show(this: CliContext, flags: OptionFlags, path: string): Promise<void> {
@@ -52,10 +52,6 @@ function dig(value: unknown, names: readonly string[]): unknown {
         : undefined,
     value,
   );
-}
-
-function namesOf(path: string): string[] {
-  return (path.match(/"[^"]*"|[^.]+/g) ?? []).map((name) => name.replace(/^"(.*)"$/, "$1"));
 }
 
 /** Whether a path with free names in it stands for another one: `hosts.<name>.root` for `hosts.localhost.root`. */
