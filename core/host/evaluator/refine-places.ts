@@ -77,24 +77,22 @@ export interface ToldPlaces {
 }
 
 export function tellPlaces(places: Places): ToldPlaces {
-  const texts = new KeyPlaces(places);
+  const keyPlaces = new KeyPlaces(places);
   const calls = new Map<string, DocComments>();
   const inside = (file: string): string | undefined => (places.has(file) ? file : places.inside(file));
   return {
     onHost: (text) => places.onHost(text),
-    onKeys: (text) => places.onHost(new KeyPlaces(places).moveAll(text)),
+    onKeys: (text) => places.onHost(keyPlaces.moveAll(text)),
     keyAt(at, path) {
       const file = inside(at.file);
-      return file === undefined
-        ? at
-        : { ...new KeyPlaces(places).move({ ...at, file }, `option "${path}"`), file: at.file };
+      return file === undefined ? at : { ...keyPlaces.move({ ...at, file }, `option "${path}"`), file: at.file };
     },
     commentOn({ file, line, column }, keys) {
       const call = `${file}:${line}:${column}`;
       let comments = calls.get(call);
       if (comments === undefined) {
         const place = inside(file);
-        const text = place === undefined ? undefined : texts.textOf(place);
+        const text = place === undefined ? undefined : keyPlaces.textOf(place);
         comments = text === undefined ? new Map<string, string>() : findDocComments(text, { line, column });
         calls.set(call, comments);
       }
