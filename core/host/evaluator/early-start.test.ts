@@ -8,14 +8,13 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findProgram } from "../process/find-program.ts";
 import { EarlyStart } from "./early-start.ts";
 import type { RunningEvaluation } from "./spawn-evaluation.ts";
 import { makeFolder } from "./testing.ts";
-import { watchedFlake } from "./testing-early-start.ts";
+import { beginReady, watchedFlake } from "./testing-early-start.ts";
 
 async function makeWorld() {
   const { folder, make, askWith } = watchedFlake();
@@ -166,10 +165,7 @@ test("EarlyStart leaves a process by what is said for the first time, and for a 
     const [name] = readdirSync(`${folder}/questions`) as [string];
     const leavesAnother = async (minutesAgo: number): Promise<boolean> => {
       const early = make();
-      while (early.begin()?.isSpare !== true) {
-        early.end();
-        await sleep(50);
-      }
+      await beginReady(early);
       const then = new Date(Date.now() - minutesAgo * 60_000);
       utimesSync(`${folder}/questions/${name}`, then, then);
       early.end({ first: 0, again: 600 });

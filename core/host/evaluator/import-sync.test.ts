@@ -1,17 +1,14 @@
 /** Files that are loaded while code of the flake runs: where they are found, what is told of them, and what answers depend on. */
 import { writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { attributeCandidates } from "../../flake/index.ts";
-import { findProgram } from "../process/find-program.ts";
-import { isBundleCurrent } from "./engine.ts";
 import type { Question } from "./locked-flake.ts";
 import { readModuleCache } from "./read-module-cache.ts";
 import { Records } from "./record.ts";
 import { Spares } from "./spares.ts";
 import { ask, errorOf, flakeIn, flakeText, makeFolder, writeFiles } from "./testing.ts";
-import { watchedFlake } from "./testing-early-start.ts";
+import { beginReady, canStandReady, watchedFlake } from "./testing-early-start.ts";
 
 const IMPORTS = 'import { importLazily, importSync } from "#floe/flake";';
 const lazy = (files: string): string => `importLazily<any>(${files})`;
@@ -241,11 +238,7 @@ test("a file that is expected and cannot be loaded any more is no fault before i
   assert.is((await ask(flake, "a.one", { records })).value, 7);
 });
 
-const canStandReady = findProgram("bwrap") !== undefined && isBundleCurrent();
-if (!canStandReady)
-  console.log("skipped: no process can stand ready without bubblewrap and a bundle as new as its sources");
-
-(canStandReady ? test : test.skip)(
+(canStandReady() ? test : test.skip)(
   "a process that stands ready sees each edit of a file that is imported while it runs",
   async () => {
     const { folder, make, askWith } = watchedFlake(600);
@@ -257,10 +250,7 @@ if (!canStandReady)
     for (let value = 1; value <= 4; value++) {
       writeFileSync(`${folder}/flake/a.ts`, `export const a: number = ${value};\n`);
       const early = make();
-      while (value > 1 && early.begin()?.isSpare !== true) {
-        early.end();
-        await sleep(50);
-      }
+      if (value > 1) await beginReady(early);
       assert.is(await askWith(early, "a", { records }), value);
       assert.is(early.taken?.isSpare ?? false, value > 1);
       early.leave();

@@ -1,16 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isBundleCurrent } from "./engine.ts";
-import { findProgram } from "../process/find-program.ts";
 import type { AgentQuestion, StrippedChanges } from "./protocol.ts";
 import { questionKey, readModuleCache } from "./read-module-cache.ts";
 import { Records } from "./record.ts";
 import { Spares } from "./spares.ts";
 import { ModuleCache } from "./module-cache.ts";
 import { ask, flakeIn, flakeText, makeFolder } from "./testing.ts";
-import { watchedFlake } from "./testing-early-start.ts";
+import { beginReady, canStandReady, watchedFlake } from "./testing-early-start.ts";
 
 test("evaluate() keeps modules without types, and takes a changed file anew", async () => {
   const folder = makeFolder({
@@ -114,11 +112,7 @@ class RecordsThatTell extends Records {
   }
 }
 
-const canStandReady = findProgram("bwrap") !== undefined && isBundleCurrent();
-if (!canStandReady)
-  console.log("skipped: no process can stand ready without bubblewrap and a bundle as new as its sources");
-
-(canStandReady ? test : test.skip)(
+(canStandReady() ? test : test.skip)(
   "evaluate() goes on keeping a module that had no types to lose, asked of a process that stands ready",
   async () => {
     const { folder, make, askWith } = watchedFlake(600);
@@ -131,10 +125,7 @@ if (!canStandReady)
         `import { b } from "./b.ts";\nexport const a: number = b * 0 + ${value};\n`,
       );
       const early = make();
-      while (value > 1 && early.begin()?.isSpare !== true) {
-        early.end();
-        await sleep(50);
-      }
+      if (value > 1) await beginReady(early);
       assert.is(await askWith(early, "a", { records }), value);
       assert.is(early.taken?.isSpare ?? false, value > 1);
       early.leave();

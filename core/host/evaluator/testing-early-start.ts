@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { findProgram } from "../process/find-program.ts";
 import { EarlyStart, type Launch, offerEarlyStart } from "./early-start.ts";
+import { isBundleCurrent } from "./engine.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
 import type { Stays } from "./limits.ts";
 import type { EvaluationProcess, RunningEvaluation } from "./spawn-evaluation.ts";
@@ -27,6 +30,21 @@ export class WatchedStart extends EarlyStart {
     const own = this.#staysSeconds;
     super.keep(asked, question, own === undefined ? stays : { first: own, again: own });
   }
+}
+
+/** For tests: begin with a process that stands ready, which the command before has left and which may take a moment to get there. */
+export async function beginReady(early: EarlyStart): Promise<void> {
+  while (early.begin()?.isSpare !== true) {
+    early.end();
+    await sleep(50);
+  }
+}
+
+/** For tests: whether processes can stand ready here; says so where not. */
+export function canStandReady(): boolean {
+  const can = findProgram("bwrap") !== undefined && isBundleCurrent();
+  if (!can) console.log("skipped: no process can stand ready without bubblewrap and a bundle as new as its sources");
+  return can;
 }
 
 /** For tests: a flake with the outputs `a` (1, of a file of its own) and `b`, asked by one command again and again. */
