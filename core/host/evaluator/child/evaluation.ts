@@ -16,7 +16,9 @@ import {
 import { type KeptModules, questionKey } from "../read-module-cache.ts";
 import { compileAhead, forgetAsUsual, keepLearnt } from "./compile-ahead.ts";
 import { EngineImage } from "./engine-image.ts";
-import { LoadError, Loader, MAX_MODULE_BYTES, type StrippedModules } from "./loader.ts";
+import { LoadError } from "./load-error.ts";
+import { Loader, MAX_MODULE_BYTES } from "./loader.ts";
+import type { StrippedModules } from "./module-code.ts";
 import { Mounts, SourceRefused } from "./mounts.ts";
 import { guardCalls, makeHostCalls, makeRealm } from "./realm.ts";
 import { makeStripTypes, type StripTypes } from "./strip-types.ts";
@@ -141,7 +143,7 @@ export class Evaluation {
     this.#trees = new Trees(this.#mounts);
     this.#later.clear();
     this.#hasMissed = false;
-    this.#loader.renew({ mounts: this.#mounts, engine: engineOf(question), stripped: this.#stripped });
+    this.#loader.renew({ mounts: this.#mounts, engine: engineOf(question) });
     return true;
   }
 

@@ -19,10 +19,9 @@ function run(body: string, files: Readonly<Record<string, string>>): unknown {
     const sources = () => ({
       mounts: new Mounts([engine, { path: "/@flake", hostPath: folder, name: "flake" }]),
       engine,
-      stripped: { known: {}, made: {} },
     });
     const refuse = () => { throw new Error("not needed"); };
-    const options = { context: createContext(), hostCalls: {}, stripTypes: refuse, refuseImport: refuse, ownFunction: refuse };
+    const options = { context: createContext(), hostCalls: {}, stripped: { known: {}, made: {} }, stripTypes: refuse, refuseImport: refuse, ownFunction: refuse };
     const loader = new Loader({ ...options, ...sources() });
     const valueOf = (name) => loader.run(loader.load("/@flake/" + name)).namespace.default;
     const write = (name, text) => writeFileSync(folder + "/" + name, text);

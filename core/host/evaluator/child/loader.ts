@@ -2,44 +2,23 @@ import { isUtf8 } from "node:buffer";
 import { readdirSync } from "node:fs";
 import { type Context, SourceTextModule, SyntheticModule, type Module } from "node:vm";
 import { didYouMean } from "../../../base/index.ts";
-import { EXPRESSION_OUTPUTS, EXPRESSION_PLACE } from "../inside/expression-place.ts";
-import type { ErrorReport, Expression, FileRead, Mount, StrippedCode } from "../protocol.ts";
-import type { EngineImage } from "./engine-image.ts";
+import { EXPRESSION_PLACE } from "../inside/expression-place.ts";
+import type { Expression, FileRead, Mount } from "../protocol.ts";
+import { expressionModule, movedUp } from "./expression-module.ts";
+import { findImport, findText, LoadError, type Place, tooDeep } from "./load-error.ts";
+import { codeOfJson, ModuleCode, type ModuleCodeOptions, stripWith } from "./module-code.ts";
 import { type Located, type Mounts, SourceRefused } from "./mounts.ts";
-import type { StripTypes } from "./strip-types.ts";
-
-/** A module that cannot be loaded, with the place in the importing or faulty file. */
-export class LoadError extends Error {
-  readonly report: ErrorReport;
-
-  constructor(report: Omit<ErrorReport, "name" | "stack">) {
-    super(report.message);
-    this.report = { name: "CodedError", stack: "", ...report };
-  }
-}
-
-/** Code of modules without their types, by their places. Stripping is most of what loading costs. */
-export interface StrippedModules {
-  /** Of earlier evaluations. */
-  readonly known: StrippedCode;
-  /** Of this process. */
-  readonly made: Record<string, StrippedCode[string]>;
-}
 
 /** What modules are loaded from. */
 export interface LoaderSources {
   readonly mounts: Mounts;
   /** Folder that holds `core`. */
   readonly engine: Mount;
-  readonly stripped: StrippedModules;
 }
 
-export interface LoaderOptions extends LoaderSources {
+export interface LoaderOptions extends LoaderSources, ModuleCodeOptions {
   readonly context: Context;
   readonly hostCalls: Readonly<Record<string, unknown>>;
-  readonly stripTypes: StripTypes;
-  /** Absent where the engine is loaded from its sources. */
-  readonly image?: EngineImage | undefined;
   /** Called for `import(…)`; throws an error of the realm. */
   readonly refuseImport: (specifier: string) => never;
   /** The function of `inside/own-function.ts`, as the realm has it. */
@@ -53,19 +32,8 @@ const TAKE_FILES: Readonly<Record<string, readonly string[]>> = {
   program: ["defineProgram"],
 };
 
-type Place = NonNullable<ErrorReport["at"]>;
-
 /** Largest module, in bytes: types of larger ones would take longer to strip than an evaluation may last. */
 export const MAX_MODULE_BYTES = 4 * 1024 * 1024;
-
-/**
- * What a text needs that is JavaScript as it stands and yet means something else as TypeScript: `f<T>(x)` compares in the one and calls
- * in the other. All other syntax of types is none in JavaScript, so a text without this that compiles has no types to take away.
- */
-const MAY_HAVE_TYPE_ARGUMENTS = /<(?!=)/;
-
-/** What helps who wrote what nobody can read. */
-const SYNTAX_HINT = "A bracket, quote or comma is missing or too many, there or shortly before.";
 
 /** A module that is made from a text. */
 interface Loaded {
@@ -87,6 +55,7 @@ type Imported = Loaded | Module;
 /** Loads modules of the evaluation: from sources, as text, each once. */
 export class Loader {
   readonly #options: LoaderOptions;
+  readonly #code: ModuleCode;
   #sources: LoaderSources;
   readonly #loaded = new Map<string, Loaded>();
   /** Loaded before, and to be used again where it is still the same. */
@@ -102,12 +71,12 @@ export class Loader {
   readonly #imported = new Map<string, Imported>();
   #floors: Imported[] = [];
   #partNames: readonly string[] | undefined;
-  #ofBundle: Readonly<Record<string, string>> | undefined;
   readonly #inside: string;
   readonly #refuseImport: (specifier: string) => never;
 
   constructor(options: LoaderOptions) {
     this.#options = options;
+    this.#code = new ModuleCode(options);
     this.#refuseImport = (specifier) => options.refuseImport(specifier);
     this.#sources = options;
     this.#inside = `${options.engine.path}/core/host/evaluator/inside`;
@@ -173,7 +142,7 @@ export class Loader {
     const { text, before } = expressionModule(expression);
     let code: string;
     try {
-      code = this.#stripTypes(EXPRESSION_PLACE, text);
+      code = stripWith(this.#options.stripTypes, EXPRESSION_PLACE, text);
     } catch (error) {
       throw error instanceof LoadError ? new LoadError(movedUp(error.report, before, expression.text)) : error;
     }
@@ -402,9 +371,7 @@ export class Loader {
         at: { file: identifier, ...findText(text, /\ufffd/) },
       });
     }
-    const { code, module } = identifier.endsWith(".json")
-      ? this.#makeOfJson(identifier, text)
-      : this.#compile(identifier, text, file.sha256);
+    const { code, module } = this.#compile(identifier, text, file.sha256);
     return { text, code, file, module, imports: [] };
   }
 
@@ -468,20 +435,19 @@ export class Loader {
       );
     }
     const target = resolve(importer, specifier);
-    const source = from === engine ? engine : from;
-    if (this.#sources.mounts.find(target, source) !== source)
-      throw refuse(`it leaves the source "${source.path}"`, "Files of another source are reached through inputs.");
+    if (this.#sources.mounts.find(target, from) !== from)
+      throw refuse(`it leaves the source "${from.path}"`, "Files of another source are reached through inputs.");
     if (type === undefined && !/\.(ts|mts|js|mjs|json)$/.test(target))
       throw refuse(
         "the name has no ending of a module, expected .ts, .js or .json",
-        `Write: "${this.#withEnding(specifier, target, source)}"`,
+        `Write: "${this.#withEnding(specifier, target, from)}"`,
       );
     if (target.endsWith(".json") && type !== "json")
       throw refuse("data is imported with its type", `Write: import … from "${specifier}" with { type: "json" }`);
-    if (source !== engine) return this.#load(target, source, place);
+    if (from !== engine) return this.#load(target, from, place);
     // Floe's own flake may reach its parts by their files.
     const name = /^\/core\/([^/]+)\/index\.ts$/.exec(target.slice(engine.path.length))?.[1];
-    return (name === undefined ? undefined : this.#part(name)) ?? this.#load(target, source, place);
+    return (name === undefined ? undefined : this.#part(name)) ?? this.#load(target, from, place);
   }
 
   /** A part of the engine as a source has it. */
@@ -500,7 +466,7 @@ export class Loader {
   }
 
   /** What is meant by a name without an ending: a file of that name, or the one that a folder of that name begins with. */
-  #withEnding(specifier: string, target: string, source: Mount | undefined): string {
+  #withEnding(specifier: string, target: string, source: Mount): string {
     const ending = [".ts", "/index.ts", ".js", "/index.js"].find((each) => {
       try {
         this.#sources.mounts.locate(trimmed(target) + each, source);
@@ -525,8 +491,9 @@ export class Loader {
       code,
       module: this.#compileScript(identifier, code),
     });
+    if (identifier.endsWith(".json")) return compiled(codeOfJson(identifier, text));
     if (/\.(m?js)$/.test(identifier)) return compiled(text);
-    if (this.#knownCode(identifier, sha256) === undefined && !MAY_HAVE_TYPE_ARGUMENTS.test(text)) {
+    if (this.#code.maySkip(identifier, text, sha256)) {
       try {
         return compiled(text);
       } catch (error) {
@@ -534,7 +501,7 @@ export class Loader {
         if ((error as Error).name !== "SyntaxError") throw error;
       }
     }
-    return compiled(this.#strip(identifier, text, sha256));
+    return compiled(this.#code.strip(identifier, text, sha256));
   }
 
   #compileScript(identifier: string, code: string): SourceTextModule {
@@ -552,80 +519,6 @@ export class Loader {
       if ((error as Error).name !== "RangeError") throw error;
       throw tooDeep(identifier);
     }
-  }
-
-  #strip(identifier: string, text: string, sha256: string): string {
-    const own = this.#ofEngine(identifier, sha256);
-    if (own !== undefined) return own;
-    const known = this.#knownCode(identifier, sha256);
-    if (known !== undefined) return known;
-    const code = this.#stripTypes(identifier, text);
-    this.#sources.stripped.made[identifier] = { sha256, code };
-    return code;
-  }
-
-  #knownCode(identifier: string, sha256: string): string | undefined {
-    const { known, made } = this.#sources.stripped;
-    for (const kept of [made, known]) {
-      const found = Object.hasOwn(kept, identifier) ? kept[identifier] : undefined;
-      if (found?.sha256 === sha256) return found.code;
-    }
-    return undefined;
-  }
-
-  /** A module of the engine as its bundle has it. */
-  #ofEngine(identifier: string, sha256: string): string | undefined {
-    if (!identifier.startsWith(`${this.#sources.engine.path}/`)) return undefined;
-    this.#ofBundle ??= this.#options.image?.strippedModules() ?? {};
-    return this.#ofBundle[sha256];
-  }
-
-  /** Blank out types; what the library says against a text is told with its place. */
-  #stripTypes(identifier: string, text: string): string {
-    try {
-      return this.#options.stripTypes(text);
-    } catch (error) {
-      const { name, stack = "", message, code } = error as Error & { code?: string };
-      if (name === "RangeError" || name === "RuntimeError") throw tooDeep(identifier);
-      const excerpt = /^:(\d+)\n([\s\S]*?)\n\n/.exec(stack);
-      const lines = excerpt?.[2]?.split("\n") ?? [];
-      const caret = lines.findIndex((line) => /^\s*\^+$/.test(line));
-      const told = Number(excerpt?.[1] ?? 1);
-      const end = caret < 0 && excerpt !== null ? endOf(text) : undefined;
-      const isAtEnd = end !== undefined && told >= end.line;
-      const source = isAtEnd ? end.source : caret > 0 ? (lines[caret - 1] as string) : undefined;
-      const line = isAtEnd ? end.line : told;
-      const column = isAtEnd ? end.column : caret > 0 ? (lines[caret] as string).indexOf("^") + 1 : 1;
-      throw new LoadError({
-        code: "evaluation.syntax",
-        message: `Cannot load "${identifier}": ${message}`,
-        at: { file: identifier, line, column },
-        ...(source === undefined ? {} : { details: [source, `${" ".repeat(column - 1)}^`] }),
-        ...(code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
-          ? {
-              hint: "Types must be erasable: use a union of texts for enum, an ES module for namespace, and plain fields in constructors.",
-            }
-          : { hint: SYNTAX_HINT }),
-      });
-    }
-  }
-
-  #makeOfJson(identifier: string, text: string): Pick<Loaded, "code" | "module"> {
-    let data: unknown;
-    try {
-      data = JSON.parse(text);
-    } catch (cause) {
-      const offset = Number(/position (\d+)/.exec(String(cause))?.[1] ?? 0);
-      throw new LoadError({
-        code: "evaluation.syntax",
-        message: `Cannot read "${identifier}" as JSON: ${(cause as Error).message}`,
-        at: { file: identifier, ...placeAt(text, offset) },
-        hint: "JSON has double quotes around names and texts, no comma after the last one, and no comments.",
-      });
-    }
-    // Made inside from its canonical text, so that its objects belong to the realm.
-    const code = `export default JSON.parse(${JSON.stringify(JSON.stringify(data))});`;
-    return { code, module: this.#compileScript(identifier, code) };
   }
 }
 
@@ -651,45 +544,8 @@ function findRunning(loaded: Imported): string | undefined {
   return undefined;
 }
 
-/** Text of a module for an expression, and how many lines of it come before the first one of the user. */
-function expressionModule({ kind, text, declarations = [] }: Expression): { text: string; before: number } {
-  const head = declarations.join("\n");
-  if (kind === "apply") return { text: `export default (\n${text}\n);`, before: 1 };
-  const mentioned = ["outputs", "self", "inputs", "pkgs", ...EXPRESSION_OUTPUTS].filter((name) =>
-    new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(`${head}\n${text}`),
-  );
-  const whole = `export default (${mentioned.length === 0 ? "" : `{ ${mentioned.join(", ")} }`}) => {\n${head}\nreturn (\n${text}\n); };`;
-  return { text: whole, before: head.split("\n").length + 2 };
-}
-
-/** A report about the module of an expression, told of the expression alone: what is missing at its end shows behind it. */
-function movedUp({ at, ...report }: ErrorReport, before: number, text: string): ErrorReport {
-  if (at === undefined) return report;
-  const line = Math.max(1, at.line - before);
-  const lines = text.split("\n");
-  if (line <= lines.length) return { ...report, at: { ...at, line } };
-  const last = lines.at(-1) as string;
-  const column = last.length + 1;
-  return { ...report, at: { ...at, line: lines.length, column }, details: [last, `${" ".repeat(column - 1)}^`] };
-}
-
-/** Behind the last thing that a text says: where something is missing that its end came before. */
-function endOf(text: string): { line: number; column: number; source: string } {
-  const lines = text.trimEnd().split("\n");
-  const source = lines.at(-1) as string;
-  return { line: lines.length, column: source.length + 1, source };
-}
-
 function trimmed(path: string): string {
   return path.replace(/\/+$/, "");
-}
-
-function tooDeep(identifier: string): LoadError {
-  return new LoadError({
-    code: "evaluation.syntax",
-    message: `Cannot load "${identifier}": its expressions are too deep inside each other`,
-    at: { file: identifier, line: 1, column: 1 },
-  });
 }
 
 function resolve(importer: string, specifier: string): string {
@@ -703,22 +559,4 @@ function resolve(importer: string, specifier: string): string {
     else if (part !== ".") parts.push(part);
   }
   return parts.join("/");
-}
-
-function findImport(text: string, specifier: string): { line: number; column: number } {
-  // One that comes of running code may be longer than a pattern.
-  if (text === "") return { line: 1, column: 1 };
-  const quoted = specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const found = findText(text, new RegExp(`(?<=(?:\\bfrom|\\bimport)\\s*)["']${quoted}["']`));
-  // Behind a comment, say.
-  return found.line + found.column > 2 ? found : findText(text, new RegExp(`["']${quoted}["']`));
-}
-
-function findText(text: string, pattern: RegExp): { line: number; column: number } {
-  return placeAt(text, Math.max(0, text.search(pattern)));
-}
-
-function placeAt(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset).split("\n");
-  return { line: before.length, column: (before.at(-1) as string).length + 1 };
 }
