@@ -242,7 +242,7 @@ if (typeof bench === "string") {
       const words = ["--disable-warning=ExperimentalWarning", program, store.root, value.drvPath];
       const child = spawn(process.execPath, words, { stdio: "ignore" });
       const ended = new Promise<number | null>((resolve) => void child.once("exit", resolve));
-      const timer = setTimeout(() => child.kill("SIGKILL"), 300 + kills * 50 + Math.random() * 100);
+      const timer = setTimeout(() => child.kill("SIGKILL"), kills * 80 + Math.random() * 100);
       isDone = (await ended) === 0;
       clearTimeout(timer);
       if (!isDone) kills++;
