@@ -129,11 +129,7 @@ class Machine {
         depth,
         ...(rest.length === 0 ? {} : { through: rest }),
       };
-      const { jobs, wanted } = this.plan([target]);
-      const makers = new Set<string>([inner, ...wanted.map(({ path }) => path ?? "")]);
-      const dependencies = jobs
-        .filter((job) => makers.has(job.id) || job.id.startsWith(`${inner}!`))
-        .map((job) => job.id);
+      const { jobs, makers: dependencies } = this.plan([target]);
       this.found.push(inner.slice(44, -4));
       this.#note(schedule.extend(id, { jobs, dependencies, isEnough: () => true }).lost);
     } catch (error) {
@@ -191,6 +187,19 @@ test("a run finds what is to be done as it goes", () => {
   machine.run([{ drvPath: drv("top") }]);
   assert.equal(machine.found, ["middle", "last"]);
   assert.equal(machine.built, ["lib", "maker", "middle", "extra", "last", "top"]);
+});
+
+test("what waits for a plan waits for what is built in the end, also where others have built a plan on the way by then", () => {
+  const machine = new Machine({
+    needs: { top: ["lib"], lib: [], first: [], second: [], last: [], other: [], side: [] },
+    follows: { lib: ["first/out"], top: ["other"], side: ["first/out"] },
+    writes: { first: "second", second: "last", other: "side" },
+  });
+  // `side` is found, and has `second` built, before `first` is followed for `lib`.
+  const picks = [1, 0, 0, 1, 0, 0, 1];
+  machine.run([{ drvPath: drv("top") }], { pick: (count) => Math.min(picks.shift() ?? 0, Math.max(0, count - 1)) });
+  assert.equal(machine.errors, []);
+  assert.equal(sortedText(machine.built), ["first", "last", "lib", "other", "second", "side", "top"]);
 });
 
 test("failures are those of what needs them, on whichever level", () => {

@@ -34,6 +34,8 @@ export interface BuildPlan {
   readonly jobs: readonly PlanJob[];
   /** Wanted outputs, in the order of the targets; without those of derivations that are still to be built. */
   readonly wanted: readonly WantedOutput[];
+  /** Jobs that make what the targets want, or that follow to it; none where all is there. */
+  readonly makers: readonly StorePath[];
   /** Derivations that targets with `through` turned out to be, as far as that is known. */
   readonly followed: ReadonlyMap<BuildTarget, BuildTarget>;
   /** How many derivations were looked at and found done. */
@@ -193,6 +195,8 @@ class Planner {
   readonly #offers: Offers;
   /** Outputs other stores were asked for. */
   readonly #askedOutputs = new Set<string>();
+  /** What the targets are made by. */
+  readonly #reached: (Node | Follow)[] = [];
   #open: Node[] = [];
   #validCount = 0;
 
@@ -203,6 +207,7 @@ class Planner {
       const { neededBy, isTarget, depth } = { neededBy: [], isTarget: true, depth: 0, ...target };
       const by = neededBy.map((path) => ({ drvPath: path, drv: options.readDerivation(path) }));
       const found = this.#reach(target, { by, isTarget, depth });
+      this.#reached.push(found);
       if ("decision" in found && target.through !== undefined)
         this.#followed.set(target, { drvPath: found.drvPath, outputs: target.outputs });
     }
@@ -272,6 +277,7 @@ class Planner {
             path: this.#nodes.get(drvPath)?.missing.get(output) ?? this.#pathOf(drvPath, output),
           })),
         ),
+      makers: [...new Set(this.#reached.flatMap((each) => ("decision" in each ? jobsOf(each) : [each.id])))],
       followed: this.#followed,
       validCount: this.#validCount,
     };

@@ -166,7 +166,7 @@ function transfers(references: Record<string, string[]>, needs: Record<string, s
     jobs.push({ ...build, drv: graph({})(drv(name)), dependencies: to.map(out) });
   }
   const limits = { maxJobs: 1, cores: 1, maxSubstitutions: 3, keepGoing: false };
-  return new Schedule({ jobs, wanted: [], followed: new Map(), validCount: 0 }, limits);
+  return new Schedule({ jobs, wanted: [], makers: [], followed: new Map(), validCount: 0 }, limits);
 }
 
 test("Schedule starts transfers before what they refer to has come, and says they are done in order", () => {

@@ -268,20 +268,16 @@ export class Run {
       refused: this.#options.refused,
     });
     this.#abort.signal.throwIfAborted();
-    const { jobs, wanted } = found.plan;
+    const { jobs, makers } = found.plan;
     for (const { kind, drvPath, why } of jobs.filter(isBuildJob)) {
       if (kind !== "build" || why.kind !== "missing-output") continue;
       const also = this.#alsoWanted.get(drvPath) ?? new Set();
       for (const output of why.outputs) also.add(output);
       this.#alsoWanted.set(drvPath, also);
     }
-    const makers = new Set<string | undefined>([found.drvPath, ...wanted.map(({ path }) => path)]);
-    const dependencies = jobs.filter(
-      ({ id, kind }) => makers.has(id) || (kind === "follow" && id.startsWith(`${found.drvPath}!`)),
-    );
     const settled = this.#schedule.extend(job.id, {
       jobs,
-      dependencies: dependencies.map(({ id }) => id),
+      dependencies: makers,
       isEnough: (each) => each.kind !== "build" || this.#hasWanted(each),
     });
     this.#takeIn(found, settled.fresh);

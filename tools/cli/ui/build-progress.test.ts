@@ -85,7 +85,10 @@ test("makeBuildProgress() shows builders' lines on request", () => {
 });
 
 test("makeBuildProgress() says nothing when nothing is to be done", () => {
-  assert.is(show([{ kind: "plan", plan: { jobs: [], wanted: [], followed: new Map(), validCount: 1 } }]), "");
+  assert.is(
+    show([{ kind: "plan", plan: { jobs: [], wanted: [], makers: [], followed: new Map(), validCount: 1 } }]),
+    "",
+  );
 });
 
 test("makeBuildProgress() draws a block on a terminal and takes it away", async () => {
